@@ -1,0 +1,88 @@
+/**
+ * What the layers above know of the storage engine. The file format, pages and transactions are
+ * behind this interface.
+ *
+ * Rules:
+ * - One writer: all writes happen synchronously on the one event loop and join the open batch.
+ * - A batch is never sealed between two writes of one synchronous stretch: sealing happens in
+ *   `commitIfDue`, `commit` or a timer, so that all changes of one applied entry and their
+ *   `consistent_index` land in the same transaction.
+ * - Reads see every write made before them, sealed or not.
+ * - Returned bytes belong to immutable pages or to the write buffer; they stay valid for ever but
+ *   must not be changed. Whoever keeps them long copies them.
+ */
+
+/** A top-level bucket, resolved once. `id` is dense from 0; `sequential` buckets grow at the end. */
+export interface Bucket {
+  readonly id: number;
+  readonly name: string;
+  readonly sequential: boolean;
+}
+
+export const KEY_BUCKET: Bucket = { id: 0, name: "key", sequential: true };
+export const META_BUCKET: Bucket = { id: 1, name: "meta", sequential: false };
+export const LEASE_BUCKET: Bucket = { id: 2, name: "lease", sequential: false };
+export const ALARM_BUCKET: Bucket = { id: 3, name: "alarm", sequential: false };
+export const CLUSTER_BUCKET: Bucket = { id: 4, name: "cluster", sequential: false };
+export const MEMBERS_BUCKET: Bucket = { id: 5, name: "members", sequential: false };
+export const MEMBERS_REMOVED_BUCKET: Bucket = { id: 6, name: "members_removed", sequential: false };
+export const AUTH_BUCKET: Bucket = { id: 7, name: "auth", sequential: false };
+export const AUTH_USERS_BUCKET: Bucket = { id: 8, name: "authUsers", sequential: false };
+export const AUTH_ROLES_BUCKET: Bucket = { id: 9, name: "authRoles", sequential: false };
+export const TEST_BUCKET: Bucket = { id: 10, name: "test", sequential: false };
+
+/** Return false to stop the scan. */
+export type Visit = (key: Uint8Array, value: Uint8Array) => boolean | undefined;
+
+export interface Reader {
+  get(bucket: Bucket, key: Uint8Array): Uint8Array | undefined;
+  /**
+   * Visits keys in [start, end) in byte order; `end` undefined means to the end of the bucket.
+   * The bucket must not be written during the scan.
+   */
+  scan(bucket: Bucket, start: Uint8Array, end: Uint8Array | undefined, visit: Visit): void;
+}
+
+/** A point-in-time view that stays valid while the writer goes on. Close it: it pins free pages. */
+export interface ReadView extends Reader {
+  close(): void;
+}
+
+/** The db file's image at one transaction, for backup. */
+export interface BackendSnapshot {
+  readonly sizeBytes: number;
+  /** Chunks of at most `chunkBytes`, together `sizeBytes`. */
+  chunks(chunkBytes: number): AsyncIterable<Uint8Array>;
+  close(): void;
+}
+
+export interface Backend extends Reader {
+  /** Keeps both arrays: the caller must not change them afterwards. */
+  put(bucket: Bucket, key: Uint8Array, value: Uint8Array): void;
+  delete(bucket: Bucket, key: Uint8Array): void;
+  /** Called synchronously just before a batch is sealed; may write (consistent_index, term ...). */
+  onBeforeCommit: (() => void) | undefined;
+  /** Seals the open batch when the operation limit is reached. Called between applied entries. */
+  commitIfDue(): void;
+  /** True while so much is waiting for the disk that no more entries should be applied. */
+  readonly congested: boolean;
+  /** Settles when `congested` is false. */
+  waitUncongested(): Promise<void>;
+  /** Settles when everything written before the call is durable. */
+  commit(): Promise<void>;
+  /** Logical size of the db file (high-water mark times page size). */
+  readonly sizeBytes: number;
+  readonly sizeInUseBytes: number;
+  readonly openReadViews: number;
+  /** Includes everything written before the call. */
+  openView(): ReadView;
+  openSnapshot(): Promise<BackendSnapshot>;
+  /** CRC-32C over bucket names, keys and values in order, as etcd's `Hash`; in slices. */
+  hash(ignore: (bucket: string, key: Uint8Array) => boolean): Promise<number>;
+  /** Rewrites the file compactly, in slices, while reads and writes go on. */
+  defragment(): Promise<void>;
+  /** Rejects everything afterwards. Commits first. */
+  close(): Promise<void>;
+  /** Set when a sync or write failed for good; the member must stop. */
+  onFatal: ((error: Error) => void) | undefined;
+}

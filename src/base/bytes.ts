@@ -1,0 +1,45 @@
+/**
+ * Byte helpers. Keys live as latin1 strings in indexes: one code unit per byte, so that `<` on
+ * strings is the byte order, and comparisons are two to three times faster than on Buffers.
+ */
+
+export const EMPTY_BYTES: Uint8Array = new Uint8Array(0);
+
+/** The bytes as a latin1 string: code unit i is byte i. */
+export function latin1FromBytes(bytes: Uint8Array): string {
+  return viewAsBuffer(bytes).latin1Slice(0, bytes.length);
+}
+
+export function bytesFromLatin1(text: string): Buffer {
+  return Buffer.from(text, "latin1");
+}
+
+export function utf8FromBytes(bytes: Uint8Array): string {
+  return viewAsBuffer(bytes).utf8Slice(0, bytes.length);
+}
+
+export function bytesFromUtf8(text: string): Buffer {
+  return Buffer.from(text, "utf8");
+}
+
+/** The same memory as a Buffer; no copy. */
+export function viewAsBuffer(bytes: Uint8Array): Buffer {
+  return bytes instanceof Buffer
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  return Buffer.compare(a, b);
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && Buffer.compare(a, b) === 0;
+}
+
+/** A copy that shares no memory with `bytes` and holds no larger pool alive. */
+export function copyBytes(bytes: Uint8Array): Uint8Array {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
+}

@@ -1,0 +1,69 @@
+/**
+ * The one narrow interface between transport (gRPC frames, JSON gateway) and server. Requests come
+ * in batches as encoded messages, replies leave as encoded messages; neither side sees the other's
+ * objects, so that connections may live on worker threads one day.
+ */
+
+/** gRPC status codes, the subset and numbers of the gRPC specification. */
+export type StatusCode = number;
+
+/** What both kinds of call share. */
+export interface Call {
+  /** Index into `METHODS` of `api/rpc-table.ts`. */
+  readonly method: number;
+  /** First value of a request metadata key (lower case), such as "token" or "hasleader". */
+  metadata(key: string): string | undefined;
+  /** `Clock.nowMs` scale; Infinity when the client set no deadline. */
+  readonly deadlineMs: number;
+  /** "ip:port" of the client, for logs. */
+  readonly remote: string;
+  /** True when the call came through the JSON gateway: it never takes identity from a certificate. */
+  readonly viaGateway: boolean;
+  /** Common name of the verified client certificate, if there is one. */
+  readonly certificateName: string | undefined;
+  /** Set once the client has gone, reset the stream, or the deadline has passed. */
+  readonly cancelled: boolean;
+}
+
+/** One request, one reply. Exactly one of `reply`, `replyParts`, `fail` is called, at any time. */
+export interface UnaryCall extends Call {
+  /** The encoded request message. Borrowed: valid only until `RpcService.unary` returns. */
+  readonly body: Uint8Array;
+  /** Sends the encoded response with status OK. Takes ownership. Does nothing once cancelled. */
+  reply(message: Uint8Array): void;
+  /** As `reply`, for a message in pieces. */
+  replyParts(parts: readonly Uint8Array[]): void;
+  fail(code: StatusCode, message: string): void;
+  /** Called at most once, when `cancelled` becomes true before an answer. */
+  onCancel: (() => void) | undefined;
+}
+
+/** A call with a stream in at least one direction. */
+export interface StreamCall extends Call {
+  /** Queues one encoded message. Takes ownership. The parts form one message. */
+  send(...parts: readonly Uint8Array[]): void;
+  /** Bytes queued by `send` and not yet handed to the socket. */
+  readonly bufferedBytes: number;
+  /** Called when `bufferedBytes` has fallen below the low-water mark after having been above it. */
+  onDrain: (() => void) | undefined;
+  /** Ends the call with a status; OK is code 0 with an empty message. */
+  finish(code: StatusCode, message: string): void;
+  /** One request message. Borrowed until it returns. */
+  onMessage: ((message: Uint8Array) => void) | undefined;
+  /** The client has sent its last message. */
+  onHalfClose: (() => void) | undefined;
+  /** The client has gone or reset the stream; nothing can be sent any more. */
+  onCancel: (() => void) | undefined;
+  /** Stops (or resumes) granting flow-control window, so that a flooding client waits. */
+  pauseReceiving(): void;
+  resumeReceiving(): void;
+}
+
+export interface RpcService {
+  /**
+   * All unary calls that completed in one turn of the loop. Must not throw; must not keep `body`.
+   */
+  unary(calls: readonly UnaryCall[]): void;
+  /** A new stream. The callee sets the handlers before it returns. */
+  stream(call: StreamCall): void;
+}
