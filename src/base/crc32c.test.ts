@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bytesFromLatin1 } from "./bytes.ts";
+import { crc32c, crc32cRange } from "./crc32c.ts";
+
+function bitwise(data: Uint8Array, previous = 0): number {
+  let crc = ~previous >>> 0;
+  for (const byte of data) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
+  }
+  return ~crc >>> 0;
+}
+
+test("the check value of CRC-32C and the vectors of RFC 3720 B.4 hold", () => {
+  assert.equal(crc32c(bytesFromLatin1("123456789")), 0xe3069283);
+  assert.equal(crc32c(new Uint8Array(0)), 0);
+  assert.equal(crc32c(new Uint8Array(32)), 0x8a9136aa);
+  assert.equal(crc32c(new Uint8Array(32).fill(0xff)), 0x62a8ab43);
+  assert.equal(crc32c(Uint8Array.from({ length: 32 }, (_, i) => i)), 0x46dd794e);
+  assert.equal(crc32c(Uint8Array.from({ length: 32 }, (_, i) => 31 - i)), 0x113fdb5c);
+});
+
+test("every length and split point equals the bitwise definition", () => {
+  const data = Uint8Array.from({ length: 70 }, (_, i) => (i * 151 + 7) & 0xff);
+  for (let length = 0; length <= data.length; length++) {
+    const part = data.subarray(0, length);
+    const whole = bitwise(part);
+    assert.equal(crc32c(part), whole);
+    for (let split = 0; split <= length; split += 5) {
+      const chained = crc32c(part.subarray(split), crc32c(part.subarray(0, split)));
+      assert.equal(chained, whole, `length ${length} split ${split}`);
+    }
+  }
+  assert.equal(crc32cRange(data, 3, 50, 0x12345678), bitwise(data.subarray(3, 50), 0x12345678));
+});
