@@ -1,0 +1,6 @@
+export * from "./fault-disk.ts";
+export { CrashedDiskError, type FaultRule, type Operation } from "./fault-plan.ts";
+export * from "./memory-logger.ts";
+export * from "./null-metrics.ts";
+export * from "./seeded-random.ts";
+export * from "./virtual-clock.ts";

@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { NodeClock } from "./node-clock.ts";
+import { NodeRandom } from "./node-random.ts";
+
+test("a timer fires once and not before its time", async () => {
+  const clock = new NodeClock();
+  const keepAlive = setInterval(() => {}, 1000);
+  const start = clock.nowMs();
+  let fired = 0;
+  await new Promise<void>((resolve) => {
+    clock.setTimer(5, () => {
+      fired++;
+      resolve();
+    });
+    clock
+      .setTimer(1, () => {
+        fired += 10;
+      })
+      .cancel();
+  });
+  clearInterval(keepAlive);
+  assert.ok(clock.nowMs() - start >= 5);
+  assert.equal(fired, 1);
+});
+
+test("random integers stay below their bound and reach both ends", () => {
+  const random = new NodeRandom();
+  const seen = new Set<number>();
+  for (let i = 0; i < 2000; i++) seen.add(random.below(5));
+  assert.deepEqual([...seen].sort(), [0, 1, 2, 3, 4]);
+  assert.equal(random.below(1), 0);
+  assert.ok(random.below(2 ** 31) < 2 ** 31);
+  assert.throws(() => random.below(0));
+  const filled = random.fill(new Uint8Array(64));
+  assert.ok(filled.some((byte) => byte !== 0));
+});

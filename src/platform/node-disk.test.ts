@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { after, test } from "node:test";
+import { DiskError } from "../env/disk.ts";
+import { diskContract } from "../env/testing/disk-contract.ts";
+import { NodeDisk } from "./node-disk.ts";
+import { isFullPlatform } from "./system-calls.ts";
+
+const root = fs.mkdtempSync(path.join(os.tmpdir(), "node-disk-"));
+after(() => fs.rmSync(root, { recursive: true, force: true }));
+
+function freshDirectory(): string {
+  return fs.mkdtempSync(path.join(root, "t-"));
+}
+
+diskContract("NodeDisk", () => ({ disk: new NodeDisk(), directory: freshDirectory() }));
+
+test("modes do not depend on the umask", () => {
+  const directory = freshDirectory();
+  const disk = new NodeDisk();
+  const before = process.umask(0o077);
+  try {
+    disk.open(path.join(directory, "f"), { create: true, mode: 0o644 }).close();
+    disk.makeDirectories(path.join(directory, "d"), 0o755);
+  } finally {
+    process.umask(before);
+  }
+  assert.equal(disk.stat(path.join(directory, "f"))?.mode, 0o644);
+  assert.equal(disk.stat(path.join(directory, "d"))?.mode, 0o755);
+});
+
+test("an error says the call, the path and the reason in the system's words", () => {
+  const missing = path.join(freshDirectory(), "missing");
+  assert.throws(
+    () => new NodeDisk().open(missing),
+    new DiskError("ENOENT", missing, `open ${missing}: no such file or directory`),
+  );
+});
+
+test("preallocation reserves real blocks", { skip: !isFullPlatform }, () => {
+  const file = path.join(freshDirectory(), "f");
+  const open = new NodeDisk().open(file, { create: true });
+  open.preallocateSync(4_000_000);
+  open.close();
+  assert.ok(fs.statSync(file).blocks * 512 >= 4_000_000);
+});
+
+test("flock is seen by other processes", { skip: !isFullPlatform }, (t) => {
+  const lockFile = path.join(freshDirectory(), "f");
+  const open = new NodeDisk().open(lockFile, { create: true });
+  const tryFromOutside = () => spawnSync("flock", ["--nonblock", lockFile, "true"]);
+  if (tryFromOutside().error) {
+    open.close();
+    t.skip("the flock command is not installed");
+    return;
+  }
+  assert.equal(open.tryLock("flock"), true);
+  assert.equal(tryFromOutside().status, 1);
+  open.close();
+  assert.equal(tryFromOutside().status, 0);
+});

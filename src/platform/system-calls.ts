@@ -1,0 +1,137 @@
+/**
+ * The few system calls that Node does not offer: `flock`, open-file-description locks, `fallocate`
+ * and unix datagram sockets, through koffi. koffi is loaded on first use, so that programs that
+ * never lock a file do not pay for it (about 14 ms).
+ *
+ * Linux on 64-bit machines is the full-featured platform. Elsewhere:
+ * - macOS and the BSDs: `flock` is used for both kinds of lock (as etcd does), no `fallocate`.
+ * - Windows: no locks and no preallocation.
+ */
+import { createRequire } from "node:module";
+
+/** The outcome of a call that can be refused: 0, or the system's error name such as "ENOSPC". */
+export type CallResult = 0 | string;
+
+export interface SystemCalls {
+  /** `flock(LOCK_EX | LOCK_NB)`. */
+  flockExclusive(fd: number): CallResult;
+  /** `fcntl(F_OFD_SETLK)` with a write lock over the whole file. */
+  ofdLockExclusive(fd: number): CallResult;
+  /** `fallocate(mode 0)`: reserves blocks and extends the file. */
+  fallocate(fd: number, length: number): CallResult;
+  /** One datagram to a unix socket; a leading "@" names an abstract socket. */
+  sendUnixDatagram(path: string, payload: Uint8Array): CallResult;
+}
+
+/** What is used of koffi; its own types are not needed beyond this. */
+interface Koffi {
+  load(path: string | null): { func(declaration: string): NativeFunction };
+  errno(): number;
+  readonly os: { readonly errno: Readonly<Record<string, number>> };
+}
+type NativeFunction = (...args: readonly unknown[]) => number;
+
+const LOCK_EXCLUSIVE_NON_BLOCKING = 2 | 4;
+const F_OFD_SETLK = 37;
+const F_WRLCK = 1;
+/** `struct flock` on 64-bit Linux: two shorts, padding, two longs, one int, padding. */
+const FLOCK_STRUCT_BYTES = 32;
+const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o2000000;
+/** `sizeof(sun_path)` in `struct sockaddr_un`. */
+const UNIX_PATH_BYTES = 108;
+
+const SIXTY_FOUR_BIT = new Set(["x64", "arm64", "riscv64", "ppc64", "s390x", "loong64"]);
+
+/** True where all four calls exist with the layouts above. */
+export const isFullPlatform: boolean =
+  process.platform === "linux" && SIXTY_FOUR_BIT.has(process.arch);
+
+let loaded: SystemCalls | Error | undefined;
+
+/**
+ * The calls, or the reason why they cannot be had (koffi has no build for this machine).
+ * The first call loads koffi.
+ */
+export function systemCalls(): SystemCalls | Error {
+  if (loaded === undefined) {
+    try {
+      loaded = bind(createRequire(import.meta.url)("koffi") as Koffi);
+    } catch (error) {
+      loaded = error instanceof Error ? error : new Error(String(error));
+    }
+  }
+  return loaded;
+}
+
+function bind(koffi: Koffi): SystemCalls {
+  // Null means the running program: its own libc, glibc or musl alike.
+  const program = koffi.load(null);
+  const names = new Map<number, string>();
+  for (const [name, number] of Object.entries(koffi.os.errno)) names.set(number, name);
+  const result = (returned: number): CallResult => {
+    if (returned >= 0) return 0;
+    const number = koffi.errno();
+    return names.get(number) ?? `errno ${number}`;
+  };
+  const flock = program.func("int flock(int fd, int operation)");
+  const full = isFullPlatform ? bindLinux(program) : undefined;
+  return {
+    flockExclusive: (fd) => result(flock(fd, LOCK_EXCLUSIVE_NON_BLOCKING)),
+    ofdLockExclusive(fd) {
+      if (full === undefined) return result(flock(fd, LOCK_EXCLUSIVE_NON_BLOCKING));
+      const lock = Buffer.alloc(FLOCK_STRUCT_BYTES);
+      lock.writeInt16LE(F_WRLCK, 0);
+      return result(full.fcntl(fd, F_OFD_SETLK, "void *", lock));
+    },
+    fallocate(fd, length) {
+      if (full === undefined) return "ENOSYS";
+      return result(full.fallocate(fd, 0, 0, length));
+    },
+    sendUnixDatagram(path, payload) {
+      if (full === undefined) return "ENOSYS";
+      const address = unixAddress(path);
+      if (address === undefined) return "ENAMETOOLONG";
+      const fd = full.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+      if (fd < 0) return result(fd);
+      const sent = result(full.sendto(fd, payload, payload.length, 0, address, address.length));
+      full.close(fd);
+      return sent;
+    },
+  };
+}
+
+interface LinuxCalls {
+  readonly fcntl: NativeFunction;
+  readonly fallocate: NativeFunction;
+  readonly socket: NativeFunction;
+  readonly sendto: NativeFunction;
+  readonly close: NativeFunction;
+}
+
+function bindLinux(program: { func(declaration: string): NativeFunction }): LinuxCalls {
+  return {
+    fcntl: program.func("int fcntl(int fd, int command, ...)"),
+    fallocate: program.func("int fallocate(int fd, int mode, int64_t offset, int64_t length)"),
+    socket: program.func("int socket(int domain, int type, int protocol)"),
+    sendto: program.func(
+      "int64_t sendto(int fd, void *data, size_t length, int flags, void *address, uint32_t size)",
+    ),
+    close: program.func("int close(int fd)"),
+  };
+}
+
+/** `struct sockaddr_un` for this path, as long as the path needs; undefined when it cannot fit. */
+function unixAddress(path: string): Buffer | undefined {
+  const name = Buffer.from(path, "utf8");
+  const isAbstract = name[0] === 0x40;
+  // A file name is terminated by a zero byte; an abstract name begins with one and has no end mark.
+  const length = isAbstract ? name.length : name.length + 1;
+  if (length > UNIX_PATH_BYTES) return undefined;
+  const address = Buffer.alloc(2 + length);
+  address.writeUInt16LE(AF_UNIX, 0);
+  name.copy(address, 2);
+  if (isAbstract) address[2] = 0;
+  return address;
+}
