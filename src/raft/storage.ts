@@ -1,0 +1,157 @@
+/**
+ * The raft log in memory: the default `RaftStorage`, kept in step with the WAL by its owner.
+ *
+ * Appending is amortised O(1) per entry and reading by index O(1). Compaction only moves a mark;
+ * the array is cut when more than half of it is garbage, so it costs O(1) per compacted entry.
+ * Entry objects are held as they were given. Not durable: the owner writes to disk first.
+ */
+import type { ConfState, Entry, HardState, Snapshot } from "../api/gen/raft.ts";
+import { assert } from "../base/assert.ts";
+import { EMPTY_BYTES } from "../base/bytes.ts";
+import type { Index, Term } from "../base/ids.ts";
+import { limitEntries } from "./entry-size.ts";
+import { snapshotIndex, snapshotTerm } from "./log-unstable.ts";
+import { LogError, type RaftStorage } from "./types.ts";
+
+/** Below this many dead slots, cutting the array is not worth the copy. */
+const MIN_GARBAGE = 1024;
+
+export class MemoryStorage implements RaftStorage {
+  #hardState: HardState = { term: 0, vote: 0n, commit: 0 };
+  #snapshot: Snapshot = newSnapshot(0, 0, emptyConfState(), EMPTY_BYTES);
+  /** Slots before `#start` are dead. `#entries[#start + i]` has index `#compacted + 1 + i`. */
+  #entries: Entry[] = [];
+  #start = 0;
+  /** Index and term of the last entry that is no longer here. */
+  #compacted: Index = 0;
+  #compactedTerm: Term = 0;
+
+  initialState(): { hardState: HardState; confState: ConfState } {
+    return {
+      hardState: this.#hardState,
+      confState: this.#snapshot.metadata?.confState ?? emptyConfState(),
+    };
+  }
+
+  setHardState(state: HardState): void {
+    this.#hardState = state;
+  }
+
+  firstIndex(): Index {
+    return this.#compacted + 1;
+  }
+
+  lastIndex(): Index {
+    return this.#compacted + this.#entries.length - this.#start;
+  }
+
+  term(index: Index): Term | undefined {
+    if (index === this.#compacted) return this.#compactedTerm;
+    return index < this.#compacted ? undefined : this.#entries[this.#slot(index)]?.term;
+  }
+
+  entries(low: Index, high: Index, maxBytes: number): Entry[] {
+    if (low <= this.#compacted) throw new LogError("compacted");
+    const lastIndex = this.lastIndex();
+    if (low > lastIndex) throw new LogError("unavailable");
+    assert(high <= lastIndex + 1, `entries' hi(${high}) is out of bound lastindex(${lastIndex})`);
+    return limitEntries(this.#entries.slice(this.#slot(low), this.#slot(high)), maxBytes);
+  }
+
+  snapshot(): Snapshot | "temporarilyUnavailable" {
+    return this.#snapshot;
+  }
+
+  /**
+   * Adds entries, replacing those at and behind the index of the first. Entries that were
+   * compacted away already are skipped.
+   */
+  append(entries: readonly Entry[]): void {
+    const first = entries[0];
+    if (first === undefined) return;
+    const lastIndex = this.lastIndex();
+    assert(
+      first.index <= lastIndex + 1,
+      `missing log entry [last: ${lastIndex}, append at: ${first.index}]`,
+    );
+    const skip = Math.max(0, this.firstIndex() - first.index);
+    if (skip >= entries.length) return;
+    const target = this.#entries;
+    const keep = this.#slot(first.index + skip);
+    if (keep < target.length) target.length = keep;
+    for (let i = skip; i < entries.length; i++) target.push(entries[i] as Entry);
+  }
+
+  /**
+   * Starts over behind a snapshot received from the leader.
+   * @throws LogError "snapshotOutOfDate" when it is not newer than the present one.
+   */
+  applySnapshot(snapshot: Snapshot): void {
+    const present = snapshotIndex(this.#snapshot);
+    if (present !== 0 && present >= snapshotIndex(snapshot)) {
+      throw new LogError("snapshotOutOfDate");
+    }
+    this.#snapshot = snapshot;
+    this.#entries = [];
+    this.#start = 0;
+    this.#compacted = snapshotIndex(snapshot);
+    this.#compactedTerm = snapshotTerm(snapshot);
+  }
+
+  /**
+   * Makes the snapshot for the applied state at `index`; does not compact.
+   * @throws LogError "snapshotOutOfDate" when one at or behind `index` exists.
+   */
+  createSnapshot(index: Index, confState: ConfState | undefined, data: Uint8Array): Snapshot {
+    const metadata = this.#snapshot.metadata;
+    if (index <= (metadata?.index ?? 0)) throw new LogError("snapshotOutOfDate");
+    const term = this.term(index);
+    assert(term !== undefined, `snapshot ${index} is out of bound lastindex(${this.lastIndex()})`);
+    const membership = confState ?? metadata?.confState ?? emptyConfState();
+    this.#snapshot = newSnapshot(index, term, membership, data);
+    return this.#snapshot;
+  }
+
+  /**
+   * Drops the entries up to and including `index`, which must be covered by a snapshot.
+   * @throws LogError "compacted" when they are gone already.
+   */
+  compact(index: Index): void {
+    if (index <= this.#compacted) throw new LogError("compacted");
+    const term = this.term(index);
+    assert(term !== undefined, `compact ${index} is out of bound lastindex(${this.lastIndex()})`);
+    const start = this.#slot(index + 1);
+    if (start > MIN_GARBAGE && start > this.#entries.length / 2) {
+      this.#entries = this.#entries.slice(start);
+      this.#start = 0;
+    } else {
+      // A dead slot must not keep its payload alive until the array is cut.
+      const dead = deadEntry();
+      for (let slot = this.#start; slot < start; slot++) this.#entries[slot] = dead;
+      this.#start = start;
+    }
+    this.#compacted = index;
+    this.#compactedTerm = term;
+  }
+
+  #slot(index: Index): number {
+    return this.#start + (index - this.#compacted - 1);
+  }
+}
+
+export function emptyConfState(): ConfState {
+  return { voters: [], learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false };
+}
+
+export function newSnapshot(
+  index: Index,
+  term: Term,
+  confState: ConfState,
+  data: Uint8Array,
+): Snapshot {
+  return { data, metadata: { confState, index, term } };
+}
+
+function deadEntry(): Entry {
+  return { type: 0, term: 0, index: 0, data: EMPTY_BYTES };
+}
