@@ -1,0 +1,23 @@
+/** The configuration of a member: settings, their sources, rules and texts. */
+export { opensslCipherName } from "./cipher-suites.ts";
+export {
+  ConfigError,
+  createConfig,
+  type EtcdConfig,
+  type EtcdConfigInput,
+  isDiscovered,
+  type LogRecord,
+} from "./config.ts";
+export type { FeatureGates, GateName } from "./feature-gates.ts";
+export type { VersionFacts } from "./help.ts";
+export { type ParseDeps, type ParseOutcome, parseCommandLine } from "./parse.ts";
+export { unsupportedSettings } from "./unsupported.ts";
+export {
+  type EtcdUrl,
+  formatInitialCluster,
+  formatUrls,
+  parseEtcdUrl,
+  parseEtcdUrls,
+  parseInitialCluster,
+} from "./url.ts";
+export { type AutoCompaction, autoCompactionOf, startProblem } from "./verify.ts";
