@@ -92,9 +92,9 @@ function checkAuthority(input: string, authority: string): void {
   if (bad !== null) {
     throw new TextError(`parse ${quote(input)}: invalid character ${quote(bad[0])} in host name`);
   }
-  const escape = /%(?![0-9a-fA-F]{2}).{0,2}/.exec(authority);
-  if (escape !== null) {
-    throw new TextError(`parse ${quote(input)}: invalid URL escape ${quote(escape[0])}`);
+  const badEscape = /%(?![0-9a-fA-F]{2}).{0,2}/.exec(authority);
+  if (badEscape !== null) {
+    throw new TextError(`parse ${quote(input)}: invalid URL escape ${quote(badEscape[0])}`);
   }
   const bracket = authority.startsWith("[") ? authority.indexOf("]") : -1;
   if (authority.startsWith("[") && bracket < 0) {

@@ -1,0 +1,224 @@
+/**
+ * The server program: reads the command line, runs one member until it stops or a signal comes,
+ * and ends with the exit code that etcd would have.
+ *
+ * Exit codes: 0 after help, version and a stop from within; 1 for settings and starts that fail
+ * and for fatal errors; 2 for a mistake on the command line; by the signal itself after SIGINT
+ * and SIGTERM (0 as process 1, which no default action can end).
+ */
+import { readFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import { SERVER_VERSION } from "../api/version.ts";
+import {
+  type EtcdConfig,
+  type LogRecord,
+  type ParseDeps,
+  parseCommandLine,
+} from "../embed/config/index.ts";
+import type { RunningEtcd } from "../embed/index.ts";
+import type { Logger } from "../env/logger.ts";
+import {
+  createLogger,
+  parseLogFormat,
+  parseLogLevel,
+  type RootLogger,
+} from "../platform/logger.ts";
+import { sdNotify } from "../platform/sd-notify.ts";
+import { inspectDataDir } from "./data-dir.ts";
+import { findDefaultHost } from "./default-host.ts";
+import { goArchitecture, goOperatingSystem } from "./runtime.ts";
+
+const SIGNAL_NAMES = { SIGINT: "interrupt", SIGTERM: "terminated" } as const;
+type StopSignal = keyof typeof SIGNAL_NAMES;
+
+/** `argv` as in `process.argv`: runtime, program, arguments. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const args = argv.slice(2);
+  const [command] = args;
+  if (command === "gateway" || command === "grpc-proxy") {
+    process.stderr.write(`etcd: the command '${command}' is not available in this version.\n`);
+    process.exitCode = 1;
+    return;
+  }
+  const outcome = await parseCommandLine(["etcd", ...args], parseDeps());
+  switch (outcome.kind) {
+    case "print":
+      process.stdout.write(outcome.stdout);
+      process.stderr.write(outcome.stderr);
+      process.exitCode = outcome.exitCode;
+      return;
+    case "refuse": {
+      const logger = createLogger();
+      logRecords(logger, outcome.records);
+      logger.close();
+      process.exitCode = 1;
+      return;
+    }
+    case "run":
+      await run(outcome.config, outcome.records);
+  }
+}
+
+function parseDeps(): ParseDeps {
+  return {
+    env: process.env,
+    readFile: (path) => readFileSync(path, "utf8"),
+    findHost: () => findDefaultHost(readOr("/proc/net/route", ""), networkInterfaces()),
+    version: {
+      version: SERVER_VERSION,
+      gitSha: gitSha(),
+      runtime: `node ${process.version}`,
+      os: goOperatingSystem(process.platform),
+      arch: goArchitecture(process.arch),
+    },
+  };
+}
+
+/** The commit that the build was made from; the build leaves it beside the compiled program. */
+function gitSha(): string {
+  return readOr(new URL("../../git-sha", import.meta.url), "").trim() || "unknown";
+}
+
+function readOr(path: string | URL, otherwise: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return otherwise;
+  }
+}
+
+function logRecords(logger: Logger, records: readonly LogRecord[]): void {
+  for (const { level, message, fields } of records) logger[level](message, fields);
+}
+
+function openLogger(config: EtcdConfig): RootLogger {
+  return createLogger({
+    level: parseLogLevel(config.logLevel),
+    format: parseLogFormat(config.logFormat),
+    outputs: config.logOutputs,
+    rotationJson: config.enableLogRotation ? config.logRotationConfigJson : undefined,
+  });
+}
+
+async function run(config: EtcdConfig, records: readonly LogRecord[]): Promise<void> {
+  let logger: RootLogger;
+  try {
+    logger = openLogger(config);
+  } catch (error) {
+    const fallback = createLogger();
+    logRecords(fallback, records);
+    fallback.warn("failed to verify flags", { error });
+    fallback.close();
+    process.exitCode = 1;
+    return;
+  }
+  logRecords(logger, records);
+  for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+    process.on(event, (error: unknown) => {
+      const stack = error instanceof Error ? error.stack : undefined;
+      exitFatally(logger, "uncaught error; stopping", { error, errorVerbose: stack });
+    });
+  }
+  const signals = new SignalStop(logger);
+  checkDataDir(logger, config.dataDir);
+  try {
+    const { startEtcd } = await import("../embed/index.ts");
+    const running = await startEtcd(config, { logger });
+    signals.attach(running);
+    const isReady = await Promise.race([
+      running.ready.then(() => true),
+      running.stopped.then(() => false),
+    ]);
+    if (isReady && !signals.isStopping) notifyReady(logger);
+    const error = await running.stopped;
+    if (signals.isStopping) return;
+    if (error !== undefined) exitFatally(logger, "listener failed", { error });
+  } catch (error) {
+    if (signals.isStopping) return;
+    exitFatally(logger, "discovery failed", { error });
+  }
+  logger.flushSync();
+  process.exit(0);
+}
+
+function exitFatally(logger: RootLogger, message: string, fields: Record<string, unknown>): never {
+  logger.fatal(message, fields);
+  logger.flushSync();
+  process.exit(1);
+}
+
+function checkDataDir(logger: RootLogger, directory: string): void {
+  const content = inspectDataDir(directory);
+  if (content.kind === "unusable") {
+    exitFatally(logger, content.message, { dir: directory, error: content.error });
+  }
+  for (const filename of content.strangers) {
+    logger.warn("found invalid file under data directory", { filename, "data-dir": directory });
+  }
+  const fields = { "data-dir": directory, "dir-type": content.kind };
+  if (content.kind === "proxy") {
+    exitFatally(logger, "the data directory belongs to a v2 proxy, not to a member", fields);
+  }
+  const isNew = content.kind === "empty";
+  logger.info(
+    isNew ? "Initialize and start etcd server" : "server has already been initialized",
+    fields,
+  );
+}
+
+function notifyReady(logger: Logger): void {
+  logger.info("notifying init daemon");
+  sdNotify("READY=1", logger);
+  logger.info("successfully notified init daemon");
+}
+
+/**
+ * Stops the member at the first SIGINT or SIGTERM, then lets the signal end the process, so that
+ * whoever waits for it sees how it ended. A second signal ends it at once.
+ */
+class SignalStop {
+  readonly #logger: RootLogger;
+  #running: RunningEtcd | undefined;
+  #first: StopSignal | undefined;
+
+  constructor(logger: RootLogger) {
+    this.#logger = logger;
+    for (const signal of Object.keys(SIGNAL_NAMES) as StopSignal[]) {
+      process.on(signal, () => this.#receive(signal));
+    }
+  }
+
+  get isStopping(): boolean {
+    return this.#first !== undefined;
+  }
+
+  attach(running: RunningEtcd): void {
+    this.#running = running;
+  }
+
+  #receive(signal: StopSignal): void {
+    if (this.#first !== undefined) {
+      this.#end(signal);
+      return;
+    }
+    this.#first = signal;
+    this.#logger.info("received signal; shutting down", { signal: SIGNAL_NAMES[signal] });
+    // While the member is still starting there is nothing to stop gracefully.
+    if (this.#running === undefined) this.#end(signal);
+    else this.#stopThenEnd(signal);
+  }
+
+  #stopThenEnd(signal: StopSignal): void {
+    const stopping = this.#running?.stop() ?? Promise.resolve();
+    stopping
+      .catch((error: unknown) => this.#logger.error("failed to stop cleanly", { error }))
+      .finally(() => this.#end(signal));
+  }
+
+  #end(signal: StopSignal): void {
+    this.#logger.flushSync();
+    if (process.pid === 1) process.exit(0);
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  }
+}
