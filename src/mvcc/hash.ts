@@ -1,0 +1,195 @@
+/**
+ * HashKV: CRC-32C over the history up to a revision, equal on all members that agree, whatever
+ * their physical compaction has removed so far.
+ *
+ * Covered are the bucket's name and then key and value of each record, in order, except:
+ * records above the revision; records at or below the compact revision that a compaction at the
+ * revision would drop (unless it would drop everything: then none is left out, as in etcd);
+ * tombstones of the compact revision itself, which old releases of etcd did not keep.
+ */
+
+import { KEY_BUCKET, type ReadView } from "../backend/types.ts";
+import { bytesFromUtf8 } from "../base/bytes.ts";
+import { crc32c } from "../base/crc32c.ts";
+import type { Revision } from "../base/ids.ts";
+import type { KeepRule, KeyIndex } from "./key-index.ts";
+import { keyOf } from "./key-value.ts";
+import { isTombstone, mainOf, subOf } from "./revision.ts";
+import type { Store } from "./store.ts";
+
+export interface KeyValueHash {
+  readonly hash: number;
+  readonly revision: Revision;
+  readonly compactRevision: Revision;
+}
+
+/** Hashes of compactions that are remembered for comparing members. */
+const MAX_STORED_HASHES = 10;
+
+/** The hashes that the last compactions computed on the way, by revision. */
+export class HashStorage {
+  readonly #hashes: KeyValueHash[] = [];
+
+  /** Newest last. */
+  list(): readonly KeyValueHash[] {
+    return [...this.#hashes];
+  }
+
+  find(revision: Revision): KeyValueHash | undefined {
+    return this.#hashes.find((hash) => hash.revision === revision);
+  }
+
+  add(hash: KeyValueHash): void {
+    this.#hashes.push(hash);
+    this.#hashes.sort((a, b) => a.revision - b.revision);
+    if (this.#hashes.length > MAX_STORED_HASHES) this.#hashes.shift();
+  }
+}
+
+/** Finds out, in slices, whether a compaction at a revision would keep any change at all. */
+export class KeepProbe {
+  readonly #index: KeyIndex;
+  readonly #revision: Revision;
+  readonly #rule: KeepRule;
+  #next = "";
+
+  constructor(index: KeyIndex, revision: Revision, rule: KeepRule) {
+    this.#index = index;
+    this.#revision = revision;
+    this.#rule = rule;
+  }
+
+  /** Looks at up to `maxKeys` keys; undefined means that more calls are needed. */
+  step(maxKeys: number): boolean | undefined {
+    const cursor = this.#index.seek(this.#next);
+    for (let budget = maxKeys; cursor.valid; cursor.next()) {
+      if (budget-- <= 0) {
+        this.#next = cursor.key;
+        return undefined;
+      }
+      if (this.#index.cursorKeepsAny(cursor, this.#revision, this.#rule)) return true;
+    }
+    return false;
+  }
+}
+
+/** The running checksum. Records are added in order of revision. */
+export class HistoryHasher {
+  #crc = crc32c(bytesFromUtf8(KEY_BUCKET.name));
+  readonly #revision: Revision;
+  readonly #compactRevision: Revision;
+
+  constructor(revision: Revision, compactRevision: Revision) {
+    this.#revision = revision;
+    this.#compactRevision = compactRevision;
+  }
+
+  /** True if `add` needs to know whether the record outlives a compaction. */
+  asksForKeep(main: Revision): boolean {
+    return main <= this.#compactRevision;
+  }
+
+  /** `kept` counts only where `asksForKeep`. */
+  add(bucketKey: Uint8Array, record: Uint8Array, main: Revision, kept: boolean): void {
+    if (main > this.#revision) return;
+    if (main <= this.#compactRevision && !kept) return;
+    if (main === this.#compactRevision && isTombstone(bucketKey)) return;
+    this.#crc = crc32c(record, crc32c(bucketKey, this.#crc));
+  }
+
+  result(): KeyValueHash {
+    return {
+      hash: this.#crc,
+      revision: this.#revision,
+      compactRevision: this.#compactRevision,
+    };
+  }
+}
+
+/** One HashKV request in progress: call `step` until `result` is there, or `close`. */
+export class HashJob {
+  #result: KeyValueHash | undefined;
+  #work: HashWork | undefined;
+
+  private constructor(result: KeyValueHash | undefined, work: HashWork | undefined) {
+    this.#result = result;
+    this.#work = work;
+  }
+
+  static known(result: KeyValueHash): HashJob {
+    return new HashJob(result, undefined);
+  }
+
+  static start(store: Store, revision: Revision): HashJob {
+    return new HashJob(undefined, new HashWork(store, revision));
+  }
+
+  get result(): KeyValueHash | undefined {
+    return this.#result;
+  }
+
+  /** Hashes up to `maxRecords` records; returns the result when done. */
+  step(maxRecords: number): KeyValueHash | undefined {
+    if (this.#work !== undefined) this.#result = this.#work.step(maxRecords);
+    if (this.#result !== undefined) this.close();
+    return this.#result;
+  }
+
+  /** Gives up unfinished work. */
+  close(): void {
+    this.#work?.close();
+    this.#work = undefined;
+  }
+}
+
+class HashWork {
+  readonly #index: KeyIndex;
+  readonly #view: ReadView;
+  readonly #unpin: () => void;
+  readonly #revision: Revision;
+  readonly #hasher: HistoryHasher;
+  readonly #probe: KeepProbe;
+  #keepsAny: boolean | undefined;
+  #next: Uint8Array = Buffer.alloc(0);
+
+  constructor(store: Store, revision: Revision) {
+    this.#index = store.index;
+    this.#view = store.backend.openView();
+    this.#unpin = store.pin(revision);
+    this.#revision = revision;
+    this.#hasher = new HistoryHasher(revision, store.compactRevision);
+    this.#probe = new KeepProbe(store.index, revision, "hash");
+  }
+
+  step(maxRecords: number): KeyValueHash | undefined {
+    if (this.#keepsAny === undefined) {
+      this.#keepsAny = this.#probe.step(maxRecords);
+      return undefined;
+    }
+    let budget = maxRecords;
+    let done = true;
+    this.#view.scan(KEY_BUCKET, this.#next, undefined, (bucketKey, record) => {
+      const main = mainOf(bucketKey);
+      if (main > this.#revision) return false;
+      if (budget-- <= 0) {
+        this.#next = bucketKey;
+        done = false;
+        return false;
+      }
+      const kept =
+        !this.#hasher.asksForKeep(main) || !this.#keepsAny || this.#isKept(bucketKey, record, main);
+      this.#hasher.add(bucketKey, record, main, kept);
+      return true;
+    });
+    return done ? this.#hasher.result() : undefined;
+  }
+
+  close(): void {
+    this.#view.close();
+    this.#unpin();
+  }
+
+  #isKept(bucketKey: Uint8Array, record: Uint8Array, main: Revision): boolean {
+    return this.#index.keeps(keyOf(record), main, subOf(bucketKey), this.#revision, "hash");
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * The multi-version key-value layer: store, requests, watches.
+ *
+ * How the server uses it: `new Store({backend, leases})`, `restore()`; for each client request
+ * `checkX` before raft; for each committed entry `executeX`, then `encodeXResponse`; for reads
+ * `executeRange`, or `RangeExecution` in slices. Between entries, and never inside one:
+ * `store.runCompaction(n)` while `store.compactionPending`, `watchable.syncWatchers(n)` while
+ * `watchable.hasUnsynced`, `HashJob.step(n)`.
+ */
+
+export type { CompactionResult, CompactionStep } from "./compaction.ts";
+export type { HashJob, KeyValueHash } from "./hash.ts";
+export { type LeaseHooks, NO_LEASE } from "./lease-hooks.ts";
+export {
+  checkDeleteRange,
+  checkPut,
+  checkRange,
+  checkTxn,
+  type RequestLimits,
+} from "./requests/check.ts";
+export {
+  encodeDeleteRangeResponse,
+  encodePutResponse,
+  encodeRangeChunks,
+  encodeRangeResponse,
+  encodeTxnResponse,
+  sizeRangeResponse,
+} from "./requests/encode.ts";
+export { executeRange, RangeExecution, type RangeResult } from "./requests/range.ts";
+export {
+  executeTxn,
+  isTxnReadonly,
+  isTxnSerializable,
+  type OpResult,
+  type TxnResult,
+} from "./requests/txn.ts";
+export {
+  type DeleteRangeResult,
+  executeCompaction,
+  executeDeleteRange,
+  executePut,
+  type PutResult,
+} from "./requests/write.ts";
+export type { RestoreReport } from "./restore.ts";
+export { Store, type StoreOptions } from "./store.ts";
+export {
+  encodeWatchHead,
+  watchFragments,
+  type WatchMessage,
+  watchMessage,
+  type WatchResponseHead,
+} from "./watch/response.ts";
+export type { WatchCreated, WatchStream } from "./watch/watch-stream.ts";
+export { type SyncState, WatchableStore } from "./watch/watchable-store.ts";
+export { INVALID_WATCH_ID, type WatchID, type WatchInfo, type WatchSink } from "./watch/watcher.ts";

@@ -1,0 +1,286 @@
+/**
+ * The key index: for every key that the history knows, the revisions at which it changed.
+ *
+ * Keys are latin1 strings in a counted B+tree; the tree's value is a record number shifted left by
+ * one, plus 1 while the key is live, so that live keys are counted in O(log n). Records are columns
+ * of typed arrays: about 100 bytes per key with an 18-byte name, all included.
+ * A record holds the latest change inline and the superseded ones as a run of `RevisionRuns`.
+ * `createRevision` 0 says that the latest change is a tombstone (what etcd calls a new, empty
+ * generation); version and create revision restart with the next put.
+ *
+ * Methods that look something up leave the answer in the fields `main`, `sub`, `createRevision` and
+ * `version`, which the next call overwrites: the hot path allocates nothing.
+ */
+
+import { assert } from "../base/assert.ts";
+import { CountedTree, type TreeCursor } from "../base/btree.ts";
+import type { Revision } from "../base/ids.ts";
+import { NO_RUN, RevisionRuns } from "./revision-runs.ts";
+
+const CHUNK_BITS = 13;
+const CHUNK_MASK = (1 << CHUNK_BITS) - 1;
+
+/** What remains of a key's history after a compaction. */
+export type KeepRule =
+  /** The latest change at or below the revision, and a tombstone only at the revision itself. */
+  | "compaction"
+  /** The same without tombstones: what hashes have counted since etcd's first releases. */
+  | "hash";
+
+class RecordChunk {
+  readonly main = new Float64Array(1 << CHUNK_BITS);
+  readonly sub = new Float64Array(1 << CHUNK_BITS);
+  readonly createRevision = new Float64Array(1 << CHUNK_BITS);
+  readonly version = new Float64Array(1 << CHUNK_BITS);
+  readonly run = new Uint32Array(1 << CHUNK_BITS);
+  readonly runLength = new Uint32Array(1 << CHUNK_BITS);
+}
+
+export class KeyIndex {
+  readonly #tree = new CountedTree();
+  readonly #chunks: RecordChunk[] = [];
+  readonly #freeRecords: number[] = [];
+  #records = 0;
+  readonly #runs = new RevisionRuns();
+
+  /** Answers of the last look-up. */
+  main: Revision = 0;
+  sub = 0;
+  createRevision: Revision = 0;
+  version = 0;
+
+  /** Keys that exist at the latest revision. */
+  get liveKeys(): number {
+    return this.#tree.weight;
+  }
+
+  /** Keys with any history, deleted ones included. */
+  get size(): number {
+    return this.#tree.size;
+  }
+
+  /**
+   * Records a put. True if the key was live; then `main` and `sub` tell the change before.
+   * `createRevision` and `version` are those of the new state.
+   */
+  put(key: string, main: Revision, sub: number): boolean {
+    const value = this.#tree.get(key);
+    if (value < 0) {
+      this.#tree.set(key, this.#addRecord(main, sub, main, 1) * 2 + 1);
+      this.createRevision = main;
+      this.version = 1;
+      return false;
+    }
+    const id = value >>> 1;
+    const chunk = this.#chunks[id >>> CHUNK_BITS] as RecordChunk;
+    const at = id & CHUNK_MASK;
+    const live = (value & 1) === 1;
+    this.#supersede(chunk, at, main, sub, !live);
+    if (live) {
+      this.createRevision = chunk.createRevision[at] as number;
+      this.version = (chunk.version[at] as number) + 1;
+    } else {
+      this.createRevision = main;
+      this.version = 1;
+      chunk.createRevision[at] = main;
+      this.#tree.set(key, id * 2 + 1);
+    }
+    chunk.version[at] = this.version;
+    return live;
+  }
+
+  /** Records a deletion; false if the key is not live. `main` and `sub`: the change before. */
+  tombstone(key: string, main: Revision, sub: number): boolean {
+    const value = this.#tree.get(key);
+    if (value < 0 || (value & 1) === 0) return false;
+    const id = value >>> 1;
+    const chunk = this.#chunks[id >>> CHUNK_BITS] as RecordChunk;
+    const at = id & CHUNK_MASK;
+    this.#supersede(chunk, at, main, sub, false);
+    chunk.createRevision[at] = 0;
+    chunk.version[at] = 0;
+    this.#tree.set(key, id * 2);
+    return true;
+  }
+
+  /** Takes over a stored change at start-up. Changes must come in order of revision. */
+  restore(
+    key: string,
+    main: Revision,
+    sub: number,
+    createRevision: Revision,
+    version: number,
+    tombstone: boolean,
+  ): void {
+    const value = this.#tree.get(key);
+    const created = tombstone ? 0 : createRevision;
+    const weight = tombstone ? 0 : 1;
+    if (value < 0) {
+      this.#tree.set(
+        key,
+        this.#addRecord(main, sub, created, tombstone ? 0 : version) * 2 + weight,
+      );
+      return;
+    }
+    const id = value >>> 1;
+    const chunk = this.#chunks[id >>> CHUNK_BITS] as RecordChunk;
+    const at = id & CHUNK_MASK;
+    this.#supersede(chunk, at, main, sub, (value & 1) === 0);
+    chunk.createRevision[at] = created;
+    chunk.version[at] = tombstone ? 0 : version;
+    if ((value & 1) !== weight) this.#tree.set(key, id * 2 + weight);
+  }
+
+  /** Looks up the latest state; false if the key does not exist. Sets all four fields. */
+  findLatest(key: string): boolean {
+    const value = this.#tree.get(key);
+    if (value < 0 || (value & 1) === 0) return false;
+    this.#loadLatest(value >>> 1);
+    return true;
+  }
+
+  /** Looks up the change that made the key's state at `revision`. Sets `main` and `sub`. */
+  findAt(key: string, revision: Revision): boolean {
+    const value = this.#tree.get(key);
+    return value >= 0 && this.#loadAt(value, revision);
+  }
+
+  /** Live keys in [begin, end) at the latest revision; `end` "" is unbounded. O(log n). */
+  countLatest(begin: string, end: string): number {
+    if (end !== "" && end <= begin) return 0;
+    return (end === "" ? this.#tree.weight : this.#tree.rank(end)) - this.#tree.rank(begin);
+  }
+
+  /** A cursor over all keys from `begin` on; ask `cursorAt` or `cursorLatest` at each. */
+  seek(begin: string): TreeCursor {
+    return this.#tree.seek(begin);
+  }
+
+  /** As `findLatest` for the key under the cursor. */
+  cursorLatest(cursor: TreeCursor): boolean {
+    if ((cursor.value & 1) === 0) return false;
+    this.#loadLatest(cursor.value >>> 1);
+    return true;
+  }
+
+  /** As `findAt` for the key under the cursor. */
+  cursorAt(cursor: TreeCursor, revision: Revision): boolean {
+    return this.#loadAt(cursor.value, revision);
+  }
+
+  /** True if the change {main, sub} of `key` outlives a compaction at `revision`. */
+  keeps(key: string, main: Revision, sub: number, revision: Revision, rule: KeepRule): boolean {
+    const value = this.#tree.get(key);
+    if (value < 0) return false;
+    return this.#loadKept(value, revision, rule) && this.main === main && this.sub === sub;
+  }
+
+  /** True if any change of the key under the cursor outlives a compaction at `revision`. */
+  cursorKeepsAny(cursor: TreeCursor, revision: Revision, rule: KeepRule): boolean {
+    return this.#loadKept(cursor.value, revision, rule);
+  }
+
+  /** Forgets what a compaction at `revision` drops of `key`. */
+  compact(key: string, revision: Revision): void {
+    const value = this.#tree.get(key);
+    if (value < 0) return;
+    const id = value >>> 1;
+    const chunk = this.#chunks[id >>> CHUNK_BITS] as RecordChunk;
+    const at = id & CHUNK_MASK;
+    const length = chunk.runLength[at] as number;
+    const run = chunk.run[at] as number;
+    const kept = this.#loadKept(value, revision, "compaction");
+    if ((chunk.main[at] as number) <= revision) {
+      this.#dropRun(chunk, at, length);
+      if (!kept) this.#removeRecord(key, id);
+      return;
+    }
+    const floor = this.#runs.floor(run, length, revision);
+    this.#dropRun(chunk, at, kept ? floor : floor + 1);
+  }
+
+  #loadLatest(id: number): void {
+    const chunk = this.#chunks[id >>> CHUNK_BITS] as RecordChunk;
+    const at = id & CHUNK_MASK;
+    this.main = chunk.main[at] as number;
+    this.sub = chunk.sub[at] as number;
+    this.createRevision = chunk.createRevision[at] as number;
+    this.version = chunk.version[at] as number;
+  }
+
+  #loadAt(value: number, revision: Revision): boolean {
+    return this.#loadFloor(value, revision) === "put";
+  }
+
+  #loadKept(value: number, revision: Revision, rule: KeepRule): boolean {
+    const found = this.#loadFloor(value, revision);
+    if (found === "tombstone") return rule === "compaction" && this.main === revision;
+    return found === "put";
+  }
+
+  /** Loads the latest change at or below `revision`. */
+  #loadFloor(value: number, revision: Revision): "put" | "tombstone" | "none" {
+    const id = value >>> 1;
+    const chunk = this.#chunks[id >>> CHUNK_BITS] as RecordChunk;
+    const at = id & CHUNK_MASK;
+    const latest = chunk.main[at] as number;
+    if (latest <= revision) {
+      this.main = latest;
+      this.sub = chunk.sub[at] as number;
+      return (value & 1) === 1 ? "put" : "tombstone";
+    }
+    const run = chunk.run[at] as number;
+    const floor = this.#runs.floor(run, chunk.runLength[at] as number, revision);
+    if (floor < 0) return "none";
+    this.main = this.#runs.main(run, floor);
+    this.sub = this.#runs.sub(run, floor);
+    return this.#runs.isTombstone(run, floor) ? "tombstone" : "put";
+  }
+
+  /** Moves the latest change to the run and puts {main, sub} in its place. */
+  #supersede(
+    chunk: RecordChunk,
+    at: number,
+    main: Revision,
+    sub: number,
+    wasTombstone: boolean,
+  ): void {
+    const lastMain = chunk.main[at] as number;
+    const lastSub = chunk.sub[at] as number;
+    assert(main > lastMain || (main === lastMain && sub > lastSub), "revisions of a key ascend");
+    const length = chunk.runLength[at] as number;
+    const run = chunk.run[at] as number;
+    chunk.run[at] = this.#runs.append(run, length, lastMain, lastSub, wasTombstone);
+    chunk.runLength[at] = length + 1;
+    chunk.main[at] = main;
+    chunk.sub[at] = sub;
+    this.main = lastMain;
+    this.sub = lastSub;
+  }
+
+  #dropRun(chunk: RecordChunk, at: number, count: number): void {
+    const length = chunk.runLength[at] as number;
+    if (count <= 0) return;
+    chunk.run[at] = this.#runs.dropFirst(chunk.run[at] as number, length, count);
+    chunk.runLength[at] = length - count;
+  }
+
+  #addRecord(main: Revision, sub: number, createRevision: Revision, version: number): number {
+    const id = this.#freeRecords.pop() ?? this.#records++;
+    if (id >>> CHUNK_BITS === this.#chunks.length) this.#chunks.push(new RecordChunk());
+    const chunk = this.#chunks[id >>> CHUNK_BITS] as RecordChunk;
+    const at = id & CHUNK_MASK;
+    chunk.main[at] = main;
+    chunk.sub[at] = sub;
+    chunk.createRevision[at] = createRevision;
+    chunk.version[at] = version;
+    chunk.run[at] = NO_RUN;
+    chunk.runLength[at] = 0;
+    return id;
+  }
+
+  #removeRecord(key: string, id: number): void {
+    this.#tree.delete(key);
+    this.#freeRecords.push(id);
+  }
+}

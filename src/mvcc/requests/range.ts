@@ -1,0 +1,269 @@
+/**
+ * Executes range requests. Records stay encoded from the file to the response.
+ *
+ * `RangeExecution` works in slices at the revision that was current when it began, so that a range
+ * over millions of keys neither blocks the loop nor sees half of a transaction: it pins its
+ * revision against physical compaction. `executeRange` is the same in one go.
+ * At the latest revision `count` comes from the tree's counters; at older ones each key is looked at.
+ */
+
+import { EtcdError } from "../../api/errors.ts";
+import {
+  type RangeRequest,
+  RangeRequest_SortOrder,
+  RangeRequest_SortTarget,
+} from "../../api/gen/rpc.ts";
+import { compareBytes, latin1FromBytes } from "../../base/bytes.ts";
+import type { Revision } from "../../base/ids.ts";
+import type { KeyIndex } from "../key-index.ts";
+import { KeyValueView, withoutValue } from "../key-value.ts";
+import type { Store } from "../store.ts";
+import { rangeEndOf } from "./key-range.ts";
+
+export interface RangeResult {
+  /** The store's revision, not the one read at. */
+  readonly revision: Revision;
+  /** Encoded mvccpb.KeyValue each. Shared memory: do not change. */
+  readonly kvs: readonly Uint8Array[];
+  /** True if the limit cut something off. */
+  readonly more: boolean;
+  /** Keys in the range, whatever limit and revision filters leave of them. */
+  readonly count: number;
+}
+
+/** Bytes of records after which a slice ends: one key may hold a megabyte. */
+const MAX_STEP_BYTES = 4 << 20;
+
+/** Throws "compacted" and "future revision". */
+export function executeRange(store: Store, request: RangeRequest): RangeResult {
+  if (request.rangeEnd.length === 0 && isPlain(request)) return readKey(store, request);
+  const execution = new RangeExecution(store, request);
+  for (;;) {
+    const result = execution.step(Number.POSITIVE_INFINITY);
+    if (result !== undefined) return result;
+  }
+}
+
+/** The revision that a request reads at. Throws "compacted" and "future revision". */
+function revisionToRead(store: Store, revision: Revision): Revision {
+  const current = store.readRevision;
+  if (revision > current) throw new EtcdError("futureRevision");
+  if (revision <= 0) return current;
+  if (revision < store.compactRevision) throw new EtcdError("compacted");
+  return revision;
+}
+
+/** No filters: a get of one key needs no more than a look-up. */
+function isPlain(request: RangeRequest): boolean {
+  return !request.keysOnly && !request.countOnly && !hasFilter(request);
+}
+
+function hasFilter(request: RangeRequest): boolean {
+  return (
+    request.minModRevision !== 0 ||
+    request.maxModRevision !== 0 ||
+    request.minCreateRevision !== 0 ||
+    request.maxCreateRevision !== 0
+  );
+}
+
+const NO_KVS: readonly Uint8Array[] = [];
+
+function readKey(store: Store, request: RangeRequest): RangeResult {
+  const revision = revisionToRead(store, request.revision);
+  const current = store.readRevision;
+  const index = store.index;
+  const key = latin1FromBytes(request.key);
+  const found = revision === current ? index.findLatest(key) : index.findAt(key, revision);
+  if (!found) return { revision: current, kvs: NO_KVS, more: false, count: 0 };
+  const record = store.readRecord(index.main, index.sub);
+  return { revision: current, kvs: [record], more: false, count: 1 };
+}
+
+/** A key that matched, with what filters and sorting look at. */
+interface Match {
+  readonly main: Revision;
+  readonly sub: number;
+  createRevision: Revision;
+  version: number;
+  value: Uint8Array | undefined;
+  /** Undefined until the record has been read. */
+  record: Uint8Array | undefined;
+}
+
+type Phase = "collect" | "read" | "done";
+
+export class RangeExecution {
+  readonly #store: Store;
+  readonly #request: RangeRequest;
+  readonly #index: KeyIndex;
+  /** Revision that the range reads at. */
+  readonly #revision: Revision;
+  readonly #currentRevision: Revision;
+  readonly #end: string;
+  readonly #unpin: () => void;
+  readonly #view = new KeyValueView();
+  readonly #sorted: boolean;
+  /** Matches after which the walk may stop: one more than the limit, to know about `more`. */
+  readonly #enough: number;
+  #matches: Match[] = [];
+  readonly #kvs: Uint8Array[] = [];
+  #next: string;
+  #count = 0;
+  /** True if the whole range must be walked, because only that gives the count. */
+  readonly #counting: boolean;
+  #more = false;
+  #phase: Phase = "collect";
+
+  /** Throws "compacted" and "future revision". */
+  constructor(store: Store, request: RangeRequest) {
+    this.#store = store;
+    this.#request = request;
+    this.#index = store.index;
+    this.#revision = revisionToRead(store, request.revision);
+    this.#currentRevision = store.readRevision;
+    this.#next = latin1FromBytes(request.key);
+    this.#end = rangeEndOf(request.rangeEnd) ?? `${this.#next}\0`;
+    const { sortOrder, sortTarget, limit, countOnly } = request;
+    const byKey = sortTarget === RangeRequest_SortTarget.KEY;
+    this.#sorted = byKey ? sortOrder === RangeRequest_SortOrder.DESCEND : true;
+    if (countOnly) this.#enough = 0;
+    else this.#enough = limit > 0 && this.#mayStopEarly() ? limit + 1 : Number.POSITIVE_INFINITY;
+    const latest = this.#revision === this.#currentRevision;
+    if (latest) this.#count = this.#index.countLatest(this.#next, this.#end);
+    this.#counting = !latest;
+    this.#unpin = store.pin(this.#revision);
+  }
+
+  /** Looks at up to `maxKeys` keys; returns the result when done. */
+  step(maxKeys: number): RangeResult | undefined {
+    if (this.#phase === "collect") this.#collect(maxKeys);
+    else if (this.#phase === "read") this.#read(maxKeys);
+    if (this.#phase !== "done") return undefined;
+    this.close();
+    return {
+      revision: this.#currentRevision,
+      kvs: this.#kvs,
+      more: this.#more,
+      count: this.#count,
+    };
+  }
+
+  /** Gives up unfinished work. */
+  close(): void {
+    this.#unpin();
+  }
+
+  /**
+   * Results in the order of the walk may be cut while walking; others after sorting only. With a
+   * target but no order, etcd cuts first and sorts what is left, unless there is a filter.
+   */
+  #mayStopEarly(): boolean {
+    if (!this.#sorted) return true;
+    const unordered = this.#request.sortOrder === RangeRequest_SortOrder.NONE;
+    return unordered && !hasFilter(this.#request);
+  }
+
+  #collect(maxKeys: number): void {
+    const matches = this.#matches;
+    let keys = maxKeys;
+    let bytes = MAX_STEP_BYTES;
+    const end = this.#end;
+    const cursor = this.#index.seek(this.#next);
+    for (; cursor.valid && (end === "" || cursor.key < end); cursor.next()) {
+      const enough = matches.length >= this.#enough;
+      if (enough && !this.#counting) break;
+      if (keys-- <= 0 || bytes <= 0) {
+        this.#next = cursor.key;
+        return;
+      }
+      if (!this.#index.cursorAt(cursor, this.#revision)) continue;
+      if (this.#counting) this.#count++;
+      if (enough) continue;
+      const match = this.#examine();
+      if (match === undefined) continue;
+      bytes -= match.record?.length ?? 0;
+      matches.push(match);
+    }
+    this.#order();
+    this.#phase = "read";
+    this.#read(keys);
+  }
+
+  /** The match that the index has just found; undefined if a filter drops it. */
+  #examine(): Match | undefined {
+    const { main, sub } = this.#index;
+    const match: Match = {
+      main,
+      sub,
+      createRevision: 0,
+      version: 0,
+      value: undefined,
+      record: undefined,
+    };
+    const { sortTarget, minCreateRevision, maxCreateRevision } = this.#request;
+    const { minModRevision, maxModRevision } = this.#request;
+    if (maxModRevision !== 0 && main > maxModRevision) return undefined;
+    if (minModRevision !== 0 && main < minModRevision) return undefined;
+    const byMod = sortTarget === RangeRequest_SortTarget.MOD;
+    const byKey = sortTarget === RangeRequest_SortTarget.KEY;
+    const needsRecord =
+      (this.#sorted && !byKey && !byMod) || minCreateRevision !== 0 || maxCreateRevision !== 0;
+    if (!needsRecord) return match;
+    const record = this.#store.readRecord(main, sub);
+    const view = this.#view.load(record);
+    if (maxCreateRevision !== 0 && view.createRevision > maxCreateRevision) return undefined;
+    if (minCreateRevision !== 0 && view.createRevision < minCreateRevision) return undefined;
+    match.record = record;
+    match.createRevision = view.createRevision;
+    match.version = view.version;
+    if (sortTarget === RangeRequest_SortTarget.VALUE) match.value = view.value;
+    return match;
+  }
+
+  #order(): void {
+    if (this.#sorted) {
+      const { sortTarget, sortOrder } = this.#request;
+      if (sortTarget === RangeRequest_SortTarget.KEY) {
+        this.#matches.reverse();
+      } else {
+        const compare = comparatorFor(sortTarget);
+        const descend = sortOrder === RangeRequest_SortOrder.DESCEND;
+        this.#matches.sort(descend ? (a, b) => compare(b, a) : compare);
+      }
+    }
+    const limit = this.#request.limit;
+    if (limit > 0 && this.#matches.length > limit) {
+      this.#matches.length = limit;
+      this.#more = true;
+    }
+  }
+
+  #read(maxKeys: number): void {
+    const matches = this.#matches;
+    let keys = maxKeys;
+    let bytes = MAX_STEP_BYTES;
+    while (this.#kvs.length < matches.length) {
+      if (keys-- <= 0 || bytes <= 0) return;
+      const match = matches[this.#kvs.length] as Match;
+      const record = match.record ?? this.#store.readRecord(match.main, match.sub);
+      bytes -= record.length;
+      this.#kvs.push(this.#request.keysOnly ? withoutValue(record, this.#view) : record);
+    }
+    this.#matches = [];
+    this.#phase = "done";
+  }
+}
+
+function comparatorFor(target: RangeRequest_SortTarget): (a: Match, b: Match) => number {
+  switch (target) {
+    case RangeRequest_SortTarget.VERSION:
+      return (a, b) => a.version - b.version;
+    case RangeRequest_SortTarget.CREATE:
+      return (a, b) => a.createRevision - b.createRevision;
+    case RangeRequest_SortTarget.MOD:
+      return (a, b) => a.main - b.main;
+    default:
+      return (a, b) => compareBytes(a.value as Uint8Array, b.value as Uint8Array);
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Revisions and their form as keys of the "key" bucket: 8 bytes main, "_", 8 bytes sub, big-endian;
+ * a deletion adds "t". Byte order of the keys is the order of the revisions.
+ */
+
+import { assert } from "../base/assert.ts";
+import type { Revision } from "../base/ids.ts";
+
+/** A change's place in history: all changes of one transaction share `main`. */
+export interface RevisionPair {
+  readonly main: Revision;
+  readonly sub: number;
+}
+
+export const REVISION_KEY_BYTES = 17;
+export const TOMBSTONE_KEY_BYTES = 18;
+
+const SEPARATOR = 0x5f;
+const TOMBSTONE_MARK = 0x74;
+const TWO_32 = 0x1_0000_0000;
+const MAX_SAFE_HIGH = 0x1f_ffff;
+
+/** Writes the 17 bytes of a revision at the start of `target`. */
+export function writeRevisionKey(target: Uint8Array, main: Revision, sub: number): void {
+  writeUint64(target, 0, main);
+  target[8] = SEPARATOR;
+  writeUint64(target, 9, sub);
+}
+
+/** A fresh key for the change at {main, sub}. */
+export function encodeRevisionKey(main: Revision, sub: number, tombstone: boolean): Uint8Array {
+  const key = Buffer.allocUnsafe(tombstone ? TOMBSTONE_KEY_BYTES : REVISION_KEY_BYTES);
+  writeRevisionKey(key, main, sub);
+  if (tombstone) key[REVISION_KEY_BYTES] = TOMBSTONE_MARK;
+  return key;
+}
+
+/** Throws on anything that is not a key of the "key" bucket: the file is damaged. */
+export function checkRevisionKey(key: Uint8Array): void {
+  const plain = key.length === REVISION_KEY_BYTES;
+  const marked = key.length === TOMBSTONE_KEY_BYTES;
+  assert((plain || marked) && key[8] === SEPARATOR, "malformed revision in the key bucket");
+}
+
+export function mainOf(key: Uint8Array): Revision {
+  return readUint64(key, 0);
+}
+
+export function subOf(key: Uint8Array): number {
+  return readUint64(key, 9);
+}
+
+export function isTombstone(key: Uint8Array): boolean {
+  return key.length === TOMBSTONE_KEY_BYTES && key[REVISION_KEY_BYTES] === TOMBSTONE_MARK;
+}
+
+function writeUint64(target: Uint8Array, at: number, value: number): void {
+  const high = value >= TWO_32 ? Math.floor(value / TWO_32) : 0;
+  const low = value >= TWO_32 ? value % TWO_32 : value;
+  target[at] = high >>> 24;
+  target[at + 1] = high >>> 16;
+  target[at + 2] = high >>> 8;
+  target[at + 3] = high;
+  target[at + 4] = low >>> 24;
+  target[at + 5] = low >>> 16;
+  target[at + 6] = low >>> 8;
+  target[at + 7] = low;
+}
+
+function readUint64(bytes: Uint8Array, at: number): number {
+  const high = readUint32(bytes, at);
+  assert(high <= MAX_SAFE_HIGH, "revision beyond 2^53");
+  return high * TWO_32 + readUint32(bytes, at + 4);
+}
+
+function readUint32(bytes: Uint8Array, at: number): number {
+  return (
+    (((bytes[at] as number) << 24) |
+      ((bytes[at + 1] as number) << 16) |
+      ((bytes[at + 2] as number) << 8) |
+      (bytes[at + 3] as number)) >>>
+    0
+  );
+}

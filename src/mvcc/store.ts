@@ -1,0 +1,292 @@
+/**
+ * The multi-version store: every change of every key, addressed by revision.
+ *
+ * Writes happen between `beginWrite` and `endWrite`, in one synchronous stretch; all changes of
+ * the stretch share one main revision, `currentRevision + 1`, with sub-revisions in order. A stretch
+ * without changes leaves the revision as it is. Reads between two stretches see whole transactions
+ * only; reads inside a stretch see what it has written so far.
+ *
+ * Invariants: the index names exactly the records of the "key" bucket that compaction has not
+ * dropped; `compactRevision` < `currentRevision` + 1; revisions never go down, not even over a
+ * crash in the middle of a compaction.
+ *
+ * Keys are latin1 strings. No clock and no timers: `runCompaction` and hash jobs do a bounded piece
+ * of work per call. Checks of user input are in requests/.
+ */
+
+import { EtcdError } from "../api/errors.ts";
+import type { Backend } from "../backend/types.ts";
+import { KEY_BUCKET, META_BUCKET } from "../backend/types.ts";
+import { assert } from "../base/assert.ts";
+import type { LeaseID, Revision } from "../base/ids.ts";
+import { type CompactionStep, Compactor } from "./compaction.ts";
+import { HashJob, HashStorage, type KeyValueHash } from "./hash.ts";
+import { KeyIndex } from "./key-index.ts";
+import { encodeKeyValue, encodeTombstone } from "./key-value.ts";
+import { type LeaseHooks, NO_LEASE } from "./lease-hooks.ts";
+import { type CompactMarks, readCompactMarks, SCHEDULED_COMPACT_KEY } from "./meta.ts";
+import { loadHistory, type RestoreReport } from "./restore.ts";
+import { encodeRevisionKey, REVISION_KEY_BYTES, writeRevisionKey } from "./revision.ts";
+
+/** One change of a write, for watchers. */
+export interface Change {
+  readonly key: string;
+  readonly main: Revision;
+  readonly tombstone: boolean;
+  /** The stored record; for a tombstone it holds only the key. */
+  readonly record: Uint8Array;
+  /** The key's change before this one, if the key existed; otherwise `previousMain` is 0. */
+  readonly previousMain: Revision;
+  readonly previousSub: number;
+}
+
+/** Gets the changes of a write when it ends. */
+export type ChangeObserver = (revision: Revision, changes: readonly Change[]) => void;
+
+export interface StoreOptions {
+  readonly backend: Backend;
+  readonly leases: LeaseHooks;
+}
+
+const NEVER_COMPACTED = -1;
+
+export class Store {
+  #backend: Backend;
+  readonly leases: LeaseHooks;
+  #index = new KeyIndex();
+  #currentRevision: Revision = 1;
+  #compactRevision: Revision = NEVER_COMPACTED;
+  readonly hashes = new HashStorage();
+  readonly #compactor: Compactor = new Compactor(this);
+
+  #writing = false;
+  #subRevision = 0;
+  readonly #changes: Change[] = [];
+  /** Set while somebody watches; without it, writes keep no list of changes. */
+  observer: ChangeObserver | undefined = undefined;
+
+  readonly #pins = new Set<{ readonly revision: Revision }>();
+  readonly #lookupKey = Buffer.alloc(REVISION_KEY_BYTES);
+
+  /** An empty store; call `restore` before use. */
+  constructor(options: StoreOptions) {
+    this.#backend = options.backend;
+    this.leases = options.leases;
+  }
+
+  get backend(): Backend {
+    return this.#backend;
+  }
+
+  get index(): KeyIndex {
+    return this.#index;
+  }
+
+  /** Revision of the last finished write; 1 when nothing was ever written. */
+  get currentRevision(): Revision {
+    return this.#currentRevision;
+  }
+
+  /** Last compaction's revision, -1 if there was none. Older revisions cannot be read. */
+  get compactRevision(): Revision {
+    return this.#compactRevision;
+  }
+
+  /** What a read sees now: inside a write that has changed something, the write's revision. */
+  get readRevision(): Revision {
+    return this.#currentRevision + (this.#subRevision > 0 ? 1 : 0);
+  }
+
+  /** Keys that exist. */
+  get liveKeys(): number {
+    return this.#index.liveKeys;
+  }
+
+  /** Loads the state from the backend, in one go. Also after a crash in a compaction. */
+  restore(backend: Backend = this.#backend): RestoreReport {
+    const steps = this.restoreSteps(backend, Number.POSITIVE_INFINITY);
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+    }
+  }
+
+  /**
+   * As `restore`, pausing after each `recordsPerStep` records. The store shows the old state until
+   * the last step, which swaps in the new one. No compaction or write may happen in between.
+   */
+  *restoreSteps(backend: Backend, recordsPerStep: number): Generator<void, RestoreReport> {
+    assert(!this.#writing, "restore inside a write");
+    const history = yield* loadHistory(backend, recordsPerStep);
+    const marks = readCompactMarks(backend);
+    this.#backend = backend;
+    this.#index = history.index;
+    this.#compactor.reset();
+    this.#compactRevision = marks.finished ?? NEVER_COMPACTED;
+    // Compaction may have removed the newest changes, tombstones, before the crash: the compaction
+    // revisions are lower bounds of what the cluster has seen.
+    this.#currentRevision = Math.max(
+      history.lastRevision,
+      this.#compactRevision,
+      marks.scheduled ?? 0,
+    );
+    const orphans: { key: string; lease: LeaseID }[] = [];
+    for (const [key, lease] of history.leases) {
+      if (this.leases.exists(lease)) this.leases.attach(lease, key);
+      else orphans.push({ key, lease });
+    }
+    return {
+      records: history.records,
+      currentRevision: this.#currentRevision,
+      orphans,
+      resumedCompaction: this.#resumeCompaction(marks),
+    };
+  }
+
+  /** The record of the change at {main, sub}, which the index knows. Do not change the bytes. */
+  readRecord(main: Revision, sub: number): Uint8Array {
+    writeRevisionKey(this.#lookupKey, main, sub);
+    const record = this.#backend.get(KEY_BUCKET, this.#lookupKey);
+    assert(record !== undefined, `the key bucket lacks revision ${main}/${sub}`);
+    return record;
+  }
+
+  beginWrite(): void {
+    assert(!this.#writing, "a write is open already");
+    this.#writing = true;
+  }
+
+  /** Writes a put. The lease, unless `NO_LEASE`, must exist. */
+  put(key: string, value: Uint8Array, lease: LeaseID): void {
+    assert(this.#writing, "put outside a write");
+    const main = this.#currentRevision + 1;
+    const sub = this.#subRevision++;
+    const index = this.#index;
+    const existed = index.put(key, main, sub);
+    const previousMain = existed ? index.main : 0;
+    const previousSub = index.sub;
+    const record = encodeKeyValue(key, index.createRevision, main, index.version, value, lease);
+    this.#backend.put(KEY_BUCKET, encodeRevisionKey(main, sub, false), record);
+    if (this.observer !== undefined) {
+      this.#changes.push({ key, main, tombstone: false, record, previousMain, previousSub });
+    }
+    const oldLease = existed ? this.leases.leaseOf(key) : NO_LEASE;
+    if (oldLease !== lease) {
+      if (oldLease !== NO_LEASE) this.leases.detach(oldLease, key);
+      if (lease !== NO_LEASE) this.leases.attach(lease, key);
+    }
+  }
+
+  /** Writes a tombstone; false if the key does not exist. */
+  deleteKey(key: string): boolean {
+    assert(this.#writing, "delete outside a write");
+    const main = this.#currentRevision + 1;
+    const sub = this.#subRevision;
+    const index = this.#index;
+    if (!index.tombstone(key, main, sub)) return false;
+    this.#subRevision++;
+    const previousMain = index.main;
+    const previousSub = index.sub;
+    const record = encodeTombstone(key);
+    this.#backend.put(KEY_BUCKET, encodeRevisionKey(main, sub, true), record);
+    if (this.observer !== undefined) {
+      this.#changes.push({ key, main, tombstone: true, record, previousMain, previousSub });
+    }
+    const lease = this.leases.leaseOf(key);
+    if (lease !== NO_LEASE) this.leases.detach(lease, key);
+    return true;
+  }
+
+  /** Deletes all keys in [begin, end), "" unbounded, in key order. Returns how many there were. */
+  deleteRange(begin: string, end: string): number {
+    const keys: string[] = [];
+    for (const cursor = this.#index.seek(begin); cursor.valid; cursor.next()) {
+      if (end !== "" && cursor.key >= end) break;
+      if (this.#index.cursorLatest(cursor)) keys.push(cursor.key);
+    }
+    for (const key of keys) this.deleteKey(key);
+    return keys.length;
+  }
+
+  /** Ends the write and tells the observer. Returns the revision that a response shows. */
+  endWrite(): Revision {
+    assert(this.#writing, "no write is open");
+    this.#writing = false;
+    if (this.#subRevision === 0) return this.#currentRevision;
+    this.#subRevision = 0;
+    this.#currentRevision++;
+    if (this.#changes.length > 0) {
+      const changes = this.#changes.splice(0);
+      this.observer?.(this.#currentRevision, changes);
+    }
+    return this.#currentRevision;
+  }
+
+  /** Deletes keys in one write, as the lessor does when a lease ends. Missing keys are skipped. */
+  deleteKeys(keys: readonly string[]): Revision {
+    this.beginWrite();
+    for (const key of keys) this.deleteKey(key);
+    return this.endWrite();
+  }
+
+  /**
+   * Logical compaction: revisions below `revision` cannot be read from now on. The records go in
+   * the calls of `runCompaction` that follow. Throws "compacted" and "future revision".
+   */
+  compact(revision: Revision): void {
+    if (revision <= this.#compactRevision) throw new EtcdError("compacted");
+    if (revision > this.#currentRevision) throw new EtcdError("futureRevision");
+    const marks = readCompactMarks(this.#backend);
+    this.#schedule(revision, marks.scheduled === marks.finished);
+  }
+
+  /** Does at most about `maxRecords` records' worth of physical compaction. */
+  runCompaction(maxRecords: number): CompactionStep {
+    return this.#compactor.step(maxRecords);
+  }
+
+  get compactionPending(): boolean {
+    return this.#compactor.pending;
+  }
+
+  /** Starts a HashKV over the history up to `revision` (0: all). Throws as `compact` does. */
+  hashByRevision(revision: Revision): HashJob {
+    const stored = this.hashes.find(revision);
+    if (stored !== undefined) return HashJob.known(stored);
+    if (revision > 0 && revision < this.#compactRevision) throw new EtcdError("compacted");
+    if (revision > this.#currentRevision) throw new EtcdError("futureRevision");
+    return HashJob.start(this, revision === 0 ? this.#currentRevision : revision);
+  }
+
+  /** Keeps the history at `revision` and above readable by compaction jobs yet to start. */
+  pin(revision: Revision): () => void {
+    const pin = { revision };
+    this.#pins.add(pin);
+    return () => {
+      this.#pins.delete(pin);
+    };
+  }
+
+  /** True if a running read needs history that a compaction at `revision` drops. */
+  isPinnedBelow(revision: Revision): boolean {
+    for (const pin of this.#pins) if (pin.revision < revision) return true;
+    return false;
+  }
+
+  #schedule(revision: Revision, previousCompleted: boolean): void {
+    const previous = this.#compactRevision;
+    this.#compactRevision = revision;
+    const mark = encodeRevisionKey(revision, 0, false);
+    this.#backend.put(META_BUCKET, SCHEDULED_COMPACT_KEY, mark);
+    this.#compactor.add({ revision, previousRevision: previous, previousCompleted });
+  }
+
+  #resumeCompaction(marks: CompactMarks): Revision | undefined {
+    const scheduled = marks.scheduled;
+    if (scheduled === undefined || scheduled <= this.#compactRevision) return undefined;
+    this.#schedule(scheduled, false);
+    return scheduled;
+  }
+}
+
+export type { KeyValueHash };

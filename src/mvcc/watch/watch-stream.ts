@@ -1,0 +1,123 @@
+/** The watches of one client stream. Permissions are the server's to check, before `create`. */
+
+import { ERRORS } from "../../api/errors.ts";
+import { type WatchCreateRequest, WatchCreateRequest_FilterType } from "../../api/gen/rpc.ts";
+import { latin1FromBytes } from "../../base/bytes.ts";
+import type { Revision } from "../../base/ids.ts";
+import { rangeEndOf } from "../requests/key-range.ts";
+import type { WatchableStore } from "./watchable-store.ts";
+import {
+  AUTO_WATCH_ID,
+  INVALID_WATCH_ID,
+  Watcher,
+  type WatcherOptions,
+  type WatchID,
+  type WatchSink,
+} from "./watcher.ts";
+
+/** For the response with `created` set. `cancelReason` is empty if the watch was accepted. */
+export interface WatchCreated {
+  readonly watchID: WatchID;
+  /** For the header. */
+  readonly revision: Revision;
+  readonly canceled: boolean;
+  readonly cancelReason: string;
+}
+
+const EMPTY_RANGE = "mvcc: watcher range is empty";
+const DUPLICATE_ID = "mvcc: duplicate watch ID provided on the WatchStream";
+
+export class WatchStream {
+  readonly #watchable: WatchableStore;
+  readonly #sink: WatchSink;
+  readonly #watchers = new Map<WatchID, Watcher>();
+  #nextID: WatchID = 0;
+
+  constructor(watchable: WatchableStore, sink: WatchSink) {
+    this.#watchable = watchable;
+    this.#sink = sink;
+  }
+
+  /** Watches of the stream, those ended by compaction included until the client cancels them. */
+  get size(): number {
+    return this.#watchers.size;
+  }
+
+  /** Starts a watch. Its first events come after this call has returned. */
+  create(request: WatchCreateRequest): WatchCreated {
+    if (request.startRevision < 0) return this.#refuse(ERRORS.compacted.message);
+    const options = watcherOptions(request);
+    const { key, end } = options;
+    if (end !== undefined && end !== "" && end <= key) return this.#refuse(EMPTY_RANGE);
+    if (request.watchId !== AUTO_WATCH_ID && this.#watchers.has(request.watchId)) {
+      return this.#refuse(DUPLICATE_ID);
+    }
+    const watchID = request.watchId === AUTO_WATCH_ID ? this.#freeID() : request.watchId;
+    const watcher = new Watcher(watchID, this.#sink, options);
+    this.#watchers.set(watchID, watcher);
+    this.#watchable.add(watcher);
+    return { watchID, revision: this.#revision, canceled: false, cancelReason: "" };
+  }
+
+  /** Ends a watch; false if there is none, and then etcd sends no response. */
+  cancel(watchID: WatchID): boolean {
+    const watcher = this.#watchers.get(watchID);
+    if (watcher === undefined) return false;
+    this.#watchable.remove(watcher);
+    this.#watchers.delete(watchID);
+    return true;
+  }
+
+  /** Answers a client's progress request, with `INVALID_WATCH_ID`, if all watches are synced. */
+  requestProgress(): void {
+    this.#watchable.progressIfSynced(this.#watchers.values(), this.#sink, INVALID_WATCH_ID);
+  }
+
+  /**
+   * The periodic progress notification of each watch that asked for it, is synced and had no events
+   * since the last call.
+   */
+  notifyProgress(): void {
+    for (const watcher of this.#watchers.values()) {
+      if (!watcher.options.progressNotify) continue;
+      if (watcher.progressDue) {
+        this.#watchable.progressIfSynced([watcher], this.#sink, watcher.id);
+      }
+      watcher.progressDue = true;
+    }
+  }
+
+  /** Ends all watches. */
+  close(): void {
+    for (const watcher of this.#watchers.values()) this.#watchable.remove(watcher);
+    this.#watchers.clear();
+    this.#watchable.forgetStream(this);
+  }
+
+  get #revision(): Revision {
+    return this.#watchable.store.currentRevision;
+  }
+
+  #refuse(cancelReason: string): WatchCreated {
+    return { watchID: INVALID_WATCH_ID, revision: this.#revision, canceled: true, cancelReason };
+  }
+
+  #freeID(): WatchID {
+    while (this.#watchers.has(this.#nextID)) this.#nextID++;
+    return this.#nextID++;
+  }
+}
+
+function watcherOptions(request: WatchCreateRequest): WatcherOptions {
+  return {
+    // "\0" is the smallest key that a request can name.
+    key: request.key.length === 0 ? "\0" : latin1FromBytes(request.key),
+    end: rangeEndOf(request.rangeEnd),
+    startRevision: request.startRevision,
+    prevKv: request.prevKv,
+    skipPuts: request.filters.includes(WatchCreateRequest_FilterType.NOPUT),
+    skipDeletes: request.filters.includes(WatchCreateRequest_FilterType.NODELETE),
+    progressNotify: request.progressNotify,
+    fragment: request.fragment,
+  };
+}
