@@ -1,0 +1,86 @@
+/**
+ * A binary min-heap of things that fall due, which know their own place in it, so that moving or
+ * removing one costs O(log n). A thing is in at most one queue.
+ *
+ * Invariant: items[i].heapIndex === i for every item; -1 for what is in no queue.
+ */
+
+export interface DueItem {
+  dueMs: number;
+  /** Owned by the queue. -1 while in none. */
+  heapIndex: number;
+}
+
+export class DueQueue<T extends DueItem> {
+  readonly #items: T[] = [];
+
+  get size(): number {
+    return this.#items.length;
+  }
+
+  /** The item that falls due first. */
+  peek(): T | undefined {
+    return this.#items[0];
+  }
+
+  /** Adds the item, or moves it if it is already in. */
+  set(item: T, dueMs: number): void {
+    item.dueMs = dueMs;
+    if (item.heapIndex < 0) {
+      item.heapIndex = this.#items.length;
+      this.#items.push(item);
+    }
+    this.#siftUp(item);
+    this.#siftDown(item);
+  }
+
+  /** Does nothing if the item is not in the queue. */
+  remove(item: T): void {
+    const index = item.heapIndex;
+    if (index < 0) return;
+    item.heapIndex = -1;
+    const last = this.#items.pop();
+    if (last === undefined || last === item) return;
+    this.#place(last, index);
+    this.#siftUp(last);
+    this.#siftDown(last);
+  }
+
+  clear(): void {
+    for (const item of this.#items) item.heapIndex = -1;
+    this.#items.length = 0;
+  }
+
+  #place(item: T, index: number): void {
+    item.heapIndex = index;
+    this.#items[index] = item;
+  }
+
+  #siftUp(item: T): void {
+    let index = item.heapIndex;
+    while (index > 0) {
+      const parentIndex = (index - 1) >> 1;
+      const parent = this.#items[parentIndex] as T;
+      if (parent.dueMs <= item.dueMs) break;
+      this.#place(parent, index);
+      index = parentIndex;
+    }
+    this.#place(item, index);
+  }
+
+  #siftDown(item: T): void {
+    const size = this.#items.length;
+    let index = item.heapIndex;
+    for (;;) {
+      let childIndex = 2 * index + 1;
+      if (childIndex >= size) break;
+      const right = this.#items[childIndex + 1];
+      if (right !== undefined && right.dueMs < (this.#items[childIndex] as T).dueMs) childIndex++;
+      const child = this.#items[childIndex] as T;
+      if (child.dueMs >= item.dueMs) break;
+      this.#place(child, index);
+      index = childIndex;
+    }
+    this.#place(item, index);
+  }
+}

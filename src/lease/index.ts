@@ -1,0 +1,2 @@
+export type { LeaseView } from "./lease.ts";
+export * from "./lessor.ts";

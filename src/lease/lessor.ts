@@ -1,0 +1,379 @@
+/**
+ * The lessor: which leases exist, which keys they hold, and, on the primary, when they expire.
+ *
+ * Grants, revocations and checkpoints are applied raft entries and have the same effect on every
+ * member: they never depend on the time. Expiry is the primary's (the raft leader's) business
+ * alone: it counts down, asks for revocation through raft, and answers renewals; on other members
+ * leases last for ever. Only the lease and its TTL are persisted; which keys it holds is rebuilt
+ * from the keys themselves.
+ *
+ * Pure and synchronous: time comes in as `nowMs` of a monotonic clock, revocations and checkpoints
+ * go out as return values.
+ *
+ * Invariants:
+ * - A key is attached to at most one lease, and `leaseOf` agrees with the leases' key sets.
+ * - The expiry queue holds all leases while primary, none otherwise.
+ */
+
+import { EtcdError } from "../api/errors.ts";
+import { Lease as LeaseRecord } from "../api/gen/lease.ts";
+import { LeaseCheckpoint } from "../api/gen/rpc.ts";
+import { type Backend, LEASE_BUCKET } from "../backend/types.ts";
+import { EMPTY_BYTES } from "../base/bytes.ts";
+import { DueQueue } from "../base/due-queue.ts";
+import type { LeaseID } from "../base/ids.ts";
+import { DecodeError } from "../base/wire.ts";
+import { LeaseMetrics } from "../env/etcd-metrics.ts";
+import type { Counter, Histogram, Metrics } from "../env/metrics.ts";
+import { type LeaseHooks, NO_LEASE } from "../mvcc/lease-hooks.ts";
+import { CheckpointItem, Lease, type LeaseView } from "./lease.ts";
+
+/** Longest TTL in seconds that can be granted, about 285 years; bounds expiry arithmetic. */
+export const MAX_LEASE_TTL = 9_000_000_000;
+
+/** Leases that may be revoked per second; two expiry scans a second take half of it each. */
+export const LEASE_REVOKES_PER_SECOND = 1000;
+const MAX_EXPIRED_PER_SCAN = LEASE_REVOKES_PER_SECOND / 2;
+
+/** After a change of leader, piled-up leases are spread to leave a quarter of the rate free. */
+const SPREAD_PER_SECOND = (LEASE_REVOKES_PER_SECOND * 3) / 4;
+
+/** Checkpoints in one raft entry. */
+export const MAX_CHECKPOINTS_PER_ENTRY = 1000;
+
+/** A lease that was handed out as expired and still exists is handed out again after this. */
+const EXPIRED_RETRY_MS = 3000;
+
+const DEFAULT_CHECKPOINT_INTERVAL_MS = 5 * 60 * 1000;
+
+export interface LessorOptions {
+  readonly backend: Backend;
+  /** Shorter TTLs are raised to this many seconds. See `minimumLeaseTTL`. */
+  readonly minTTL: number;
+  /**
+   * Deletes the keys (latin1, in byte order) in one mvcc transaction; nothing if there are none.
+   * Called inside `revoke`, before the lease record goes.
+   */
+  readonly deleteKeys: (keys: readonly string[]) => void;
+  readonly metrics?: Metrics;
+  /** Whether this member proposes checkpoints while primary. Default false, as in etcd. */
+  readonly checkpoints?: boolean;
+  /** Milliseconds between two checkpoints of a lease. Default 5 minutes. */
+  readonly checkpointIntervalMs?: number;
+  /** Whether applied checkpoints are persisted: cluster version 3.6 or newer, or the flag. */
+  readonly persistCheckpoints?: () => boolean;
+}
+
+export type RenewOutcome =
+  | { readonly kind: "renewed"; readonly ttl: number }
+  /** This member does not lead; ask the leader. */
+  | { readonly kind: "notPrimary" }
+  | { readonly kind: "notFound" }
+  /** Expired and about to be revoked; wait with `onSettled`, then ask again. */
+  | { readonly kind: "expired" }
+  /** First get a checkpoint with remaining TTL 0 applied, then ask again. */
+  | { readonly kind: "clearCheckpoint" };
+
+/** etcd's rule: one and a half election timeouts, in whole seconds. */
+export function minimumLeaseTTL(electionTicks: number, tickMs: number): number {
+  const ticks = Math.floor((3 * electionTicks) / 2);
+  return Math.ceil((ticks * tickMs) / 1000);
+}
+
+export class Lessor implements LeaseHooks {
+  readonly #options: LessorOptions;
+  readonly #leases = new Map<LeaseID, Lease>();
+  readonly #leaseByKey = new Map<string, Lease>();
+  readonly #expiries = new DueQueue<Lease>();
+  readonly #checkpoints = new DueQueue<CheckpointItem>();
+  readonly #waiting = new Map<LeaseID, (() => void)[]>();
+  readonly #metrics: LessorMetrics | undefined;
+  #primary = false;
+
+  /** Reads the persisted leases. Throws if a record is damaged. */
+  constructor(options: LessorOptions) {
+    this.#options = options;
+    this.#metrics = options.metrics === undefined ? undefined : registerMetrics(options.metrics);
+    this.restore();
+  }
+
+  get isPrimary(): boolean {
+    return this.#primary;
+  }
+
+  get size(): number {
+    return this.#leases.size;
+  }
+
+  get attachedKeys(): number {
+    return this.#leaseByKey.size;
+  }
+
+  /** Forgets everything and reads the backend again, not primary and without attached keys. */
+  restore(): void {
+    this.demote();
+    this.#leases.clear();
+    this.#leaseByKey.clear();
+    this.#options.backend.scan(LEASE_BUCKET, EMPTY_BYTES, undefined, (key, value) => {
+      const { ID, TTL, RemainingTTL } = decodeRecord(key, value);
+      const ttl = Math.max(TTL, this.#options.minTTL);
+      this.#leases.set(ID, new Lease(ID, ttl, RemainingTTL));
+      return true;
+    });
+  }
+
+  exists(id: LeaseID): boolean {
+    return this.#leases.has(id);
+  }
+
+  attach(id: LeaseID, key: string): void {
+    const lease = this.#leases.get(id);
+    if (lease === undefined) throw new EtcdError("leaseNotFound", { id });
+    const previous = this.#leaseByKey.get(key);
+    if (previous === lease) return;
+    previous?.removeKey(key);
+    lease.addKey(key);
+    this.#leaseByKey.set(key, lease);
+  }
+
+  /** Does nothing if the key is not attached to this lease. */
+  detach(id: LeaseID, key: string): void {
+    const lease = this.#leaseByKey.get(key);
+    if (lease === undefined || lease.id !== id) return;
+    lease.removeKey(key);
+    this.#leaseByKey.delete(key);
+  }
+
+  leaseOf(key: string): LeaseID {
+    return this.#leaseByKey.get(key)?.id ?? NO_LEASE;
+  }
+
+  lookup(id: LeaseID): LeaseView | undefined {
+    return this.#leases.get(id);
+  }
+
+  /** All leases, the next to expire first; by ID where no expiry is known. */
+  leases(): LeaseView[] {
+    return [...this.#leases.values()].sort(byExpiry);
+  }
+
+  /**
+   * Whole seconds until the lease expires, cut towards zero as etcd does; negative when it is
+   * overdue. Infinity when this member is not the primary.
+   */
+  remainingSeconds(lease: LeaseView, nowMs: number): number {
+    return Math.trunc((lease.expiryMs - nowMs) / 1000);
+  }
+
+  /**
+   * Applies a grant. Throws `leaseExists`, `leaseTTLTooLarge`, or `leaseNotFound` for ID 0; then
+   * nothing has changed.
+   */
+  grant(id: LeaseID, ttl: number, nowMs: number): LeaseView {
+    if (id === NO_LEASE) throw new EtcdError("leaseNotFound", { id });
+    if (ttl > MAX_LEASE_TTL) throw new EtcdError("leaseTTLTooLarge", { ttl });
+    if (this.#leases.has(id)) throw new EtcdError("leaseExists", { id });
+    const lease = new Lease(id, Math.max(ttl, this.#options.minTTL), 0);
+    this.#leases.set(id, lease);
+    this.#persist(lease);
+    if (this.#primary) this.#startCountdown(lease, nowMs, 0);
+    this.#metrics?.granted.add();
+    this.#metrics?.ttl.observe(lease.ttl);
+    return lease;
+  }
+
+  /**
+   * Applies a revocation: deletes the attached keys and the record in one batch of the backend.
+   * Throws `leaseNotFound`.
+   */
+  revoke(id: LeaseID): void {
+    const lease = this.#leases.get(id);
+    if (lease === undefined) throw new EtcdError("leaseNotFound", { id });
+    // Byte order makes the revisions of the deletions equal on every member.
+    const keys = lease.keys();
+    if (keys.length > 0) this.#options.deleteKeys(keys);
+    for (const key of lease.keys()) this.detach(id, key);
+    this.#leases.delete(id);
+    this.#expiries.remove(lease);
+    if (lease.checkpoint !== undefined) this.#checkpoints.remove(lease.checkpoint);
+    this.#options.backend.delete(LEASE_BUCKET, recordKey(id));
+    this.#metrics?.revoked.add();
+    this.#settle(id);
+  }
+
+  /** Applies a checkpoint; 0 clears it. Unknown leases are ignored: they were revoked meanwhile. */
+  checkpoint(id: LeaseID, remainingTTL: number, nowMs: number): void {
+    const lease = this.#leases.get(id);
+    if (lease === undefined) return;
+    lease.remainingTTL = remainingTTL;
+    if (this.#options.persistCheckpoints?.() === true) this.#persist(lease);
+    if (this.#primary) this.#scheduleCheckpoint(lease, nowMs);
+  }
+
+  /** Starts the lease's time anew. Only the primary can. */
+  renew(id: LeaseID, nowMs: number): RenewOutcome {
+    if (!this.#primary) return { kind: "notPrimary" };
+    const lease = this.#leases.get(id);
+    if (lease === undefined) return { kind: "notFound" };
+    if (lease.expiryMs <= nowMs) return { kind: "expired" };
+    if (this.#options.checkpoints === true && lease.remainingTTL > 0) {
+      return { kind: "clearCheckpoint" };
+    }
+    this.#setExpiry(lease, nowMs + lease.ttl * 1000);
+    this.#metrics?.renewed.add();
+    return { kind: "renewed", ttl: lease.ttl };
+  }
+
+  /**
+   * Calls back once when the lease is revoked or this member stops being primary. At once if
+   * either is already so. For renewals that met an expired lease.
+   */
+  onSettled(id: LeaseID, callback: () => void): void {
+    if (!this.#primary || !this.#leases.has(id)) {
+      callback();
+      return;
+    }
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) this.#waiting.set(id, [callback]);
+    else waiting.push(callback);
+  }
+
+  /**
+   * This member leads now. Every lease gets its remaining time plus `extendMs`, since clients
+   * could not renew while there was no leader. If there are a thousand or more, expiries are
+   * spread so that no second sees more than 750 of them.
+   */
+  promote(nowMs: number, extendMs: number): void {
+    this.#primary = true;
+    for (const lease of this.#leases.values()) this.#startCountdown(lease, nowMs, extendMs);
+    if (this.#leases.size < LEASE_REVOKES_PER_SECOND) return;
+    const leases = [...this.#leases.values()].sort(byExpiry);
+    for (let i = SPREAD_PER_SECOND; i < leases.length; i++) {
+      const lease = leases[i] as Lease;
+      const earliest = (leases[i - SPREAD_PER_SECOND] as Lease).expiryMs + 1000;
+      if (lease.expiryMs >= earliest) continue;
+      this.#setExpiry(lease, earliest);
+    }
+  }
+
+  /** This member does not lead any more: no lease expires here. */
+  demote(): void {
+    this.#primary = false;
+    this.#expiries.clear();
+    this.#checkpoints.clear();
+    for (const lease of this.#leases.values()) lease.expiryMs = Number.POSITIVE_INFINITY;
+    for (const id of [...this.#waiting.keys()]) this.#settle(id);
+  }
+
+  /**
+   * Leases to revoke now, at most `limit`. Each is handed out again after three seconds if it
+   * still exists, because a revocation can fail.
+   */
+  takeExpired(nowMs: number, limit: number = MAX_EXPIRED_PER_SCAN): LeaseID[] {
+    const expired: LeaseID[] = [];
+    while (expired.length < limit) {
+      const lease = this.#expiries.peek();
+      if (lease === undefined || lease.dueMs > nowMs) break;
+      this.#expiries.set(lease, nowMs + EXPIRED_RETRY_MS);
+      expired.push(lease.id);
+    }
+    return expired;
+  }
+
+  /** When `takeExpired` has something next; Infinity if never. */
+  get nextExpiryMs(): number {
+    return this.#expiries.peek()?.dueMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * Checkpoints to propose now, one entry's worth; call again while it returns a full entry.
+   * Each comes once: applying it schedules the next.
+   */
+  takeDueCheckpoints(nowMs: number): LeaseCheckpoint[] {
+    const due: LeaseCheckpoint[] = [];
+    while (due.length < MAX_CHECKPOINTS_PER_ENTRY) {
+      const item = this.#checkpoints.peek();
+      if (item === undefined || item.dueMs > nowMs) break;
+      this.#checkpoints.remove(item);
+      const { lease } = item;
+      const remaining = Math.ceil((lease.expiryMs - nowMs) / 1000);
+      if (remaining <= 0) continue;
+      if (remaining < lease.ttl) {
+        due.push(LeaseCheckpoint.create({ ID: lease.id, remainingTTL: remaining }));
+      } else {
+        // Just renewed: nothing to record yet.
+        this.#scheduleCheckpoint(lease, nowMs);
+      }
+    }
+    return due;
+  }
+
+  #startCountdown(lease: Lease, nowMs: number, extendMs: number): void {
+    this.#setExpiry(lease, nowMs + extendMs + lease.countdownSeconds * 1000);
+    this.#scheduleCheckpoint(lease, nowMs);
+  }
+
+  #setExpiry(lease: Lease, expiryMs: number): void {
+    lease.expiryMs = expiryMs;
+    this.#expiries.set(lease, expiryMs);
+  }
+
+  /** Short leases need no checkpoint: after a change of leader they are renewed soon anyway. */
+  #scheduleCheckpoint(lease: Lease, nowMs: number): void {
+    if (this.#options.checkpoints !== true) return;
+    const intervalMs = this.#options.checkpointIntervalMs ?? DEFAULT_CHECKPOINT_INTERVAL_MS;
+    if (lease.countdownSeconds * 1000 <= intervalMs) return;
+    lease.checkpoint ??= new CheckpointItem(lease);
+    if (lease.checkpoint.heapIndex < 0) this.#checkpoints.set(lease.checkpoint, nowMs + intervalMs);
+  }
+
+  #persist(lease: Lease): void {
+    const { id: ID, ttl: TTL, remainingTTL: RemainingTTL } = lease;
+    const record = LeaseRecord.encode({ ID, TTL, RemainingTTL });
+    this.#options.backend.put(LEASE_BUCKET, recordKey(ID), record);
+  }
+
+  #settle(id: LeaseID): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(id);
+    for (const callback of waiting) callback();
+  }
+}
+
+function byExpiry(a: LeaseView, b: LeaseView): number {
+  if (a.expiryMs !== b.expiryMs) return a.expiryMs < b.expiryMs ? -1 : 1;
+  return a.id < b.id ? -1 : 1;
+}
+
+function recordKey(id: LeaseID): Uint8Array {
+  const key = Buffer.allocUnsafe(8);
+  key.writeBigInt64BE(id, 0);
+  return key;
+}
+
+function decodeRecord(key: Uint8Array, value: Uint8Array): LeaseRecord {
+  try {
+    return LeaseRecord.decode(value);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    const name = Buffer.from(key).toString("hex");
+    throw new Error(`the db file's record of lease ${name} is damaged: ${error.message}`);
+  }
+}
+
+interface LessorMetrics {
+  readonly granted: Counter;
+  readonly revoked: Counter;
+  readonly renewed: Counter;
+  readonly ttl: Histogram;
+}
+
+function registerMetrics(metrics: Metrics): LessorMetrics {
+  return {
+    granted: metrics.counter(LeaseMetrics.granted),
+    revoked: metrics.counter(LeaseMetrics.revoked),
+    renewed: metrics.counter(LeaseMetrics.renewed),
+    ttl: metrics.histogram(LeaseMetrics.ttl),
+  };
+}
