@@ -50,3 +50,14 @@ test("after clear the items can be queued again", () => {
   queue.set(item, 7);
   assert.equal(queue.peek(), item);
 });
+
+test("a queue filled in order behaves as one filled item by item", () => {
+  const queue = new DueQueue<Item>();
+  const items = [1, 2, 2, 5, 9].map((dueMs, name): Item => ({ name, dueMs, heapIndex: -1 }));
+  queue.set({ name: 99, dueMs: 0, heapIndex: -1 }, 0);
+  queue.fill(items);
+  assert.equal(queue.size, 5);
+  queue.remove(items[0] as Item);
+  queue.set(items[4] as Item, 1);
+  assert.equal(queue.peek(), items[4]);
+});

@@ -46,6 +46,18 @@ export class DueQueue<T extends DueItem> {
     this.#siftDown(last);
   }
 
+  /**
+   * Puts exactly these items in, which come in ascending order of `dueMs`: a sorted array is a
+   * heap already, so this costs no comparison.
+   */
+  fill(sorted: readonly T[]): void {
+    this.clear();
+    for (const item of sorted) {
+      item.heapIndex = this.#items.length;
+      this.#items.push(item);
+    }
+  }
+
   clear(): void {
     for (const item of this.#items) item.heapIndex = -1;
     this.#items.length = 0;

@@ -176,7 +176,10 @@ export class Lessor implements LeaseHooks {
     const lease = new Lease(id, Math.max(ttl, this.#options.minTTL), 0);
     this.#leases.set(id, lease);
     this.#persist(lease);
-    if (this.#primary) this.#startCountdown(lease, nowMs, 0);
+    if (this.#primary) {
+      this.#setExpiry(lease, nowMs + lease.ttl * 1000);
+      this.#scheduleCheckpoint(lease, nowMs);
+    }
     this.#metrics?.granted.add();
     this.#metrics?.ttl.observe(lease.ttl);
     return lease;
@@ -245,15 +248,14 @@ export class Lessor implements LeaseHooks {
    */
   promote(nowMs: number, extendMs: number): void {
     this.#primary = true;
-    for (const lease of this.#leases.values()) this.#startCountdown(lease, nowMs, extendMs);
-    if (this.#leases.size < LEASE_REVOKES_PER_SECOND) return;
-    const leases = [...this.#leases.values()].sort(byExpiry);
-    for (let i = SPREAD_PER_SECOND; i < leases.length; i++) {
-      const lease = leases[i] as Lease;
-      const earliest = (leases[i - SPREAD_PER_SECOND] as Lease).expiryMs + 1000;
-      if (lease.expiryMs >= earliest) continue;
-      this.#setExpiry(lease, earliest);
+    for (const lease of this.#leases.values()) {
+      lease.expiryMs = nowMs + extendMs + lease.countdownSeconds * 1000;
+      this.#scheduleCheckpoint(lease, nowMs);
     }
+    const leases = [...this.#leases.values()].sort((a, b) => a.expiryMs - b.expiryMs);
+    if (leases.length >= LEASE_REVOKES_PER_SECOND) spread(leases);
+    for (const lease of leases) lease.dueMs = lease.expiryMs;
+    this.#expiries.fill(leases);
   }
 
   /** This member does not lead any more: no lease expires here. */
@@ -308,11 +310,6 @@ export class Lessor implements LeaseHooks {
     return due;
   }
 
-  #startCountdown(lease: Lease, nowMs: number, extendMs: number): void {
-    this.#setExpiry(lease, nowMs + extendMs + lease.countdownSeconds * 1000);
-    this.#scheduleCheckpoint(lease, nowMs);
-  }
-
   #setExpiry(lease: Lease, expiryMs: number): void {
     lease.expiryMs = expiryMs;
     this.#expiries.set(lease, expiryMs);
@@ -338,6 +335,15 @@ export class Lessor implements LeaseHooks {
     if (waiting === undefined) return;
     this.#waiting.delete(id);
     for (const callback of waiting) callback();
+  }
+}
+
+/** Moves expiries of sorted leases back where more than the allowed number share a second. */
+function spread(leases: readonly Lease[]): void {
+  for (let i = SPREAD_PER_SECOND; i < leases.length; i++) {
+    const lease = leases[i] as Lease;
+    const earliest = (leases[i - SPREAD_PER_SECOND] as Lease).expiryMs + 1000;
+    if (lease.expiryMs < earliest) lease.expiryMs = earliest;
   }
 }
 
