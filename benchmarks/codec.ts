@@ -51,7 +51,7 @@ function corpus(): Case[] {
   const raftHeader = RequestHeader.create({ ID: 0x694d7f3a2b1c0d0en });
   const proposal = InternalRaftRequest.create({ header: raftHeader, put });
   const entries = Array.from({ length: 16 }, (_, i) =>
-    Entry.create({ Term: 3, Index: 1_000_000 + i, Data: InternalRaftRequest.encode(proposal) }),
+    Entry.create({ term: 3, index: 1_000_000 + i, data: InternalRaftRequest.encode(proposal) }),
   );
   const compare = Compare.create({
     key,

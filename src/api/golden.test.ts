@@ -21,10 +21,10 @@ function hex(bytes: Uint8Array): string {
 }
 
 test("an empty raft entry has type, term and index, and no data", () => {
-  const entry = Entry.create({ Term: 2, Index: 2 });
+  const entry = Entry.create({ term: 2, index: 2 });
   assert.equal(hex(Entry.encode(entry)), "080010021802");
   assert.deepEqual(Entry.decode(Buffer.from("080010021802", "hex")), entry);
-  assert.equal(Entry.decode(Buffer.from("080010021802", "hex")).Data, EMPTY_BYTES);
+  assert.equal(Entry.decode(Buffer.from("080010021802", "hex")).data, EMPTY_BYTES);
 });
 
 test("present but empty data stays present", () => {

@@ -18,17 +18,18 @@ export interface RequestID {
 const TWO_48 = 2 ** 48;
 
 export class RequestIDGenerator {
-  readonly #high16: number;
+  /** The high 16 bits of every id of this generator. */
+  readonly high16: number;
   #low48: number;
 
   constructor(memberID: MemberID, wallMs: number) {
-    this.#high16 = Number(memberID & 0xffffn);
+    this.high16 = Number(memberID & 0xffffn);
     this.#low48 = (Math.floor(wallMs) % 2 ** 40) * 256;
   }
 
   next(): RequestID {
     this.#low48 = (this.#low48 + 1) % TWO_48;
-    return { low48: this.#low48, high16: this.#high16 };
+    return { low48: this.#low48, high16: this.high16 };
   }
 }
 

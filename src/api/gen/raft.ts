@@ -78,43 +78,43 @@ export const ConfChangeType = {
 export type ConfChangeType = number;
 
 export interface Entry {
-  Type: EntryType;
-  Term: number;
-  Index: number;
-  Data: Uint8Array;
+  type: EntryType;
+  term: number;
+  index: number;
+  data: Uint8Array;
 }
 
 function createEntry(init?: Partial<Entry>): Entry {
   return {
-    Type: init?.Type ?? 0,
-    Term: init?.Term ?? 0,
-    Index: init?.Index ?? 0,
-    Data: init?.Data ?? EMPTY_BYTES,
+    type: init?.type ?? 0,
+    term: init?.term ?? 0,
+    index: init?.index ?? 0,
+    data: init?.data ?? EMPTY_BYTES,
   };
 }
 
 export function sizeEntry(m: Entry): number {
   let size = 0;
-  size += 1 + sizeInt32(m.Type);
-  size += 1 + sizeNumber(m.Term);
-  size += 1 + sizeNumber(m.Index);
-  if (m.Data !== EMPTY_BYTES) {
-    size += 1 + sizeDelimited(m.Data.length);
+  size += 1 + sizeInt32(m.type);
+  size += 1 + sizeNumber(m.term);
+  size += 1 + sizeNumber(m.index);
+  if (m.data !== EMPTY_BYTES) {
+    size += 1 + sizeDelimited(m.data.length);
   }
   return size;
 }
 
 export function prependEntry(b: Buffer, end: number, m: Entry): number {
   let at = end;
-  if (m.Data !== EMPTY_BYTES) {
-    at = prependBytes(b, at, m.Data);
+  if (m.data !== EMPTY_BYTES) {
+    at = prependBytes(b, at, m.data);
     b[--at] = 34;
   }
-  at = prependNumber(b, at, m.Index);
+  at = prependNumber(b, at, m.index);
   b[--at] = 24;
-  at = prependNumber(b, at, m.Term);
+  at = prependNumber(b, at, m.term);
   b[--at] = 16;
-  at = prependInt32(b, at, m.Type);
+  at = prependInt32(b, at, m.type);
   b[--at] = 8;
   return at;
 }
@@ -166,20 +166,20 @@ export function readEntry(b: Buffer, start: number, end: number): Entry {
     }
   }
   return {
-    Type: f1,
-    Term: f2,
-    Index: f3,
-    Data: f4,
+    type: f1,
+    term: f2,
+    index: f3,
+    data: f4,
   };
 }
 
 let fieldsOfEntry: readonly FieldInfo[] | undefined;
 function describeEntry(): readonly FieldInfo[] {
   return [
-    fieldInfo(1, "Type", "Type", "enum", { enumValues: EntryType }),
-    fieldInfo(2, "Term", "Term", "uint64", { jsNumber: true }),
-    fieldInfo(3, "Index", "Index", "uint64", { jsNumber: true }),
-    fieldInfo(4, "Data", "Data", "bytes"),
+    fieldInfo(1, "type", "type", "enum", { enumValues: EntryType }),
+    fieldInfo(2, "term", "term", "uint64", { jsNumber: true }),
+    fieldInfo(3, "index", "index", "uint64", { jsNumber: true }),
+    fieldInfo(4, "data", "data", "bytes"),
   ];
 }
 
