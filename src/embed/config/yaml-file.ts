@@ -23,6 +23,8 @@ export class ConfigFileError extends Error {
   }
 }
 
+const TIMESTAMP = "tag:yaml.org,2002:timestamp";
+
 type Mapping = ReadonlyMap<string, unknown>;
 
 /** Go's names of the structs that nested keys live in, by the path of keys above them. */
@@ -79,6 +81,11 @@ async function parseYaml(content: string): Promise<Mapping | undefined> {
     intAsBigInt: true,
     prettyErrors: false,
     logLevel: "silent",
+    // Go's library reads 12:30 and dates as texts.
+    customTags: (tags) =>
+      tags.filter(
+        (tag) => typeof tag === "string" || (tag.format !== "TIME" && tag.tag !== TIMESTAMP),
+      ),
   });
   const [first] = documents;
   if (!Array.isArray(documents) || first === undefined) return undefined;

@@ -1,0 +1,125 @@
+/** Embedding, the rules of a start, and what is refused for now. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ConfigError, createConfig, type EtcdConfigInput } from "./config.ts";
+import { helpText } from "./help.ts";
+import { unsupportedSettings } from "./unsupported.ts";
+import { formatUrls } from "./url.ts";
+import { autoCompactionOf, startProblem } from "./verify.ts";
+
+test("an embedded member advertises what it listens on and is its own cluster", () => {
+  const config = createConfig({
+    name: "m",
+    listenClientUrls: ["http://127.0.0.1:0"],
+    listenPeerUrls: ["http://127.0.0.1:7001"],
+    quotaBackendBytes: 0,
+    featureGates: { LeaseCheckpoint: true },
+  });
+  assert.equal(formatUrls(config.advertiseClientUrls), "http://127.0.0.1:0");
+  assert.equal(config.initialCluster, "m=http://127.0.0.1:7001");
+  assert.equal(config.dataDir, "m.etcd");
+  assert.equal(config.quotaBackendBytes, 2 * 1024 ** 3);
+  assert.equal(config.featureGates.LeaseCheckpoint, true);
+});
+
+test("an embedding program's mistakes are refused in etcd's words", () => {
+  assert.throws(
+    () => createConfig({ electionTimeoutMs: 100 }),
+    new ConfigError(
+      "--election-timeout[100ms] should be at least as 5 times as --heartbeat-interval[100ms]",
+    ),
+  );
+  assert.throws(() => createConfig({ listenPeerUrls: ["nonsense"] }), /URL scheme must be/);
+});
+
+test("automatic compaction: hours, durations, revisions, off", () => {
+  const of = (autoCompactionMode: string, autoCompactionRetention: string) =>
+    autoCompactionOf(createConfig({ autoCompactionMode, autoCompactionRetention }));
+  assert.deepEqual(of("periodic", "0"), { kind: "off" });
+  assert.deepEqual(of("periodic", ""), { kind: "off" });
+  assert.deepEqual(of("periodic", "2"), { kind: "periodic", periodMs: 7_200_000 });
+  assert.deepEqual(of("periodic", "5m"), { kind: "periodic", periodMs: 300_000 });
+  assert.deepEqual(of("revision", "1000"), { kind: "revision", revisions: 1000 });
+  assert.throws(
+    () => of("periodic", "abc"),
+    /^TextError: error parsing CompactionRetention: time: invalid duration "abc"$/,
+  );
+});
+
+const START_PROBLEMS: readonly (readonly [EtcdConfigInput, string])[] = [
+  [
+    { autoCompactionRetention: "x" },
+    'error parsing CompactionRetention: time: invalid duration "x"',
+  ],
+  [{ cipherSuites: ["foo"] }, 'unexpected TLS cipher suite "foo"'],
+  [
+    { listenClientUrls: ["https://127.0.0.1:1"] },
+    "TLS key/cert (--cert-file, --key-file) must be provided for client url https://127.0.0.1:1 with HTTPS scheme",
+  ],
+  [
+    { listenPeerUrls: ["https://127.0.0.1:1"] },
+    "cannot listen on TLS for 127.0.0.1:1: KeyFile and CertFile are not presented",
+  ],
+  [{ peerCertFile: "/x" }, "KeyFile and CertFile must both be present[key: , cert: /x]"],
+  [
+    {
+      listenClientUrls: ["http://127.0.0.1:1"],
+      listenClientHttpUrls: ["http://127.0.0.1:1"],
+    },
+    "cannot bind both --listen-client-urls and --listen-client-http-urls on the same url http://127.0.0.1:1",
+  ],
+];
+
+test("what only a start would notice is found before it", () => {
+  assert.equal(startProblem(createConfig()), undefined);
+  for (const [input, problem] of START_PROBLEMS) {
+    assert.equal(startProblem(createConfig(input)), problem);
+  }
+});
+
+test("settings that are not honoured yet are named, plain ones are not", () => {
+  assert.deepEqual(unsupportedSettings(createConfig({ name: "a", enablePprof: true })), []);
+  for (const input of [
+    { listenClientUrls: ["https://127.0.0.1:1"] },
+    { clientCertAuth: true },
+    { peerCertFile: "/c", peerKeyFile: "/k" },
+    { autoTls: true },
+    { authToken: "jwt,pub-key=x" },
+    { discovery: "http://d/t" },
+    { discoverySrv: "example.com" },
+    { enableV2: true },
+    { proxy: "on" },
+    { initialClusterState: "existing" },
+    { initialCluster: "default=http://a:1,b=http://b:1" },
+  ] as const satisfies readonly EtcdConfigInput[]) {
+    const named = unsupportedSettings(createConfig(input));
+    assert.ok(named.length > 0, JSON.stringify(input));
+  }
+});
+
+test("the help has etcd's sections and shows each default", () => {
+  const help = helpText();
+  const titles = help.split("\n").filter((line) => /^\w.*:$/.test(line));
+  assert.deepEqual(titles, [
+    "Member:",
+    "Clustering:",
+    "v2 API and proxy:",
+    "Security:",
+    "Auth:",
+    "Profiling and Monitoring:",
+    "Logging:",
+    "Experimental distributed tracing:",
+    "Experimental feature:",
+    "Unsafe feature:",
+  ]);
+  for (const line of [
+    "  --name 'default'",
+    "  --data-dir '$" + "{name}.etcd'",
+    "  --max-concurrent-streams 'math.MaxUint32'",
+    "  --grpc-keepalive-interval '2h'",
+    "  --warning-unary-request-duration '300ms'",
+    "    LeaseCheckpoint=true|false (ALPHA - default=false)",
+  ]) {
+    assert.ok(help.split("\n").includes(line), line);
+  }
+});
