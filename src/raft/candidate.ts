@@ -5,7 +5,7 @@ import { startElection } from "./election.ts";
 import { handleAppendEntries, handleHeartbeat, handleSnapshot } from "./follower.ts";
 import { messageTypeName } from "./format.ts";
 import type { Raft } from "./raft.ts";
-import { broadcastAppend } from "./replication.ts";
+import { broadcastAppend } from "./sending.ts";
 import { ERR_PROPOSAL_DROPPED, NO_MEMBER, type StepResult } from "./types.ts";
 
 export function stepCandidate(raft: Raft, message: Message): StepResult {

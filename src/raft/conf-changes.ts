@@ -5,6 +5,7 @@
 import { type ConfState, type Entry, EntryType, MessageType } from "../api/gen/raft.ts";
 import { AssertionError } from "../base/assert.ts";
 import { EMPTY_BYTES } from "../base/bytes.ts";
+import { maybeCommit } from "./acknowledgements.ts";
 import { changeSimply, type Configuration, enterJoint, leaveJoint } from "./confchange/changer.ts";
 import {
   type AnyConfChange,
@@ -16,7 +17,8 @@ import {
 } from "./confchange/conf-change.ts";
 import { describeConfChange, formatConfig } from "./format.ts";
 import type { Raft } from "./raft.ts";
-import { maybeCommit, maybeSendAppend, broadcastAppend } from "./replication.ts";
+import { answerConfirmedReads, releaseEarlyReads } from "./reads.ts";
+import { broadcastAppend, maybeSendAppend } from "./sending.ts";
 import { NO_MEMBER } from "./types.ts";
 
 /**
@@ -91,6 +93,7 @@ export function switchToConfig(raft: Raft, next: Configuration): ConfState {
 
   if (maybeCommit(raft)) {
     // Fewer voters may make more entries committed.
+    releaseEarlyReads(raft);
     broadcastAppend(raft);
   } else {
     // New members need not wait for the next heartbeat.
@@ -98,6 +101,7 @@ export function switchToConfig(raft: Raft, next: Configuration): ConfState {
       if (progress.id !== raft.id) maybeSendAppend(raft, progress, false);
     }
   }
+  answerConfirmedReads(raft);
   const { incoming, outgoing } = tracker.config;
   const transferee = raft.leadTransferee;
   if (!incoming.includes(transferee) && !outgoing.includes(transferee)) {

@@ -61,6 +61,13 @@ export function handleAppendEntries(raft: Raft, message: Message): void {
     raft.send(response);
     return;
   }
+  if (!isContiguous(message)) {
+    raft.logger.error(
+      `${raft.name} ignored a MsgApp from ${formatID(message.from)} ` +
+        `whose entries do not follow index ${message.index} without gaps`,
+    );
+    return;
+  }
   const previous = { term: message.logTerm, index: message.index };
   const lastNew = log.maybeAppend(previous, message.entries, message.commit);
   if (lastNew !== undefined) {
@@ -147,6 +154,14 @@ function restore(raft: Raft, snapshot: Snapshot): boolean {
       `restored snapshot [index: ${index}, term: ${term}]`,
   );
   return true;
+}
+
+/** Guards the log against a damaged message; indexes and count must agree at both ends. */
+function isContiguous({ entries, index }: Message): boolean {
+  const first = entries[0];
+  const last = entries[entries.length - 1];
+  if (first === undefined || last === undefined) return true;
+  return first.index === index + 1 && last.index === index + entries.length;
 }
 
 function heardFromLeader(raft: Raft, message: Message): void {

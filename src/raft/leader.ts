@@ -1,17 +1,13 @@
 /** What a leader does with messages: proposals, acknowledgements, reads, and handing over. */
 import { type Entry, type Message, MessageType } from "../api/gen/raft.ts";
 import { formatID } from "../base/ids.ts";
+import { handleAppendResponse } from "./acknowledgements.ts";
 import { checkConfChanges } from "./conf-changes.ts";
 import { formatProgress } from "./format.ts";
 import type { Progress } from "./progress.ts";
 import type { Raft } from "./raft.ts";
 import { answerConfirmedReads, handleReadIndex } from "./reads.ts";
-import {
-  broadcastAppend,
-  broadcastHeartbeat,
-  handleAppendResponse,
-  sendAppend,
-} from "./replication.ts";
+import { broadcastAppend, broadcastHeartbeat, sendAppend } from "./sending.ts";
 import { handleTransferRequest } from "./transfer.ts";
 import { ERR_PROPOSAL_DROPPED, NO_MEMBER, type StepResult } from "./types.ts";
 import { payloadBytes } from "./entry-size.ts";

@@ -2,18 +2,21 @@
 import { type Message, MessageType } from "../api/gen/raft.ts";
 import type { Index } from "../base/ids.ts";
 import type { Raft } from "./raft.ts";
-import { broadcastHeartbeat } from "./replication.ts";
+import { broadcastHeartbeat } from "./sending.ts";
 import { NO_MEMBER } from "./types.ts";
 
 export function handleReadIndex(raft: Raft, request: Message): void {
   if (request.entries.length === 0) return;
-  if (raft.tracker.isSingleton) {
-    answer(raft, request, raft.log.committed);
-  } else if (!committedInOwnTerm(raft)) {
-    // Until an entry of its own term is committed, a leader does not know what is committed.
+  if (!committedInOwnTerm(raft)) {
+    // Until an entry of its own term is committed, a leader does not know what is committed. A
+    // member alone must wait too: its stored commit index may lag behind what it acknowledged.
     raft.readsBeforeFirstCommit.push(request);
+  } else if (raft.tracker.isSingleton || raft.readOnly === "leaseBased") {
+    answer(raft, request, raft.log.committed);
   } else {
-    startRead(raft, request);
+    raft.reads.add(request, raft.log.committed);
+    raft.reads.acknowledge(raft.id, raft.reads.heartbeatContext());
+    broadcastHeartbeat(raft);
   }
 }
 
@@ -28,23 +31,14 @@ export function releaseEarlyReads(raft: Raft): void {
   }
   const requests = raft.readsBeforeFirstCommit;
   raft.readsBeforeFirstCommit = [];
-  for (const request of requests) startRead(raft, request);
+  for (const request of requests) handleReadIndex(raft, request);
 }
 
+/** Called when a voter echoed a heartbeat, and when the voters have changed. */
 export function answerConfirmedReads(raft: Raft): void {
   for (const { request, index } of raft.reads.takeConfirmed(raft.tracker.config)) {
     answer(raft, request, index);
   }
-}
-
-function startRead(raft: Raft, request: Message): void {
-  if (raft.readOnly === "leaseBased") {
-    answer(raft, request, raft.log.committed);
-    return;
-  }
-  raft.reads.add(request, raft.log.committed);
-  raft.reads.acknowledge(raft.id, raft.reads.heartbeatContext());
-  broadcastHeartbeat(raft);
 }
 
 function answer(raft: Raft, request: Message, index: Index): void {

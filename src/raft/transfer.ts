@@ -6,7 +6,7 @@ import { MessageType } from "../api/gen/raft.ts";
 import { formatID, type MemberID } from "../base/ids.ts";
 import type { Progress } from "./progress.ts";
 import type { Raft } from "./raft.ts";
-import { sendAppend } from "./replication.ts";
+import { sendAppend } from "./sending.ts";
 import { NO_MEMBER } from "./types.ts";
 
 export function handleTransferRequest(raft: Raft, target: MemberID, progress: Progress): void {

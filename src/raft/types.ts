@@ -126,7 +126,7 @@ export interface Ready {
   readStates: ReadState[];
   /** To persist, replacing whatever the log holds from `entries[0].index` on. */
   entries: Entry[];
-  /** To persist and to restore the state machine from; never together with `entries`. */
+  /** To persist before `entries`, which then follow it; to restore the state machine from. */
   snapshot: Snapshot | undefined;
   /** To apply, in order. In synchronous mode the unstable ones are part of `entries` as well. */
   committedEntries: Entry[];

@@ -28,9 +28,8 @@ export class InteractionNode {
     }
     if (snapshot !== undefined && snapshotIndex(snapshot) !== 0) {
       this.storage.applySnapshot(snapshot);
-    } else {
-      this.storage.append(entries);
     }
+    this.storage.append(entries);
   }
 
   /** The state machine is the concatenation of all data; each entry makes a snapshot of it. */
