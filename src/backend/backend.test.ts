@@ -1,0 +1,65 @@
+/** The backend against a model: random writes, commits, views, reopening, defragmentation. */
+
+import { test } from "node:test";
+import { FaultDisk } from "../env/testing/fault-disk.ts";
+import { SeededRandom } from "../env/testing/seeded-random.ts";
+import { assertSound, assertSoundBackend, Model, openOn, Writer } from "./testing/harness.ts";
+import { KEY_BUCKET, LEASE_BUCKET, type ReadView } from "./types.ts";
+
+const SEEDS = Number(process.env["BACKEND_MODEL_SEEDS"] ?? 6);
+const FIRST_SEED = Number(process.env["BACKEND_MODEL_FIRST_SEED"] ?? 1);
+const ROUNDS = 60;
+
+for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
+  for (const freelistSync of [false, true]) {
+    test(`content equals a model after each commit (seed ${seed}, freelist ${freelistSync})`, async () => {
+      const random = new SeededRandom(seed);
+      const disk = new FaultDisk();
+      const model = new Model();
+      const writer = new Writer(random);
+      const views: { view: ReadView; model: Model }[] = [];
+      let backend = await openOn(disk, { freelistSync });
+      for (let round = 0; round < ROUNDS; round++) {
+        for (let count = random.below(300); count > 0; count--) writer.step(backend, model);
+        if (random.chance(0.2)) {
+          writer.deleteStretch(backend, model, random.pick([KEY_BUCKET, LEASE_BUCKET]));
+        }
+        model.assertSample(backend, random.pick([KEY_BUCKET, LEASE_BUCKET]), random);
+        if (random.chance(0.3)) views.push({ view: backend.openView(), model: new Model(model) });
+        if (random.chance(0.3)) {
+          const [first] = views.splice(random.below(views.length + 1), 1);
+          if (first !== undefined) {
+            first.model.assertEquals(first.view);
+            first.view.close();
+          }
+        }
+        // Some commits overlap with later writes.
+        const committed = backend.commit();
+        if (random.chance(0.5))
+          for (let count = 20; count > 0; count--) writer.step(backend, model);
+        if (random.chance(0.5)) model.assertSample(backend, KEY_BUCKET, random);
+        await committed;
+        model.assertEquals(backend);
+        if (random.chance(0.1)) await backend.defragment();
+        await backend.commit();
+        await assertSoundBackend(backend);
+        if (random.chance(0.1)) {
+          for (const { view, model: seen } of views.splice(0)) {
+            seen.assertEquals(view);
+            view.close();
+          }
+          await backend.close();
+          await assertSound(disk);
+          backend = await openOn(disk, { freelistSync });
+          model.assertEquals(backend);
+        }
+      }
+      for (const { view, model: seen } of views) {
+        seen.assertEquals(view);
+        view.close();
+      }
+      await backend.close();
+      await assertSound(disk);
+    });
+  }
+}

@@ -1,0 +1,57 @@
+/** The writes of one backend transaction, by bucket. */
+
+import type { Bucket } from "./types.ts";
+import { WriteBuffer } from "./write-buffer.ts";
+
+export class Batch {
+  /** Puts and deletes so far. */
+  ops = 0;
+  /** By bucket id; a bucket that is here exists after the commit, even when it stays empty. */
+  readonly #buffers: (WriteBuffer | undefined)[];
+  readonly #buckets: (Bucket | undefined)[];
+
+  /** Empty, or a snapshot of `from`. */
+  constructor(from?: Batch) {
+    this.#buffers = [];
+    this.#buckets = [];
+    if (from === undefined) return;
+    this.ops = from.ops;
+    for (const bucket of from.#buckets) {
+      if (bucket === undefined) continue;
+      this.#buckets[bucket.id] = bucket;
+      this.#buffers[bucket.id] = new WriteBuffer(from.#buffers[bucket.id]);
+    }
+  }
+
+  buffer(bucket: Bucket): WriteBuffer | undefined {
+    return this.#buffers[bucket.id];
+  }
+
+  /** The bucket's buffer, made when missing. */
+  touch(bucket: Bucket): WriteBuffer {
+    const known = this.#buffers[bucket.id];
+    if (known !== undefined) return known;
+    const buffer = new WriteBuffer();
+    this.#buffers[bucket.id] = buffer;
+    this.#buckets[bucket.id] = bucket;
+    return buffer;
+  }
+
+  /** Touched buckets in the byte order of their names. */
+  buckets(): Bucket[] {
+    const touched = this.#buckets.filter((bucket) => bucket !== undefined);
+    return touched.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  put(bucket: Bucket, key: Uint8Array, value: Uint8Array): void {
+    const buffer = this.#buffers[bucket.id] ?? this.touch(bucket);
+    if (bucket.sequential) buffer.putSequential(key, value);
+    else buffer.put(key, value);
+    this.ops++;
+  }
+
+  delete(bucket: Bucket, key: Uint8Array): void {
+    this.touch(bucket).delete(key);
+    this.ops++;
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * Finds every page that a tree reaches, level by level, reading the file in large ascending
+ * chunks. Proves on the way that no page is reached twice, that all lie below the high-water mark
+ * and that their elements are in bounds. Used at open (the free pages are the rest) and by check.
+ */
+
+import type { DiskFile } from "../../env/disk.ts";
+import { BackendCorruptError } from "../errors.ts";
+import { decodeBucketValue } from "./bucket-value.ts";
+import { MAX_PAGE_RUN_BYTES, MAX_TREE_DEPTH, type Meta, readU32, readU64 } from "./format.ts";
+import { type Page, parsePage } from "./page.ts";
+
+const WINDOW_BYTES = 1024 * 1024;
+/** Pages further apart than this are not worth reading what lies between them. */
+const MAX_GAP_PAGES = 32;
+
+/** A set of page ids. */
+export class PageSet {
+  readonly #bits: Uint8Array;
+  constructor(highWater: number) {
+    this.#bits = new Uint8Array(Math.ceil(highWater / 8));
+  }
+  has(id: number): boolean {
+    return ((this.#bits[id >>> 3] as number) & (1 << (id & 7))) !== 0;
+  }
+  add(id: number): void {
+    this.#bits[id >>> 3] = (this.#bits[id >>> 3] as number) | (1 << (id & 7));
+  }
+}
+
+export interface PageScanOptions {
+  /** Called for each page, parents before children. Borrows the page. */
+  readonly visit?: (page: Page) => void;
+}
+
+/** The pages of all buckets, the metas and the freelist. */
+export async function scanPages(
+  file: DiskFile,
+  meta: Meta,
+  options: PageScanOptions = {},
+): Promise<PageSet> {
+  const scan = new PageScan(file, meta, options);
+  await scan.run();
+  return scan.reached;
+}
+
+class PageScan {
+  readonly reached: PageSet;
+  readonly #file: DiskFile;
+  readonly #meta: Meta;
+  readonly #visit: ((page: Page) => void) | undefined;
+  #next: number[] = [];
+
+  constructor(file: DiskFile, meta: Meta, options: PageScanOptions) {
+    this.#file = file;
+    this.#meta = meta;
+    this.#visit = options.visit;
+    this.reached = new PageSet(meta.highWater);
+    this.reached.add(0);
+    this.reached.add(1);
+  }
+
+  async run(): Promise<void> {
+    this.#next = [this.#meta.rootPgid];
+    // Every bucket may begin a new tree, so the bound on rounds is generous.
+    for (let round = 0; this.#next.length > 0; round++) {
+      const ids = this.#next.sort((a, b) => a - b);
+      if (round > 4 * MAX_TREE_DEPTH) throw this.#bad(ids[0] ?? -1, "the tree is too deep");
+      this.#next = [];
+      await this.#readLevel(ids);
+    }
+  }
+
+  async #readLevel(ids: readonly number[]): Promise<void> {
+    const { pageSize } = this.#meta;
+    const windowPages = Math.max(1, Math.floor(WINDOW_BYTES / pageSize));
+    for (let at = 0; at < ids.length; ) {
+      const first = ids[at] as number;
+      let end = at + 1;
+      while (end < ids.length) {
+        const id = ids[end] as number;
+        if (id - first >= windowPages || id - (ids[end - 1] as number) > MAX_GAP_PAGES) break;
+        end++;
+      }
+      const last = ids[end - 1] as number;
+      const window = Buffer.allocUnsafeSlow((last - first + 1) * pageSize);
+      const got = await this.#file.read(window, first * pageSize);
+      for (; at < end; at++) {
+        const id = ids[at] as number;
+        await this.#readPage(id, window.subarray((id - first) * pageSize, got));
+      }
+    }
+  }
+
+  /** `head` begins with the page; what is missing of its overflow is read. */
+  async #readPage(id: number, head: Buffer): Promise<void> {
+    const { pageSize, highWater } = this.#meta;
+    if (head.length < pageSize) throw this.#bad(id, "it lies behind the end of the file");
+    const overflow = pageOverflow(head, id, pageSize, highWater);
+    if (typeof overflow === "string") throw this.#bad(id, overflow);
+    for (let part = id; part <= id + overflow; part++) {
+      if (this.reached.has(part)) throw this.#bad(part, "it is in use twice");
+      this.reached.add(part);
+    }
+    const bytes = (overflow + 1) * pageSize;
+    let buffer = head.subarray(0, bytes);
+    if (buffer.length < bytes) {
+      buffer = Buffer.allocUnsafeSlow(bytes);
+      if ((await this.#file.read(buffer, id * pageSize)) < bytes) {
+        throw this.#bad(id, "its overflow lies behind the end of the file");
+      }
+    }
+    const page = parsePage(id, buffer, highWater);
+    if (typeof page === "string") throw this.#bad(id, page);
+    this.#visit?.(page);
+    this.#follow(page);
+  }
+
+  #follow(page: Page): void {
+    for (let index = 0; index < page.count; index++) {
+      if (!page.isLeaf) {
+        this.#next.push(page.childId(index));
+      } else if (page.isBucket(index)) {
+        const { highWater } = this.#meta;
+        const root = decodeBucketValue(page.value(index), this.#file.path, page.id, highWater);
+        if (root.inline === undefined) this.#next.push(root.rootPgid);
+      }
+    }
+  }
+
+  #bad(id: number, reason: string): BackendCorruptError {
+    return new BackendCorruptError(this.#file.path, id, reason);
+  }
+}
+
+/** The overflow count in a page's header, or what is wrong with the header. */
+export function pageOverflow(
+  head: Uint8Array,
+  id: number,
+  pageSize: number,
+  highWater: number,
+): number | string {
+  const ownId = readU64(head, 0);
+  if (ownId !== id) return `it says that it is page ${ownId}`;
+  const overflow = readU32(head, 12);
+  if (id + overflow >= highWater) return `its overflow of ${overflow} pages passes the end`;
+  if ((overflow + 1) * pageSize > MAX_PAGE_RUN_BYTES) return "it is too large";
+  return overflow;
+}

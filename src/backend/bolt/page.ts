@@ -1,0 +1,181 @@
+/**
+ * One branch or leaf page in memory, with its overflow. Immutable once built; its bytes are lent
+ * out as keys and values for ever, so buffers are never reused. A page from a file is checked once,
+ * by `parsePage`; afterwards its positions are used without further checks.
+ */
+
+import {
+  BRANCH_PAGE,
+  BUCKET_ELEMENT,
+  BUCKET_HEADER_BYTES,
+  ELEMENT_BYTES,
+  LEAF_PAGE,
+  PAGE_HEADER_BYTES,
+  readU16,
+  readU32,
+  readU64,
+} from "./format.ts";
+
+export class Page {
+  /** 0 for the page inside an inline bucket. */
+  readonly id: number;
+  readonly buffer: Buffer;
+  readonly isLeaf: boolean;
+  readonly count: number;
+  /** Pages that follow `id` and belong to it. */
+  readonly overflow: number;
+  /** Cache bookkeeping: used since the clock hand passed. */
+  referenced = false;
+  /** `buffer` is part of a larger allocation. */
+  readonly inSlab: boolean;
+  /** Where pos stands in an element header; ksize is 4 behind it. */
+  readonly #posOffset: number;
+
+  constructor(
+    id: number,
+    buffer: Buffer,
+    isLeaf: boolean,
+    count: number,
+    overflow: number,
+    inSlab: boolean,
+  ) {
+    this.id = id;
+    this.buffer = buffer;
+    this.isLeaf = isLeaf;
+    this.count = count;
+    this.overflow = overflow;
+    this.inSlab = inSlab;
+    this.#posOffset = isLeaf ? 4 : 0;
+  }
+
+  keyStart(index: number): number {
+    const element = PAGE_HEADER_BYTES + index * ELEMENT_BYTES;
+    return element + readU32(this.buffer, element + this.#posOffset);
+  }
+
+  keyLength(index: number): number {
+    return readU32(this.buffer, PAGE_HEADER_BYTES + index * ELEMENT_BYTES + this.#posOffset + 4);
+  }
+
+  /** Leaf pages only; the value begins where the key ends. */
+  valueLength(index: number): number {
+    return readU32(this.buffer, PAGE_HEADER_BYTES + index * ELEMENT_BYTES + 12);
+  }
+
+  /** Leaf pages only. */
+  isBucket(index: number): boolean {
+    return (
+      ((this.buffer[PAGE_HEADER_BYTES + index * ELEMENT_BYTES] as number) & BUCKET_ELEMENT) !== 0
+    );
+  }
+
+  /** Branch pages only. */
+  childId(index: number): number {
+    return readU64(this.buffer, PAGE_HEADER_BYTES + index * ELEMENT_BYTES + 8);
+  }
+
+  key(index: number): Buffer {
+    const start = this.keyStart(index);
+    return this.buffer.subarray(start, start + this.keyLength(index));
+  }
+
+  value(index: number): Buffer {
+    const start = this.keyStart(index) + this.keyLength(index);
+    return this.buffer.subarray(start, start + this.valueLength(index));
+  }
+
+  /** First index in [from, count) whose key is not less than `key`. */
+  lowerBound(key: Uint8Array, from = 0): number {
+    let low = from;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.compareKey(middle, key, 0, key.length) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** The child whose range holds `key`: the last with a first key not above it, else the first. */
+  childFor(key: Uint8Array, start: number, end: number, from = 0): number {
+    let low = from + 1;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.compareKey(middle, key, start, end) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }
+
+  /** Negative when this page's key at `index` sorts before other[start, end). */
+  compareKey(index: number, other: Uint8Array, start: number, end: number): number {
+    const own = this.keyStart(index);
+    return compareRanges(this.buffer, own, own + this.keyLength(index), other, start, end);
+  }
+}
+
+/** Byte order of a[aStart, aEnd) and b[bStart, bEnd). */
+export function compareRanges(
+  a: Uint8Array,
+  aStart: number,
+  aEnd: number,
+  b: Uint8Array,
+  bStart: number,
+  bEnd: number,
+): number {
+  const aLength = aEnd - aStart;
+  const bLength = bEnd - bStart;
+  const common = Math.min(aLength, bLength);
+  for (let at = 0; at < common; at++) {
+    const difference = (a[aStart + at] as number) - (b[bStart + at] as number);
+    if (difference !== 0) return difference;
+  }
+  return aLength - bLength;
+}
+
+/**
+ * The page in `buffer`, which holds it with all its overflow, after checking that every element
+ * lies inside and every child id is in [2, highWater). Otherwise the reason as text.
+ */
+export function parsePage(id: number, buffer: Buffer, highWater: number): Page | string {
+  const flags = readU16(buffer, 8);
+  if (flags !== LEAF_PAGE && flags !== BRANCH_PAGE) {
+    return `flags 0x${flags.toString(16)} are neither branch nor leaf`;
+  }
+  const isLeaf = flags === LEAF_PAGE;
+  const count = readU16(buffer, 10);
+  const elementsEnd = PAGE_HEADER_BYTES + count * ELEMENT_BYTES;
+  if (elementsEnd > buffer.length) return `${count} elements do not fit in ${buffer.length} bytes`;
+  if (!isLeaf && count === 0) return "branch without children";
+  const page = new Page(id, buffer, isLeaf, count, readU32(buffer, 12), false);
+  for (let index = 0; index < count; index++) {
+    const reason = checkElement(page, index, elementsEnd, highWater);
+    if (reason !== undefined) return reason;
+  }
+  return page;
+}
+
+function checkElement(
+  page: Page,
+  index: number,
+  elementsEnd: number,
+  highWater: number,
+): string | undefined {
+  const start = page.keyStart(index);
+  const keyLength = page.keyLength(index);
+  if (keyLength === 0) return `element ${index} has an empty key`;
+  const end = start + keyLength + (page.isLeaf ? page.valueLength(index) : 0);
+  if (start < elementsEnd || end > page.buffer.length) {
+    return `element ${index} lies at ${start} to ${end}, outside of the page`;
+  }
+  if (page.isLeaf) {
+    if (page.isBucket(index) && page.valueLength(index) < BUCKET_HEADER_BYTES) {
+      return `element ${index} is a bucket without a header`;
+    }
+    return undefined;
+  }
+  const child = page.childId(index);
+  if (child < 2 || child >= highWater) return `element ${index} points to page ${child}`;
+  return undefined;
+}

@@ -1,0 +1,256 @@
+/**
+ * Elements that wait to be packed into pages of one tree level, oldest first, as parallel arrays of
+ * references into the pages and write buffers they come from: nothing is copied before the page is
+ * built.
+ */
+
+import {
+  BRANCH_PAGE,
+  ELEMENT_BYTES,
+  LEAF_PAGE,
+  PAGE_HEADER_BYTES,
+  writePageHeader,
+  writeU32,
+  writeU64,
+} from "./format.ts";
+import type { Page } from "./page.ts";
+
+/** Up to this length a byte loop beats the native copy. */
+const LOOP_COPY_BYTES = 40;
+
+export class PendingItems {
+  readonly isLeaf: boolean;
+  /** Size of a page that holds all pending elements. */
+  bytes: number = PAGE_HEADER_BYTES;
+  #head = 0;
+  #flags: number[] = [];
+  #keyBuffers: Uint8Array[] = [];
+  #keyStarts: number[] = [];
+  #keyEnds: number[] = [];
+  /** Leaf levels: the values. */
+  #valueBuffers: Uint8Array[] = [];
+  #valueStarts: number[] = [];
+  #valueEnds: number[] = [];
+  /** Branch levels: the children. */
+  #children: number[] = [];
+
+  constructor(isLeaf: boolean) {
+    this.isLeaf = isLeaf;
+  }
+
+  get count(): number {
+    return this.#keyBuffers.length - this.#head;
+  }
+
+  pushValue(
+    flags: number,
+    keyBuffer: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    valueBuffer: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    this.#flags.push(flags);
+    this.#keyBuffers.push(keyBuffer);
+    this.#keyStarts.push(keyStart);
+    this.#keyEnds.push(keyEnd);
+    this.#valueBuffers.push(valueBuffer);
+    this.#valueStarts.push(valueStart);
+    this.#valueEnds.push(valueEnd);
+    this.bytes += ELEMENT_BYTES + keyEnd - keyStart + valueEnd - valueStart;
+  }
+
+  pushChild(keyBuffer: Uint8Array, keyStart: number, keyEnd: number, child: number): void {
+    this.#keyBuffers.push(keyBuffer);
+    this.#keyStarts.push(keyStart);
+    this.#keyEnds.push(keyEnd);
+    this.#children.push(child);
+    this.bytes += ELEMENT_BYTES + keyEnd - keyStart;
+  }
+
+  /** Element `index` of a page of this level. */
+  pushFrom(page: Page, index: number): void {
+    const keyStart = page.keyStart(index);
+    const keyEnd = keyStart + page.keyLength(index);
+    if (!this.isLeaf) {
+      this.pushChild(page.buffer, keyStart, keyEnd, page.childId(index));
+      return;
+    }
+    const valueEnd = keyEnd + page.valueLength(index);
+    const flags = page.isBucket(index) ? 1 : 0;
+    this.pushValue(flags, page.buffer, keyStart, keyEnd, page.buffer, keyEnd, valueEnd);
+  }
+
+  /** Puts all elements of `page` before the pending ones. */
+  prepend(page: Page): void {
+    const merged = new PendingItems(this.isLeaf);
+    for (let index = 0; index < page.count; index++) merged.pushFrom(page, index);
+    for (let at = this.#head; at < this.#keyBuffers.length; at++) merged.#pushOf(this, at);
+    this.#replaceWith(merged);
+  }
+
+  /** Removes the newest child and returns its page id. Branch levels only. */
+  popChild(): number {
+    const last = this.#keyBuffers.length - 1;
+    this.bytes -= this.#itemBytes(last);
+    this.#keyBuffers.pop();
+    this.#keyStarts.pop();
+    this.#keyEnds.pop();
+    return this.#children.pop() as number;
+  }
+
+  /**
+   * How many of the oldest elements make a page of up to `limitBytes`: at least `minimum`, and so
+   * that `minimum` stay behind.
+   */
+  chunkLength(limitBytes: number, minimum: number): number {
+    const most = this.count - minimum;
+    let taken = 0;
+    let bytes = PAGE_HEADER_BYTES;
+    while (taken < most) {
+      bytes += this.#itemBytes(this.#head + taken);
+      if (bytes > limitBytes && taken >= minimum) break;
+      taken++;
+    }
+    return taken;
+  }
+
+  /** Size of a page with the `length` oldest elements. */
+  chunkBytes(length: number): number {
+    let bytes = PAGE_HEADER_BYTES;
+    for (let at = this.#head; at < this.#head + length; at++) bytes += this.#itemBytes(at);
+    return bytes;
+  }
+
+  /** Writes the `length` oldest elements as page `id` into `target`, zero-fills it, drops them. */
+  writeChunk(target: Buffer, id: number, length: number, overflow: number): void {
+    writePageHeader(target, id, this.isLeaf ? LEAF_PAGE : BRANCH_PAGE, length, overflow);
+    let element = PAGE_HEADER_BYTES;
+    let data = PAGE_HEADER_BYTES + length * ELEMENT_BYTES;
+    const end = this.#head + length;
+    for (let at = this.#head; at < end; at++) {
+      this.bytes -= this.#itemBytes(at);
+      data = this.isLeaf
+        ? this.#writeLeafElement(target, element, data, at)
+        : this.#writeBranchElement(target, element, data, at);
+      element += ELEMENT_BYTES;
+    }
+    target.fill(0, data);
+    this.#head = end;
+    if (this.#head === this.#keyBuffers.length) this.#clear();
+    else if (this.#head > 256 && this.#head * 2 > this.#keyBuffers.length) this.#compact();
+  }
+
+  /** True when a nested bucket is among the pending elements. Leaf levels only. */
+  hasBucket(): boolean {
+    for (let at = this.#head; at < this.#flags.length; at++) {
+      if (this.#flags[at] !== 0) return true;
+    }
+    return false;
+  }
+
+  /** The oldest pending child. */
+  firstChild(): number {
+    return this.#children[this.#head] as number;
+  }
+
+  #writeLeafElement(target: Buffer, element: number, data: number, at: number): number {
+    const keyStart = this.#keyStarts[at] as number;
+    const keyEnd = this.#keyEnds[at] as number;
+    const valueStart = this.#valueStarts[at] as number;
+    const valueEnd = this.#valueEnds[at] as number;
+    writeU32(target, element, this.#flags[at] as number);
+    writeU32(target, element + 4, data - element);
+    writeU32(target, element + 8, keyEnd - keyStart);
+    writeU32(target, element + 12, valueEnd - valueStart);
+    copyRange(target, data, this.#keyBuffers[at] as Uint8Array, keyStart, keyEnd);
+    const valueAt = data + keyEnd - keyStart;
+    copyRange(target, valueAt, this.#valueBuffers[at] as Uint8Array, valueStart, valueEnd);
+    return valueAt + valueEnd - valueStart;
+  }
+
+  #writeBranchElement(target: Buffer, element: number, data: number, at: number): number {
+    const keyStart = this.#keyStarts[at] as number;
+    const keyEnd = this.#keyEnds[at] as number;
+    writeU32(target, element, data - element);
+    writeU32(target, element + 4, keyEnd - keyStart);
+    writeU64(target, element + 8, this.#children[at] as number);
+    copyRange(target, data, this.#keyBuffers[at] as Uint8Array, keyStart, keyEnd);
+    return data + keyEnd - keyStart;
+  }
+
+  #itemBytes(at: number): number {
+    const keyBytes = (this.#keyEnds[at] as number) - (this.#keyStarts[at] as number);
+    if (!this.isLeaf) return ELEMENT_BYTES + keyBytes;
+    return (
+      ELEMENT_BYTES + keyBytes + (this.#valueEnds[at] as number) - (this.#valueStarts[at] as number)
+    );
+  }
+
+  #pushOf(other: PendingItems, at: number): void {
+    const key = other.#keyBuffers[at] as Uint8Array;
+    const keyStart = other.#keyStarts[at] as number;
+    const keyEnd = other.#keyEnds[at] as number;
+    if (!this.isLeaf) {
+      this.pushChild(key, keyStart, keyEnd, other.#children[at] as number);
+      return;
+    }
+    this.pushValue(
+      other.#flags[at] as number,
+      key,
+      keyStart,
+      keyEnd,
+      other.#valueBuffers[at] as Uint8Array,
+      other.#valueStarts[at] as number,
+      other.#valueEnds[at] as number,
+    );
+  }
+
+  #compact(): void {
+    const rest = new PendingItems(this.isLeaf);
+    for (let at = this.#head; at < this.#keyBuffers.length; at++) rest.#pushOf(this, at);
+    this.#replaceWith(rest);
+  }
+
+  #replaceWith(other: PendingItems): void {
+    this.bytes = other.bytes;
+    this.#head = other.#head;
+    this.#flags = other.#flags;
+    this.#keyBuffers = other.#keyBuffers;
+    this.#keyStarts = other.#keyStarts;
+    this.#keyEnds = other.#keyEnds;
+    this.#valueBuffers = other.#valueBuffers;
+    this.#valueStarts = other.#valueStarts;
+    this.#valueEnds = other.#valueEnds;
+    this.#children = other.#children;
+  }
+
+  #clear(): void {
+    this.#head = 0;
+    this.#flags.length = 0;
+    this.#keyBuffers.length = 0;
+    this.#keyStarts.length = 0;
+    this.#keyEnds.length = 0;
+    this.#valueBuffers.length = 0;
+    this.#valueStarts.length = 0;
+    this.#valueEnds.length = 0;
+    this.#children.length = 0;
+  }
+}
+
+function copyRange(
+  target: Buffer,
+  at: number,
+  source: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  if (end - start <= LOOP_COPY_BYTES) {
+    for (let from = start, to = at; from < end; from++, to++) target[to] = source[from] as number;
+  } else if (start === 0 && end === source.length) {
+    target.set(source, at);
+  } else {
+    target.set(source.subarray(start, end), at);
+  }
+}

@@ -1,0 +1,9 @@
+export {
+  type BackendDeps,
+  type BackendOptions,
+  type BoltBackend,
+  openBackend,
+} from "./backend.ts";
+export { type CheckOptions, type CheckReport, checkBolt } from "./bolt/check.ts";
+export * from "./errors.ts";
+export * from "./types.ts";
