@@ -10,6 +10,7 @@
 
 export type { CompactionResult, CompactionStep } from "./compaction.ts";
 export type { HashJob, KeyValueHash } from "./hash.ts";
+export { keyOf } from "./key-value.ts";
 export { type LeaseHooks, NO_LEASE } from "./lease-hooks.ts";
 export {
   checkDeleteRange,

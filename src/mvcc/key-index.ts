@@ -1,12 +1,12 @@
 /**
  * The key index: for every key that the history knows, the revisions at which it changed.
  *
- * Keys are latin1 strings in a counted B+tree; the tree's value is a record number shifted left by
- * one, plus 1 while the key is live, so that live keys are counted in O(log n). Records are columns
- * of typed arrays: about 100 bytes per key with an 18-byte name, all included.
+ * Keys are latin1 strings. A directory finds single keys; a counted B+tree knows their order. The
+ * tree's value is a record number shifted left by one, plus 1 while the key is live, so that live
+ * keys are counted in O(log n). Records are columns of typed arrays.
  * A record holds the latest change inline and the superseded ones as a run of `RevisionRuns`.
- * `createRevision` 0 says that the latest change is a tombstone (what etcd calls a new, empty
- * generation); version and create revision restart with the next put.
+ * Version `DELETED` says that the latest change is a tombstone; version and create revision restart
+ * with the next put (what etcd calls a new generation).
  *
  * Methods that look something up leave the answer in the fields `main`, `sub`, `createRevision` and
  * `version`, which the next call overwrites: the hot path allocates nothing.
@@ -15,7 +15,11 @@
 import { assert } from "../base/assert.ts";
 import { CountedTree, type TreeCursor } from "../base/btree.ts";
 import type { Revision } from "../base/ids.ts";
+import { ABSENT, KeyDirectory } from "./key-directory.ts";
 import { NO_RUN, RevisionRuns } from "./revision-runs.ts";
+import { sortInSteps } from "./sort-in-steps.ts";
+
+const DELETED = -1;
 
 const CHUNK_BITS = 13;
 const CHUNK_MASK = (1 << CHUNK_BITS) - 1;
@@ -27,17 +31,22 @@ export type KeepRule =
   /** The same without tombstones: what hashes have counted since etcd's first releases. */
   | "hash";
 
+/** Fields of a record in `cells`, four numbers side by side: one cache line. */
+const STRIDE = 4;
+const MAIN = 0;
+const SUB = 1;
+const CREATE = 2;
+const VERSION = 3;
+
 class RecordChunk {
-  readonly main = new Float64Array(1 << CHUNK_BITS);
-  readonly sub = new Float64Array(1 << CHUNK_BITS);
-  readonly createRevision = new Float64Array(1 << CHUNK_BITS);
-  readonly version = new Float64Array(1 << CHUNK_BITS);
+  readonly cells = new Float64Array(STRIDE << CHUNK_BITS);
   readonly run = new Uint32Array(1 << CHUNK_BITS);
   readonly runLength = new Uint32Array(1 << CHUNK_BITS);
 }
 
 export class KeyIndex {
-  readonly #tree = new CountedTree();
+  #tree = new CountedTree();
+  readonly #directory = new KeyDirectory();
   readonly #chunks: RecordChunk[] = [];
   readonly #freeRecords: number[] = [];
   #records = 0;
@@ -64,9 +73,9 @@ export class KeyIndex {
    * `createRevision` and `version` are those of the new state.
    */
   put(key: string, main: Revision, sub: number): boolean {
-    const value = this.#tree.get(key);
+    const value = this.#find(key);
     if (value < 0) {
-      this.#tree.set(key, this.#addRecord(main, sub, main, 1) * 2 + 1);
+      this.#tree.set(key, this.#addRecord(key, main, sub, main, 1) * 2 + 1);
       this.createRevision = main;
       this.version = 1;
       return false;
@@ -77,33 +86,35 @@ export class KeyIndex {
     const live = (value & 1) === 1;
     this.#supersede(chunk, at, main, sub, !live);
     if (live) {
-      this.createRevision = chunk.createRevision[at] as number;
-      this.version = (chunk.version[at] as number) + 1;
+      this.createRevision = chunk.cells[at * STRIDE + CREATE] as number;
+      this.version = (chunk.cells[at * STRIDE + VERSION] as number) + 1;
     } else {
       this.createRevision = main;
       this.version = 1;
-      chunk.createRevision[at] = main;
+      chunk.cells[at * STRIDE + CREATE] = main;
       this.#tree.set(key, id * 2 + 1);
     }
-    chunk.version[at] = this.version;
+    chunk.cells[at * STRIDE + VERSION] = this.version;
     return live;
   }
 
   /** Records a deletion; false if the key is not live. `main` and `sub`: the change before. */
   tombstone(key: string, main: Revision, sub: number): boolean {
-    const value = this.#tree.get(key);
+    const value = this.#find(key);
     if (value < 0 || (value & 1) === 0) return false;
     const id = value >>> 1;
     const chunk = this.#chunks[id >>> CHUNK_BITS] as RecordChunk;
     const at = id & CHUNK_MASK;
     this.#supersede(chunk, at, main, sub, false);
-    chunk.createRevision[at] = 0;
-    chunk.version[at] = 0;
+    chunk.cells[at * STRIDE + VERSION] = DELETED;
     this.#tree.set(key, id * 2);
     return true;
   }
 
-  /** Takes over a stored change at start-up. Changes must come in order of revision. */
+  /**
+   * Takes over a stored change at start-up. Changes must come in order of revision, and nothing
+   * else may be asked before `finishRestore`.
+   */
   restore(
     key: string,
     main: Revision,
@@ -112,28 +123,34 @@ export class KeyIndex {
     version: number,
     tombstone: boolean,
   ): void {
-    const value = this.#tree.get(key);
-    const created = tombstone ? 0 : createRevision;
-    const weight = tombstone ? 0 : 1;
-    if (value < 0) {
-      this.#tree.set(
-        key,
-        this.#addRecord(main, sub, created, tombstone ? 0 : version) * 2 + weight,
-      );
+    const id = this.#directory.get(key);
+    if (id === ABSENT) {
+      this.#addRecord(key, main, sub, createRevision, tombstone ? DELETED : version);
       return;
     }
-    const id = value >>> 1;
     const chunk = this.#chunks[id >>> CHUNK_BITS] as RecordChunk;
     const at = id & CHUNK_MASK;
-    this.#supersede(chunk, at, main, sub, (value & 1) === 0);
-    chunk.createRevision[at] = created;
-    chunk.version[at] = tombstone ? 0 : version;
-    if ((value & 1) !== weight) this.#tree.set(key, id * 2 + weight);
+    this.#supersede(chunk, at, main, sub, chunk.cells[at * STRIDE + VERSION] === DELETED);
+    chunk.cells[at * STRIDE + CREATE] = createRevision;
+    chunk.cells[at * STRIDE + VERSION] = tombstone ? DELETED : version;
+  }
+
+  /** Puts the restored keys in order, in slices. */
+  *finishRestore(keysPerStep: number): Generator<void, void> {
+    const keys: string[] = [];
+    for (let id = 0; id < this.#records; id++) keys.push(this.#directory.keyOf(id));
+    const sorted = yield* sortInSteps(keys, keysPerStep);
+    const values: number[] = [];
+    for (const key of sorted) {
+      values.push(this.#find(key));
+      if (values.length % keysPerStep === 0) yield;
+    }
+    this.#tree = CountedTree.fromSorted(sorted, values);
   }
 
   /** Looks up the latest state; false if the key does not exist. Sets all four fields. */
   findLatest(key: string): boolean {
-    const value = this.#tree.get(key);
+    const value = this.#find(key);
     if (value < 0 || (value & 1) === 0) return false;
     this.#loadLatest(value >>> 1);
     return true;
@@ -141,7 +158,7 @@ export class KeyIndex {
 
   /** Looks up the change that made the key's state at `revision`. Sets `main` and `sub`. */
   findAt(key: string, revision: Revision): boolean {
-    const value = this.#tree.get(key);
+    const value = this.#find(key);
     return value >= 0 && this.#loadAt(value, revision);
   }
 
@@ -170,7 +187,7 @@ export class KeyIndex {
 
   /** True if the change {main, sub} of `key` outlives a compaction at `revision`. */
   keeps(key: string, main: Revision, sub: number, revision: Revision, rule: KeepRule): boolean {
-    const value = this.#tree.get(key);
+    const value = this.#find(key);
     if (value < 0) return false;
     return this.#loadKept(value, revision, rule) && this.main === main && this.sub === sub;
   }
@@ -182,7 +199,7 @@ export class KeyIndex {
 
   /** Forgets what a compaction at `revision` drops of `key`. */
   compact(key: string, revision: Revision): void {
-    const value = this.#tree.get(key);
+    const value = this.#find(key);
     if (value < 0) return;
     const id = value >>> 1;
     const chunk = this.#chunks[id >>> CHUNK_BITS] as RecordChunk;
@@ -190,7 +207,7 @@ export class KeyIndex {
     const length = chunk.runLength[at] as number;
     const run = chunk.run[at] as number;
     const kept = this.#loadKept(value, revision, "compaction");
-    if ((chunk.main[at] as number) <= revision) {
+    if ((chunk.cells[at * STRIDE + MAIN] as number) <= revision) {
       this.#dropRun(chunk, at, length);
       if (!kept) this.#removeRecord(key, id);
       return;
@@ -199,13 +216,21 @@ export class KeyIndex {
     this.#dropRun(chunk, at, kept ? floor : floor + 1);
   }
 
+  /** The key's tree value, or -1. */
+  #find(key: string): number {
+    const id = this.#directory.get(key);
+    if (id === ABSENT) return -1;
+    const chunk = this.#chunks[id >>> CHUNK_BITS] as RecordChunk;
+    return id * 2 + (chunk.cells[(id & CHUNK_MASK) * STRIDE + VERSION] === DELETED ? 0 : 1);
+  }
+
   #loadLatest(id: number): void {
     const chunk = this.#chunks[id >>> CHUNK_BITS] as RecordChunk;
     const at = id & CHUNK_MASK;
-    this.main = chunk.main[at] as number;
-    this.sub = chunk.sub[at] as number;
-    this.createRevision = chunk.createRevision[at] as number;
-    this.version = chunk.version[at] as number;
+    this.main = chunk.cells[at * STRIDE + MAIN] as number;
+    this.sub = chunk.cells[at * STRIDE + SUB] as number;
+    this.createRevision = chunk.cells[at * STRIDE + CREATE] as number;
+    this.version = chunk.cells[at * STRIDE + VERSION] as number;
   }
 
   #loadAt(value: number, revision: Revision): boolean {
@@ -223,10 +248,10 @@ export class KeyIndex {
     const id = value >>> 1;
     const chunk = this.#chunks[id >>> CHUNK_BITS] as RecordChunk;
     const at = id & CHUNK_MASK;
-    const latest = chunk.main[at] as number;
+    const latest = chunk.cells[at * STRIDE + MAIN] as number;
     if (latest <= revision) {
       this.main = latest;
-      this.sub = chunk.sub[at] as number;
+      this.sub = chunk.cells[at * STRIDE + SUB] as number;
       return (value & 1) === 1 ? "put" : "tombstone";
     }
     const run = chunk.run[at] as number;
@@ -245,15 +270,15 @@ export class KeyIndex {
     sub: number,
     wasTombstone: boolean,
   ): void {
-    const lastMain = chunk.main[at] as number;
-    const lastSub = chunk.sub[at] as number;
+    const lastMain = chunk.cells[at * STRIDE + MAIN] as number;
+    const lastSub = chunk.cells[at * STRIDE + SUB] as number;
     assert(main > lastMain || (main === lastMain && sub > lastSub), "revisions of a key ascend");
     const length = chunk.runLength[at] as number;
     const run = chunk.run[at] as number;
     chunk.run[at] = this.#runs.append(run, length, lastMain, lastSub, wasTombstone);
     chunk.runLength[at] = length + 1;
-    chunk.main[at] = main;
-    chunk.sub[at] = sub;
+    chunk.cells[at * STRIDE + MAIN] = main;
+    chunk.cells[at * STRIDE + SUB] = sub;
     this.main = lastMain;
     this.sub = lastSub;
   }
@@ -265,22 +290,30 @@ export class KeyIndex {
     chunk.runLength[at] = length - count;
   }
 
-  #addRecord(main: Revision, sub: number, createRevision: Revision, version: number): number {
+  #addRecord(
+    key: string,
+    main: Revision,
+    sub: number,
+    createRevision: Revision,
+    version: number,
+  ): number {
     const id = this.#freeRecords.pop() ?? this.#records++;
     if (id >>> CHUNK_BITS === this.#chunks.length) this.#chunks.push(new RecordChunk());
     const chunk = this.#chunks[id >>> CHUNK_BITS] as RecordChunk;
     const at = id & CHUNK_MASK;
-    chunk.main[at] = main;
-    chunk.sub[at] = sub;
-    chunk.createRevision[at] = createRevision;
-    chunk.version[at] = version;
+    chunk.cells[at * STRIDE + MAIN] = main;
+    chunk.cells[at * STRIDE + SUB] = sub;
+    chunk.cells[at * STRIDE + CREATE] = createRevision;
+    chunk.cells[at * STRIDE + VERSION] = version;
     chunk.run[at] = NO_RUN;
     chunk.runLength[at] = 0;
+    this.#directory.add(key, id);
     return id;
   }
 
   #removeRecord(key: string, id: number): void {
     this.#tree.delete(key);
+    this.#directory.delete(key, id);
     this.#freeRecords.push(id);
   }
 }

@@ -56,5 +56,6 @@ export function* loadHistory(backend: Backend, recordsPerStep: number): Generato
     });
     if (next !== undefined) yield;
   }
+  yield* index.finishRestore(recordsPerStep);
   return { index, leases, lastRevision, records };
 }

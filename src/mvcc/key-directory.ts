@@ -1,0 +1,139 @@
+/**
+ * Finds a key's record number by hashing: one or two cache misses where the ordered tree has
+ * twenty. Holds the keys by record number.
+ *
+ * Open addressing with linear probing in many small segments, so that growing one is a matter of
+ * microseconds to a few milliseconds, not of the whole table. Entries are {hash, record + 1}.
+ * Keys that collide, by chance or by an attacker's choice, beyond `MAX_PROBES` go to a Map, whose
+ * hashes nobody outside can know, and their segment is marked. So no look-up costs more than a
+ * bounded number of probes and one look into the Map.
+ */
+
+const SEGMENT_BITS = 10;
+const SEGMENTS = 1 << SEGMENT_BITS;
+const FIRST_CAPACITY = 16;
+const MAX_PROBES = 64;
+
+/** Record number of a key that is not there. */
+export const ABSENT = -1;
+
+class Segment {
+  /** Pairs of hash and record + 1; a record of 0 is a free slot. */
+  slots = new Int32Array(2 * FIRST_CAPACITY);
+  used = 0;
+  /** True once some key of this segment went to the overflow. */
+  overflowed = false;
+}
+
+export class KeyDirectory {
+  readonly #segments: Segment[] = Array.from({ length: SEGMENTS }, () => new Segment());
+  readonly #keyChunks: string[][] = [];
+  readonly #overflow = new Map<string, number>();
+
+  /** The record of `key`, or `ABSENT`. */
+  get(key: string): number {
+    const hash = hashKey(key);
+    const segment = this.#segments[hash >>> (32 - SEGMENT_BITS)] as Segment;
+    const slots = segment.slots;
+    const mask = slots.length - 2;
+    let at = (hash << 1) & mask;
+    for (let probe = 0; probe < MAX_PROBES; probe++) {
+      const record = slots[at + 1] as number;
+      if (record === 0) break;
+      if (slots[at] === hash && this.keyOf(record - 1) === key) return record - 1;
+      at = (at + 2) & mask;
+    }
+    return segment.overflowed ? (this.#overflow.get(key) ?? ABSENT) : ABSENT;
+  }
+
+  /** The key of a record that was added. */
+  keyOf(record: number): string {
+    return (this.#keyChunks[record >>> 13] as string[])[record & 8191] as string;
+  }
+
+  /** Enters a key that is not there. Records are numbered densely from 0. */
+  add(key: string, record: number): void {
+    const chunk = record >>> 13;
+    if (chunk === this.#keyChunks.length) this.#keyChunks.push([]);
+    (this.#keyChunks[chunk] as string[])[record & 8191] = key;
+    const hash = hashKey(key);
+    const segment = this.#segments[hash >>> (32 - SEGMENT_BITS)] as Segment;
+    if ((segment.used + 1) * 10 > (segment.slots.length >> 1) * 7) this.#grow(segment);
+    this.#place(segment, hash, record);
+  }
+
+  /** Takes a key out; its record number may be used again. */
+  delete(key: string, record: number): void {
+    (this.#keyChunks[record >>> 13] as string[])[record & 8191] = "";
+    const hash = hashKey(key);
+    const segment = this.#segments[hash >>> (32 - SEGMENT_BITS)] as Segment;
+    const slots = segment.slots;
+    const mask = slots.length - 2;
+    let at = (hash << 1) & mask;
+    for (let probe = 0; probe < MAX_PROBES; probe++) {
+      if (slots[at + 1] === 0) break;
+      if (slots[at + 1] === record + 1) {
+        closeGap(slots, at);
+        segment.used--;
+        return;
+      }
+      at = (at + 2) & mask;
+    }
+    this.#overflow.delete(key);
+  }
+
+  #grow(segment: Segment): void {
+    const old = segment.slots;
+    segment.slots = new Int32Array(old.length * 2);
+    segment.used = 0;
+    for (let at = 0; at < old.length; at += 2) {
+      const entry = old[at + 1] as number;
+      if (entry !== 0) this.#place(segment, old[at] as number, entry - 1);
+    }
+  }
+
+  #place(segment: Segment, hash: number, record: number): void {
+    const slots = segment.slots;
+    const mask = slots.length - 2;
+    let at = (hash << 1) & mask;
+    for (let probe = 0; probe < MAX_PROBES; probe++) {
+      if (slots[at + 1] === 0) {
+        slots[at] = hash;
+        slots[at + 1] = record + 1;
+        segment.used++;
+        return;
+      }
+      at = (at + 2) & mask;
+    }
+    segment.overflowed = true;
+    this.#overflow.set(this.keyOf(record), record);
+  }
+}
+
+/** FNV-1a with a final mix, since segments use the high bits and slots the low ones. */
+function hashKey(key: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
+  hash ^= hash >>> 15;
+  hash = Math.imul(hash, 0x2c1b3c6d);
+  return hash ^ (hash >>> 13);
+}
+
+/** Frees a slot and moves later entries of the probe sequence up, so that none is cut off. */
+function closeGap(slots: Int32Array, freed: number): void {
+  const mask = slots.length - 2;
+  let gap = freed;
+  let at = freed;
+  for (;;) {
+    at = (at + 2) & mask;
+    if (slots[at + 1] === 0) break;
+    const home = ((slots[at] as number) << 1) & mask;
+    // The entry may move if its home is not cyclically in (gap, at].
+    if (((at - home) & mask) < ((at - gap) & mask)) continue;
+    slots[gap] = slots[at] as number;
+    slots[gap + 1] = slots[at + 1] as number;
+    gap = at;
+  }
+  slots[gap] = 0;
+  slots[gap + 1] = 0;
+}
