@@ -1,0 +1,330 @@
+/**
+ * Replays a write-ahead log: metadata, last hard state, and the entries after a snapshot, with
+ * overwritten ones removed. Also the questions that tools and start-up ask before a log is opened
+ * for writing. Nothing here writes.
+ *
+ * A record that no etcd would write where it stands is damage even if its checksum holds, because
+ * the checksum does not cover a record's type.
+ */
+import { Entry, HardState } from "../api/gen/raft.ts";
+import { Snapshot } from "../api/gen/wal.ts";
+import { copyBytes, equalBytes } from "../base/bytes.ts";
+import { DecodeError } from "../base/wire.ts";
+import type { Disk, DiskFile } from "../env/disk.ts";
+import type { Logger } from "../env/logger.ts";
+import {
+  ENTRY_GAP,
+  METADATA_CONFLICT,
+  SNAPSHOT_MISMATCH,
+  SNAPSHOT_NOT_FOUND,
+  WalCorruptError,
+  WalError,
+} from "./errors.ts";
+import { RecordType } from "./record.ts";
+import { listSegments, type SegmentName, selectSegments } from "./segment-name.ts";
+import { SegmentReader } from "./segment-reader.ts";
+import { isTornTail, sectorStart } from "./torn-tail.ts";
+
+/** The snapshot after which reading begins; {0, 0} for the whole log. */
+export interface WalSnapshotPoint {
+  readonly index: number;
+  readonly term: number;
+}
+
+export interface WalContent {
+  /** What `create` was given. */
+  readonly metadata: Uint8Array;
+  /** All zero when none was ever saved. */
+  readonly hardState: HardState;
+  /** Consecutive, beginning behind the snapshot. Their data is the caller's to keep. */
+  readonly entries: Entry[];
+}
+
+/** Where the log ends, for whoever goes on writing. */
+export interface WalEnd {
+  /** Offset in the last segment behind the last good record. */
+  readonly offset: number;
+  readonly crc: number;
+  /** Index of the last entry, or of a snapshot beyond it. */
+  readonly lastIndex: number;
+  /** "clean": zeros follow. "dirty": unsynced rests follow. "torn": inside a record. */
+  readonly tail: "clean" | "dirty" | "torn";
+}
+
+export interface OpenSegment {
+  readonly segment: SegmentName;
+  readonly file: DiskFile;
+}
+
+/** Largest segment rest that is examined in memory after a bad record. */
+const MAX_TAIL_BYTES = 1024 * 1024 * 1024;
+
+/** What the records so far add up to. */
+class Replay {
+  metadata: Uint8Array | undefined;
+  hardState: HardState = HardState.create();
+  entries: Entry[] = [];
+  readonly snapshots: Snapshot[] = [];
+  /** Index of the last entry or, if greater, of a snapshot recorded behind it. */
+  lastIndex: number;
+  matched = false;
+  /** Undefined: entries are checked but not kept. */
+  readonly #start: WalSnapshotPoint | undefined;
+  #headSeen = false;
+  #stateFile = "";
+  #stateOffset = 0;
+
+  /** `firstIndex`: index of the first entry that the first segment may hold. */
+  constructor(start: WalSnapshotPoint | undefined, firstIndex: number) {
+    this.#start = start;
+    this.lastIndex = Math.max(0, firstIndex - 1);
+  }
+
+  apply(reader: SegmentReader): void {
+    const { record, chunk } = reader;
+    const expectsMetadata = this.#expectedAtHead(reader);
+    switch (record.type) {
+      case RecordType.crc:
+        return;
+      case RecordType.metadata:
+        if (!expectsMetadata) throw damage(reader, "wal: metadata not at the head of the file");
+        this.#applyMetadata(reader, chunk.subarray(record.dataStart, record.dataEnd));
+        return;
+      case RecordType.entry:
+        this.#applyEntry(reader, decoded(reader, Entry));
+        return;
+      case RecordType.state:
+        this.#applyState(reader, decoded(reader, HardState));
+        return;
+      case RecordType.snapshot:
+        this.#applySnapshot(decoded(reader, Snapshot));
+        return;
+      default:
+        throw damage(reader, `unexpected block type ${record.type}`);
+    }
+  }
+
+  /** Every etcd begins a segment with a checksum and the metadata. True when metadata is due. */
+  #expectedAtHead(reader: SegmentReader): boolean {
+    const { type } = reader.record;
+    if (reader.recordOffset === 0) {
+      if (type !== RecordType.crc) throw damage(reader, "wal: file without a head");
+      this.#headSeen = false;
+      return false;
+    }
+    if (this.#headSeen) return false;
+    if (type !== RecordType.metadata) throw damage(reader, "wal: file without metadata");
+    this.#headSeen = true;
+    return true;
+  }
+
+  #applyMetadata(reader: SegmentReader, metadata: Uint8Array): void {
+    if (this.metadata !== undefined && !equalBytes(this.metadata, metadata)) {
+      throw damage(reader, METADATA_CONFLICT);
+    }
+    this.metadata ??= copyBytes(metadata);
+  }
+
+  #applyEntry(reader: SegmentReader, entry: Entry): void {
+    if (entry.term < 1 || entry.index < 1 || entry.type < 0 || entry.type > 2) {
+      throw damage(reader, "wal: impossible entry");
+    }
+    const start = this.#start;
+    if (start !== undefined && entry.index > start.index) {
+      const position = entry.index - start.index - 1;
+      if (position > this.entries.length) throw damage(reader, this.#gap(entry, start));
+      // A new leader overwrites what was never committed, and everything behind it.
+      if (position < this.entries.length) this.entries.length = position;
+      this.entries.push(entry);
+    }
+    this.lastIndex = entry.index;
+  }
+
+  #gap(entry: Entry, start: WalSnapshotPoint): string {
+    const from = `snapshot[Index: ${start.index}, Term: ${start.term}]`;
+    const found = `current entry[Index: ${entry.index}, Term: ${entry.term}]`;
+    return `${ENTRY_GAP}, ${from}, ${found}, len(ents): ${this.entries.length}`;
+  }
+
+  #applyState(reader: SegmentReader, state: HardState): void {
+    if (state.term < 1 || hasFieldBeyond(reader, 3)) throw damage(reader, "wal: impossible state");
+    this.hardState = state;
+    this.#stateFile = reader.file.path;
+    this.#stateOffset = reader.recordOffset;
+  }
+
+  #applySnapshot(snapshot: Snapshot): void {
+    this.snapshots.push(snapshot);
+    if (snapshot.index === this.#start?.index) {
+      if (snapshot.term !== this.#start.term) {
+        throw new WalError("snapshot-mismatch", SNAPSHOT_MISMATCH);
+      }
+      this.matched = true;
+    }
+    if (this.lastIndex < snapshot.index) this.lastIndex = snapshot.index;
+  }
+
+  /** raft never commits what it has not; a state that says so is another record gone wrong. */
+  checkCommit(): void {
+    const known = this.snapshots.reduce(
+      (most, snapshot) => Math.max(most, snapshot.index),
+      Math.max(this.lastIndex, (this.#start?.index ?? 0) + this.entries.length),
+    );
+    if (this.hardState.commit > known) {
+      const reason = `wal: commit ${this.hardState.commit} is beyond the last entry ${known}`;
+      throw new WalCorruptError(this.#stateFile, this.#stateOffset, reason);
+    }
+  }
+}
+
+function decoded<T>(
+  reader: SegmentReader,
+  codec: { decode(bytes: Uint8Array, start: number, end: number): T },
+): T {
+  const { record, chunk } = reader;
+  try {
+    return codec.decode(chunk, record.dataStart, record.dataEnd);
+  } catch (error) {
+    if (error instanceof DecodeError) throw damage(reader, `wal: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Whether a top-level varint-only message holds something other than varint fields 1 to `last`. */
+function hasFieldBeyond(reader: SegmentReader, last: number): boolean {
+  const { chunk, record } = reader;
+  let at = record.dataStart;
+  while (at < record.dataEnd) {
+    const tag = chunk[at++] as number;
+    if ((tag & 7) !== 0 || tag >>> 3 > last) return true;
+    while (at < record.dataEnd && (chunk[at] as number) > 0x7f) at++;
+    at++;
+  }
+  return false;
+}
+
+function damage(reader: SegmentReader, reason: string): WalCorruptError {
+  return new WalCorruptError(reader.file.path, reader.recordOffset, reason);
+}
+
+interface LogRead {
+  readonly replay: Replay;
+  readonly end: WalEnd;
+}
+
+/** Reads the segments in order; throws unless the last one ends cleanly, dirty or torn. */
+function readSegments(
+  segments: readonly OpenSegment[],
+  start: WalSnapshotPoint | undefined,
+): LogRead {
+  const replay = new Replay(start, segments[0]?.segment.firstIndex ?? 0);
+  let reader: SegmentReader | undefined;
+  for (const [i, { file }] of segments.entries()) {
+    const isLast = i === segments.length - 1;
+    reader = new SegmentReader(file, reader?.crc ?? 0);
+    let result = reader.next();
+    while (result === "record") {
+      replay.apply(reader);
+      result = reader.next();
+    }
+    const headBytes = reader.offset;
+    if (headBytes === 0) {
+      throw new WalCorruptError(file.path, 0, reader.problem || "wal: file without a head");
+    }
+    const tail = result === "end" ? restOf(reader) : "torn";
+    if (tail === "clean") continue;
+    const problem = reader.problem || "wal: data behind the end of the log";
+    if (!isLast || !isTorn(reader)) throw new WalCorruptError(file.path, reader.offset, problem);
+    return { replay, end: endOf(reader, replay, tail) };
+  }
+  if (reader === undefined) throw new WalError("not-found", "wal: no segment to read");
+  return { replay, end: endOf(reader, replay, "clean") };
+}
+
+function endOf(reader: SegmentReader, replay: Replay, tail: WalEnd["tail"]): WalEnd {
+  return { offset: reader.offset, crc: reader.crc, lastIndex: replay.lastIndex, tail };
+}
+
+/** "clean" when only zeros follow the last record. */
+function restOf(reader: SegmentReader): "clean" | "dirty" {
+  const chunk = Buffer.allocUnsafe(ZEROS.length);
+  for (let at = reader.offset; at < reader.fileBytes; at += chunk.length) {
+    const got = reader.file.readSync(chunk, at);
+    if (!chunk.subarray(0, got).equals(ZEROS.subarray(0, got))) return "dirty";
+  }
+  return "clean";
+}
+
+const ZEROS = Buffer.alloc(64 * 1024);
+
+function isTorn(reader: SegmentReader): boolean {
+  const from = sectorStart(reader.offset);
+  const length = reader.fileBytes - from;
+  if (length > MAX_TAIL_BYTES) return false;
+  const tail = Buffer.allocUnsafeSlow(length);
+  reader.file.readSync(tail, from);
+  return isTornTail(tail, from, reader.offset);
+}
+
+/** Reads everything behind `start`. For a log that is open for writing. */
+export function replayLog(
+  segments: readonly OpenSegment[],
+  start: WalSnapshotPoint,
+): { readonly content: WalContent; readonly end: WalEnd } {
+  const { replay, end } = readSegments(segments, start);
+  if (!replay.matched) throw new WalError("snapshot-not-found", SNAPSHOT_NOT_FOUND);
+  replay.checkCommit();
+  const { metadata, hardState, entries } = replay;
+  if (metadata === undefined) throw new WalError("not-found", "wal: no metadata");
+  return { content: { metadata, hardState, entries }, end };
+}
+
+export interface ReadDeps {
+  readonly disk: Disk;
+  readonly logger: Logger;
+}
+
+/**
+ * Reads a log that may be open elsewhere; takes no locks and repairs nothing. A torn tail is left
+ * out, as it would be by a repair.
+ */
+export function readLog(deps: ReadDeps, directory: string, start: WalSnapshotPoint): WalContent {
+  return withSegments(deps, directory, start.index, (open) => replayLog(open, start).content);
+}
+
+/**
+ * The snapshots that start-up may build on: recorded in the log, and not beyond the last hard
+ * state's commit index.
+ */
+export function validSnapshotEntries(deps: ReadDeps, directory: string): Snapshot[] {
+  return withSegments(deps, directory, undefined, (open) => {
+    const { replay } = readSegments(open, undefined);
+    return replay.snapshots.filter((snapshot) => snapshot.index <= replay.hardState.commit);
+  });
+}
+
+/**
+ * Checks all segments from this snapshot on and returns the last hard state. Throws as `readLog`.
+ */
+export function verifyLog(deps: ReadDeps, directory: string, start: WalSnapshotPoint): HardState {
+  return readLog(deps, directory, start).hardState;
+}
+
+function withSegments<T>(
+  deps: ReadDeps,
+  directory: string,
+  index: number | undefined,
+  use: (open: OpenSegment[]) => T,
+): T {
+  const all = listSegments(deps.disk, directory, deps.logger);
+  const selected = selectSegments(all, index ?? all[0]?.firstIndex ?? 0);
+  const open: OpenSegment[] = [];
+  try {
+    for (const segment of selected) {
+      open.push({ segment, file: deps.disk.open(deps.disk.join(directory, segment.name)) });
+    }
+    return use(open);
+  } finally {
+    for (const { file } of open) file.close();
+  }
+}

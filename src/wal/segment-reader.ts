@@ -1,0 +1,112 @@
+/**
+ * Reads the records of one segment in order, checking frame, layout, padding and the checksum
+ * chain. It judges nothing: `torn-tail.ts` decides what a failure means.
+ *
+ * The data of a record is borrowed from a chunk that is never overwritten, so entries may keep it.
+ * Chunks are small, so that a kept entry holds little else alive.
+ */
+import { crc32cRange } from "../base/crc32c.ts";
+import type { DiskFile } from "../env/disk.ts";
+import { CRC_MISMATCH } from "./errors.ts";
+import {
+  FRAME_BYTES,
+  frameRecordBytes,
+  isZero,
+  paddingOf,
+  parseRecord,
+  RecordType,
+  RecordView,
+} from "./record.ts";
+
+const CHUNK_BYTES = 1024 * 1024;
+
+export type ReadResult =
+  /** A record is in `record`, its data in `chunk`. */
+  | "record"
+  /** A zero frame or the end of the file at `offset`. */
+  | "end"
+  /** The record at `offset` cannot be trusted; `problem` says why. */
+  | "damaged";
+
+export class SegmentReader {
+  readonly file: DiskFile;
+  readonly fileBytes: number;
+  /** File offset behind the last good record. */
+  offset = 0;
+  /** File offset of the record in `record`. */
+  recordOffset = 0;
+  readonly record = new RecordView();
+  chunk: Buffer = Buffer.alloc(0);
+  /** Running CRC after the last good record. */
+  crc: number;
+  problem = "";
+  /** Position in `chunk` of file offset `offset`. */
+  #at = 0;
+  #filled = 0;
+
+  constructor(file: DiskFile, crc: number) {
+    this.file = file;
+    this.fileBytes = file.size();
+    this.crc = crc;
+  }
+
+  next(): ReadResult {
+    if (!this.#fill(FRAME_BYTES)) {
+      if (isZero(this.chunk, this.#at, this.#filled)) return "end";
+      return this.#damaged("unexpected EOF");
+    }
+    const at = this.#at;
+    if (isZero(this.chunk, at, at + FRAME_BYTES)) return "end";
+    const recordBytes = frameRecordBytes(this.chunk, at);
+    if (Number.isNaN(recordBytes)) return this.#damaged("wal: malformed frame");
+    const total = FRAME_BYTES + recordBytes + paddingOf(recordBytes);
+    if (total > this.fileBytes - this.offset) return this.#damaged("unexpected EOF");
+    if (!this.#fill(total)) return this.#damaged("unexpected EOF");
+    return this.#parse(recordBytes, total);
+  }
+
+  #parse(recordBytes: number, total: number): ReadResult {
+    const { chunk, record } = this;
+    const start = this.#at + FRAME_BYTES;
+    const end = start + recordBytes;
+    const problem = parseRecord(chunk, start, end, record);
+    if (problem !== undefined) return this.#damaged(problem);
+    if (record.type === RecordType.crc) {
+      // The first segment that is read begins in the middle of the chain: it sets the value.
+      const isFirst = this.offset === 0 && this.crc === 0;
+      if (!isFirst && record.crc !== this.crc) return this.#damaged(CRC_MISMATCH);
+    } else {
+      const crc = crc32cRange(chunk, record.dataStart, record.dataEnd, this.crc);
+      if (crc !== record.crc) {
+        const expected = `expected: ${record.crc.toString(16)} computed: ${crc.toString(16)}`;
+        return this.#damaged(`${CRC_MISMATCH}: ${expected}`);
+      }
+    }
+    if (!isZero(chunk, end, this.#at + total)) return this.#damaged("wal: non-zero padding");
+    this.crc = record.crc;
+    this.recordOffset = this.offset;
+    this.#at += total;
+    this.offset += total;
+    return "record";
+  }
+
+  #damaged(problem: string): "damaged" {
+    this.problem = problem;
+    return "damaged";
+  }
+
+  /** Makes `count` bytes from `#at` on available in `chunk`; false at the end of the file. */
+  #fill(count: number): boolean {
+    if (this.#filled - this.#at >= count) return true;
+    const left = this.#filled - this.#at;
+    const fresh = Buffer.allocUnsafeSlow(
+      Math.min(Math.max(count, CHUNK_BYTES), this.fileBytes - this.offset),
+    );
+    this.chunk.copy(fresh, 0, this.#at, this.#filled);
+    const got = this.file.readSync(fresh.subarray(left), this.offset + left);
+    this.chunk = fresh;
+    this.#at = 0;
+    this.#filled = left + got;
+    return this.#filled >= count;
+  }
+}

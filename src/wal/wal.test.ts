@@ -1,0 +1,410 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { CRASH_DROPS_ALL } from "../env/testing/fault-disk.ts";
+import { MemoryLogger } from "../env/testing/memory-logger.ts";
+import { SeededRandom } from "../env/testing/seeded-random.ts";
+import { WalError } from "./errors.ts";
+import { walExists } from "./open-log.ts";
+import { purgeFiles } from "./purge.ts";
+import { validSnapshotEntries, verifyLog } from "./read-log.ts";
+import { Wal } from "./wal.ts";
+import {
+  create,
+  DIRECTORY,
+  emptyDisk,
+  entries,
+  entry,
+  METADATA,
+  open,
+  read,
+  snapshotRecord,
+  state,
+  texts,
+  ZERO,
+} from "./wal-fixture.ts";
+
+test("a new log begins with the bytes that etcd writes", async () => {
+  const disk = emptyDisk();
+  const wal = Wal.create(
+    { disk, logger: new MemoryLogger() },
+    DIRECTORY,
+    Buffer.from("08959cdfda8ce8eea90d10e0a2b3c6d4f8a9c719", "hex").subarray(0, 4),
+  );
+  await wal.close();
+  const file = disk.fileContent(`${DIRECTORY}/0000000000000000-0000000000000000.wal`);
+  assert.equal(file.length, 64_000_000);
+  const head = Buffer.from(file.subarray(0, 64)).toString("hex");
+  // Frame of 4 bytes and 4 of padding, crc record; frame and metadata record.
+  assert.ok(head.startsWith("0400000000000084080410000000000008".slice(0, 32)), head);
+  assert.equal(head.slice(32, 48), "0e00000000000082");
+  assert.equal(head.slice(48, 54), "080110");
+  assert.equal(disk.stat(DIRECTORY)?.mode, 0o700);
+  assert.equal(disk.stat(`${DIRECTORY}/0000000000000000-0000000000000000.wal`)?.mode, 0o600);
+  assert.equal(disk.stat(`${DIRECTORY}.tmp`), undefined);
+});
+
+test("what was saved is read back, overwritten entries left out", async () => {
+  const disk = emptyDisk();
+  const wal = create(disk);
+  await wal.save(state(1, 5n, 2), entries(1, 4));
+  await wal.save(undefined, [entry(3, 2, "new"), entry(4, 2, "")]);
+  await wal.save(state(2, 0xfedcba9876543210n, 4), []);
+  await wal.close();
+  const reopened = open(disk);
+  const { metadata, hardState, entries: got } = reopened.readAll();
+  assert.deepEqual(Buffer.from(metadata), METADATA);
+  assert.deepEqual(hardState, state(2, 0xfedcba9876543210n, 4));
+  assert.deepEqual(texts(got).slice(2), ["3/2:new", "4/2:"]);
+  assert.equal(got.length, 4);
+  assert.equal(reopened.lastIndex, 4);
+  assert.equal(reopened.repaired, false);
+  await reopened.save(undefined, entries(5, 1, 2));
+  await reopened.close();
+  assert.deepEqual(texts(read(disk).entries).at(-1), "5/2:5:abcdefghijabcdefgh");
+});
+
+test("an overwrite drops everything behind it", async () => {
+  const disk = emptyDisk();
+  const wal = create(disk);
+  await wal.save(undefined, entries(1, 10));
+  await wal.save(undefined, entries(5, 1, 2));
+  await wal.close();
+  assert.deepEqual(
+    read(disk).entries.map((e) => `${e.index}/${e.term}`),
+    ["1/1", "2/1", "3/1", "4/1", "5/2"],
+  );
+});
+
+test("reading behind a snapshot leaves out what it covers", async () => {
+  const disk = emptyDisk();
+  const wal = create(disk);
+  await wal.save(state(1, 1n, 5), entries(1, 5));
+  await wal.saveSnapshot(snapshotRecord(3, 1));
+  await wal.save(state(1, 1n, 7), entries(6, 2));
+  await wal.close();
+  assert.deepEqual(
+    read(disk, { index: 3, term: 1 }).entries.map((e) => e.index),
+    [4, 5, 6, 7],
+  );
+  assert.throws(() => read(disk, { index: 3, term: 2 }), { message: "wal: snapshot mismatch" });
+  assert.throws(() => read(disk, { index: 4, term: 1 }), { message: "wal: snapshot not found" });
+  const deps = { disk, logger: new MemoryLogger() };
+  assert.deepEqual(verifyLog(deps, DIRECTORY, { index: 3, term: 1 }), state(1, 1n, 7));
+});
+
+test("only snapshots up to the commit index are valid to start from", async () => {
+  const disk = emptyDisk();
+  const wal = create(disk);
+  await wal.save(state(1, 1n, 5), entries(1, 5));
+  await wal.saveSnapshot(snapshotRecord(3, 1));
+  await wal.saveSnapshot(snapshotRecord(9, 1));
+  await wal.close();
+  const points = validSnapshotEntries({ disk, logger: new MemoryLogger() }, DIRECTORY);
+  assert.deepEqual(
+    points.map((s) => s.index),
+    [0, 3],
+  );
+});
+
+test("a snapshot beyond index 0 needs its ConfState", async () => {
+  const wal = create(emptyDisk());
+  assert.throws(
+    () => wal.saveSnapshot({ index: 4, term: 1, confState: undefined }),
+    /^Error: Saved \(not-initial\) snapshot is missing ConfState/,
+  );
+  await wal.close();
+});
+
+test("segments are cut at the size limit, chained, and read from any snapshot", async () => {
+  const disk = emptyDisk();
+  const logger = new MemoryLogger();
+  const wal = create(disk, {}, logger);
+  for (let i = 1; i <= 100; i++) {
+    await wal.save(state(1, 1n, i - 1), entries(i, 1, 1, 200));
+    if (i === 60) await wal.saveSnapshot(snapshotRecord(55, 1));
+  }
+  assert.ok(wal.segmentNames.length > 4);
+  assert.match(wal.segmentNames[1] ?? "", /^0000000000000001-00000000000000[0-9a-f]{2}\.wal$/);
+  assert.equal(logger.messages("info").at(-1), "created a new WAL segment");
+  for (const name of wal.segmentNames.slice(0, -1)) {
+    const size = disk.stat(`${DIRECTORY}/${name}`)?.size ?? 0;
+    assert.ok(size >= 4096 && size < 5000, `a closed segment is cut to its content: ${size}`);
+  }
+  await wal.close();
+  assert.equal(read(disk).entries.length, 100);
+  assert.deepEqual(read(disk, { index: 55, term: 1 }).entries[0]?.index, 56);
+  assert.deepEqual(
+    disk.readDirectory(DIRECTORY).filter((name) => name.endsWith(".tmp")),
+    [],
+    "no temporary file stays",
+  );
+});
+
+test("released segments can be purged, held ones not", async () => {
+  const disk = emptyDisk();
+  const wal = create(disk);
+  for (let i = 1; i <= 100; i++) await wal.save(state(1, 1n, i - 1), entries(i, 1, 1, 200));
+  await wal.saveSnapshot(snapshotRecord(90, 1));
+  const all = wal.segmentNames;
+  const logger = new MemoryLogger();
+  const rule = { directory: DIRECTORY, suffix: ".wal", keep: 2, lock: true };
+  assert.deepEqual(purgeFiles({ disk, logger }, rule), []);
+  assert.deepEqual(logger.messages("warn"), ["failed to lock file"]);
+  wal.releaseLockTo(90);
+  const kept = wal.segmentNames;
+  assert.ok(kept.length < all.length && kept.length >= 1);
+  const purged = purgeFiles({ disk, logger }, rule);
+  assert.deepEqual(purged, all.slice(0, purged.length));
+  assert.ok(purged.length >= all.length - kept.length - 2);
+  await wal.close();
+  assert.deepEqual(read(disk, { index: 90, term: 1 }).entries.at(0)?.index, 91);
+  assert.throws(() => read(disk), { code: "not-found" });
+});
+
+test("releasing locks keeps the segment that may hold the entry before", async () => {
+  const disk = emptyDisk();
+  const wal = create(disk);
+  for (let cut = 1; cut <= 5; cut++) {
+    await wal.save(state(1, 1n, cut), entries(cut, 1));
+    await wal.cut();
+  }
+  const indexes = () => wal.segmentNames.map((name) => Number.parseInt(name.slice(17, 33), 16));
+  assert.deepEqual(indexes(), [0, 2, 3, 4, 5, 6]);
+  wal.releaseLockTo(2);
+  assert.deepEqual(indexes(), [0, 2, 3, 4, 5, 6]);
+  wal.releaseLockTo(4);
+  assert.deepEqual(indexes(), [3, 4, 5, 6]);
+  wal.releaseLockTo(100);
+  assert.deepEqual(indexes(), [6]);
+  await wal.close();
+});
+
+test("a missing segment in between is refused", async () => {
+  const disk = emptyDisk();
+  const wal = create(disk);
+  for (let cut = 1; cut <= 3; cut++) {
+    await wal.save(state(1, 1n, cut), entries(cut, 1));
+    await wal.cut();
+  }
+  const names = wal.segmentNames;
+  await wal.close();
+  disk.remove(`${DIRECTORY}/${names[1]}`);
+  assert.throws(() => open(disk), /do not increase continuously/);
+});
+
+test("a second opener is refused while the log is open", async () => {
+  const disk = emptyDisk();
+  const wal = create(disk);
+  assert.throws(() => open(disk), { code: "locked", message: /^fileutil: file already locked/ });
+  await wal.close();
+  await open(disk).close();
+});
+
+test("creating where a log is, or opening where none is, is refused", async () => {
+  const disk = emptyDisk();
+  assert.equal(walExists(disk, DIRECTORY), false);
+  assert.throws(() => open(disk), { code: "ENOENT" });
+  disk.makeDirectories(DIRECTORY, 0o700);
+  assert.throws(() => open(disk), { code: "not-found", message: "wal: file not found" });
+  await create(disk).close();
+  assert.equal(walExists(disk, DIRECTORY), true);
+  assert.throws(() => create(disk), { code: "exists" });
+});
+
+test("saves made while a sync is in flight share one write and one sync", async () => {
+  const disk = emptyDisk();
+  const wal = create(disk, { segmentBytes: 1_000_000 });
+  disk.hold = true;
+  const settled: number[] = [];
+  const save = (index: number): Promise<unknown> =>
+    wal.save(undefined, entries(index, 1)).then(() => settled.push(index));
+  const first = save(1);
+  await Promise.resolve();
+  const before = { writes: disk.count("write"), syncs: disk.count("datasync") };
+  const rest = [2, 3, 4, 5].map(save);
+  await tick();
+  assert.deepEqual(settled, [], "nothing resolves before its sync");
+  assert.equal(disk.heldOperations, 1);
+  assert.equal(disk.count("write"), before.writes, "the next batch waits for the one in flight");
+  disk.release(1);
+  await first;
+  await tick();
+  assert.deepEqual(settled, [1]);
+  disk.release(1);
+  await Promise.all(rest);
+  assert.deepEqual(settled, [1, 2, 3, 4, 5]);
+  assert.equal(disk.count("write") - before.writes, 1);
+  assert.equal(disk.count("datasync") - before.syncs, 2);
+  disk.hold = false;
+  await wal.close();
+});
+
+test("an advance of the commit index alone is written without a sync", async () => {
+  const disk = emptyDisk();
+  const wal = create(disk);
+  await wal.save(state(1, 1n, 0), entries(1, 1));
+  const syncs = disk.count("datasync");
+  await wal.save(state(1, 1n, 1), []);
+  assert.equal(disk.count("datasync"), syncs);
+  assert.equal(read(disk).hardState.commit, 1, "another process would see it");
+  await wal.save(state(1, 2n, 1), []);
+  assert.equal(disk.count("datasync"), syncs + 1, "a vote is synced");
+  await wal.save(undefined, []);
+  assert.equal(disk.count("datasync"), syncs + 1);
+  await wal.sync();
+  await wal.close();
+});
+
+test("what was resolved survives a loss of power; what was not may be gone", async () => {
+  const disk = emptyDisk();
+  const wal = create(disk);
+  await wal.save(state(1, 1n, 1), entries(1, 3));
+  await wal.save(state(1, 1n, 3), []);
+  const after = disk.crash(new SeededRandom(1), CRASH_DROPS_ALL);
+  const reopened = open(after);
+  const { entries: got, hardState } = reopened.readAll();
+  assert.equal(got.length, 3);
+  assert.equal(hardState.commit, 1);
+  await reopened.close();
+});
+
+test("a full disk rejects, keeps nothing of it, and the log goes on when space is back", async () => {
+  const disk = emptyDisk();
+  const wal = create(disk, { segmentBytes: 1000 });
+  let fatal = 0;
+  wal.onFatal = () => fatal++;
+  await wal.save(state(1, 1n, 0), entries(1, 3));
+  disk.capacityBytes = disk.usedBytes;
+  const big = entries(4, 10, 1, 300);
+  const failures = [wal.save(state(1, 1n, 3), big), wal.save(undefined, entries(14, 1))];
+  for (const failure of failures) await assert.rejects(failure, { code: "no-space" });
+  assert.equal(wal.lastIndex, 3);
+  await assert.rejects(wal.save(undefined, big), { code: "no-space", message: /no space left/ });
+  assert.deepEqual(
+    read(disk).entries.map((e) => e.index),
+    [1, 2, 3],
+  );
+  assert.equal(read(disk).hardState.commit, 0, "the failed state is not kept either");
+  disk.capacityBytes = 1_000_000;
+  await wal.save(state(1, 1n, 3), entries(4, 2, 2, 30));
+  await wal.save(undefined, entries(6, 20, 2, 100));
+  await wal.close();
+  const reopened = open(disk, ZERO, { segmentBytes: 1000 });
+  assert.deepEqual(texts(reopened.readAll().entries).slice(2, 4), [
+    "3/1:3:abcdefghijabcdefgh",
+    "4/2:4:abcdefghijabcdefghijabcdefgh",
+  ]);
+  await reopened.close();
+  assert.equal(fatal, 0);
+});
+
+test("a cut without space for the next segment is tried again with the next save", async () => {
+  const disk = emptyDisk();
+  const wal = create(disk, { segmentBytes: 2000 });
+  await wal.save(state(1, 1n, 0), entries(1, 1, 1, 1000));
+  disk.capacityBytes = disk.usedBytes - 2000 + 1500;
+  await wal.save(undefined, entries(2, 1, 1, 1000)).catch((error: unknown) => {
+    assert.equal((error as WalError).code, "no-space");
+  });
+  disk.capacityBytes = Number.POSITIVE_INFINITY;
+  const next = wal.lastIndex + 1;
+  await wal.save(undefined, entries(next, 4, 1, 1000));
+  await wal.save(undefined, entries(next + 4, 1, 1, 10));
+  await wal.close();
+  assert.equal(read(disk).entries.length, next + 4);
+});
+
+for (const code of ["EIO", "ENOSPC"]) {
+  test(`${code} from a sync ends the log for good`, async () => {
+    const disk = emptyDisk();
+    const wal = create(disk);
+    const fatal: WalError[] = [];
+    wal.onFatal = (error) => fatal.push(error);
+    await wal.save(state(1, 1n, 0), entries(1, 1));
+    disk.failWhen({ operation: "datasync", code });
+    const lost = [wal.save(undefined, entries(2, 1)), wal.save(undefined, entries(3, 1))];
+    for (const save of lost) await assert.rejects(save, { code: "failed" });
+    await assert.rejects(wal.save(undefined, entries(4, 1)), { code: "failed" });
+    await assert.rejects(wal.saveSnapshot(snapshotRecord(1, 1)), { code: "failed" });
+    await assert.rejects(wal.sync(), { code: "failed" });
+    assert.equal(fatal.length, 1);
+    await wal.close();
+  });
+}
+
+test("an error of a write other than a full disk ends the log for good", async () => {
+  const disk = emptyDisk();
+  const wal = create(disk);
+  let fatal = 0;
+  wal.onFatal = () => fatal++;
+  disk.failWhen({ operation: "write", code: "EIO" });
+  await assert.rejects(wal.save(undefined, entries(1, 1)), { code: "failed" });
+  assert.equal(fatal, 1);
+  await wal.close();
+});
+
+test("closing writes what was saved, then refuses", async () => {
+  const disk = emptyDisk();
+  const wal = create(disk);
+  const saved = wal.save(state(1, 1n, 0), entries(1, 2));
+  await wal.close();
+  await saved;
+  await wal.close();
+  await assert.rejects(wal.save(undefined, entries(3, 1)), { code: "closed" });
+  const after = disk.crash(new SeededRandom(1), CRASH_DROPS_ALL);
+  assert.equal(read(after).entries.length, 2);
+});
+
+test("a batch larger than a segment is one segment", async () => {
+  const disk = emptyDisk();
+  const wal = create(disk);
+  await wal.save(state(1, 1n, 0), entries(1, 50, 1, 1000));
+  await wal.save(undefined, [entry(51, 1, new Uint8Array(300_000).fill(7))]);
+  await wal.save(undefined, entries(52, 1));
+  await wal.close();
+  assert.equal(read(disk).entries.length, 52);
+  assert.equal(read(disk).entries[50]?.data.length, 300_000);
+});
+
+test("random saves, cuts, snapshots and reopenings read back as a plain array would", async () => {
+  for (let seed = 1; seed <= 40; seed++) {
+    const random = new SeededRandom(seed);
+    const disk = emptyDisk();
+    let wal = create(disk);
+    let model: string[] = [];
+    let hard = state(1, 1n, 0);
+    try {
+      for (let step = 0; step < 60; step++) {
+        const action = random.below(10);
+        if (action < 6) {
+          const first = Math.max(hard.commit, model.length - random.below(4)) + 1;
+          const term = hard.term + random.below(2);
+          const list = entries(first, 1 + random.below(5), term, random.below(400));
+          hard = state(term, BigInt(random.below(3)), random.between(hard.commit, first - 1));
+          model = [...model.slice(0, first - 1), ...texts(list)];
+          void wal.save(hard, list);
+        } else if (action === 6) {
+          await wal.sync();
+        } else if (action === 7) {
+          if (hard.commit > 0) await wal.saveSnapshot(snapshotRecord(hard.commit, hard.term));
+        } else if (action === 8) {
+          await wal.cut();
+        } else {
+          await wal.close();
+          wal = open(disk);
+          const got = wal.readAll();
+          assert.deepEqual(texts(got.entries), model);
+          if (model.length > 0) assert.deepEqual(got.hardState, hard);
+        }
+      }
+      await wal.close();
+      assert.deepEqual(texts(read(disk).entries), model);
+    } catch (error) {
+      throw new Error(`seed ${seed}`, { cause: error });
+    }
+  }
+});
+
+function tick(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
