@@ -1,0 +1,130 @@
+/**
+ * Length-prefixed messages of one direction of a call. The announced length is checked before
+ * memory is taken, and memory grows with what has arrived, never with what was announced.
+ */
+import { RESOURCE_EXHAUSTED } from "./status.ts";
+
+export const PREFIX_BYTES = 5;
+
+const FIRST_CAPACITY_BYTES = 4_096;
+const NO_BYTES: Buffer = Buffer.alloc(0);
+
+/** Bytes of unfinished messages of one connection, against `MAX_PARTIAL_REQUEST_BYTES`. */
+export interface PartialBudget {
+  partialBytes: number;
+  readonly maxPartialBytes: number;
+}
+
+export interface MessageSink {
+  /** One message with its compression flag; borrowed as the chunk that was fed. */
+  onGrpcMessage(compression: number, body: Buffer): void;
+  onFramingError(code: number, message: string): void;
+}
+
+export class MessageReader {
+  readonly #sink: MessageSink;
+  readonly #maxBytes: number;
+  readonly #budget: PartialBudget;
+  /** Prefix of the message that has arrived in part; all 5 bytes once `#need >= 0`. */
+  readonly #prefix: Uint8Array = new Uint8Array(PREFIX_BYTES);
+  #prefixFilled = 0;
+  /** Body bytes of the current message, or -1 while its prefix is incomplete. */
+  #need = -1;
+  #body: Buffer = NO_BYTES;
+  #bodyFilled = 0;
+  #stopped = false;
+
+  constructor(sink: MessageSink, maxBytes: number, budget: PartialBudget) {
+    this.#sink = sink;
+    this.#maxBytes = maxBytes;
+    this.#budget = budget;
+  }
+
+  /** True in the middle of a message. */
+  get partial(): boolean {
+    return this.#prefixFilled > 0;
+  }
+
+  /** Ends reading and gives memory back. */
+  stop(): void {
+    this.#stopped = true;
+    this.#release();
+  }
+
+  feed(chunk: Buffer, start: number, end: number): void {
+    let at = start;
+    while (at < end && !this.#stopped) {
+      if (this.#need < 0) {
+        at = this.#readPrefix(chunk, at, end);
+        if (this.#need < 0) continue;
+      }
+      if (this.#bodyFilled === 0 && end - at >= this.#need) {
+        const body = chunk.subarray(at, at + this.#need);
+        at += this.#need;
+        this.#emit(body);
+      } else if (at < end) {
+        const take = Math.min(this.#need - this.#bodyFilled, end - at);
+        if (!this.#hold(chunk, at, take)) return;
+        at += take;
+        if (this.#bodyFilled === this.#need) this.#emit(this.#body.subarray(0, this.#need));
+      }
+    }
+  }
+
+  #readPrefix(chunk: Buffer, start: number, end: number): number {
+    let at = start;
+    const prefix = this.#prefix;
+    while (this.#prefixFilled < PREFIX_BYTES && at < end) {
+      prefix[this.#prefixFilled++] = chunk[at++] as number;
+    }
+    if (this.#prefixFilled < PREFIX_BYTES) return at;
+    const length =
+      (prefix[1] as number) * 0x100_0000 +
+      (((prefix[2] as number) << 16) | ((prefix[3] as number) << 8) | (prefix[4] as number));
+    if (length > this.#maxBytes) {
+      this.stop();
+      const text = `grpc: received message larger than max (${length} vs. ${this.#maxBytes})`;
+      this.#sink.onFramingError(RESOURCE_EXHAUSTED, text);
+      return at;
+    }
+    this.#need = length;
+    if (length === 0) this.#emit(NO_BYTES);
+    return at;
+  }
+
+  /** Copies bytes of an unfinished message; false when the connection holds too many. */
+  #hold(chunk: Buffer, at: number, length: number): boolean {
+    const filled = this.#bodyFilled + length;
+    if (filled > this.#body.length) {
+      const doubled = Math.max(FIRST_CAPACITY_BYTES, this.#body.length * 2, filled);
+      const capacity = Math.min(doubled, this.#need);
+      const budget = this.#budget;
+      if (budget.partialBytes + capacity - this.#body.length > budget.maxPartialBytes) {
+        this.stop();
+        this.#sink.onFramingError(RESOURCE_EXHAUSTED, "grpc: too many unfinished requests");
+        return false;
+      }
+      budget.partialBytes += capacity - this.#body.length;
+      const larger = Buffer.allocUnsafeSlow(capacity);
+      this.#body.copy(larger, 0, 0, this.#bodyFilled);
+      this.#body = larger;
+    }
+    chunk.copy(this.#body, this.#bodyFilled, at, at + length);
+    this.#bodyFilled = filled;
+    return true;
+  }
+
+  #emit(body: Buffer): void {
+    const compression = this.#prefix[0] as number;
+    this.#release();
+    this.#sink.onGrpcMessage(compression, body);
+  }
+
+  #release(): void {
+    this.#budget.partialBytes -= this.#body.length;
+    this.#body = NO_BYTES;
+    this.#bodyFilled = 0;
+    this.#prefixFilled = 0;
+    this.#need = -1;
+  }
+}

@@ -1,0 +1,186 @@
+/** A streaming call on the server. The response head leaves with the first message. */
+import type { StreamCall } from "../../env/rpc.ts";
+import type { HeaderBlock } from "../http2/header-block.ts";
+import type { Http2Stream, StreamHandler } from "../http2/stream.ts";
+import type { DeadlineBucket, DeadlineEntry } from "./deadlines.ts";
+import { MessageReader, type MessageSink } from "./message-reader.ts";
+import { type GrpcRequestHead, metadataValue } from "./request-head.ts";
+import type { GrpcServerConnection } from "./server-connection.ts";
+import { CANCELLED, DEADLINE_EXCEEDED, INTERNAL } from "./status.ts";
+import { decodeMessage } from "./unary-call.ts";
+
+export class StreamServerCall implements StreamCall, StreamHandler, MessageSink, DeadlineEntry {
+  readonly method: number;
+  readonly deadlineMs: number;
+  cancelled = false;
+  onDrain: (() => void) | undefined = undefined;
+  onMessage: ((message: Uint8Array) => void) | undefined = undefined;
+  onHalfClose: (() => void) | undefined = undefined;
+  onCancel: (() => void) | undefined = undefined;
+  deadlineBucket: DeadlineBucket | undefined = undefined;
+  deadlinePrevious: DeadlineEntry | undefined = undefined;
+  deadlineNext: DeadlineEntry | undefined = undefined;
+  readonly #connection: GrpcServerConnection;
+  readonly #stream: Http2Stream;
+  readonly #head: GrpcRequestHead;
+  readonly #reader: MessageReader;
+  #headSent = false;
+  /** Finished by the service, cancelled, or past its deadline. */
+  #ended = false;
+  #halfClosed = false;
+
+  constructor(
+    connection: GrpcServerConnection,
+    stream: Http2Stream,
+    head: GrpcRequestHead,
+    method: number,
+  ) {
+    this.#connection = connection;
+    this.#stream = stream;
+    this.#head = head;
+    this.method = method;
+    this.deadlineMs = connection.http2.nowMs + head.timeoutMs;
+    this.#reader = new MessageReader(this, connection.server.maxMessageBytes, connection);
+  }
+
+  /** Hands the call to the service, which sets its handlers. */
+  start(endStream: boolean): void {
+    const { server } = this.#connection;
+    if (this.deadlineMs !== Number.POSITIVE_INFINITY) server.deadlines.add(this);
+    this.#guard(() => server.service.stream(this));
+    if (endStream) this.#requestEnded();
+  }
+
+  get remote(): string {
+    return this.#connection.peer.remote;
+  }
+
+  get viaGateway(): boolean {
+    return false;
+  }
+
+  get certificateName(): string | undefined {
+    return this.#connection.peer.certificateName;
+  }
+
+  get bufferedBytes(): number {
+    return this.#stream.queuedBytes;
+  }
+
+  metadata(key: string): string | undefined {
+    return metadataValue(this.#head.block, key);
+  }
+
+  // The service's side.
+
+  send(...parts: readonly Uint8Array[]): void {
+    if (this.#ended) return;
+    this.#sendHead();
+    const { metrics } = this.#connection.server;
+    if (metrics !== undefined) {
+      let bytes = 0;
+      for (const part of parts) bytes += part.length;
+      metrics.sent(this.method, bytes);
+    }
+    this.#connection.http2.send.message(this.#stream, parts, false);
+  }
+
+  #sendHead(): void {
+    if (this.#headSent) return;
+    this.#headSent = true;
+    const head = this.#connection.replyHead(this.#head);
+    this.#connection.http2.send.headers(this.#stream, head, false);
+  }
+
+  finish(code: number, message: string): void {
+    if (this.#ended) return;
+    this.#end(code);
+    if (this.#headSent) this.#connection.sendTrailers(this.#stream, code, message);
+    else this.#connection.sendStatusOnly(this.#stream, this.#head, code, message);
+  }
+
+  pauseReceiving(): void {
+    this.#stream.recvPaused = true;
+  }
+
+  resumeReceiving(): void {
+    this.#connection.http2.resumeReceiving(this.#stream);
+  }
+
+  // The stream's side.
+
+  onData(chunk: Buffer, start: number, end: number, endStream: boolean): void {
+    if (this.#ended) return;
+    this.#reader.feed(chunk, start, end);
+    if (endStream) this.#requestEnded();
+  }
+
+  onHeaders(_trailers: HeaderBlock, endStream: boolean): void {
+    if (endStream) this.#requestEnded();
+  }
+
+  onGrpcMessage(compression: number, body: Buffer): void {
+    if (this.#ended) return;
+    const decoded = decodeMessage(compression, body, this.#head, this.#connection);
+    if (!(decoded instanceof Uint8Array)) {
+      this.#refuse(decoded.code, decoded.message);
+      return;
+    }
+    this.#connection.server.metrics?.received(this.method, decoded.length);
+    this.#guard(() => this.onMessage?.(decoded));
+  }
+
+  onFramingError(code: number, message: string): void {
+    this.#refuse(code, message);
+  }
+
+  onWritable(): void {
+    if (!this.#ended) this.#guard(() => this.onDrain?.());
+  }
+
+  onReset(_code: number): void {
+    if (this.#ended) return;
+    this.#end(CANCELLED);
+    this.#cancel();
+  }
+
+  onDeadline(): void {
+    this.#refuse(DEADLINE_EXCEEDED, "context deadline exceeded");
+  }
+
+  #requestEnded(): void {
+    if (this.#ended || this.#halfClosed) return;
+    this.#halfClosed = true;
+    if (this.#reader.partial) this.#refuse(INTERNAL, "unexpected EOF");
+    else this.#guard(() => this.onHalfClose?.());
+  }
+
+  /** The transport ends the call; the service learns it as a cancellation. */
+  #refuse(code: number, message: string): void {
+    if (this.#ended) return;
+    this.finish(code, message);
+    this.#cancel();
+  }
+
+  #cancel(): void {
+    this.cancelled = true;
+    const { onCancel } = this;
+    this.onCancel = undefined;
+    this.#guard(() => onCancel?.());
+  }
+
+  #end(code: number): void {
+    this.#ended = true;
+    this.#reader.stop();
+    this.#connection.server.deadlines.remove(this);
+    this.#connection.server.metrics?.handled(this.method, code);
+  }
+
+  #guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#connection.serviceFailed(error, (code, message) => this.finish(code, message));
+    }
+  }
+}

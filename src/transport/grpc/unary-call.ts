@@ -1,0 +1,261 @@
+/**
+ * A unary call on the server: collects one message, waits in the batch, answers once. A call that
+ * the client abandoned while the service works on it still counts against the connection's
+ * streams until the service has answered (rapid reset, CVE-2023-44487).
+ */
+import { EMPTY_BYTES } from "../../base/bytes.ts";
+import type { UnaryCall } from "../../env/rpc.ts";
+import type { HeaderBlock } from "../http2/header-block.ts";
+import { HeaderTemplate } from "../http2/hpack-encoder.ts";
+import type { Http2Stream, StreamHandler } from "../http2/stream.ts";
+import type { DeadlineBucket, DeadlineEntry } from "./deadlines.ts";
+import { gunzipMessage } from "./decompress.ts";
+import { type MessageSink, MessageReader, PREFIX_BYTES } from "./message-reader.ts";
+import { type GrpcRequestHead, metadataValue } from "./request-head.ts";
+import type { GrpcServerConnection } from "./server-connection.ts";
+import { CANCELLED, DEADLINE_EXCEEDED, INTERNAL, OK, RESOURCE_EXHAUSTED } from "./status.ts";
+
+/** Reading the request; waiting in the batch; with the service; answered or abandoned. */
+const COLLECTING = 0;
+const QUEUED = 1;
+const RUNNING = 2;
+const DONE = 3;
+
+/** gRPC's largest message: the length must fit Go's default send limit. */
+const MAX_REPLY_BYTES = 0x7fff_ffff;
+
+export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, DeadlineEntry {
+  readonly method: number;
+  readonly deadlineMs: number;
+  body: Uint8Array = EMPTY_BYTES;
+  cancelled = false;
+  onCancel: (() => void) | undefined = undefined;
+  deadlineBucket: DeadlineBucket | undefined = undefined;
+  deadlinePrevious: DeadlineEntry | undefined = undefined;
+  deadlineNext: DeadlineEntry | undefined = undefined;
+  readonly #connection: GrpcServerConnection;
+  readonly #stream: Http2Stream;
+  readonly #head: GrpcRequestHead;
+  #state = COLLECTING;
+  #reader: MessageReader | undefined = undefined;
+  #received = false;
+  /** Abandoned while the service works: counted as a lingering call. */
+  #lingers = false;
+
+  constructor(
+    connection: GrpcServerConnection,
+    stream: Http2Stream,
+    head: GrpcRequestHead,
+    method: number,
+    endStream: boolean,
+  ) {
+    this.#connection = connection;
+    this.#stream = stream;
+    this.#head = head;
+    this.method = method;
+    this.deadlineMs = connection.http2.nowMs + head.timeoutMs;
+    if (head.timeoutMs !== Number.POSITIVE_INFINITY) connection.server.deadlines.add(this);
+    if (endStream) this.#requestEnded();
+  }
+
+  get remote(): string {
+    return this.#connection.peer.remote;
+  }
+
+  get viaGateway(): boolean {
+    return false;
+  }
+
+  get certificateName(): string | undefined {
+    return this.#connection.peer.certificateName;
+  }
+
+  metadata(key: string): string | undefined {
+    return metadataValue(this.#head.block, key);
+  }
+
+  // The service's side.
+
+  reply(message: Uint8Array): void {
+    if (!this.#answer(OK)) return;
+    const connection = this.#connection;
+    connection.server.metrics?.sent(this.method, message.length);
+    const head = connection.replyHead(this.#head);
+    if (head instanceof HeaderTemplate) {
+      connection.http2.send.unaryReply(this.#stream, head, message, connection.okTrailers);
+    } else {
+      this.#replySlowly([message]);
+    }
+  }
+
+  replyParts(parts: readonly Uint8Array[]): void {
+    let bytes = 0;
+    for (const part of parts) bytes += part.length;
+    if (bytes > MAX_REPLY_BYTES) {
+      const text = `trying to send message larger than max (${bytes} vs. ${MAX_REPLY_BYTES})`;
+      this.fail(RESOURCE_EXHAUSTED, `grpc: ${text}`);
+      return;
+    }
+    if (!this.#answer(OK)) return;
+    this.#connection.server.metrics?.sent(this.method, bytes);
+    this.#replySlowly(parts);
+  }
+
+  #replySlowly(parts: readonly Uint8Array[]): void {
+    const { send } = this.#connection.http2;
+    send.headers(this.#stream, this.#connection.replyHead(this.#head), false);
+    send.message(this.#stream, parts, false);
+    send.headers(this.#stream, this.#connection.okTrailers, true);
+  }
+
+  fail(code: number, message: string): void {
+    if (!this.#answer(code)) return;
+    this.#connection.sendStatusOnly(this.#stream, this.#head, code, message);
+  }
+
+  /** Moves to DONE; false when there is nobody to answer. */
+  #answer(code: number): boolean {
+    if (this.#lingers) {
+      this.#lingers = false;
+      this.#connection.http2.lingering -= 1;
+    }
+    if (this.#state === DONE) return false;
+    this.#state = DONE;
+    this.#connection.server.deadlines.remove(this);
+    this.#connection.server.metrics?.handled(this.method, code);
+    return true;
+  }
+
+  // The batch's side.
+
+  /** The service is about to get the call; false when it has been cancelled. */
+  begin(): boolean {
+    if (this.#state !== QUEUED) return false;
+    this.#state = RUNNING;
+    return true;
+  }
+
+  /** The service has seen the body; the chunk that it is part of may go. */
+  releaseBody(): void {
+    this.body = EMPTY_BYTES;
+  }
+
+  serviceFailed(error: unknown): void {
+    this.#connection.serviceFailed(error, (code, message) => this.fail(code, message));
+  }
+
+  // The stream's side.
+
+  onData(chunk: Buffer, start: number, end: number, endStream: boolean): void {
+    if (this.#state !== COLLECTING) return;
+    const length = end - start - PREFIX_BYTES;
+    if (
+      endStream &&
+      length >= 0 &&
+      !this.#received &&
+      this.#reader === undefined &&
+      chunk[start] === 0 &&
+      chunk.readUInt32BE(start + 1) === length &&
+      length <= this.#connection.server.maxMessageBytes
+    ) {
+      this.#received = true;
+      this.body = chunk.subarray(start + PREFIX_BYTES, end);
+      this.#requestEnded();
+      return;
+    }
+    this.#reader ??= new MessageReader(
+      this,
+      this.#connection.server.maxMessageBytes,
+      this.#connection,
+    );
+    this.#reader.feed(chunk, start, end);
+    if (endStream) this.#requestEnded();
+  }
+
+  onHeaders(_trailers: HeaderBlock, endStream: boolean): void {
+    if (endStream) this.#requestEnded();
+  }
+
+  onGrpcMessage(compression: number, body: Buffer): void {
+    if (this.#received) {
+      this.#reject(INTERNAL, "cardinality violation: received more than one request message");
+      return;
+    }
+    this.#received = true;
+    const decoded = decodeMessage(compression, body, this.#head, this.#connection);
+    if (decoded instanceof Uint8Array) this.body = decoded;
+    else this.#reject(decoded.code, decoded.message);
+  }
+
+  onFramingError(code: number, message: string): void {
+    this.#reject(code, message);
+  }
+
+  #requestEnded(): void {
+    if (this.#state !== COLLECTING) return;
+    if (this.#reader?.partial === true) {
+      this.#reject(INTERNAL, "unexpected EOF");
+    } else if (!this.#received) {
+      this.#reject(INTERNAL, "cardinality violation: received no request message");
+    } else {
+      this.#state = QUEUED;
+      this.#connection.server.metrics?.received(this.method, this.body.length);
+      this.#connection.server.batch.add(this);
+    }
+  }
+
+  /** Answers before the service has seen the call. */
+  #reject(code: number, message: string): void {
+    if (this.#state === DONE) return;
+    this.#reader?.stop();
+    this.fail(code, message);
+  }
+
+  onWritable(): void {}
+
+  onReset(_code: number): void {
+    this.#abandon(CANCELLED);
+  }
+
+  onDeadline(): void {
+    if (this.#state === DONE) return;
+    const stream = this.#stream;
+    this.#abandon(DEADLINE_EXCEEDED);
+    this.#connection.sendStatusOnly(
+      stream,
+      this.#head,
+      DEADLINE_EXCEEDED,
+      "context deadline exceeded",
+    );
+  }
+
+  #abandon(code: number): void {
+    if (this.#state === DONE) return;
+    const running = this.#state === RUNNING;
+    this.#reader?.stop();
+    this.#answer(code);
+    this.cancelled = true;
+    if (!running) return;
+    this.#lingers = true;
+    this.#connection.http2.lingering += 1;
+    this.onCancel?.();
+  }
+}
+
+/** Undoes compression as the flag and the head say, or says what to answer. */
+export function decodeMessage(
+  compression: number,
+  body: Buffer,
+  head: GrpcRequestHead,
+  connection: GrpcServerConnection,
+): Uint8Array | { readonly code: number; readonly message: string } {
+  if (compression === 0) return body;
+  if (compression !== 1) {
+    return { code: INTERNAL, message: `grpc: received unexpected payload format ${compression}` };
+  }
+  if (head.encoding === "identity") {
+    const message = "grpc: compressed flag set with identity or empty encoding";
+    return { code: INTERNAL, message };
+  }
+  return gunzipMessage(body, connection.server.maxMessageBytes);
+}

@@ -1,0 +1,874 @@
+/**
+ * The HTTP/2 connection state machine (RFC 9113) of both halves: `receive(chunk)` in, output bytes
+ * and handler calls out. It knows no socket and no clock; its owner moves the bytes and says what
+ * time it is, so that tests and simulations can drive it.
+ *
+ * Invariants: `receive` never throws, whatever the bytes. After `fail` nothing is parsed any more,
+ * every stream's handler has had `onReset`, and the last output ends with GOAWAY.
+ */
+import {
+  CONNECTION_WINDOW_BYTES,
+  DEFAULT_WINDOW_BYTES,
+  DRAIN_PING_TIMEOUT_MS,
+  HEADER_BLOCK_TIMEOUT_MS,
+  HEADER_TABLE_BYTES,
+  IDLE_WRITE_TIMEOUT_MS,
+  MAX_CONTINUATIONS,
+  MAX_FRAME_BYTES,
+  MAX_HEADER_BLOCK_BYTES,
+  MAX_HEADER_LIST_BYTES,
+  PREFACE_TIMEOUT_MS,
+  RAPID_RESET_AGE_MS,
+  STALLED_OUTPUT_BYTES,
+  STREAM_WINDOW_BYTES,
+} from "../limits.ts";
+import {
+  CANCEL,
+  COMPRESSION_ERROR,
+  ENHANCE_YOUR_CALM,
+  FLAG_ACK,
+  FLAG_END_HEADERS,
+  FLAG_END_STREAM,
+  FLAG_PADDED,
+  FLAG_PRIORITY,
+  FLOW_CONTROL_ERROR,
+  FRAME_CONTINUATION,
+  FRAME_DATA,
+  FRAME_GOAWAY,
+  FRAME_HEADER_BYTES,
+  FRAME_HEADERS,
+  FRAME_PING,
+  FRAME_PRIORITY,
+  FRAME_PUSH_PROMISE,
+  FRAME_RST_STREAM,
+  FRAME_SETTINGS,
+  FRAME_SIZE_ERROR,
+  FRAME_WINDOW_UPDATE,
+  INTERNAL_ERROR,
+  NO_ERROR,
+  PREFACE,
+  PROTOCOL_ERROR,
+  REFUSED_STREAM,
+  SETTINGS_ENABLE_PUSH,
+  SETTINGS_HEADER_TABLE_SIZE,
+  SETTINGS_INITIAL_WINDOW_SIZE,
+  SETTINGS_MAX_CONCURRENT_STREAMS,
+  SETTINGS_MAX_HEADER_LIST_SIZE,
+  STREAM_CLOSED,
+} from "./constants.ts";
+import type { HeaderBlock } from "./header-block.ts";
+import { HpackDecoder } from "./hpack-decoder.ts";
+import type { HeaderTemplate, OutgoingFields } from "./hpack-encoder.ts";
+import { PeerBudgets, PingPolicy } from "./peer-budgets.ts";
+import { type SendListener, SendScheduler } from "./send-scheduler.ts";
+import { encodeSettings, SETTING_BYTES, settingError } from "./settings.ts";
+import { Http2Stream, IGNORE_STREAM, type StreamHandler } from "./stream.ts";
+
+/** What a connection tells its owner. No method may throw. */
+export interface ConnectionHost {
+  /** Output waits; called once until `takeOutput`. */
+  wantFlush(): void;
+  /** Server: a valid request head arrived. Client halves never get it. */
+  onRequest(stream: Http2Stream, head: HeaderBlock, endStream: boolean): StreamHandler;
+  /** Nothing more will be read or queued; close the socket once the output is written. */
+  onFinished(code: number, reason: string): void;
+  /** The peer sends GOAWAY: streams above `lastStreamId` were not processed. */
+  onGoaway(lastStreamId: number, code: number, debug: string): void;
+  /** A stream has left; a client may open another. */
+  onStreamGone(): void;
+}
+
+export interface ConnectionOptions {
+  readonly isServer: boolean;
+  readonly nowMs: number;
+  /** Server: streams that the peer may have open. */
+  readonly maxConcurrentStreams: number;
+  /** Server: `--grpc-keepalive-min-time`. */
+  readonly keepaliveMinTimeMs: number;
+  /** Ping an idle peer after this long; Infinity for never. */
+  readonly keepaliveIntervalMs: number;
+  /** And close when nothing comes back within this. */
+  readonly keepaliveTimeoutMs: number;
+  /** Client: ping also while no stream is open. */
+  readonly keepaliveWithoutStreams?: boolean;
+}
+
+/** Streams reset by us whose late frames are still forgiven. */
+const REMEMBERED_RESETS = 1_024;
+
+const DRAIN_PING = Buffer.from("\x01drain\x02\x03", "latin1");
+const KEEPALIVE_PING = Buffer.from("\x01alive\x02\x03", "latin1");
+
+export class Http2Connection implements SendListener {
+  readonly isServer: boolean;
+  readonly send: SendScheduler;
+  readonly streams = new Map<number, Http2Stream>();
+  /** Calls whose stream has gone while their handler still works; they count as streams. */
+  lingering = 0;
+  /** The peer's SETTINGS_MAX_CONCURRENT_STREAMS, for the client half. */
+  peerMaxConcurrentStreams = Number.POSITIVE_INFINITY;
+  /** Time of the current turn, as the owner last told. */
+  nowMs: number;
+  /** Nothing is parsed or sent any more. */
+  finished = false;
+  /** The peer said GOAWAY, or we did: no new streams. */
+  goingAway = false;
+
+  readonly #host: ConnectionHost;
+  readonly #options: ConnectionOptions;
+  readonly #decoder = new HpackDecoder();
+  readonly #budgets: PeerBudgets;
+  readonly #pings: PingPolicy;
+  readonly #resetByUs = new Set<number>();
+  #lastStream: Http2Stream | undefined;
+  /** Highest stream id opened by the client, whichever side we are. */
+  #lastStreamId = 0;
+  /** After the final GOAWAY, requests above this id are ignored. */
+  #acceptUpTo = Number.POSITIVE_INFINITY;
+
+  #prefaceLeft: number;
+  #settingsReceived = false;
+  #settingsAcked = false;
+  readonly #openedMs: number;
+
+  /** A frame that has arrived in part: `#carryFilled` of the `#carry.length` bytes it needs. */
+  #carry: Buffer | undefined;
+  #carryFilled = 0;
+  #carryHead: Buffer = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
+
+  /** Stream whose header block is not complete, or 0. */
+  #blockStreamId = 0;
+  #blockEndStream = false;
+  #blockParts: Buffer[] = [];
+  #blockBytes = 0;
+  #blockStartedMs = 0;
+
+  #recvWindow = CONNECTION_WINDOW_BYTES;
+  #recvUnacked = 0;
+
+  #lastReadMs: number;
+  #lastProgressMs: number;
+  #keepalivePingMs = 0;
+  #drainPingMs = 0;
+
+  constructor(host: ConnectionHost, options: ConnectionOptions) {
+    this.#host = host;
+    this.#options = options;
+    this.isServer = options.isServer;
+    this.nowMs = options.nowMs;
+    this.#openedMs = options.nowMs;
+    this.#lastReadMs = options.nowMs;
+    this.#lastProgressMs = options.nowMs;
+    this.#budgets = new PeerBudgets(options.nowMs);
+    this.#pings = new PingPolicy(options.keepaliveMinTimeMs);
+    this.#prefaceLeft = options.isServer ? PREFACE.length : 0;
+    this.send = new SendScheduler(this);
+  }
+
+  /** Sends our preface: SETTINGS and a larger connection window. */
+  start(): void {
+    const settings: [number, number][] = [
+      [SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW_BYTES],
+      [SETTINGS_MAX_HEADER_LIST_SIZE, MAX_HEADER_LIST_BYTES],
+    ];
+    if (this.isServer) {
+      settings.push([SETTINGS_MAX_CONCURRENT_STREAMS, this.#options.maxConcurrentStreams]);
+    } else {
+      this.send.preface(PREFACE);
+      settings.push([SETTINGS_ENABLE_PUSH, 0]);
+    }
+    this.send.raw(FRAME_SETTINGS, 0, encodeSettings(settings));
+    this.send.windowUpdate(0, CONNECTION_WINDOW_BYTES - DEFAULT_WINDOW_BYTES);
+  }
+
+  /** Streams that count against the limit of concurrent streams. */
+  get activeStreams(): number {
+    return this.streams.size + this.lingering;
+  }
+
+  // SendListener.
+
+  wantFlush(): void {
+    this.#host.wantFlush();
+  }
+
+  localEnded(stream: Http2Stream): void {
+    if (stream.remoteClosed) {
+      this.#remove(stream);
+    } else if (this.isServer) {
+      // RFC 9113 8.1: a complete answer before the end of the request; the rest is not needed.
+      this.resetStream(stream, NO_ERROR);
+    }
+  }
+
+  outputOverflow(reason: string): void {
+    this.fail(ENHANCE_YOUR_CALM, reason);
+  }
+
+  /** All output that may leave now. Follow with `send.output.recycle`. */
+  takeOutput(): Uint8Array[] {
+    this.send.pump();
+    if (this.send.progressed) {
+      this.send.progressed = false;
+      this.#lastProgressMs = this.nowMs;
+    }
+    this.send.taken();
+    return this.send.output.take();
+  }
+
+  // Streams.
+
+  /** Client: opens a stream with its request head. Undefined when none may be opened now. */
+  openStream(
+    handler: StreamHandler,
+    head: HeaderTemplate | OutgoingFields,
+    endStream: boolean,
+  ): Http2Stream | undefined {
+    if (this.finished || this.goingAway) return undefined;
+    const id = this.#lastStreamId === 0 ? 1 : this.#lastStreamId + 2;
+    if (id > 0x7fff_ffff) return undefined;
+    this.#lastStreamId = id;
+    const { initialStreamWindow } = this.send;
+    const stream = new Http2Stream(id, initialStreamWindow, STREAM_WINDOW_BYTES, this.nowMs);
+    stream.handler = handler;
+    this.streams.set(id, stream);
+    this.send.headers(stream, head, endStream);
+    return stream;
+  }
+
+  /** Ends a stream from our side; its handler is not told. Late frames of the peer are forgiven. */
+  resetStream(stream: Http2Stream, code: number): void {
+    if (stream.gone) return;
+    this.#rememberReset(stream.id);
+    this.#remove(stream);
+    if (!this.finished) this.send.resetStream(stream.id, code);
+  }
+
+  #rememberReset(id: number): void {
+    this.#resetByUs.add(id);
+    if (this.#resetByUs.size <= REMEMBERED_RESETS) return;
+    for (const oldest of this.#resetByUs) {
+      this.#resetByUs.delete(oldest);
+      break;
+    }
+  }
+
+  /** Resumes granting window to a stream whose `recvPaused` was true. */
+  resumeReceiving(stream: Http2Stream): void {
+    stream.recvPaused = false;
+    if (!stream.gone && !stream.remoteClosed) this.#replenish(stream);
+  }
+
+  #remove(stream: Http2Stream): void {
+    if (stream.gone) return;
+    stream.gone = true;
+    this.streams.delete(stream.id);
+    if (this.#lastStream === stream) this.#lastStream = undefined;
+    if (stream.hasQueue) this.send.discard(stream);
+    this.#host.onStreamGone();
+    if (this.goingAway) this.#finishIfDrained();
+  }
+
+  #abandon(stream: Http2Stream, code: number): void {
+    const handler = stream.handler;
+    stream.handler = IGNORE_STREAM;
+    handler.onReset(code);
+  }
+
+  // Ends.
+
+  /** A connection error: GOAWAY, then nothing more. */
+  fail(code: number, reason: string): undefined {
+    if (this.finished) return;
+    this.finished = true;
+    this.goingAway = true;
+    const lastPeerId = this.isServer ? this.#lastStreamId : 0;
+    this.send.goaway(Math.min(lastPeerId, this.#acceptUpTo), code, reason);
+    this.#dropStreams(code);
+    this.#host.onFinished(code, reason);
+  }
+
+  /** The socket has closed. */
+  socketClosed(): void {
+    if (this.finished) return;
+    this.finished = true;
+    this.goingAway = true;
+    this.#dropStreams(CANCEL);
+    this.#host.onFinished(NO_ERROR, "connection closed");
+  }
+
+  #dropStreams(code: number): void {
+    const streams = [...this.streams.values()];
+    this.streams.clear();
+    this.#lastStream = undefined;
+    this.#carry = undefined;
+    this.#blockParts = [];
+    for (const stream of streams) {
+      stream.gone = true;
+      this.send.discard(stream);
+      this.#abandon(stream, code);
+    }
+  }
+
+  /**
+   * Starts a graceful end (RFC 9113 6.8): GOAWAY that names no stream, one round trip for requests
+   * on their way, then the final GOAWAY; finished once the open streams are.
+   */
+  drain(): void {
+    if (this.finished || this.#drainPingMs > 0 || this.#acceptUpTo !== Number.POSITIVE_INFINITY) {
+      return;
+    }
+    if (!this.isServer) {
+      this.goingAway = true;
+      this.#finishIfDrained();
+      return;
+    }
+    this.send.goaway(0x7fff_ffff, NO_ERROR, "");
+    this.send.ping(DRAIN_PING, 0);
+    this.#drainPingMs = this.nowMs;
+  }
+
+  #finalGoaway(): void {
+    this.#drainPingMs = 0;
+    this.#acceptUpTo = this.#lastStreamId;
+    this.goingAway = true;
+    this.send.goaway(this.#lastStreamId, NO_ERROR, "");
+    this.#finishIfDrained();
+  }
+
+  #finishIfDrained(): void {
+    if (this.finished || this.streams.size > 0) return;
+    if (this.isServer && this.#acceptUpTo === Number.POSITIVE_INFINITY) return;
+    this.finished = true;
+    this.#host.onFinished(NO_ERROR, "drained");
+  }
+
+  /** Looks at the timeouts. To be called every half second or so. */
+  tick(nowMs: number): void {
+    this.nowMs = nowMs;
+    if (this.finished) return;
+    if (!this.#settingsReceived && nowMs - this.#openedMs >= PREFACE_TIMEOUT_MS) {
+      this.fail(PROTOCOL_ERROR, "preface timeout");
+    } else if (
+      this.#blockStreamId !== 0 &&
+      nowMs - this.#blockStartedMs >= HEADER_BLOCK_TIMEOUT_MS
+    ) {
+      this.fail(ENHANCE_YOUR_CALM, "header block timeout");
+    } else if (
+      this.send.totalBytes > STALLED_OUTPUT_BYTES &&
+      nowMs - this.#lastProgressMs >= IDLE_WRITE_TIMEOUT_MS
+    ) {
+      this.fail(ENHANCE_YOUR_CALM, "peer does not read");
+    } else {
+      if (this.#drainPingMs > 0 && nowMs - this.#drainPingMs >= DRAIN_PING_TIMEOUT_MS) {
+        this.#finalGoaway();
+      }
+      this.#keepalive(nowMs);
+    }
+  }
+
+  #keepalive(nowMs: number): void {
+    const { keepaliveIntervalMs, keepaliveTimeoutMs } = this.#options;
+    const sinceReadMs = nowMs - this.#lastReadMs;
+    if (sinceReadMs < keepaliveIntervalMs) {
+      this.#keepalivePingMs = 0;
+      return;
+    }
+    if (this.#keepalivePingMs === 0) {
+      if (!this.isServer && this.streams.size === 0) {
+        if (this.#options.keepaliveWithoutStreams !== true) return;
+      }
+      this.#keepalivePingMs = nowMs;
+      this.send.ping(KEEPALIVE_PING, 0);
+    } else if (nowMs - this.#keepalivePingMs >= keepaliveTimeoutMs) {
+      this.fail(NO_ERROR, "keepalive ping not acked within timeout");
+    }
+  }
+
+  /** The socket took bytes that it had asked to wait for. */
+  writeProgress(): void {
+    this.#lastProgressMs = this.nowMs;
+  }
+
+  // Receiving.
+
+  /** Takes in bytes of the peer. The chunk is borrowed until the current turn of the loop ends. */
+  receive(chunk: Buffer): void {
+    if (this.finished) return;
+    this.#lastReadMs = this.nowMs;
+    let at = 0;
+    if (this.#prefaceLeft > 0) at = this.#preface(chunk);
+    if (this.#carryFilled > 0) at = this.#continueCarry(chunk, at);
+    const end = chunk.length;
+    while (end - at >= FRAME_HEADER_BYTES && !this.finished) {
+      const length =
+        ((chunk[at] as number) << 16) |
+        ((chunk[at + 1] as number) << 8) |
+        (chunk[at + 2] as number);
+      const frameEnd = at + FRAME_HEADER_BYTES + length;
+      if (length > MAX_FRAME_BYTES) {
+        this.fail(FRAME_SIZE_ERROR, "frame too large");
+        return;
+      }
+      if (frameEnd > end) break;
+      this.#frame(chunk, at, frameEnd);
+      at = frameEnd;
+    }
+    if (at < end && !this.finished) this.#startCarry(chunk, at);
+  }
+
+  #preface(chunk: Buffer): number {
+    const done = PREFACE.length - this.#prefaceLeft;
+    const take = Math.min(this.#prefaceLeft, chunk.length);
+    if (PREFACE.compare(chunk, 0, take, done, done + take) !== 0) {
+      this.fail(PROTOCOL_ERROR, "bad connection preface");
+      return chunk.length;
+    }
+    this.#prefaceLeft -= take;
+    return take;
+  }
+
+  /** Keeps the beginning of a frame; memory for the whole frame once its length is known. */
+  #startCarry(chunk: Buffer, at: number): void {
+    const have = chunk.length - at;
+    if (have < FRAME_HEADER_BYTES) {
+      this.#carry = this.#carryHead;
+    } else {
+      this.#carry = Buffer.allocUnsafe(FRAME_HEADER_BYTES + chunk.readUIntBE(at, 3));
+    }
+    chunk.copy(this.#carry, 0, at);
+    this.#carryFilled = have;
+  }
+
+  /** Completes the kept frame from the chunk; returns where the chunk goes on. */
+  #continueCarry(chunk: Buffer, start: number): number {
+    let at = start;
+    for (;;) {
+      const carry = this.#carry as Buffer;
+      const take = Math.min(carry.length - this.#carryFilled, chunk.length - at);
+      chunk.copy(carry, this.#carryFilled, at, at + take);
+      this.#carryFilled += take;
+      at += take;
+      if (this.#carryFilled < carry.length) return at;
+      if (carry !== this.#carryHead) break;
+      const length = carry.readUIntBE(0, 3);
+      if (length > MAX_FRAME_BYTES) {
+        this.fail(FRAME_SIZE_ERROR, "frame too large");
+        return chunk.length;
+      }
+      if (length === 0) break;
+      this.#carry = Buffer.allocUnsafe(FRAME_HEADER_BYTES + length);
+      carry.copy(this.#carry);
+    }
+    const frame = this.#carry as Buffer;
+    this.#carry = undefined;
+    this.#carryFilled = 0;
+    this.#frame(frame, 0, frame.length);
+    return at;
+  }
+
+  #frame(chunk: Buffer, at: number, end: number): undefined {
+    const type = chunk[at + 3] as number;
+    const flags = chunk[at + 4] as number;
+    const id =
+      (((chunk[at + 5] as number) & 0x7f) << 24) |
+      ((chunk[at + 6] as number) << 16) |
+      ((chunk[at + 7] as number) << 8) |
+      (chunk[at + 8] as number);
+    const start = at + FRAME_HEADER_BYTES;
+    if (this.#blockStreamId !== 0 && (type !== FRAME_CONTINUATION || id !== this.#blockStreamId)) {
+      this.fail(PROTOCOL_ERROR, "expected CONTINUATION");
+      return;
+    }
+    if (!this.#settingsReceived && type !== FRAME_SETTINGS) {
+      this.fail(PROTOCOL_ERROR, "expected SETTINGS");
+      return;
+    }
+    switch (type) {
+      case FRAME_DATA:
+        return this.#onData(chunk, start, end, flags, id);
+      case FRAME_HEADERS:
+        return this.#onHeaders(chunk, start, end, flags, id);
+      case FRAME_CONTINUATION:
+        return this.#onContinuation(chunk, start, end, flags, id);
+      case FRAME_WINDOW_UPDATE:
+        return this.#onWindowUpdate(chunk, start, end, id);
+      case FRAME_SETTINGS:
+        return this.#onSettings(chunk, start, end, flags, id);
+      case FRAME_PING:
+        return this.#onPing(chunk, start, end, flags, id);
+      case FRAME_RST_STREAM:
+        return this.#onRstStream(chunk, start, end, id);
+      case FRAME_GOAWAY:
+        return this.#onGoaway(chunk, start, end, id);
+      case FRAME_PUSH_PROMISE:
+        return this.fail(PROTOCOL_ERROR, "PUSH_PROMISE is not allowed");
+      case FRAME_PRIORITY:
+        return this.#onPriority(end - start, id);
+      default:
+        return this.#ignoreFrame();
+    }
+  }
+
+  #ignoreFrame(): undefined {
+    if (!this.#budgets.ignoredFrames.take(this.nowMs)) {
+      this.fail(ENHANCE_YOUR_CALM, "too many ignored frames");
+    }
+  }
+
+  #emptyFrame(): undefined {
+    if (!this.#budgets.emptyFrames.take(this.nowMs)) {
+      this.fail(ENHANCE_YOUR_CALM, "too many empty frames");
+    }
+  }
+
+  /** A stream error of the peer: RST_STREAM, counted (CVE-2025-8671). */
+  #streamError(id: number, code: number, reason: string): undefined {
+    if (this.isServer && !this.#budgets.resets.take(this.nowMs)) {
+      this.fail(ENHANCE_YOUR_CALM, `too many stream errors, last: ${reason}`);
+      return;
+    }
+    const stream = this.streams.get(id);
+    if (stream === undefined) {
+      this.#rememberReset(id);
+      this.send.resetStream(id, code);
+      return;
+    }
+    this.resetStream(stream, code);
+    this.#abandon(stream, code);
+  }
+
+  #stream(id: number): Http2Stream | undefined {
+    const last = this.#lastStream;
+    if (last !== undefined && last.id === id) return last;
+    const stream = this.streams.get(id);
+    if (stream !== undefined) this.#lastStream = stream;
+    return stream;
+  }
+
+  /** Never opened: frames on it, other than a request head, are connection errors. */
+  #isIdle(id: number): boolean {
+    return id > this.#lastStreamId || (id & 1) === 0;
+  }
+
+  #onData(chunk: Buffer, payload: number, frameEnd: number, flags: number, id: number): undefined {
+    let start = payload;
+    let end = frameEnd;
+    const charged = end - start;
+    this.#recvWindow -= charged;
+    if (this.#recvWindow < 0) return this.fail(FLOW_CONTROL_ERROR, "connection window exceeded");
+    this.#recvUnacked += charged;
+    if (this.#recvUnacked >= CONNECTION_WINDOW_BYTES / 2) {
+      this.send.windowUpdate(0, this.#recvUnacked);
+      this.#recvWindow += this.#recvUnacked;
+      this.#recvUnacked = 0;
+    }
+    if (flags & FLAG_PADDED) {
+      const padding = charged > 0 ? (chunk[start] as number) : 0;
+      start += 1;
+      if (padding >= charged) return this.fail(PROTOCOL_ERROR, "padding exceeds frame");
+      end -= padding;
+    }
+    const stream = this.#stream(id);
+    if (stream === undefined) return this.#dataOnClosed(id, charged);
+    if (stream.remoteClosed) {
+      return this.#streamError(id, STREAM_CLOSED, "DATA after END_STREAM");
+    }
+    stream.recvWindow -= charged;
+    if (stream.recvWindow < 0) {
+      return this.#streamError(id, FLOW_CONTROL_ERROR, "stream window exceeded");
+    }
+    const endStream = (flags & FLAG_END_STREAM) !== 0;
+    stream.receivedBytes += end - start;
+    if (!this.isServer && !stream.headReceived) {
+      return this.#streamError(id, PROTOCOL_ERROR, "DATA before the response head");
+    }
+    if (stream.contentLength >= 0 && !lengthFits(stream, endStream)) {
+      return this.#streamError(id, PROTOCOL_ERROR, "content-length mismatch");
+    }
+    if (endStream) {
+      stream.remoteClosed = true;
+    } else {
+      if (start === end) this.#emptyFrame();
+      stream.recvUnacked += charged;
+      if (!stream.recvPaused && stream.recvUnacked >= STREAM_WINDOW_BYTES / 2)
+        this.#replenish(stream);
+    }
+    stream.handler.onData(chunk, start, end, endStream);
+    if (endStream) this.#remoteEnded(stream);
+  }
+
+  #replenish(stream: Http2Stream): void {
+    if (stream.recvUnacked === 0) return;
+    this.send.windowUpdate(stream.id, stream.recvUnacked);
+    stream.recvWindow += stream.recvUnacked;
+    stream.recvUnacked = 0;
+  }
+
+  #dataOnClosed(id: number, bytes: number): undefined {
+    if (this.#isIdle(id)) return this.fail(PROTOCOL_ERROR, "DATA on an idle stream");
+    if (id > this.#acceptUpTo) return;
+    if (this.#resetByUs.has(id)) {
+      if (bytes === 0) this.#emptyFrame();
+      return;
+    }
+    this.#streamError(id, STREAM_CLOSED, "DATA on a closed stream");
+  }
+
+  #remoteEnded(stream: Http2Stream): void {
+    if (stream.gone) return;
+    if (stream.localClosed) {
+      this.#remove(stream);
+    } else if (!this.isServer) {
+      // The answer is complete; what we still wanted to send is not needed.
+      this.resetStream(stream, NO_ERROR);
+    }
+  }
+
+  #onHeaders(
+    chunk: Buffer,
+    payload: number,
+    frameEnd: number,
+    flags: number,
+    id: number,
+  ): undefined {
+    let start = payload;
+    let end = frameEnd;
+    if ((id & 1) === 0) return this.fail(PROTOCOL_ERROR, "HEADERS on a stream that is not ours");
+    if (flags & FLAG_PADDED) {
+      const padding = start < end ? (chunk[start] as number) : 0;
+      if (padding >= end - start) return this.fail(PROTOCOL_ERROR, "padding exceeds frame");
+      start += 1;
+      end -= padding;
+    }
+    if (flags & FLAG_PRIORITY) {
+      start += 5;
+      if (start > end) return this.fail(FRAME_SIZE_ERROR, "HEADERS too short for its priority");
+    }
+    const endStream = (flags & FLAG_END_STREAM) !== 0;
+    if (flags & FLAG_END_HEADERS) return this.#onHeaderBlock(chunk, start, end, id, endStream);
+    if (start === end) this.#emptyFrame();
+    this.#blockStreamId = id;
+    this.#blockEndStream = endStream;
+    this.#blockBytes = end - start;
+    this.#blockParts = [Buffer.from(chunk.subarray(start, end))];
+    this.#blockStartedMs = this.nowMs;
+  }
+
+  #onContinuation(chunk: Buffer, start: number, end: number, flags: number, id: number): undefined {
+    if (this.#blockStreamId === 0) return this.fail(PROTOCOL_ERROR, "unexpected CONTINUATION");
+    this.#blockBytes += end - start;
+    this.#blockParts.push(Buffer.from(chunk.subarray(start, end)));
+    if (
+      this.#blockBytes > MAX_HEADER_BLOCK_BYTES ||
+      this.#blockParts.length > MAX_CONTINUATIONS + 1
+    ) {
+      return this.fail(ENHANCE_YOUR_CALM, "header block too large");
+    }
+    if ((flags & FLAG_END_HEADERS) === 0) {
+      if (start === end) this.#emptyFrame();
+      return;
+    }
+    const block = Buffer.concat(this.#blockParts);
+    this.#blockParts = [];
+    this.#blockStreamId = 0;
+    this.#onHeaderBlock(block, 0, block.length, id, this.#blockEndStream);
+  }
+
+  #onHeaderBlock(
+    chunk: Buffer,
+    start: number,
+    end: number,
+    id: number,
+    endStream: boolean,
+  ): undefined {
+    const block = this.#decoder.decode(chunk, start, end);
+    if (block === undefined) return this.fail(COMPRESSION_ERROR, "malformed header block");
+    if (this.isServer && id > this.#lastStreamId) return this.#onRequestHead(id, block, endStream);
+    const stream = this.#stream(id);
+    if (stream === undefined) return this.#headersOnClosed(id);
+    if (stream.remoteClosed) {
+      return this.#streamError(id, STREAM_CLOSED, "HEADERS after END_STREAM");
+    }
+    if (block.tooLarge) return this.#streamError(id, ENHANCE_YOUR_CALM, "header list too large");
+    if (this.isServer || stream.headReceived) {
+      const problem = endStream ? block.trailerProblem() : "trailers without END_STREAM";
+      if (problem !== "") return this.#streamError(id, PROTOCOL_ERROR, problem);
+      if (stream.contentLength >= 0 && !lengthFits(stream, true)) {
+        return this.#streamError(id, PROTOCOL_ERROR, "content-length mismatch");
+      }
+    } else {
+      const problem = block.responseProblem();
+      if (problem !== "") return this.#streamError(id, PROTOCOL_ERROR, problem);
+      if (block.status < 200) {
+        if (endStream) this.#streamError(id, PROTOCOL_ERROR, "1xx with END_STREAM");
+        return;
+      }
+      stream.headReceived = true;
+      if (!endStream) stream.contentLength = block.contentLength;
+    }
+    if (endStream) stream.remoteClosed = true;
+    stream.handler.onHeaders(block, endStream);
+    if (endStream) this.#remoteEnded(stream);
+  }
+
+  #headersOnClosed(id: number): undefined {
+    if (this.#isIdle(id)) return this.fail(PROTOCOL_ERROR, "HEADERS on an idle stream");
+    if (id > this.#acceptUpTo || this.#resetByUs.has(id)) return;
+    this.fail(STREAM_CLOSED, "HEADERS on a closed stream");
+  }
+
+  #onRequestHead(id: number, head: HeaderBlock, endStream: boolean): undefined {
+    this.#lastStreamId = id;
+    if (id > this.#acceptUpTo) return;
+    if (head.tooLarge) return this.#streamError(id, ENHANCE_YOUR_CALM, "header list too large");
+    const problem = head.requestProblem();
+    if (problem !== "") return this.#streamError(id, PROTOCOL_ERROR, problem);
+    if (endStream && head.contentLength > 0) {
+      return this.#streamError(id, PROTOCOL_ERROR, "content-length mismatch");
+    }
+    if (this.activeStreams >= this.#options.maxConcurrentStreams) {
+      if (this.#settingsAcked) return this.#streamError(id, REFUSED_STREAM, "too many streams");
+      this.#rememberReset(id);
+      this.send.resetStream(id, REFUSED_STREAM);
+      return;
+    }
+    const { initialStreamWindow } = this.send;
+    const stream = new Http2Stream(id, initialStreamWindow, STREAM_WINDOW_BYTES, this.nowMs);
+    stream.contentLength = head.contentLength;
+    stream.remoteClosed = endStream;
+    this.streams.set(id, stream);
+    this.#lastStream = stream;
+    stream.handler = this.#host.onRequest(stream, head, endStream);
+    if (stream.gone) stream.handler = IGNORE_STREAM;
+  }
+
+  #onRstStream(chunk: Buffer, start: number, end: number, id: number): undefined {
+    if (end - start !== 4) return this.fail(FRAME_SIZE_ERROR, "RST_STREAM of wrong size");
+    if (this.#isIdle(id)) return this.fail(PROTOCOL_ERROR, "RST_STREAM on an idle stream");
+    const stream = this.streams.get(id);
+    if (stream === undefined) return this.#ignoreFrame();
+    const rapid = this.nowMs - stream.openedMs < RAPID_RESET_AGE_MS;
+    this.#remove(stream);
+    this.#abandon(stream, chunk.readUInt32BE(start));
+    if (this.isServer && rapid && !this.#budgets.resets.take(this.nowMs)) {
+      this.fail(ENHANCE_YOUR_CALM, "too many stream resets");
+    }
+  }
+
+  #onWindowUpdate(chunk: Buffer, start: number, end: number, id: number): undefined {
+    if (end - start !== 4) return this.fail(FRAME_SIZE_ERROR, "WINDOW_UPDATE of wrong size");
+    const bytes = chunk.readUInt32BE(start) & 0x7fff_ffff;
+    if (id === 0) {
+      if (bytes === 0) return this.fail(PROTOCOL_ERROR, "WINDOW_UPDATE of 0");
+      if (!this.send.enlargeWindow(bytes)) this.fail(FLOW_CONTROL_ERROR, "window overflow");
+      return;
+    }
+    const stream = this.#stream(id);
+    if (stream === undefined) {
+      if (this.#isIdle(id)) this.fail(PROTOCOL_ERROR, "WINDOW_UPDATE on an idle stream");
+      return;
+    }
+    if (bytes === 0) return this.#streamError(id, PROTOCOL_ERROR, "WINDOW_UPDATE of 0");
+    if (!this.send.changeStreamWindow(stream, bytes)) {
+      this.#streamError(id, FLOW_CONTROL_ERROR, "window overflow");
+    }
+  }
+
+  #onSettings(chunk: Buffer, start: number, end: number, flags: number, id: number): undefined {
+    if (id !== 0) return this.fail(PROTOCOL_ERROR, "SETTINGS on a stream");
+    if (flags & FLAG_ACK) {
+      if (end !== start)
+        return this.fail(FRAME_SIZE_ERROR, "SETTINGS acknowledgement with payload");
+      if (!this.#settingsReceived) return this.fail(PROTOCOL_ERROR, "expected SETTINGS");
+      if (this.#settingsAcked) return this.#ignoreFrame();
+      this.#settingsAcked = true;
+      return;
+    }
+    if ((end - start) % SETTING_BYTES !== 0)
+      return this.fail(FRAME_SIZE_ERROR, "SETTINGS of wrong size");
+    if (!this.#budgets.settings.take(this.nowMs)) {
+      return this.fail(ENHANCE_YOUR_CALM, "too many SETTINGS");
+    }
+    this.#settingsReceived = true;
+    for (let at = start; at < end && !this.finished; at += SETTING_BYTES) {
+      this.#setting(chunk.readUInt16BE(at), chunk.readUInt32BE(at + 2));
+    }
+    if (!this.finished) this.send.raw(FRAME_SETTINGS, FLAG_ACK, NO_PAYLOAD);
+  }
+
+  #setting(id: number, value: number): undefined {
+    const error = settingError(id, value, !this.isServer);
+    if (error !== NO_ERROR) return this.fail(error, `bad value of setting ${id}`);
+    if (id === SETTINGS_HEADER_TABLE_SIZE) {
+      this.send.encoder.setMaxTableBytes(Math.min(value, HEADER_TABLE_BYTES));
+    } else if (id === SETTINGS_MAX_CONCURRENT_STREAMS) {
+      this.peerMaxConcurrentStreams = value;
+    } else if (id === SETTINGS_INITIAL_WINDOW_SIZE) {
+      const change = value - this.send.initialStreamWindow;
+      this.send.initialStreamWindow = value;
+      if (change === 0) return;
+      for (const stream of this.streams.values()) {
+        if (!this.send.changeStreamWindow(stream, change)) {
+          return this.fail(FLOW_CONTROL_ERROR, "window overflow by SETTINGS");
+        }
+      }
+    }
+  }
+
+  #onPing(chunk: Buffer, start: number, end: number, flags: number, id: number): undefined {
+    if (id !== 0) return this.fail(PROTOCOL_ERROR, "PING on a stream");
+    if (end - start !== 8) return this.fail(FRAME_SIZE_ERROR, "PING of wrong size");
+    const payload = chunk.subarray(start, end);
+    if (flags & FLAG_ACK) {
+      if (this.#drainPingMs > 0 && DRAIN_PING.equals(payload)) this.#finalGoaway();
+      else if (this.#keepalivePingMs > 0) this.#keepalivePingMs = 0;
+      else this.#ignoreFrame();
+      return;
+    }
+    this.send.ping(payload, FLAG_ACK);
+    if (!this.isServer) return this.#ignoreFrame();
+    const answered = this.send.sentSinceCheck;
+    this.send.sentSinceCheck = false;
+    if (!this.#pings.allow(this.nowMs, this.streams.size, answered)) {
+      this.fail(ENHANCE_YOUR_CALM, "too_many_pings");
+    }
+  }
+
+  #onGoaway(chunk: Buffer, start: number, end: number, id: number): undefined {
+    if (id !== 0) return this.fail(PROTOCOL_ERROR, "GOAWAY on a stream");
+    if (end - start < 8) return this.fail(FRAME_SIZE_ERROR, "GOAWAY of wrong size");
+    const lastId = chunk.readUInt32BE(start) & 0x7fff_ffff;
+    const code = chunk.readUInt32BE(start + 4);
+    if (this.isServer) return this.#ignoreFrame();
+    this.goingAway = true;
+    this.#host.onGoaway(lastId, code, chunk.latin1Slice(start + 8, end));
+    for (const stream of [...this.streams.values()]) {
+      if (stream.id <= lastId) continue;
+      this.#remove(stream);
+      this.#abandon(stream, REFUSED_STREAM);
+    }
+    this.#finishIfDrained();
+  }
+
+  #onPriority(length: number, id: number): undefined {
+    if (id === 0) return this.fail(PROTOCOL_ERROR, "PRIORITY on stream 0");
+    if (length === 5) return this.#ignoreFrame();
+    if (this.#isIdle(id)) return this.fail(FRAME_SIZE_ERROR, "PRIORITY of wrong size");
+    this.#streamError(id, FRAME_SIZE_ERROR, "PRIORITY of wrong size");
+  }
+
+  /** A handler found out that it cannot go on; for programming errors. */
+  internalError(stream: Http2Stream): void {
+    this.resetStream(stream, INTERNAL_ERROR);
+  }
+}
+
+const NO_PAYLOAD = new Uint8Array(0);
+
+/** RFC 9113 8.1.1: the DATA frames add up to the announced length. */
+function lengthFits(stream: Http2Stream, endStream: boolean): boolean {
+  return endStream
+    ? stream.receivedBytes === stream.contentLength
+    : stream.receivedBytes <= stream.contentLength;
+}

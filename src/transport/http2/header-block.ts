@@ -1,0 +1,157 @@
+/**
+ * A decoded header section, checked against the rules of RFC 9113 8.2 and 8.3. Blocks are
+ * immutable and may be shared by many streams: clients repeat the same bytes call after call.
+ */
+import {
+  FIELD_AUTHORITY,
+  FIELD_CONNECTION_SPECIFIC,
+  FIELD_CONTENT_LENGTH,
+  FIELD_HOST,
+  FIELD_INVALID,
+  FIELD_METHOD,
+  FIELD_PATH,
+  FIELD_PLAIN,
+  FIELD_SCHEME,
+  FIELD_STATUS,
+  FIELD_TE,
+  FIELD_UNKNOWN_PSEUDO,
+  type HeaderField,
+} from "./header-field.ts";
+
+export class HeaderBlock {
+  /** Regular fields only, in order. */
+  readonly fields: readonly HeaderField[];
+  method = "";
+  path = "";
+  scheme = "";
+  /** `:authority`, or `host` where it is absent. */
+  authority = "";
+  /** `:status`, or 0. */
+  status = 0;
+  /** -1 without a content-length field. */
+  contentLength = -1;
+  /** Why the section is malformed whatever it is used for, or "". */
+  problem = "";
+  /** The list was larger than allowed; `fields` holds the part that fitted. */
+  readonly tooLarge: boolean;
+  /** What the layer above derived from this block; it owns the slot. */
+  interpretation: unknown = undefined;
+  #pseudoCount = 0;
+
+  constructor(all: readonly HeaderField[], tooLarge: boolean) {
+    this.tooLarge = tooLarge;
+    const regular: HeaderField[] = [];
+    let host = "";
+    for (const field of all) {
+      const kind = field.kind;
+      if (kind === FIELD_PLAIN) {
+        regular.push(field);
+      } else if (kind <= FIELD_UNKNOWN_PSEUDO) {
+        if (regular.length > 0) this.problem = `pseudo-header ${field.name} after a regular field`;
+        this.#pseudoCount += 1;
+        this.#takePseudo(field);
+      } else {
+        regular.push(field);
+        if (kind === FIELD_HOST) {
+          if (host !== "" && host !== field.value) this.problem = "two different host fields";
+          host = field.value;
+        } else {
+          this.#checkRegular(field);
+        }
+      }
+    }
+    if (host !== "") {
+      if (this.authority === "") this.authority = host;
+      else if (this.authority !== host) this.problem = "host differs from :authority";
+    }
+    this.fields = regular;
+  }
+
+  /** Why this cannot start a request, or "". */
+  requestProblem(): string {
+    if (this.problem !== "") return this.problem;
+    if (this.status !== 0) return "a request with :status";
+    if (this.method === "") return "missing :method";
+    if (this.method === "CONNECT") {
+      const plain = this.path === "" && this.scheme === "" && this.authority !== "";
+      return plain ? "" : "bad CONNECT request";
+    }
+    if (this.path === "") return "missing :path";
+    if (this.scheme === "") return "missing :scheme";
+    if (!this.path.startsWith("/") && this.path !== "*") return "bad :path";
+    return "";
+  }
+
+  /** Why this cannot be a response head, or "". */
+  responseProblem(): string {
+    if (this.problem !== "") return this.problem;
+    return this.status >= 100 && this.#pseudoCount === 1 ? "" : "bad response pseudo-headers";
+  }
+
+  /** Why this cannot be a trailer section, or "". */
+  trailerProblem(): string {
+    if (this.problem !== "") return this.problem;
+    return this.#pseudoCount === 0 ? "" : "pseudo-header in trailers";
+  }
+
+  /** First value of a field, or undefined. */
+  get(name: string): string | undefined {
+    for (const field of this.fields) if (field.name === name) return field.value;
+    return undefined;
+  }
+
+  #takePseudo(field: HeaderField): void {
+    const value = field.value;
+    switch (field.kind) {
+      case FIELD_METHOD:
+        if (this.method !== "" || !/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/.test(value)) {
+          this.problem = "bad or repeated :method";
+        }
+        this.method = value;
+        break;
+      case FIELD_PATH:
+        if (this.path !== "" || value === "") this.problem = "empty or repeated :path";
+        this.path = value;
+        break;
+      case FIELD_SCHEME:
+        if (this.scheme !== "" || value === "") this.problem = "empty or repeated :scheme";
+        this.scheme = value;
+        break;
+      case FIELD_AUTHORITY:
+        if (this.authority !== "") this.problem = "repeated :authority";
+        this.authority = value;
+        break;
+      case FIELD_STATUS:
+        if (this.status !== 0 || !/^[1-5][0-9][0-9]$/.test(value)) {
+          this.problem = "bad or repeated :status";
+        }
+        this.status = Number(value);
+        break;
+      default:
+        this.problem = `unknown pseudo-header ${field.name}`;
+    }
+  }
+
+  #checkRegular(field: HeaderField): void {
+    switch (field.kind) {
+      case FIELD_INVALID:
+        this.problem = "invalid header field";
+        break;
+      case FIELD_CONNECTION_SPECIFIC:
+        this.problem = `connection-specific field ${field.name}`;
+        break;
+      case FIELD_TE:
+        if (field.value !== "trailers") this.problem = "te other than trailers";
+        break;
+      case FIELD_CONTENT_LENGTH: {
+        const length = /^[0-9]{1,15}$/.test(field.value) ? Number(field.value) : -1;
+        if (length < 0 || (this.contentLength >= 0 && this.contentLength !== length)) {
+          this.problem = "bad content-length";
+        }
+        this.contentLength = length;
+        break;
+      }
+      default:
+    }
+  }
+}

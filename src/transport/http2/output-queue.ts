@@ -1,0 +1,87 @@
+/**
+ * Bytes on their way to a socket. Small writes are copied into slabs, so that the frames of one
+ * turn leave as one buffer; large bodies are kept by reference.
+ */
+
+const SLAB_BYTES = 16_384;
+/** Slabs kept for the next turn; idle connections hold none. */
+const POOLED_SLABS = 256;
+/** From this size on a reference is cheaper than a copy. */
+export const REFERENCE_BYTES = 8_192;
+
+const pool: Buffer[] = [];
+const NO_SLAB = Buffer.alloc(0);
+
+export class OutputQueue {
+  /** The open slab; write at `end` after `reserve`. */
+  slab: Buffer = NO_SLAB;
+  end = 0;
+  #sealed: Uint8Array[] = [];
+  #sealedBytes = 0;
+  #start = 0;
+
+  /** Bytes not yet taken. */
+  get bytes(): number {
+    return this.#sealedBytes + this.end - this.#start;
+  }
+
+  /** Makes room for `count` bytes in the open slab. */
+  reserve(count: number): void {
+    if (this.slab.length - this.end < count) this.#open(count);
+  }
+
+  /** Copies, or for large pieces keeps the reference. */
+  append(bytes: Uint8Array): void {
+    if (bytes.length < REFERENCE_BYTES) {
+      this.reserve(bytes.length);
+      this.slab.set(bytes, this.end);
+      this.end += bytes.length;
+    } else {
+      this.#seal();
+      this.#sealed.push(bytes);
+      this.#sealedBytes += bytes.length;
+    }
+  }
+
+  /**
+   * All pieces in order, leaving the queue empty. The caller hands them to the socket and then
+   * calls `recycle` with whether the memory is free again.
+   */
+  take(): Uint8Array[] {
+    this.#seal();
+    const pieces = this.#sealed;
+    this.#sealed = [];
+    this.#sealedBytes = 0;
+    return pieces;
+  }
+
+  /** After `take`: `written` says that the kernel has copied every piece. */
+  recycle(written: boolean): void {
+    if (written && this.slab.length === SLAB_BYTES && pool.length < POOLED_SLABS) {
+      pool.push(this.slab);
+    }
+    this.slab = NO_SLAB;
+    this.#start = 0;
+    this.end = 0;
+  }
+
+  #seal(): void {
+    if (this.end > this.#start) {
+      this.#sealed.push(this.slab.subarray(this.#start, this.end));
+      this.#sealedBytes += this.end - this.#start;
+      this.#start = this.end;
+    }
+  }
+
+  #open(count: number): void {
+    this.#seal();
+    this.slab =
+      count <= SLAB_BYTES ? (pool.pop() ?? allocateSlab()) : Buffer.allocUnsafeSlow(count);
+    this.#start = 0;
+    this.end = 0;
+  }
+}
+
+function allocateSlab(): Buffer {
+  return Buffer.allocUnsafeSlow(SLAB_BYTES);
+}

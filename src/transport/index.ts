@@ -1,0 +1,11 @@
+/** The transport layer: listeners and the client half of gRPC over our own HTTP/2. */
+export type { MethodKind, MethodRow } from "./grpc/method-table.ts";
+export type { UpgradeHandler } from "./http/http1-server.ts";
+export type { ExchangePeer } from "./http/http2-exchange.ts";
+export {
+  ConnectionAcceptor,
+  type ListenAddress,
+  type Listener,
+  type ListenerOptions,
+  listen,
+} from "./listener.ts";

@@ -1,0 +1,451 @@
+/**
+ * Accepts connections and finds out what they speak: the HTTP/2 preface leads to our own HTTP/2,
+ * anything else to node:http. gRPC requests go to the `RpcService`, all others to the
+ * `HttpHandler`. TLS listeners hand their decrypted sockets to the same `ConnectionAcceptor`.
+ */
+import { createServer, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Clock, Timer } from "../env/clock.ts";
+import type { HttpHandler } from "../env/http.ts";
+import type { Logger } from "../env/logger.ts";
+import type { Metrics } from "../env/metrics.ts";
+import type { RpcService } from "../env/rpc.ts";
+import { FlushQueue } from "./flush-queue.ts";
+import { CallBatch } from "./grpc/call-batch.ts";
+import { Deadlines } from "./grpc/deadlines.ts";
+import type { PartialBudget } from "./grpc/message-reader.ts";
+import { type MethodRow, MethodTable } from "./grpc/method-table.ts";
+import { isGrpcContentType } from "./grpc/request-head.ts";
+import { RpcMetrics } from "./grpc/rpc-metrics.ts";
+import { type GrpcServer, GrpcServerConnection } from "./grpc/server-connection.ts";
+import { Http1Server, type UpgradeHandler } from "./http/http1-server.ts";
+import { type ExchangePeer, Http2Exchange } from "./http/http2-exchange.ts";
+import { type ConnectionHost, Http2Connection } from "./http2/connection.ts";
+import { errorName, NO_ERROR, PREFACE } from "./http2/constants.ts";
+import type { HeaderBlock } from "./http2/header-block.ts";
+import { OutgoingField } from "./http2/hpack-encoder.ts";
+import { type Http2Stream, IGNORE_STREAM, type StreamHandler } from "./http2/stream.ts";
+import {
+  DEFAULT_MAX_CONCURRENT_STREAMS,
+  DEFAULT_MAX_REQUEST_BYTES,
+  GRPC_OVERHEAD_BYTES,
+  HOUSEKEEPING_INTERVAL_MS,
+  MAX_PARTIAL_REQUEST_BYTES,
+  PREFACE_TIMEOUT_MS,
+} from "./limits.ts";
+import { joinHostPort, SocketDriver } from "./socket-driver.ts";
+
+export interface ListenerOptions {
+  /** gRPC calls; without it, gRPC requests are plain HTTP requests. */
+  readonly service?: RpcService | undefined;
+  /** All other requests; without it, HTTP/1.1 connections are closed. */
+  readonly http?: HttpHandler | undefined;
+  /** WebSocket upgrades of HTTP/1.1 requests. */
+  readonly onUpgrade?: UpgradeHandler | undefined;
+  readonly methods: readonly MethodRow[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics?: Metrics | undefined;
+  /** `--max-request-bytes`; gRPC's limit is 512 KiB more. Default 1.5 MiB. */
+  readonly maxRequestBytes?: number | undefined;
+  /** `--max-concurrent-streams`; 4294967295 (etcd's default) means our finite default. */
+  readonly maxConcurrentStreams?: number | undefined;
+  /** Connections beyond it are closed at once. Default: no limit. */
+  readonly maxConnections?: number | undefined;
+  /** `--grpc-keepalive-min-time`, default 5 s. */
+  readonly keepaliveMinTimeMs?: number | undefined;
+  /** `--grpc-keepalive-interval`, default 2 h; 0 sends no pings. */
+  readonly keepaliveIntervalMs?: number | undefined;
+  /** `--grpc-keepalive-timeout`, default 20 s; 0 sends no pings. */
+  readonly keepaliveTimeoutMs?: number | undefined;
+  /** Connections are accepted but not read before `startServing`. Default false. */
+  readonly hold?: boolean | undefined;
+}
+
+export type ListenAddress =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string };
+
+export interface Listener {
+  /** Where it is bound; the port is the real one if 0 was asked for. */
+  readonly address: ListenAddress;
+  readonly connections: number;
+  startServing(): void;
+  /**
+   * Stops accepting, tells peers to go (GOAWAY), waits for calls in flight at most `graceMs`, then
+   * closes what is left.
+   */
+  stop(graceMs: number): Promise<void>;
+}
+
+const UINT32_MAX = 4_294_967_295;
+
+/** Serves sockets of any origin: the part of a listener that is not about listening. */
+export class ConnectionAcceptor {
+  readonly #options: ListenerOptions;
+  readonly #flushQueue = new FlushQueue();
+  readonly #grpc: GrpcServer | undefined;
+  readonly #http1: Http1Server | undefined;
+  readonly #deadlines: Deadlines;
+  readonly #http2 = new Set<ServerHttp2>();
+  /** Sockets whose protocol is not known yet, with the time of their arrival. */
+  readonly #sniffing = new Map<Duplex, number>();
+  #held: (() => void)[] | undefined;
+  #housekeeping: Timer | undefined;
+  #stopping = false;
+  #idle: (() => void) | undefined;
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    this.#held = options.hold === true ? [] : undefined;
+    this.#deadlines = new Deadlines(options.clock);
+    const { service, http, metrics, logger } = options;
+    const queue = this.#flushQueue;
+    if (service !== undefined) {
+      const schedule = (run: () => void): void => {
+        queue.deferred = true;
+        setImmediate(run);
+      };
+      const afterRun = (): void => {
+        queue.deferred = false;
+        queue.run();
+      };
+      this.#grpc = {
+        service,
+        methods: new MethodTable(options.methods),
+        batch: new CallBatch(service, schedule, afterRun),
+        deadlines: this.#deadlines,
+        maxMessageBytes:
+          (options.maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES) + GRPC_OVERHEAD_BYTES,
+        metrics: metrics === undefined ? undefined : new RpcMetrics(metrics, options.methods),
+        logger,
+      };
+    }
+    if (http !== undefined) this.#http1 = new Http1Server(http, options.onUpgrade);
+  }
+
+  get connections(): number {
+    return this.#sniffing.size + this.#http2.size + (this.#http1?.connections ?? 0);
+  }
+
+  /** Serves a connected socket. `protocol` is what ALPN decided, if it did. */
+  accept(socket: Duplex, peer: ExchangePeer, protocol?: "h2" | "http/1.1"): void {
+    socket.on("error", () => socket.destroy());
+    if (this.#stopping) {
+      socket.destroy();
+      return;
+    }
+    const begin = (): void => {
+      if (protocol === "h2") this.#startHttp2(socket, NO_BYTES, peer);
+      else if (protocol === "http/1.1") this.#startHttp1(socket, NO_BYTES, peer);
+      else this.#sniff(socket, peer);
+    };
+    if (this.#held === undefined) begin();
+    else this.#held.push(begin);
+  }
+
+  startServing(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const begin of held) begin();
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    this.#stopping = true;
+    this.startServing();
+    const { clock } = this.#options;
+    for (const socket of this.#sniffing.keys()) socket.destroy();
+    for (const connection of this.#http2) connection.drain();
+    this.#http1?.drain();
+    if (this.connections > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = clock.setTimer(graceMs, resolve);
+        this.#idle = () => {
+          timer.cancel();
+          resolve();
+        };
+      });
+    }
+    for (const connection of [...this.#http2]) connection.destroy();
+    this.#http1?.destroy();
+    this.#deadlines.stop();
+    this.#housekeeping?.cancel();
+    this.#housekeeping = undefined;
+  }
+
+  #checkIdle(): void {
+    if (this.#stopping && this.connections === 0) this.#idle?.();
+  }
+
+  #sniff(socket: Duplex, peer: ExchangePeer): void {
+    let read: Buffer = NO_BYTES;
+    this.#sniffing.set(socket, this.#options.clock.nowMs());
+    this.#keepHouse();
+    const onClose = (): void => {
+      this.#sniffing.delete(socket);
+      this.#checkIdle();
+    };
+    const onData = (chunk: Buffer): void => {
+      read = read.length === 0 ? chunk : Buffer.concat([read, chunk]);
+      const known = Math.min(read.length, PREFACE.length);
+      const http2 = PREFACE.compare(read, 0, known, 0, known) === 0;
+      if (http2 && known < PREFACE.length) return;
+      socket.off("data", onData);
+      socket.off("close", onClose);
+      socket.pause();
+      this.#sniffing.delete(socket);
+      if (http2) this.#startHttp2(socket, read, peer);
+      else this.#startHttp1(socket, read, peer);
+    };
+    socket.on("close", onClose);
+    socket.on("data", onData);
+    socket.resume();
+  }
+
+  #startHttp2(socket: Duplex, first: Buffer, peer: ExchangePeer): void {
+    const connection = new ServerHttp2(
+      this.#options,
+      this.#grpc,
+      this.#flushQueue,
+      socket,
+      peer,
+      () => {
+        this.#http2.delete(connection);
+        this.#checkIdle();
+      },
+    );
+    this.#http2.add(connection);
+    this.#keepHouse();
+    connection.start(first);
+  }
+
+  #startHttp1(socket: Duplex, first: Buffer, peer: ExchangePeer): void {
+    if (this.#http1 === undefined) {
+      socket.destroy();
+      return;
+    }
+    socket.once("close", () => queueMicrotask(() => this.#checkIdle()));
+    this.#http1.accept(socket, first, peer);
+  }
+
+  #keepHouse(): void {
+    this.#housekeeping ??= this.#options.clock.setTimer(HOUSEKEEPING_INTERVAL_MS, () => {
+      this.#housekeeping = undefined;
+      const nowMs = this.#options.clock.nowMs();
+      for (const [socket, sinceMs] of this.#sniffing) {
+        if (nowMs - sinceMs >= PREFACE_TIMEOUT_MS) socket.destroy();
+      }
+      for (const connection of this.#http2) connection.tick(nowMs);
+      if (this.#http2.size + this.#sniffing.size > 0) this.#keepHouse();
+    });
+  }
+}
+
+const NO_BYTES: Buffer = Buffer.alloc(0);
+
+/** One accepted HTTP/2 connection: routes its requests and drives its socket. */
+class ServerHttp2 implements ConnectionHost {
+  readonly #options: ListenerOptions;
+  readonly #connection: Http2Connection;
+  readonly #driver: SocketDriver;
+  readonly #calls: GrpcServerConnection | undefined;
+  readonly #peer: ExchangePeer;
+  readonly #budget: PartialBudget;
+
+  constructor(
+    options: ListenerOptions,
+    grpc: GrpcServer | undefined,
+    queue: FlushQueue,
+    socket: Duplex,
+    peer: ExchangePeer,
+    onClosed: () => void,
+  ) {
+    this.#options = options;
+    this.#peer = peer;
+    const streams = options.maxConcurrentStreams ?? UINT32_MAX;
+    const intervalMs = options.keepaliveIntervalMs ?? 2 * 3_600_000;
+    const timeoutMs = options.keepaliveTimeoutMs ?? 20_000;
+    this.#connection = new Http2Connection(this, {
+      isServer: true,
+      nowMs: options.clock.nowMs(),
+      maxConcurrentStreams: streams === UINT32_MAX ? DEFAULT_MAX_CONCURRENT_STREAMS : streams,
+      keepaliveMinTimeMs: options.keepaliveMinTimeMs ?? 5_000,
+      keepaliveIntervalMs: intervalMs > 0 && timeoutMs > 0 ? intervalMs : Number.POSITIVE_INFINITY,
+      keepaliveTimeoutMs: timeoutMs,
+    });
+    const copies = !peer.secure && "remoteAddress" in socket;
+    this.#driver = new SocketDriver(
+      socket,
+      this.#connection,
+      options.clock,
+      queue,
+      copies,
+      onClosed,
+    );
+    if (grpc !== undefined) {
+      this.#calls = new GrpcServerConnection(grpc, this.#connection, peer);
+    }
+    this.#budget = this.#calls ?? { partialBytes: 0, maxPartialBytes: MAX_PARTIAL_REQUEST_BYTES };
+  }
+
+  start(first: Buffer): void {
+    this.#driver.start(first);
+  }
+
+  tick(nowMs: number): void {
+    this.#driver.tick(nowMs);
+  }
+
+  drain(): void {
+    this.#connection.nowMs = this.#options.clock.nowMs();
+    this.#connection.drain();
+  }
+
+  destroy(): void {
+    this.#driver.destroy();
+  }
+
+  // ConnectionHost.
+
+  wantFlush(): void {
+    this.#driver.wantFlush();
+  }
+
+  onRequest(stream: Http2Stream, head: HeaderBlock, endStream: boolean): StreamHandler {
+    if (this.#calls !== undefined) {
+      // A head that gRPC has seen before carries its interpretation.
+      if (head.interpretation !== undefined || isGrpcContentType(head.get("content-type"))) {
+        return this.#calls.open(stream, head, endStream);
+      }
+    }
+    const { http } = this.#options;
+    if (http === undefined) return this.#refuse(stream, head);
+    const connection = this.#connection;
+    const exchange = new Http2Exchange(
+      connection,
+      stream,
+      head,
+      endStream,
+      this.#peer,
+      this.#budget,
+    );
+    if (head.method === "CONNECT") {
+      exchange.head(405, {});
+      exchange.end();
+      return IGNORE_STREAM;
+    }
+    stream.handler = exchange;
+    try {
+      http.handle(exchange, exchange);
+    } catch (error) {
+      this.#options.logger.error("http handler failed", { error });
+      connection.internalError(stream);
+    }
+    return exchange;
+  }
+
+  /** A listener for gRPC alone, as grpc-go answers. */
+  #refuse(stream: Http2Stream, head: HeaderBlock): StreamHandler {
+    const type = JSON.stringify(head.get("content-type") ?? "");
+    const fields = [
+      new OutgoingField(":status", "415"),
+      new OutgoingField("content-type", "application/grpc"),
+      new OutgoingField("grpc-status", "3"),
+      new OutgoingField("grpc-message", `invalid gRPC request content-type ${type}`),
+    ];
+    this.#connection.send.headers(stream, fields, true);
+    return IGNORE_STREAM;
+  }
+
+  onFinished(code: number, reason: string): void {
+    if (code !== NO_ERROR) {
+      this.#options.logger.warn("closing HTTP/2 connection", {
+        "remote-addr": this.#peer.remote,
+        code: errorName(code),
+        reason,
+      });
+    }
+    this.#driver.wantFlush();
+  }
+
+  onGoaway(): void {}
+
+  onStreamGone(): void {}
+}
+
+/** Binds and serves. Rejects with Go's text, such as "listen tcp 1.2.3.4:1: bind: …". */
+export function listen(address: ListenAddress, options: ListenerOptions): Promise<Listener> {
+  const acceptor = new ConnectionAcceptor(options);
+  const server = createServer(
+    { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000, pauseOnConnect: true },
+    (socket) => acceptor.accept(socket, peerOf(socket)),
+  );
+  if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections;
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      reject(new Error(bindErrorText(address, error), { cause: error }));
+    });
+    server.once("listening", () => {
+      server.removeAllListeners("error");
+      server.on("error", (error) => options.logger.warn("listener error", { error }));
+      resolve(new NetListener(server, acceptor, address));
+    });
+    if ("path" in address) server.listen({ path: address.path, backlog: 1024 });
+    else server.listen({ host: address.host, port: address.port, backlog: 1024 });
+  });
+}
+
+function peerOf(socket: Socket): ExchangePeer {
+  const { remoteAddress, remotePort } = socket;
+  const remote = remoteAddress === undefined ? "@" : joinHostPort(remoteAddress, remotePort ?? 0);
+  return { remote, secure: false, certificateName: undefined };
+}
+
+class NetListener implements Listener {
+  readonly address: ListenAddress;
+  readonly #server: Server;
+  readonly #acceptor: ConnectionAcceptor;
+
+  constructor(server: Server, acceptor: ConnectionAcceptor, asked: ListenAddress) {
+    this.#server = server;
+    this.#acceptor = acceptor;
+    const bound = server.address();
+    this.address =
+      bound !== null && typeof bound === "object"
+        ? { host: bound.address, port: bound.port }
+        : asked;
+  }
+
+  get connections(): number {
+    return this.#acceptor.connections;
+  }
+
+  startServing(): void {
+    this.#acceptor.startServing();
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    await this.#acceptor.stop(graceMs);
+    await closed;
+  }
+}
+
+const BIND_REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: "bind: address already in use",
+  EACCES: "bind: permission denied",
+  EADDRNOTAVAIL: "bind: cannot assign requested address",
+  EINVAL: "bind: invalid argument",
+  ENOENT: "bind: no such file or directory",
+};
+
+function bindErrorText(address: ListenAddress, error: NodeJS.ErrnoException): string {
+  if ("path" in address) {
+    return `listen unix ${address.path}: ${BIND_REASONS[error.code ?? ""] ?? error.message}`;
+  }
+  const at = `listen tcp ${joinHostPort(address.host, address.port)}`;
+  if (error.code === "ENOTFOUND" || error.code === "EAI_AGAIN") {
+    return `listen tcp: lookup ${address.host}: no such host`;
+  }
+  return `${at}: ${BIND_REASONS[error.code ?? ""] ?? error.message}`;
+}

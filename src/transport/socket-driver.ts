@@ -1,0 +1,143 @@
+/**
+ * Moves bytes between a socket (TCP, TLS, unix: any Duplex) and an HTTP/2 connection. Output of
+ * one turn leaves in one write; a peer that does not read is not read from either.
+ */
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Clock } from "../env/clock.ts";
+import type { Http2Connection } from "./http2/connection.ts";
+import type { FlushQueue } from "./flush-queue.ts";
+import { READ_PAUSE_BYTES } from "./limits.ts";
+
+/** How long a closed connection may take to deliver its last bytes. */
+const CLOSE_GRACE_MS = 1_000;
+
+export class SocketDriver {
+  readonly socket: Duplex;
+  readonly #connection: Http2Connection;
+  readonly #clock: Clock;
+  readonly #queue: FlushQueue;
+  /** The kernel copies synchronously what it takes, so that slabs can be used again. */
+  readonly #copies: boolean;
+  readonly #onClosed: () => void;
+  #readPaused = false;
+  #endedMs = -1;
+  #closed = false;
+
+  /** `copies`: the socket is plain TCP or unix, not TLS and not an in-memory stream. */
+  constructor(
+    socket: Duplex,
+    connection: Http2Connection,
+    clock: Clock,
+    queue: FlushQueue,
+    copies: boolean,
+    onClosed: () => void,
+  ) {
+    this.socket = socket;
+    this.#connection = connection;
+    this.#clock = clock;
+    this.#queue = queue;
+    this.#copies = copies;
+    this.#onClosed = onClosed;
+  }
+
+  /** Starts both directions; `first` is what a sniffer has already read. */
+  start(first: Buffer | undefined): void {
+    const { socket } = this;
+    socket.on("data", (chunk: Buffer) => this.#received(chunk));
+    socket.on("drain", () => this.#drained());
+    socket.on("error", () => this.#close());
+    socket.on("end", () => this.#close());
+    socket.on("close", () => this.#close());
+    this.#connection.start();
+    if (first !== undefined && first.length > 0) this.#received(first);
+    socket.resume();
+  }
+
+  get remoteAddress(): string {
+    const { remoteAddress, remotePort } = this.socket as Socket;
+    return remoteAddress === undefined ? "@" : joinHostPort(remoteAddress, remotePort ?? 0);
+  }
+
+  wantFlush(): void {
+    this.#queue.mark(this);
+  }
+
+  #received(chunk: Buffer): void {
+    const connection = this.#connection;
+    connection.nowMs = this.#clock.nowMs();
+    connection.receive(chunk);
+    if (connection.send.blocked && connection.send.totalBytes > READ_PAUSE_BYTES) {
+      this.#readPaused = true;
+      this.socket.pause();
+    }
+  }
+
+  #drained(): void {
+    const { send } = this.#connection;
+    send.socketBytes = 0;
+    send.blocked = false;
+    this.#connection.nowMs = this.#clock.nowMs();
+    this.#connection.writeProgress();
+    this.flush();
+    if (this.#readPaused && !send.blocked) {
+      this.#readPaused = false;
+      this.socket.resume();
+    }
+  }
+
+  /** Writes what may leave now. Called by the queue, once per turn. */
+  flush(): void {
+    const { socket } = this;
+    const connection = this.#connection;
+    const { send } = connection;
+    const pieces = connection.takeOutput();
+    if (this.#closed || socket.destroyed) {
+      send.output.recycle(false);
+      return;
+    }
+    if (pieces.length === 1) {
+      socket.write(pieces[0] as Uint8Array);
+    } else if (pieces.length > 1) {
+      socket.cork();
+      for (const piece of pieces) socket.write(piece);
+      socket.uncork();
+    }
+    const left = socket.writableLength;
+    send.output.recycle(this.#copies && left === 0);
+    send.socketBytes = left;
+    send.blocked = left > 0 && socket.writableNeedDrain;
+    if (connection.finished) this.#end();
+    else if (send.sendable) this.#queue.markLater(this);
+  }
+
+  #end(): void {
+    if (this.#endedMs >= 0) return;
+    this.#endedMs = this.#clock.nowMs();
+    this.socket.end();
+  }
+
+  /** To be called every half second or so. */
+  tick(nowMs: number): void {
+    this.#connection.tick(nowMs);
+    if (this.#endedMs >= 0 && nowMs - this.#endedMs >= CLOSE_GRACE_MS) this.destroy();
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+    this.#close();
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#connection.socketClosed();
+    if (!this.socket.destroyed) this.socket.destroy();
+    this.#onClosed();
+  }
+}
+
+/** "1.2.3.4:5" or "[::1]:5", as Go prints addresses. */
+export function joinHostPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
