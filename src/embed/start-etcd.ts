@@ -1,0 +1,294 @@
+/**
+ * Starts one member inside this process: binds its listeners, recovers its data, joins its
+ * cluster, and serves.
+ *
+ * Listeners are bound before anything else is touched, so that a port in use changes nothing on
+ * disk. Clients may connect at once, and wait until the member serves.
+ */
+import { METHODS } from "../api/rpc-table.ts";
+import { SERVER_VERSION } from "../api/version.ts";
+import { assert } from "../base/assert.ts";
+import type { HttpHandler, Logger, RpcService } from "../env/index.ts";
+import { NodeClock, NodeDisk, NodeRandom } from "../platform/index.ts";
+import { createLogger } from "../platform/logger.ts";
+import { MetricsRegistry } from "../platform/metrics.ts";
+import { registerProcessMetrics } from "../platform/metrics-process.ts";
+import { EtcdServer } from "../server/index.ts";
+import {
+  type ListenAddress,
+  type Listener,
+  type ListenerOptions,
+  listen,
+} from "../transport/listener.ts";
+import {
+  ConfigError,
+  type EtcdConfig,
+  type EtcdUrl,
+  startProblem,
+  unsupportedSettings,
+} from "./config/index.ts";
+import { serverOptionsOf } from "./server-options.ts";
+
+/** How long calls in flight may take to end once a stop was asked for. */
+const STOP_GRACE_MS = 5000;
+
+export interface StartOptions {
+  /** Default: etcd's JSON lines on stderr. */
+  readonly logger?: Logger;
+}
+
+/** A member that runs in this process. */
+export interface RunningEtcd extends AsyncDisposable {
+  /** Settles when clients are served; rejects when the member stops before. */
+  readonly ready: Promise<void>;
+  /** Settles when the member has stopped, with the reason if nobody asked for it. */
+  readonly stopped: Promise<Error | undefined>;
+  /** Where clients are served; ports are the real ones when 0 was asked for. */
+  readonly clientAddresses: readonly ListenAddress[];
+  readonly server: EtcdServer;
+  /** Ends calls, syncs and closes everything. May be called repeatedly. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Throws `ConfigError` for settings that cannot work or are not supported yet, `BootstrapError`,
+ * `DiskError` and the errors of damaged files; then nothing runs and nothing was changed.
+ */
+export async function startEtcd(
+  config: EtcdConfig,
+  options: StartOptions = {},
+): Promise<RunningEtcd> {
+  const logger = options.logger ?? createLogger();
+  refuseUnsupported(config);
+  const member = new RunningMember(config, logger);
+  await member.start();
+  return member;
+}
+
+function refuseUnsupported(config: EtcdConfig): void {
+  const problem = startProblem(config);
+  if (problem !== undefined) throw new ConfigError(problem);
+  const unsupported = unsupportedSettings(config);
+  if (unsupported.length > 0) {
+    throw new ConfigError(`not supported by this version: ${unsupported.join("; ")}`);
+  }
+}
+
+/** Stands in for the services until the member that listeners already accept calls for exists. */
+class LateService implements RpcService {
+  target: RpcService | undefined;
+
+  unary(calls: Parameters<RpcService["unary"]>[0]): void {
+    this.#ready.unary(calls);
+  }
+
+  stream(call: Parameters<RpcService["stream"]>[0]): void {
+    this.#ready.stream(call);
+  }
+
+  /** Listeners hold their connections until the member serves, so no call comes earlier. */
+  get #ready(): RpcService {
+    assert(this.target !== undefined, "a call before the member serves");
+    return this.target;
+  }
+}
+
+class LateHttpHandler implements HttpHandler {
+  target: HttpHandler | undefined;
+
+  handle(...[request, response]: Parameters<HttpHandler["handle"]>): void {
+    assert(this.target !== undefined, "a request before the member serves");
+    this.target.handle(request, response);
+  }
+}
+
+class RunningMember implements RunningEtcd {
+  readonly ready: Promise<void>;
+  readonly stopped: Promise<Error | undefined>;
+  readonly #config: EtcdConfig;
+  readonly #logger: Logger;
+  readonly #clock = new NodeClock();
+  readonly #metrics = new MetricsRegistry();
+  readonly #processMetrics = registerProcessMetrics(this.#metrics);
+  readonly #service = new LateService();
+  readonly #http = new LateHttpHandler();
+  readonly #clientListeners: Listener[] = [];
+  readonly #otherListeners: Listener[] = [];
+  #server: EtcdServer | undefined;
+  #stopping: Promise<void> | undefined;
+  #resolveReady: () => void = () => {};
+  #rejectReady: (error: Error) => void = () => {};
+  #resolveStopped: (error: Error | undefined) => void = () => {};
+
+  constructor(config: EtcdConfig, logger: Logger) {
+    this.#config = config;
+    this.#logger = logger;
+    this.ready = new Promise((resolve, reject) => {
+      this.#resolveReady = resolve;
+      this.#rejectReady = reject;
+    });
+    // Who waits only for `stopped` must not see an unhandled rejection.
+    this.ready.catch(() => undefined);
+    this.stopped = new Promise((resolve) => {
+      this.#resolveStopped = resolve;
+    });
+  }
+
+  get clientAddresses(): readonly ListenAddress[] {
+    return this.#clientListeners.map((listener) => listener.address);
+  }
+
+  get server(): EtcdServer {
+    assert(this.#server !== undefined, "the member has not started");
+    return this.#server;
+  }
+
+  async start(): Promise<void> {
+    const config = this.#config;
+    try {
+      await this.#bind();
+      this.#logStarting();
+      const server = await EtcdServer.start(serverOptionsOf(config), {
+        disk: new NodeDisk(),
+        clock: this.#clock,
+        random: new NodeRandom(),
+        logger: this.#logger,
+        metrics: this.#metrics,
+        defer: setImmediate,
+      });
+      this.#server = server;
+      this.#service.target = server.rpc;
+      this.#http.target = {
+        handle: (_q, r) => {
+          r.head(404, {});
+          r.end();
+        },
+      };
+    } catch (error) {
+      await this.#closeListeners(0);
+      this.#processMetrics.stop();
+      throw error;
+    }
+    this.#watchServer(this.server);
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop(undefined);
+    return this.#stopping;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  #watchServer(server: EtcdServer): void {
+    server.ready.then(
+      () => this.#serve(),
+      (error: Error) => this.#rejectReady(error),
+    );
+    void server.failed.then((error) => {
+      this.#stopping ??= this.#stop(error);
+    });
+  }
+
+  #serve(): void {
+    if (this.#stopping !== undefined) return;
+    this.#logger.info("ready to serve client requests");
+    for (const listener of this.#clientListeners) {
+      listener.startServing();
+      this.#logger.info("serving client traffic insecurely; this is strongly discouraged!", {
+        traffic: "grpc+http",
+        address: addressText(listener.address),
+      });
+    }
+    this.#resolveReady();
+  }
+
+  async #bind(): Promise<void> {
+    const { listenPeerUrls, listenClientUrls } = this.#config;
+    this.#logger.info("configuring peer listeners", { "listen-peer-urls": hrefs(listenPeerUrls) });
+    for (const url of listenPeerUrls) {
+      this.#otherListeners.push(await listen(addressOf(url), this.#listenerOptions()));
+    }
+    this.#logger.info("configuring client listeners", {
+      "listen-client-urls": hrefs(listenClientUrls),
+    });
+    for (const url of listenClientUrls) {
+      this.#clientListeners.push(await listen(addressOf(url), this.#listenerOptions()));
+    }
+  }
+
+  #listenerOptions(): ListenerOptions {
+    const config = this.#config;
+    return {
+      service: this.#service,
+      http: this.#http,
+      methods: METHODS,
+      clock: this.#clock,
+      logger: this.#logger,
+      metrics: this.#metrics,
+      maxRequestBytes: config.maxRequestBytes,
+      maxConcurrentStreams: config.maxConcurrentStreams,
+      keepaliveMinTimeMs: config.grpcKeepaliveMinTimeMs,
+      keepaliveIntervalMs: config.grpcKeepaliveIntervalMs,
+      keepaliveTimeoutMs: config.grpcKeepaliveTimeoutMs,
+      hold: true,
+    };
+  }
+
+  #logStarting(): void {
+    const config = this.#config;
+    this.#logger.info("starting an etcd server", {
+      "etcd-version": SERVER_VERSION,
+      "runtime-version": `node ${process.version}`,
+      name: config.name,
+      "data-dir": config.dataDir,
+      "wal-dir": config.walDir,
+      "heartbeat-interval": `${config.heartbeatIntervalMs}ms`,
+      "election-timeout": `${config.electionTimeoutMs}ms`,
+      "snapshot-count": config.snapshotCount,
+      "initial-advertise-peer-urls": hrefs(config.initialAdvertisePeerUrls),
+      "listen-peer-urls": hrefs(config.listenPeerUrls),
+      "advertise-client-urls": hrefs(config.advertiseClientUrls),
+      "listen-client-urls": hrefs(config.listenClientUrls),
+      "initial-cluster": config.initialCluster,
+      "initial-cluster-state": config.initialClusterState,
+      "initial-cluster-token": config.initialClusterToken,
+      "quota-backend-bytes": config.quotaBackendBytes,
+      "max-request-bytes": config.maxRequestBytes,
+      "pre-vote": config.preVote,
+      "auto-compaction-mode": config.autoCompactionMode,
+      "auto-compaction-retention": config.autoCompactionRetention,
+    });
+  }
+
+  async #stop(reason: Error | undefined): Promise<void> {
+    this.#rejectReady(reason ?? new Error("the member was stopped"));
+    // Streams end first: an open watch would keep its connection busy for as long as it lives.
+    this.#server?.rpc.stop();
+    await this.#closeListeners(reason === undefined ? STOP_GRACE_MS : 0);
+    await this.#server?.stop();
+    this.#processMetrics.stop();
+    this.#resolveStopped(reason);
+  }
+
+  async #closeListeners(graceMs: number): Promise<void> {
+    const listeners = [...this.#clientListeners, ...this.#otherListeners];
+    await Promise.all(listeners.map((listener) => listener.stop(graceMs)));
+  }
+}
+
+function hrefs(urls: readonly EtcdUrl[]): string[] {
+  return urls.map((url) => url.href);
+}
+
+function addressOf(url: EtcdUrl): ListenAddress {
+  if (url.scheme === "unix") return { path: `${url.host}${url.path}` };
+  return { host: url.hostname, port: url.port };
+}
+
+function addressText(address: ListenAddress): string {
+  if ("path" in address) return address.path;
+  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
+  return `${host}:${address.port}`;
+}

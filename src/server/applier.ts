@@ -1,0 +1,257 @@
+/**
+ * The state machine: one request of the log in, its changes made, its outcome out. Deterministic:
+ * the same log gives the same bytes on every member, so nothing here looks at time, at who asked,
+ * or at anything that is not itself a product of the log (the quota, as in etcd, is the one
+ * exception: it only turns an answer into an error, never the change).
+ */
+import { EtcdError } from "../api/errors.ts";
+import type {
+  ClusterMemberAttrSetRequest,
+  ClusterVersionSetRequest,
+  DowngradeInfoSetRequest,
+} from "../api/gen/membership.ts";
+import {
+  AlarmRequest_AlarmAction,
+  AlarmResponse,
+  AlarmType,
+  type AlarmMember,
+  type AlarmRequest,
+  type CompactionRequest,
+  type DeleteRangeRequest,
+  type LeaseCheckpointRequest,
+  LeaseGrantResponse,
+  type LeaseGrantRequest,
+  type LeaseRevokeRequest,
+  type PutRequest,
+  type RangeRequest,
+  ResponseHeader,
+  type TxnRequest,
+} from "../api/gen/rpc.ts";
+import { parseVersion } from "../api/version.ts";
+import { formatID } from "../base/ids.ts";
+import {
+  encodeDeleteRangeResponse,
+  encodePutResponse,
+  encodeRangeResponse,
+  encodeTxnResponse,
+  executeCompaction,
+  executeDeleteRange,
+  executePut,
+  executeRange,
+  executeTxn,
+} from "../mvcc/index.ts";
+import type { ServerContext } from "./context.ts";
+import type { Outcome } from "./proposals.ts";
+import { LEASE_COST_BYTES, putCost, txnCost } from "./quota.ts";
+import { RaftField } from "./raft-request.ts";
+import { shortVersion } from "./version-monitor.ts";
+
+export interface ApplierEvents {
+  /** A compaction was accepted: its physical part is to be run. */
+  compactionScheduled(): void;
+  clusterVersionChanged(): void;
+}
+
+type Reply = readonly Uint8Array[];
+
+/** For outcomes that nobody waits for. */
+const NO_REPLY: Reply = [];
+const DONE: Outcome = { error: undefined, reply: NO_REPLY };
+
+export class Applier {
+  readonly #server: ServerContext;
+  readonly #events: ApplierEvents;
+
+  constructor(server: ServerContext, events: ApplierEvents) {
+    this.#server = server;
+    this.#events = events;
+  }
+
+  /**
+   * Applies a decoded request. `persist` is false for replayed membership requests, which then
+   * change only the memory; `wantReply` is false when nobody waits for the encoded response.
+   */
+  apply(field: number, request: unknown, persist: boolean, wantReply: boolean): Outcome {
+    try {
+      const reply = this.#dispatch(field, request, persist, wantReply);
+      return reply.length === 0 ? DONE : { error: undefined, reply };
+    } catch (error) {
+      if (error instanceof EtcdError) return { error, reply: undefined };
+      throw error;
+    }
+  }
+
+  /** `request` has the type that `field` says: both come from one decoder. */
+  #dispatch(field: number, request: unknown, persist: boolean, wantReply: boolean): Reply {
+    switch (field) {
+      case RaftField.put:
+        return this.#put(request as PutRequest, wantReply);
+      case RaftField.txn:
+        return this.#txn(request as TxnRequest, wantReply);
+      case RaftField.range:
+        return this.#range(request as RangeRequest, wantReply);
+      case RaftField.deleteRange:
+        return this.#deleteRange(request as DeleteRangeRequest, wantReply);
+      case RaftField.compaction:
+        return this.#compact(request as CompactionRequest);
+      case RaftField.leaseGrant:
+        return this.#leaseGrant(request as LeaseGrantRequest);
+      case RaftField.leaseRevoke:
+        return this.#leaseRevoke(request as LeaseRevokeRequest);
+      case RaftField.leaseCheckpoint:
+        return this.#leaseCheckpoint(request as LeaseCheckpointRequest);
+      case RaftField.alarm:
+        return this.#alarm(request as AlarmRequest);
+      case RaftField.clusterVersionSet:
+        return this.#setClusterVersion(request as ClusterVersionSetRequest, persist);
+      case RaftField.clusterMemberAttrSet:
+        return this.#setMemberAttributes(request as ClusterMemberAttrSetRequest, persist);
+      case RaftField.downgradeInfoSet:
+        return this.#setDowngrade(request as DowngradeInfoSetRequest, persist);
+      default:
+        // Leaving out a change that other members make would let them diverge unnoticed.
+        throw new Error(`the log holds a request that this version cannot apply (field ${field})`);
+    }
+  }
+
+  #put(request: PutRequest, wantReply: boolean): Reply {
+    this.#refuseWhenCorrupt();
+    this.#refuseWhenFull();
+    const fits = this.#server.quota.available(putCost(request));
+    const result = executePut(this.#server.store, request);
+    if (!fits) throw new EtcdError("noSpace");
+    if (!wantReply) return NO_REPLY;
+    return [encodePutResponse(this.#header(result.revision), result.previous)];
+  }
+
+  #txn(request: TxnRequest, wantReply: boolean): Reply {
+    this.#refuseWhenCorrupt();
+    const cost = txnCost(request);
+    if (cost > 0) this.#refuseWhenFull();
+    const fits = this.#server.quota.available(cost);
+    const result = executeTxn(this.#server.store, request);
+    if (!fits) throw new EtcdError("noSpace");
+    return wantReply ? [encodeTxnResponse(this.#header(result.revision), result)] : NO_REPLY;
+  }
+
+  #range(request: RangeRequest, wantReply: boolean): Reply {
+    this.#refuseWhenCorrupt();
+    if (!wantReply) return NO_REPLY;
+    const result = executeRange(this.#server.store, request);
+    return [encodeRangeResponse(this.#header(result.revision), result)];
+  }
+
+  #deleteRange(request: DeleteRangeRequest, wantReply: boolean): Reply {
+    this.#refuseWhenCorrupt();
+    const result = executeDeleteRange(this.#server.store, request);
+    if (!wantReply) return NO_REPLY;
+    return [encodeDeleteRangeResponse(this.#header(result.revision), result)];
+  }
+
+  #compact(request: CompactionRequest): Reply {
+    this.#refuseWhenCorrupt();
+    const revision = executeCompaction(this.#server.store, request);
+    this.#events.compactionScheduled();
+    return [this.#headerOnly(revision)];
+  }
+
+  #leaseGrant(request: LeaseGrantRequest): Reply {
+    this.#refuseWhenCorrupt();
+    this.#refuseWhenFull();
+    const { lessor, quota, clock, store } = this.#server;
+    const fits = quota.available(LEASE_COST_BYTES);
+    const lease = lessor.grant(request.ID, request.TTL, clock.nowMs());
+    if (!fits) throw new EtcdError("noSpace");
+    const { clusterID, memberID, term } = this.#server;
+    const header = ResponseHeader.create({
+      clusterId: clusterID,
+      memberId: memberID,
+      revision: store.currentRevision,
+      raftTerm: term,
+    });
+    const response = LeaseGrantResponse.create({ header, ID: lease.id, TTL: lease.ttl });
+    return [LeaseGrantResponse.encode(response)];
+  }
+
+  #leaseRevoke(request: LeaseRevokeRequest): Reply {
+    this.#refuseWhenCorrupt();
+    this.#server.lessor.revoke(request.ID);
+    return [this.#headerOnly(this.#server.store.currentRevision)];
+  }
+
+  #leaseCheckpoint(request: LeaseCheckpointRequest): Reply {
+    for (const { ID, remainingTTL } of request.checkpoints) {
+      this.#server.lessor.checkpoint(ID, remainingTTL, this.#server.clock.nowMs());
+    }
+    return [this.#headerOnly(this.#server.store.currentRevision)];
+  }
+
+  #alarm(request: AlarmRequest): Reply {
+    const { alarms, store, clusterID, memberID, term, logger } = this.#server;
+    const { action, alarm } = request;
+    let members: AlarmMember[] = [];
+    if (action === AlarmRequest_AlarmAction.GET) members = alarms.list(alarm);
+    else if (action === AlarmRequest_AlarmAction.ACTIVATE && alarm !== AlarmType.NONE) {
+      members = [alarms.activate(request.memberID, alarm)];
+      logger.warn("alarm raised", { alarm, "raised-by": formatID(request.memberID) });
+    } else if (action === AlarmRequest_AlarmAction.DEACTIVATE) {
+      const cleared = alarms.deactivate(request.memberID, alarm);
+      if (cleared !== undefined) members = [cleared];
+    }
+    const header = ResponseHeader.create({
+      clusterId: clusterID,
+      memberId: memberID,
+      revision: store.currentRevision,
+      raftTerm: term,
+    });
+    return [AlarmResponse.encode(AlarmResponse.create({ header, alarms: members }))];
+  }
+
+  #setClusterVersion(request: ClusterVersionSetRequest, persist: boolean): Reply {
+    const { cluster, logger, clusterID, memberID } = this.#server;
+    const version = parseVersion(request.ver);
+    if (version === undefined) throw new Error(`malformed cluster version "${request.ver}"`);
+    const previous = cluster.version;
+    cluster.setVersion(request.ver, persist);
+    if (previous === request.ver) return NO_REPLY;
+    const fields = {
+      "cluster-id": formatID(clusterID),
+      "local-member-id": formatID(memberID),
+      "cluster-version": shortVersion(version),
+    };
+    if (previous === undefined) logger.info("set initial cluster version", fields);
+    else logger.info("updated cluster version", { ...fields, from: previous });
+    logger.info("enabled capabilities for version", { "cluster-version": shortVersion(version) });
+    this.#events.clusterVersionChanged();
+    return NO_REPLY;
+  }
+
+  #setMemberAttributes(request: ClusterMemberAttrSetRequest, persist: boolean): Reply {
+    const attributes = request.memberAttributes ?? { name: "", clientUrls: [] };
+    const { cluster } = this.#server;
+    cluster.updateAttributes(request.memberID, attributes.name, attributes.clientUrls, persist);
+    return NO_REPLY;
+  }
+
+  #setDowngrade(request: DowngradeInfoSetRequest, persist: boolean): Reply {
+    const targetVersion = request.enabled ? request.ver : "";
+    this.#server.cluster.setDowngrade({ enabled: request.enabled, targetVersion }, persist);
+    return NO_REPLY;
+  }
+
+  #refuseWhenCorrupt(): void {
+    if (this.#server.alarms.has(AlarmType.CORRUPT)) throw new EtcdError("corrupt");
+  }
+
+  #refuseWhenFull(): void {
+    if (this.#server.alarms.has(AlarmType.NOSPACE)) throw new EtcdError("noSpace");
+  }
+
+  #header(revision: number): Uint8Array {
+    return this.#server.header.encode(revision, this.#server.term);
+  }
+
+  #headerOnly(revision: number): Uint8Array {
+    return this.#server.header.encodeResponse(revision, this.#server.term);
+  }
+}

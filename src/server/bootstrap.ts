@@ -1,0 +1,341 @@
+/**
+ * From a data directory (or none) to the pieces of a member: WAL, log in memory, backend,
+ * identity. Nothing is served yet and raft is not running.
+ *
+ * A directory with a WAL is a member that existed: its WAL says who it is, and everything about
+ * the initial cluster is ignored. Without one, a new cluster is written down: the WAL's metadata
+ * and one conf change per initial member, committed in term 1, as etcd does.
+ */
+import { Metadata } from "../api/gen/etcdserver.ts";
+import {
+  ConfChange,
+  ConfChangeType,
+  Entry,
+  EntryType,
+  HardState,
+  type Snapshot,
+} from "../api/gen/raft.ts";
+import { compareVersions, parseVersion, SERVER_VERSION } from "../api/version.ts";
+import { openBackend } from "../backend/index.ts";
+import {
+  ALARM_BUCKET,
+  AUTH_BUCKET,
+  AUTH_ROLES_BUCKET,
+  AUTH_USERS_BUCKET,
+  type Backend,
+  CLUSTER_BUCKET,
+  KEY_BUCKET,
+  LEASE_BUCKET,
+  MEMBERS_BUCKET,
+  MEMBERS_REMOVED_BUCKET,
+  META_BUCKET,
+} from "../backend/types.ts";
+import { bytesFromUtf8, utf8FromBytes } from "../base/bytes.ts";
+import { type ClusterID, formatID, type Index, type MemberID } from "../base/ids.ts";
+import type { Disk } from "../env/index.ts";
+import { DiskError } from "../env/index.ts";
+import {
+  Cluster,
+  compareIDs,
+  computeClusterID,
+  computeMemberID,
+  decodeV2Document,
+  type Member,
+  memberToJSON,
+} from "../membership/index.ts";
+import { MemoryStorage } from "../raft/index.ts";
+import { SnapshotFiles } from "../snap/index.ts";
+import { validSnapshotEntries, Wal, walExists } from "../wal/index.ts";
+import { readConsistentIndex } from "./consistent-index.ts";
+import type { ServerDeps, ServerOptions } from "./options.ts";
+
+/** Present in every db of etcd from its first start. */
+const ETCD_BUCKETS = [
+  KEY_BUCKET,
+  META_BUCKET,
+  LEASE_BUCKET,
+  ALARM_BUCKET,
+  CLUSTER_BUCKET,
+  MEMBERS_BUCKET,
+  MEMBERS_REMOVED_BUCKET,
+  AUTH_BUCKET,
+  AUTH_USERS_BUCKET,
+  AUTH_ROLES_BUCKET,
+];
+
+/** A start that was refused: the message says what is wrong, and nothing was changed. */
+export class BootstrapError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "BootstrapError";
+  }
+}
+
+export interface Bootstrapped {
+  readonly memberID: MemberID;
+  readonly clusterID: ClusterID;
+  readonly isNew: boolean;
+  readonly wal: Wal;
+  readonly storage: MemoryStorage;
+  readonly hardState: HardState;
+  /** Index of the snapshot that the log starts behind, 0 when there is none. */
+  readonly snapshotIndex: Index;
+  readonly snapshotFiles: SnapshotFiles;
+  readonly backend: Backend;
+  readonly cluster: Cluster;
+}
+
+export function memberDirectories(
+  disk: Disk,
+  options: ServerOptions,
+): { readonly member: string; readonly wal: string; readonly snap: string; readonly db: string } {
+  const member = disk.join(options.dataDirectory, "member");
+  const snap = disk.join(member, "snap");
+  return {
+    member,
+    wal: options.walDirectory === "" ? disk.join(member, "wal") : options.walDirectory,
+    snap,
+    db: disk.join(snap, "db"),
+  };
+}
+
+/** Throws `BootstrapError`, `DiskError`, or the errors of WAL and backend about damaged files. */
+export async function bootstrap(options: ServerOptions, deps: ServerDeps): Promise<Bootstrapped> {
+  const { disk, logger } = deps;
+  const paths = memberDirectories(disk, options);
+  touchDirectory(deps, options.dataDirectory, "data directory");
+  touchDirectory(deps, paths.member, "member directory");
+  touchDirectory(deps, paths.snap, "snapshot directory");
+  const isNew = !walExists(disk, paths.wal);
+  const dbExisted = disk.stat(paths.db) !== undefined;
+  const snapshotFiles = new SnapshotFiles({ disk, logger }, paths.snap);
+  snapshotFiles.cleanUp();
+  const backend = await openBackend({ ...deps }, paths.db, {
+    pageCacheBytes: options.pageCacheBytes,
+    batchIntervalMs: options.backendBatchIntervalMs,
+    batchLimit: options.backendBatchLimit,
+    noFsync: options.unsafeNoFsync,
+    ensureBuckets: ETCD_BUCKETS,
+  });
+  try {
+    const consistentIndex = readConsistentIndex(backend);
+    logger.info("restore consistentIndex", { index: consistentIndex });
+    if (dbExisted) {
+      logger.info("recovered v3 backend", {
+        "backend-size-bytes": backend.sizeBytes,
+        "backend-size-in-use-bytes": backend.sizeInUseBytes,
+      });
+    }
+    refuseEnabledAuth(backend);
+    if (isNew && consistentIndex > 0) {
+      throw new BootstrapError(
+        `the data directory has a db at index ${consistentIndex}, but no WAL in ${paths.wal}: ` +
+          "restore the WAL, or restore the member from a snapshot file",
+      );
+    }
+    return isNew
+      ? await createCluster(options, deps, paths.wal, backend, snapshotFiles)
+      : await recoverMember(options, deps, paths.wal, backend, snapshotFiles, consistentIndex);
+  } catch (error) {
+    await backend.close();
+    throw error;
+  }
+}
+
+async function createCluster(
+  options: ServerOptions,
+  deps: ServerDeps,
+  walDirectory: string,
+  backend: Backend,
+  snapshotFiles: SnapshotFiles,
+): Promise<Bootstrapped> {
+  const { logger } = deps;
+  logger.info("bootstrapping cluster");
+  const members = initialMembers(options);
+  const local = members.find((member) => member.name === options.name);
+  if (local === undefined) {
+    throw new BootstrapError(
+      `couldn't find local name "${options.name}" in the initial cluster configuration`,
+    );
+  }
+  const clusterID = computeClusterID(members.map((member) => member.id));
+  logger.info("bootstrapping storage");
+  const metadata = Metadata.encode(Metadata.create({ NodeID: local.id, ClusterID: clusterID }));
+  const wal = Wal.create(deps, walDirectory, metadata, {
+    unsafeNoFsync: options.unsafeNoFsync,
+  });
+  const entries = members.map((member, i) => bootstrapEntry(member, i + 1));
+  const hardState = HardState.create({ term: 1, vote: 0n, commit: entries.length });
+  await wal.save(hardState, entries);
+  logger.info("bootstrapping raft");
+  logger.info("starting local member", {
+    "local-member-id": formatID(local.id),
+    "cluster-id": formatID(clusterID),
+  });
+  const storage = new MemoryStorage();
+  storage.setHardState(hardState);
+  storage.append(entries);
+  return {
+    memberID: local.id,
+    clusterID,
+    isNew: true,
+    wal,
+    storage,
+    hardState,
+    snapshotIndex: 0,
+    snapshotFiles,
+    backend,
+    cluster: new Cluster({ id: clusterID, localID: local.id, backend }),
+  };
+}
+
+async function recoverMember(
+  options: ServerOptions,
+  deps: ServerDeps,
+  walDirectory: string,
+  backend: Backend,
+  snapshotFiles: SnapshotFiles,
+  consistentIndex: Index,
+): Promise<Bootstrapped> {
+  const { logger, disk } = deps;
+  logger.info("Bootstrapping WAL from snapshot");
+  const snapshot = snapshotFiles.loadNewest(validSnapshotEntries({ disk, logger }, walDirectory));
+  const { index: snapshotIndex, term: snapshotTerm } = snapshot?.metadata ?? { index: 0, term: 0 };
+  if (snapshotIndex > consistentIndex) {
+    throw new BootstrapError(
+      `the db is at index ${consistentIndex}, older than the snapshot at index ${snapshotIndex}: ` +
+        "the db file is not the one that belongs to this WAL",
+    );
+  }
+  const wal = Wal.open(
+    deps,
+    walDirectory,
+    { index: snapshotIndex, term: snapshotTerm },
+    { unsafeNoFsync: options.unsafeNoFsync },
+  );
+  const { metadata, hardState, entries } = wal.readAll();
+  const identity = Metadata.decode(metadata);
+  const storage = new MemoryStorage();
+  if (snapshot !== undefined) storage.applySnapshot(snapshot);
+  storage.setHardState(hardState);
+  storage.append(entries);
+  const lastIndex = storage.lastIndex();
+  if (consistentIndex > lastIndex) {
+    throw new BootstrapError(
+      `the db is at index ${consistentIndex}, ahead of the WAL, which ends at index ${lastIndex}: ` +
+        "part of the WAL is missing",
+    );
+  }
+  logger.info("restarting local member", {
+    "cluster-id": formatID(identity.ClusterID),
+    "local-member-id": formatID(identity.NodeID),
+    "commit-index": hardState.commit,
+  });
+  const cluster = new Cluster({ id: identity.ClusterID, localID: identity.NodeID, backend });
+  if (cluster.members.length === 0) adoptV2Membership(cluster, snapshot);
+  refuseDowngrade(cluster.version);
+  return {
+    memberID: identity.NodeID,
+    clusterID: identity.ClusterID,
+    isNew: false,
+    wal,
+    storage,
+    hardState,
+    snapshotIndex,
+    snapshotFiles,
+    backend,
+    cluster,
+  };
+}
+
+function initialMembers(options: ServerOptions): Member[] {
+  const members: Member[] = [];
+  for (const [name, peerURLs] of options.initialCluster) {
+    const id = computeMemberID(peerURLs, options.initialClusterToken);
+    if (members.some((member) => member.id === id)) {
+      throw new BootstrapError(`member exists with identical ID ${formatID(id)}`);
+    }
+    members.push({ id, name, peerURLs: [...peerURLs].sort(), isLearner: false, clientURLs: [] });
+  }
+  return members.sort((a, b) => compareIDs(a.id, b.id));
+}
+
+/** The conf change that makes an initial member; its context is the member as JSON. */
+function bootstrapEntry(member: Member, index: Index): Entry {
+  const change = ConfChange.create({
+    id: 0n,
+    type: ConfChangeType.ConfChangeAddNode,
+    nodeId: member.id,
+    context: bytesFromUtf8(memberToJSON(member)),
+  });
+  return Entry.create({
+    type: EntryType.EntryConfChange,
+    term: 1,
+    index,
+    data: ConfChange.encode(change),
+  });
+}
+
+/** Members that were written before the backend held the membership (etcd before 3.4). */
+function adoptV2Membership(cluster: Cluster, snapshot: Snapshot | undefined): void {
+  if (snapshot === undefined || snapshot.data.length === 0) return;
+  const membership = decodeV2Document(utf8FromBytes(snapshot.data));
+  for (const member of membership.members) cluster.add(member, true);
+  for (const id of membership.removedIDs) cluster.remove(id, true);
+  if (membership.version !== undefined) cluster.setVersion(membership.version, true);
+}
+
+function refuseDowngrade(clusterVersion: string | undefined): void {
+  const cluster = clusterVersion === undefined ? undefined : parseVersion(clusterVersion);
+  const own = parseVersion(SERVER_VERSION);
+  if (cluster === undefined || own === undefined) return;
+  if (compareVersions(own, { ...cluster, patch: 0 }) < 0) {
+    throw new BootstrapError(
+      "invalid downgrade; server version is lower than determined cluster version " +
+        `(server ${SERVER_VERSION}, cluster ${clusterVersion})`,
+    );
+  }
+}
+
+/** Serving such data without checking permissions would open it to everybody. */
+function refuseEnabledAuth(backend: Backend): void {
+  const enabled = backend.get(AUTH_BUCKET, bytesFromUtf8("authEnabled"));
+  if (enabled !== undefined && enabled[0] === 1) {
+    throw new BootstrapError(
+      "authentication is enabled in this data directory, and this version cannot enforce it; " +
+        "disable authentication with the etcd that wrote it, or keep using that one",
+    );
+  }
+}
+
+const PRIVATE_DIRECTORY_MODE = 0o700;
+
+/** Makes the directory when it is missing, and proves that files can be written into it. */
+function touchDirectory(deps: ServerDeps, path: string, what: string): void {
+  const { disk, logger } = deps;
+  try {
+    const found = disk.stat(path);
+    if (found === undefined) disk.makeDirectories(path, PRIVATE_DIRECTORY_MODE);
+    else if (!found.isDirectory) {
+      throw new BootstrapError(`cannot access ${what}: ${path} is not a directory`);
+    } else if ((found.mode & 0o077) !== 0) {
+      logger.warn("check file permission", {
+        error: `directory "${path}" exist, but the permission is "${modeText(found.mode)}". The recommended permission is "-rwx------" to prevent possible unprivileged access to the data`,
+      });
+    }
+    const probe = disk.join(path, ".touch");
+    disk.open(probe, { create: true, truncate: true }).close();
+    disk.remove(probe);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    throw new BootstrapError(`cannot access ${what}: ${error.message}`);
+  }
+}
+
+/** As Go prints a directory's mode: "drwxr-xr-x". */
+function modeText(mode: number): string {
+  const letters = "rwxrwxrwx";
+  let text = "d";
+  for (let i = 0; i < 9; i++) text += (mode & (1 << (8 - i))) === 0 ? "-" : letters[i];
+  return text;
+}

@@ -1,0 +1,101 @@
+/**
+ * Drives the physical part of compactions: a batch of records, a pause, the next batch, so that
+ * requests are served in between. The store keeps the order and survives a crash in the middle.
+ */
+import type { Backend } from "../backend/types.ts";
+import type { Clock, Logger, Timer } from "../env/index.ts";
+import type { Store } from "../mvcc/index.ts";
+
+export interface CompactionRunnerOptions {
+  readonly store: Store;
+  readonly backend: Backend;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Records per batch. */
+  readonly batchLimit: number;
+  readonly sleepIntervalMs: number;
+}
+
+export class CompactionRunner {
+  readonly #options: CompactionRunnerOptions;
+  #timer: Timer | undefined;
+  #startedMs = 0;
+  #stopped = false;
+  #waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
+
+  constructor(options: CompactionRunnerOptions) {
+    this.#options = options;
+  }
+
+  /** Begins to work off what the store has scheduled, unless that is under way already. */
+  start(): void {
+    if (this.#timer !== undefined || this.#stopped) return;
+    this.#startedMs = this.#options.clock.nowMs();
+    this.#schedule(0);
+  }
+
+  /** Settles when nothing is scheduled any more and what was done is durable. */
+  done(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.start();
+    });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    const waiting = this.#waiting.splice(0);
+    for (const { reject } of waiting) reject(new Error("the member is stopping"));
+  }
+
+  #schedule(delayMs: number): void {
+    this.#timer = this.#options.clock.setTimer(delayMs, () => this.#step());
+  }
+
+  #step(): void {
+    const { store, backend, batchLimit, sleepIntervalMs } = this.#options;
+    if (backend.congested) {
+      this.#schedule(sleepIntervalMs);
+      return;
+    }
+    const step = store.runCompaction(batchLimit);
+    backend.commitIfDue();
+    if (step.state === "idle") {
+      this.#timer = undefined;
+      this.#finish();
+      return;
+    }
+    if (step.state === "finished") this.#logFinished(step.result);
+    this.#schedule(sleepIntervalMs);
+  }
+
+  #finish(): void {
+    const waiting = this.#waiting.splice(0);
+    if (waiting.length === 0) return;
+    // A crash must not bring back what a client was told is physically gone.
+    this.#options.backend.commit().then(
+      () => {
+        for (const { resolve } of waiting) resolve();
+      },
+      (error: Error) => {
+        for (const { reject } of waiting) reject(error);
+      },
+    );
+  }
+
+  #logFinished(result: {
+    readonly revision: number;
+    readonly hash: { readonly hash: number };
+  }): void {
+    const { clock, logger, backend } = this.#options;
+    logger.info("finished scheduled compaction", {
+      "compact-revision": result.revision,
+      took: `${(clock.nowMs() - this.#startedMs).toFixed(3)}ms`,
+      hash: result.hash.hash,
+      "current-db-size-bytes": backend.sizeBytes,
+      "current-db-size-in-use-bytes": backend.sizeInUseBytes,
+    });
+    this.#startedMs = clock.nowMs();
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * What the services of one member share. The server makes it once, when the member starts; the
+ * services only read it and call it.
+ */
+import type { EtcdError } from "../api/errors.ts";
+import type { Backend } from "../backend/types.ts";
+import type { RequestIDGenerator } from "../base/id-generator.ts";
+import type { ClusterID, Index, MemberID, Revision, Term } from "../base/ids.ts";
+import type { Clock, Logger } from "../env/index.ts";
+import type { Lessor } from "../lease/index.ts";
+import type { Cluster } from "../membership/index.ts";
+import type { KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
+import type { Alarms } from "./alarms.ts";
+import type { HeaderEncoder } from "./header.ts";
+import type { LinearizableReads } from "./linearizable-reads.ts";
+import type { Defer, ServerOptions } from "./options.ts";
+import type { Proposals } from "./proposals.ts";
+import type { Quota } from "./quota.ts";
+
+export interface ServerContext {
+  readonly options: ServerOptions;
+  readonly clock: Clock;
+  readonly defer: Defer;
+  readonly logger: Logger;
+  readonly memberID: MemberID;
+  readonly clusterID: ClusterID;
+  readonly ids: RequestIDGenerator;
+  readonly header: HeaderEncoder;
+  readonly backend: Backend;
+  readonly store: Store;
+  readonly watchable: WatchableStore;
+  readonly lessor: Lessor;
+  readonly cluster: Cluster;
+  readonly alarms: Alarms;
+  readonly quota: Quota;
+  readonly proposals: Proposals;
+  readonly reads: LinearizableReads;
+  readonly term: Term;
+  /** `NO_MEMBER` when there is none. */
+  readonly leader: MemberID;
+  readonly isLeader: boolean;
+  readonly committedIndex: Index;
+  readonly appliedIndex: Index;
+  /** Such as "3.6.0"; undefined before it was decided. */
+  readonly storageVersion: string | undefined;
+  /** Set while writes cannot be accepted (the disk is full, the member stops). */
+  readonly refusal: EtcdError | undefined;
+  /** Hands queued proposals and read questions to raft. */
+  flush(): void;
+  /** Resolves with the encoded response of a request that went through raft. */
+  propose(field: number, body: Uint8Array): Promise<readonly Uint8Array[]>;
+  /** HashKV in slices; revision 0 is the current one. */
+  hashByRevision(revision: Revision): Promise<KeyValueHash>;
+  /** Drives a compaction to its end; settles when it is physically done and committed. */
+  compactionDone(): Promise<void>;
+}

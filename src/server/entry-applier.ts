@@ -1,0 +1,158 @@
+/**
+ * Applies committed entries in log order: decides what an entry is, whether the backend already
+ * contains it, hands its request to the `Applier`, and settles whoever proposed it here.
+ *
+ * Invariant: the consistent index moves to an entry only after all its changes are in the open
+ * backend batch, with no chance of a commit in between, as all of this is synchronous.
+ */
+import { AlarmRequest, AlarmRequest_AlarmAction, AlarmType } from "../api/gen/rpc.ts";
+import { type ConfState, EntryType } from "../api/gen/raft.ts";
+import { DecodeError } from "../base/wire.ts";
+import type { Index, Term } from "../base/ids.ts";
+import type { Applier } from "./applier.ts";
+import type { ConfChangeApplier } from "./conf-change-applier.ts";
+import type { ConsistentIndex } from "./consistent-index.ts";
+import type { ServerContext } from "./context.ts";
+import type { Outcome, Proposal, ProposedEntry } from "./proposals.ts";
+import { decodeRaftRequest, RaftField, type RaftRequest } from "./raft-request.ts";
+import { decodeRequestBody } from "./request-codecs.ts";
+import { translateV2Entry } from "./v2-entries.ts";
+
+export interface EntryApplierOptions {
+  readonly server: ServerContext;
+  readonly consistentIndex: ConsistentIndex;
+  readonly confChanges: ConfChangeApplier;
+  readonly applier: Applier;
+  readonly onFirstEntryOfTerm: () => void;
+  readonly onRemovedSelf: () => void;
+  /** Where the log in memory begins: index and configuration of the snapshot. */
+  readonly startIndex: Index;
+  readonly startConfState: ConfState;
+}
+
+interface Decoded {
+  readonly field: number;
+  readonly request: unknown;
+}
+
+/** Requests that change the membership in memory even when the backend already has them. */
+const MEMBERSHIP_FIELDS: ReadonlySet<number> = new Set([
+  RaftField.clusterVersionSet,
+  RaftField.clusterMemberAttrSet,
+  RaftField.downgradeInfoSet,
+]);
+
+export class EntryApplier {
+  readonly #options: EntryApplierOptions;
+  #appliedIndex: Index;
+  #appliedTerm: Term = 0;
+  #confState: ConfState;
+
+  constructor(options: EntryApplierOptions) {
+    this.#options = options;
+    this.#appliedIndex = options.startIndex;
+    this.#confState = options.startConfState;
+  }
+
+  get appliedIndex(): Index {
+    return this.#appliedIndex;
+  }
+
+  get appliedTerm(): Term {
+    return this.#appliedTerm;
+  }
+
+  get confState(): ConfState {
+    return this.#confState;
+  }
+
+  apply(entry: ProposedEntry): void {
+    const { consistentIndex } = this.#options;
+    const isNew = entry.index > consistentIndex.index;
+    if (entry.type !== EntryType.EntryNormal) this.#applyConfChange(entry, isNew);
+    else if (entry.data.length > 0) this.#applyNormal(entry, isNew);
+    this.#appliedIndex = entry.index;
+    this.#appliedTerm = entry.term;
+    if (isNew) consistentIndex.advance(entry.index, entry.term);
+    if (entry.type === EntryType.EntryNormal && entry.data.length === 0) {
+      this.#options.onFirstEntryOfTerm();
+    }
+  }
+
+  #applyConfChange(entry: ProposedEntry, isNew: boolean): void {
+    const { confChanges, consistentIndex, onRemovedSelf } = this.#options;
+    const applied = confChanges.apply(entry, isNew);
+    this.#confState = applied.confState;
+    consistentIndex.setConfState(applied.confState);
+    if (applied.removedSelf) onRemovedSelf();
+  }
+
+  #applyNormal(entry: ProposedEntry, isNew: boolean): void {
+    const { applier, server } = this.#options;
+    let proposal = server.proposals.take(entry);
+    let decoded: Decoded;
+    if (proposal !== undefined) decoded = proposal;
+    else {
+      const result = decodeEntry(entry.data, isNew);
+      if (result === undefined) return;
+      decoded = result;
+      proposal = server.proposals.takeByID(result.idLow, result.idHigh);
+    }
+    if (!isNew && !MEMBERSHIP_FIELDS.has(decoded.field)) return;
+    const outcome = applier.apply(decoded.field, decoded.request, isNew, proposal !== undefined);
+    if (outcome.error?.kind === "noSpace" && !server.alarms.has(AlarmType.NOSPACE)) {
+      this.#raiseNoSpace(proposal, outcome);
+    } else proposal?.settle(outcome);
+  }
+
+  /** The quota was passed by an entry that was proposed before: every member says so. */
+  #raiseNoSpace(proposal: Proposal | undefined, outcome: Outcome): void {
+    const { server } = this.#options;
+    server.logger.warn("message exceeded backend quota; raising alarm", {
+      "quota-size-bytes": server.quota.limitBytes,
+      error: outcome.error,
+    });
+    const request = AlarmRequest.create({
+      memberID: server.memberID,
+      action: AlarmRequest_AlarmAction.ACTIVATE,
+      alarm: AlarmType.NOSPACE,
+    });
+    const settle = () => proposal?.settle(outcome);
+    // Inside the apply loop nothing may be proposed; the next turn may.
+    server.defer(() => {
+      server.propose(RaftField.alarm, AlarmRequest.encode(request)).then(settle, settle);
+    });
+  }
+}
+
+interface DecodedEntry extends Decoded {
+  readonly idLow: number;
+  readonly idHigh: number;
+}
+
+/**
+ * Undefined for an entry that changes nothing here: of what the backend already contains
+ * (`isNew` false), only the membership is of interest. Throws on what cannot be applied.
+ */
+function decodeEntry(data: Uint8Array, isNew: boolean): DecodedEntry | undefined {
+  const envelope = tryDecodeEnvelope(data);
+  if (envelope !== undefined && envelope.field !== RaftField.v2) {
+    const { field, start, end, idLow, idHigh } = envelope;
+    if (!isNew && !MEMBERSHIP_FIELDS.has(field)) return undefined;
+    return { field, request: decodeRequestBody(field, data, start, end), idLow, idHigh };
+  }
+  const v2 = envelope === undefined ? data : data.subarray(envelope.start, envelope.end);
+  const translation = translateV2Entry(v2);
+  if (translation.kind === "nothing") return undefined;
+  return { field: translation.field, request: translation.request, idLow: 0, idHigh: 0 };
+}
+
+/** Undefined when the bytes are no `InternalRaftRequest`: then they are a request of the v2 store. */
+function tryDecodeEnvelope(data: Uint8Array): RaftRequest | undefined {
+  try {
+    return decodeRaftRequest(data);
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,592 @@
+/**
+ * One member: the pieces that `bootstrap` made, raft running over them, and what the services on
+ * top need.
+ *
+ * Life: `EtcdServer.start` recovers the state and starts raft; `ready` settles when the member has
+ * published itself through a quorum; `stop` leaves everything on disk as a clean shutdown does.
+ * A failure that makes it unsafe to go on stops the member: `failed` settles with the reason.
+ */
+import { EtcdError } from "../api/errors.ts";
+import { Attributes, ClusterMemberAttrSetRequest } from "../api/gen/membership.ts";
+import type { ConfState } from "../api/gen/raft.ts";
+import { CompactionRequest, LeaseCheckpointRequest } from "../api/gen/rpc.ts";
+import { SERVER_VERSION } from "../api/version.ts";
+import { type Backend, META_BUCKET } from "../backend/types.ts";
+import { bytesFromUtf8, utf8FromBytes } from "../base/bytes.ts";
+import { RequestIDGenerator } from "../base/id-generator.ts";
+import {
+  type ClusterID,
+  formatID,
+  type Index,
+  type MemberID,
+  type Revision,
+  type Term,
+} from "../base/ids.ts";
+import type { Clock, Logger, Timer } from "../env/index.ts";
+import { Lessor, minimumLeaseTTL } from "../lease/index.ts";
+import type { Cluster } from "../membership/index.ts";
+import { type KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
+import { NO_MEMBER, RawNode, type SoftState } from "../raft/index.ts";
+import { Alarms } from "./alarms.ts";
+import { Applier } from "./applier.ts";
+import { AutoCompactor } from "./auto-compactor.ts";
+import { type Bootstrapped, bootstrap } from "./bootstrap.ts";
+import { CompactionRunner } from "./compaction-runner.ts";
+import { ConfChangeApplier } from "./conf-change-applier.ts";
+import { ConsistentIndex } from "./consistent-index.ts";
+import type { ServerContext } from "./context.ts";
+import { EntryApplier } from "./entry-applier.ts";
+import { HeaderEncoder } from "./header.ts";
+import { LeaseExpirer } from "./lease-expirer.ts";
+import { LinearizableReads } from "./linearizable-reads.ts";
+import { registerServerMetrics, type ServerCounters } from "./metrics.ts";
+import { type Defer, requestTimeoutMs, type ServerDeps, type ServerOptions } from "./options.ts";
+import { Proposals } from "./proposals.ts";
+import { Quota } from "./quota.ts";
+import { RaftField } from "./raft-request.ts";
+import { RaftLoop } from "./raft-loop.ts";
+import { raftLogger } from "./raft-logger.ts";
+import { decodeRequestBody } from "./request-codecs.ts";
+import { RpcServer } from "./rpc-server.ts";
+import { Snapshotter } from "./snapshotter.ts";
+import { VersionMonitor } from "./version-monitor.ts";
+
+/** etcd's limit on committed entries that are not applied yet. */
+const MAX_COMMIT_APPLY_GAP = 5000;
+/** Entries in one append message, and handed to the applier at a time. */
+const MAX_SIZE_PER_MESSAGE_BYTES = 1024 * 1024;
+const MAX_INFLIGHT_MESSAGES = 512;
+/** Records hashed before sockets and timers get a turn. */
+const HASH_RECORDS_PER_STEP = 5000;
+/** Records restored before sockets and timers get a turn. */
+const RESTORE_RECORDS_PER_STEP = 20_000;
+const STORAGE_VERSION_KEY = bytesFromUtf8("storageVersion");
+
+export class EtcdServer implements ServerContext {
+  readonly options: ServerOptions;
+  readonly clock: Clock;
+  readonly defer: Defer;
+  readonly logger: Logger;
+  readonly memberID: MemberID;
+  readonly clusterID: ClusterID;
+  readonly ids: RequestIDGenerator;
+  readonly header: HeaderEncoder;
+  readonly backend: Backend;
+  readonly store: Store;
+  readonly watchable: WatchableStore;
+  readonly lessor: Lessor;
+  readonly cluster: Cluster;
+  readonly alarms: Alarms;
+  readonly quota: Quota;
+  readonly proposals: Proposals;
+  readonly reads: LinearizableReads;
+  readonly counters: ServerCounters;
+  readonly raft: RaftLoop;
+  /** The services, as the transport sees them. */
+  readonly rpc: RpcServer;
+  /** Settles once this member serves; rejects when it stops before. */
+  readonly ready: Promise<void>;
+  /** Settles with the reason when the member cannot go on. */
+  readonly failed: Promise<Error>;
+
+  readonly #boot: Bootstrapped;
+  readonly #consistentIndex: ConsistentIndex;
+  readonly #entries: EntryApplier;
+  readonly #compaction: CompactionRunner;
+  readonly #expirer: LeaseExpirer;
+  readonly #versions: VersionMonitor;
+  readonly #snapshotter: Snapshotter;
+  readonly #autoCompactor: AutoCompactor | undefined;
+  #resolveReady: () => void = () => {};
+  #rejectReady: (error: Error) => void = () => {};
+  #resolveFailed: (error: Error) => void = () => {};
+  #ticker: Timer | undefined;
+  #leader: MemberID = NO_MEMBER;
+  #refusal: EtcdError | undefined;
+  #stopping = false;
+  #waitingForBackend = false;
+  #storageFull = false;
+  #storageVersion: string | undefined;
+
+  /** Throws `BootstrapError` and the errors of damaged files; nothing runs then. */
+  static async start(options: ServerOptions, deps: ServerDeps): Promise<EtcdServer> {
+    const boot = await bootstrap(options, deps);
+    try {
+      const server = new EtcdServer(options, deps, boot);
+      await server.#restore();
+      server.#run();
+      return server;
+    } catch (error) {
+      await boot.backend.close();
+      await boot.wal.close();
+      throw error;
+    }
+  }
+
+  private constructor(options: ServerOptions, deps: ServerDeps, boot: Bootstrapped) {
+    const { clock, logger } = deps;
+    this.options = options;
+    this.clock = clock;
+    this.defer = deps.defer;
+    this.logger = logger;
+    this.#boot = boot;
+    this.memberID = boot.memberID;
+    this.clusterID = boot.clusterID;
+    this.backend = boot.backend;
+    this.cluster = boot.cluster;
+    this.ready = new Promise((resolve, reject) => {
+      this.#resolveReady = resolve;
+      this.#rejectReady = reject;
+    });
+    // Whoever only waits for `failed` must not see an unhandled rejection.
+    this.ready.catch(() => undefined);
+    this.failed = new Promise((resolve) => {
+      this.#resolveFailed = resolve;
+    });
+    this.ids = new RequestIDGenerator(this.memberID, clock.wallMs());
+    this.header = new HeaderEncoder(this.clusterID, this.memberID);
+    this.alarms = new Alarms(this.backend);
+    this.quota = new Quota(this.backend, options.quotaBackendBytes);
+    this.#storageVersion = this.#readStorageVersion();
+    this.#consistentIndex = new ConsistentIndex(this.backend);
+    this.lessor = new Lessor({
+      backend: this.backend,
+      minTTL: minimumLeaseTTL(options.electionTicks, options.heartbeatIntervalMs),
+      metrics: deps.metrics,
+      checkpoints: options.leaseCheckpoint,
+      persistCheckpoints: () => true,
+      deleteKeys: (keys) => {
+        this.store.deleteKeys(keys);
+      },
+    });
+    this.store = new Store({ backend: this.backend, leases: this.lessor });
+    this.watchable = new WatchableStore(this.store);
+    this.raft = this.#makeRaftLoop(deps);
+    this.proposals = new Proposals({
+      clock,
+      ids: this.ids,
+      timeoutMs: requestTimeoutMs(options),
+      timeoutError: () => this.#timeoutError(),
+    });
+    this.counters = registerServerMetrics(deps.metrics, this);
+    this.reads = new LinearizableReads({
+      clock,
+      ids: this.ids,
+      timeoutMs: requestTimeoutMs(options),
+      ask: (context) => this.raft.node.readIndex(context),
+      appliedIndex: () => this.#entries.appliedIndex,
+      onSlow: (elapsedMs) => {
+        this.counters.slowReadIndexes.add();
+        logger.warn("waiting for ReadIndex response took too long, retrying", {
+          "retry-timeout": "500ms",
+          elapsed: `${elapsedMs.toFixed(0)}ms`,
+        });
+      },
+    });
+    this.#compaction = new CompactionRunner({
+      store: this.store,
+      backend: this.backend,
+      clock,
+      logger,
+      batchLimit: options.compactionBatchLimit,
+      sleepIntervalMs: options.compactionSleepIntervalMs,
+    });
+    this.#entries = new EntryApplier({
+      server: this,
+      consistentIndex: this.#consistentIndex,
+      confChanges: new ConfChangeApplier(this.raft.node, this.cluster, logger),
+      applier: new Applier(this, {
+        compactionScheduled: () => this.#compaction.start(),
+        clusterVersionChanged: () => this.#versions.check(),
+      }),
+      onFirstEntryOfTerm: () => this.#firstEntryOfTerm(),
+      onRemovedSelf: () => this.#fail(new Error("the member has been permanently removed")),
+      startIndex: boot.snapshotIndex,
+      startConfState: boot.storage.initialState().confState,
+    });
+    this.#expirer = new LeaseExpirer({
+      clock,
+      logger,
+      expired: this.counters.leaseExpired,
+      takeExpired: (nowMs, limit) => this.lessor.takeExpired(nowMs, limit),
+      propose: (field, body) => this.propose(field, body),
+      onScan: (nowMs) => this.#checkpointLeases(nowMs),
+    });
+    this.#versions = new VersionMonitor({
+      clock,
+      logger,
+      cluster: this.cluster,
+      isLeader: () => this.isLeader,
+      propose: (field, body) => this.propose(field, body),
+      storageVersion: () => this.#storageVersion,
+      setStorageVersion: (version) => this.#writeStorageVersion(version),
+    });
+    this.#snapshotter = new Snapshotter(
+      {
+        snapshotCount: options.snapshotCount,
+        catchUpEntries: options.catchUpEntries,
+        storage: boot.storage,
+        wal: boot.wal,
+        files: boot.snapshotFiles,
+        backend: this.backend,
+        cluster: this.cluster,
+        clock,
+        logger,
+      },
+      boot.snapshotIndex,
+    );
+    this.#autoCompactor = this.#makeAutoCompactor();
+    this.rpc = new RpcServer(this);
+    this.backend.onBeforeCommit = () => this.#consistentIndex.save();
+    this.backend.onFatal = (error) => this.#fail(error);
+  }
+
+  get term(): Term {
+    return this.raft.node.raft.term;
+  }
+
+  get leader(): MemberID {
+    return this.#leader;
+  }
+
+  get isLeader(): boolean {
+    return this.#leader === this.memberID;
+  }
+
+  get committedIndex(): Index {
+    return this.raft.node.raft.log.committed;
+  }
+
+  get appliedIndex(): Index {
+    return this.#entries.appliedIndex;
+  }
+
+  get confState(): ConfState {
+    return this.#entries.confState;
+  }
+
+  get storageVersion(): string | undefined {
+    return this.#storageVersion;
+  }
+
+  get refusal(): EtcdError | undefined {
+    if (this.#refusal !== undefined) return this.#refusal;
+    if (this.#storageFull) return new EtcdError("noSpace");
+    if (this.committedIndex - this.appliedIndex > MAX_COMMIT_APPLY_GAP) {
+      return new EtcdError("tooManyRequests");
+    }
+    return undefined;
+  }
+
+  flush(): void {
+    if (this.#stopping) return;
+    this.#proposeBatch();
+    this.reads.flush();
+    this.raft.process();
+  }
+
+  propose(field: number, body: Uint8Array): Promise<readonly Uint8Array[]> {
+    return new Promise((resolve, reject) => {
+      if (this.#stopping) {
+        reject(new EtcdError("stopped"));
+        return;
+      }
+      const built = this.proposals.build(field, body);
+      const request = decodeRequestBody(field, built.data, built.start, built.end);
+      this.proposals.submit(built, request, (outcome) => {
+        if (outcome.error !== undefined) reject(outcome.error);
+        else resolve(outcome.reply);
+      });
+      this.flush();
+    });
+  }
+
+  async hashByRevision(revision: Revision): Promise<KeyValueHash> {
+    const job = this.store.hashByRevision(revision);
+    for (;;) {
+      const result = job.step(HASH_RECORDS_PER_STEP);
+      if (result !== undefined) return result;
+      await new Promise<void>((resolve) => this.defer(resolve));
+      if (this.#stopping) {
+        job.close();
+        throw new EtcdError("stopped");
+      }
+    }
+  }
+
+  compactionDone(): Promise<void> {
+    return this.#compaction.done();
+  }
+
+  /** Stops raft, settles what waits with `server stopped`, and leaves the disk in order. */
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.#refusal = new EtcdError("stopped");
+    this.logger.info("closing etcd server", { name: this.options.name });
+    this.#ticker?.cancel();
+    this.#expirer.stop();
+    this.#versions.stop();
+    this.#compaction.stop();
+    this.#autoCompactor?.stop();
+    this.rpc.stop();
+    this.raft.stop();
+    this.#rejectReady(new EtcdError("stopped"));
+    this.proposals.failAll(new EtcdError("stopped"));
+    this.reads.failAll(new EtcdError("stopped"));
+    await this.#snapshotter.idle();
+    await this.backend.close();
+    await this.#boot.wal.close();
+    this.logger.info("closed etcd server", { name: this.options.name });
+  }
+
+  async #restore(): Promise<void> {
+    const steps = this.watchable.restoreSteps(this.backend, RESTORE_RECORDS_PER_STEP);
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) {
+        const { currentRevision, resumedCompaction } = step.value;
+        this.logger.info("kvstore restored", { "current-rev": currentRevision });
+        if (resumedCompaction !== undefined) {
+          this.logger.info("resume scheduled compaction", {
+            "scheduled-compact-revision": resumedCompaction,
+          });
+          this.#compaction.start();
+        }
+        return;
+      }
+      await new Promise<void>((resolve) => this.defer(resolve));
+    }
+  }
+
+  #run(): void {
+    const { logger, options } = this;
+    logger.info("starting etcd server", {
+      "local-member-id": formatID(this.memberID),
+      "local-server-version": SERVER_VERSION,
+      "cluster-version": this.cluster.version ?? "to_be_decided",
+    });
+    this.raft.process();
+    this.#advanceElection();
+    this.#tick();
+    this.#expirer.start();
+    this.#versions.start();
+    this.#autoCompactor?.start();
+    this.rpc.start();
+    this.#publish().catch((error: Error) => {
+      if (!this.#stopping) logger.warn("stopped publish", { error, name: options.name });
+    });
+  }
+
+  /** A member that is alone has nobody to wait for: its first election may come at once. */
+  #advanceElection(): void {
+    const { electionTicks, heartbeatIntervalMs, initialElectionTickAdvance } = this.options;
+    if (!initialElectionTickAdvance || this.cluster.members.length !== 1) return;
+    const ticks = electionTicks - 1;
+    this.logger.info("started as single-node; fast-forwarding election ticks", {
+      "local-member-id": formatID(this.memberID),
+      "forward-ticks": ticks,
+      "forward-duration": `${ticks * heartbeatIntervalMs}ms`,
+      "election-ticks": electionTicks,
+      "election-timeout": `${electionTicks * heartbeatIntervalMs}ms`,
+    });
+    this.raft.node.campaign();
+    this.raft.process();
+  }
+
+  #tick(): void {
+    this.#ticker = this.clock.setTimer(this.options.heartbeatIntervalMs, () => {
+      if (this.#stopping) return;
+      this.raft.node.tick();
+      this.flush();
+      this.#tick();
+    });
+  }
+
+  /** Tells the cluster this member's name and client URLs, until it has been applied. */
+  async #publish(): Promise<void> {
+    const { name, clientURLs } = this.options;
+    const request = ClusterMemberAttrSetRequest.create({
+      memberID: this.memberID,
+      memberAttributes: Attributes.create({ name, clientUrls: [...clientURLs] }),
+    });
+    const fields = {
+      "local-member-id": formatID(this.memberID),
+      "local-member-attributes": `{Name:${name} ClientURLs:[${clientURLs.join(" ")}]}`,
+      "publish-timeout": `${requestTimeoutMs(this.options) / 1000}s`,
+    };
+    while (!this.#stopping) {
+      try {
+        const body = ClusterMemberAttrSetRequest.encode(request);
+        await this.propose(RaftField.clusterMemberAttrSet, body);
+        this.logger.info("published local member to cluster through raft", {
+          ...fields,
+          "cluster-id": formatID(this.clusterID),
+        });
+        this.#resolveReady();
+        return;
+      } catch (error) {
+        if (this.#stopping) throw error;
+        this.logger.warn("failed to publish local member to cluster through raft", {
+          ...fields,
+          error,
+        });
+      }
+    }
+  }
+
+  #proposeBatch(): void {
+    if (!this.proposals.hasBatch) return;
+    const batch = this.proposals.takeBatch();
+    // Without a leader the proposals wait for one, up to their deadline.
+    if (this.raft.node.propose(batch) === "dropped") this.proposals.putBack(batch);
+  }
+
+  #makeRaftLoop(deps: ServerDeps): RaftLoop {
+    const { options } = this;
+    const boot = this.#boot;
+    const node = new RawNode({
+      id: this.memberID,
+      electionTicks: options.electionTicks,
+      heartbeatTicks: 1,
+      storage: boot.storage,
+      applied: boot.snapshotIndex,
+      asyncStorageWrites: true,
+      maxSizePerMsgBytes: MAX_SIZE_PER_MESSAGE_BYTES,
+      maxInflightMsgs: MAX_INFLIGHT_MESSAGES,
+      checkQuorum: true,
+      preVote: options.preVote,
+      random: deps.random,
+      logger: raftLogger(this.logger),
+    });
+    return new RaftLoop({
+      node,
+      id: this.memberID,
+      storage: boot.storage,
+      wal: boot.wal,
+      logger: this.logger,
+      defer: this.defer,
+      clock: this.clock,
+      handlers: {
+        apply: (entry) => this.#entries.apply(entry),
+        afterApply: () => this.#afterApply(),
+        canApply: () => this.#canApply(),
+        readStates: (states) => this.reads.confirm(states),
+        softState: (state) => this.#softStateChanged(state),
+        // A member that is alone sends nothing.
+        send: () => undefined,
+        storageFull: (full) => {
+          this.#storageFull = full;
+        },
+        fatal: (error) => this.#fail(error),
+      },
+    });
+  }
+
+  #canApply(): boolean {
+    if (!this.backend.congested) return true;
+    if (!this.#waitingForBackend) {
+      this.#waitingForBackend = true;
+      this.backend.waitUncongested().then(
+        () => {
+          this.#waitingForBackend = false;
+          this.raft.resumeApply();
+        },
+        (error: Error) => this.#fail(error),
+      );
+    }
+    return false;
+  }
+
+  #afterApply(): void {
+    this.backend.commitIfDue();
+    this.reads.applied();
+    this.rpc.applied();
+    this.#snapshotter.applied(
+      this.#entries.appliedIndex,
+      this.#entries.appliedTerm,
+      this.#entries.confState,
+    );
+  }
+
+  #softStateChanged(state: SoftState): void {
+    const previous = this.#leader;
+    this.#leader = state.lead;
+    if (state.lead !== NO_MEMBER && state.lead !== previous) {
+      this.counters.leaderChanges.add();
+      this.logger.info(
+        `raft.node: ${formatID(this.memberID)} elected leader ${formatID(state.lead)}`,
+        {
+          term: this.term,
+        },
+      );
+      this.reads.failAsked(new EtcdError("leaderChanged"));
+      this.defer(() => this.flush());
+    }
+    if (previous === this.memberID && state.lead !== this.memberID) this.lessor.demote();
+  }
+
+  /** The leader's first entry is applied, and with it everything of earlier terms. */
+  #firstEntryOfTerm(): void {
+    this.reads.askAgain();
+    if (!this.isLeader) return;
+    const extendMs = this.options.electionTicks * this.options.heartbeatIntervalMs;
+    this.lessor.promote(this.clock.nowMs(), extendMs);
+    this.defer(() => {
+      if (!this.#stopping) this.#versions.check();
+    });
+  }
+
+  #timeoutError(): EtcdError {
+    return new EtcdError(this.#leader === NO_MEMBER ? "timeoutDueToLeaderFail" : "timeout");
+  }
+
+  #fail(error: Error): void {
+    if (this.#stopping) return;
+    this.logger.error("the member cannot go on", { error });
+    this.#refusal = new EtcdError("stopped");
+    this.raft.stop();
+    this.#resolveFailed(error);
+  }
+
+  #makeAutoCompactor(): AutoCompactor | undefined {
+    const { autoCompactionMode, autoCompactionRetention } = this.options;
+    if (autoCompactionRetention === 0) return undefined;
+    return new AutoCompactor({
+      mode: autoCompactionMode,
+      retention: autoCompactionRetention,
+      clock: this.clock,
+      logger: this.logger,
+      currentRevision: () => this.store.currentRevision,
+      isLeader: () => this.isLeader,
+      compact: async (revision) => {
+        const request = CompactionRequest.create({ revision });
+        try {
+          await this.propose(RaftField.compaction, CompactionRequest.encode(request));
+        } catch (error) {
+          if (!(error instanceof EtcdError) || error.kind !== "compacted") throw error;
+        }
+      },
+    });
+  }
+
+  #checkpointLeases(nowMs: number): void {
+    const checkpoints = this.lessor.takeDueCheckpoints(nowMs);
+    if (checkpoints.length === 0) return;
+    const request = LeaseCheckpointRequest.create({ checkpoints });
+    const body = LeaseCheckpointRequest.encode(request);
+    this.propose(RaftField.leaseCheckpoint, body).catch((error: unknown) => {
+      if (!this.#stopping) this.logger.warn("failed to checkpoint leases", { error });
+    });
+  }
+
+  #readStorageVersion(): string | undefined {
+    const value = this.backend.get(META_BUCKET, STORAGE_VERSION_KEY);
+    return value === undefined ? undefined : utf8FromBytes(value);
+  }
+
+  #writeStorageVersion(version: string): void {
+    this.#storageVersion = version;
+    this.backend.put(META_BUCKET, STORAGE_VERSION_KEY, bytesFromUtf8(version));
+  }
+}

@@ -1,0 +1,9 @@
+export { BootstrapError } from "./bootstrap.ts";
+export { EtcdServer } from "./etcd-server.ts";
+export {
+  DEFAULT_QUOTA_BYTES,
+  type Defer,
+  requestTimeoutMs,
+  type ServerDeps,
+  type ServerOptions,
+} from "./options.ts";

@@ -1,0 +1,164 @@
+/**
+ * Linearizable reads without the log (Raft thesis 6.4): ask raft for a read index, wait until it
+ * is applied, then read locally. All reads that arrive while one question is under way share the
+ * next one.
+ *
+ * A question that gets no answer is repeated with a new context (etcd: every 500 ms), since the
+ * message may be lost; an answer to an older question is as good as one to the newest, because
+ * it was given after every read of its batch had arrived.
+ */
+import { EtcdError } from "../api/errors.ts";
+import type { RequestIDGenerator } from "../base/id-generator.ts";
+import type { Index } from "../base/ids.ts";
+import type { Clock, Timer } from "../env/index.ts";
+import type { ReadState } from "../raft/index.ts";
+
+/** Called once: without an error when a local read is now linearizable. */
+export type ReadReady = (error: EtcdError | undefined) => void;
+
+/** etcd's readIndexRetryTime. */
+const RETRY_INTERVAL_MS = 500;
+
+interface Batch {
+  readonly reads: ReadReady[];
+  /** The contexts asked for this batch, as latin1 strings. */
+  readonly contexts: Set<string>;
+  readonly startedMs: number;
+}
+
+export class LinearizableReads {
+  readonly #clock: Clock;
+  readonly #ids: RequestIDGenerator;
+  readonly #timeoutMs: number;
+  readonly #ask: (context: Uint8Array) => void;
+  readonly #appliedIndex: () => Index;
+  readonly #onSlow: (elapsedMs: number) => void;
+  #waiting: ReadReady[] = [];
+  #asked: Batch | undefined;
+  /** Confirmed batches whose index is not applied yet, in index order. */
+  #confirmed: { readonly index: Index; readonly reads: readonly ReadReady[] }[] = [];
+  #timer: Timer | undefined;
+
+  constructor(options: {
+    readonly clock: Clock;
+    readonly ids: RequestIDGenerator;
+    readonly timeoutMs: number;
+    /** Puts a read-index request into raft. */
+    readonly ask: (context: Uint8Array) => void;
+    readonly appliedIndex: () => Index;
+    /** A question had to be repeated. */
+    readonly onSlow: (elapsedMs: number) => void;
+  }) {
+    this.#clock = options.clock;
+    this.#ids = options.ids;
+    this.#timeoutMs = options.timeoutMs;
+    this.#ask = options.ask;
+    this.#appliedIndex = options.appliedIndex;
+    this.#onSlow = options.onSlow;
+  }
+
+  /** Queues a read; `flush` sends the question for all that were queued. */
+  add(ready: ReadReady): void {
+    this.#waiting.push(ready);
+  }
+
+  /** Starts a question when reads wait and none is under way. */
+  flush(): void {
+    if (this.#asked !== undefined || this.#waiting.length === 0) return;
+    this.#asked = {
+      reads: this.#waiting,
+      contexts: new Set(),
+      startedMs: this.#clock.nowMs(),
+    };
+    this.#waiting = [];
+    this.#send(this.#asked);
+  }
+
+  /** Raft's answers. */
+  confirm(states: readonly ReadState[]): void {
+    for (const state of states) {
+      const batch = this.#asked;
+      if (batch === undefined) continue;
+      const context = Buffer.from(state.requestContext).latin1Slice();
+      if (!batch.contexts.has(context)) continue;
+      this.#asked = undefined;
+      this.#timer?.cancel();
+      this.#timer = undefined;
+      if (state.index <= this.#appliedIndex()) settle(batch.reads, undefined);
+      else this.#confirmed.push({ index: state.index, reads: batch.reads });
+      this.flush();
+    }
+  }
+
+  /** Entries were applied: answers what waited for them. */
+  applied(): void {
+    if (this.#confirmed.length === 0) return;
+    const applied = this.#appliedIndex();
+    const ready = this.#confirmed.filter((batch) => batch.index <= applied);
+    if (ready.length === 0) return;
+    this.#confirmed = this.#confirmed.filter((batch) => batch.index > applied);
+    for (const batch of ready) settle(batch.reads, undefined);
+  }
+
+  /** The first entry of a term was committed: questions asked before may have been dropped. */
+  askAgain(): void {
+    if (this.#asked !== undefined) this.#send(this.#asked);
+  }
+
+  /** The leader went away; etcd answers `leader changed` so that clients try again. */
+  failAsked(error: EtcdError): void {
+    const batch = this.#asked;
+    if (batch === undefined) return;
+    this.#asked = undefined;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    settle(batch.reads, error);
+    this.flush();
+  }
+
+  failAll(error: EtcdError): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const reads = [
+      ...(this.#asked?.reads ?? []),
+      ...this.#waiting,
+      ...this.#confirmed.flatMap((batch) => batch.reads),
+    ];
+    this.#asked = undefined;
+    this.#waiting = [];
+    this.#confirmed = [];
+    settle(reads, error);
+  }
+
+  #send(batch: Batch): void {
+    const context = this.#newContext();
+    batch.contexts.add(context.latin1Slice());
+    this.#timer?.cancel();
+    this.#timer = this.#clock.setTimer(RETRY_INTERVAL_MS, () => this.#retry(batch));
+    this.#ask(context);
+  }
+
+  #retry(batch: Batch): void {
+    if (this.#asked !== batch) return;
+    const elapsedMs = this.#clock.nowMs() - batch.startedMs;
+    if (elapsedMs >= this.#timeoutMs) {
+      this.failAsked(new EtcdError("timeout"));
+      return;
+    }
+    this.#onSlow(elapsedMs);
+    this.#send(batch);
+  }
+
+  /** The request id, eight bytes big-endian. */
+  #newContext(): Buffer {
+    const id = this.#ids.next();
+    const context = Buffer.allocUnsafe(8);
+    context.writeUInt16BE(id.high16, 0);
+    context.writeUIntBE(id.low48, 2, 6);
+    return context;
+  }
+}
+
+function settle(reads: readonly ReadReady[], error: EtcdError | undefined): void {
+  for (const ready of reads) ready(error);
+}

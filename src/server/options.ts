@@ -1,0 +1,66 @@
+/**
+ * What a member is told (`ServerOptions`, plain data) and what it is given (`ServerDeps`, the
+ * world). `embed` makes both; the simulator makes them from its fakes.
+ */
+import type { Clock, Disk, Logger, Metrics, Random } from "../env/index.ts";
+
+/** Runs `fire` after the I/O callbacks of this turn (Node: `setImmediate`). */
+export type Defer = (fire: () => void) => void;
+
+export interface ServerDeps {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly defer: Defer;
+}
+
+export interface ServerOptions {
+  readonly name: string;
+  readonly dataDirectory: string;
+  /** Empty: `<data-dir>/member/wal`. */
+  readonly walDirectory: string;
+  /** Member name to its peer URLs. Used only when no WAL exists. */
+  readonly initialCluster: ReadonlyMap<string, readonly string[]>;
+  readonly initialClusterToken: string;
+  readonly clientURLs: readonly string[];
+  readonly peerURLs: readonly string[];
+  readonly heartbeatIntervalMs: number;
+  readonly electionTicks: number;
+  readonly preVote: boolean;
+  readonly initialElectionTickAdvance: boolean;
+  /** Applied entries between two snapshots on disk. */
+  readonly snapshotCount: number;
+  /** Entries kept in memory behind the applied index, for followers that catch up. */
+  readonly catchUpEntries: number;
+  /** 0 keeps all. */
+  readonly maxWals: number;
+  /** 0 keeps all. */
+  readonly maxSnapshots: number;
+  /** 0 means 2 GiB; negative disables the quota. */
+  readonly quotaBackendBytes: number;
+  readonly maxTxnOps: number;
+  readonly maxRequestBytes: number;
+  readonly backendBatchIntervalMs: number;
+  readonly backendBatchLimit: number;
+  readonly pageCacheBytes: number;
+  readonly autoCompactionMode: "periodic" | "revision";
+  /** Milliseconds (periodic) or revisions (revision); 0 is off. */
+  readonly autoCompactionRetention: number;
+  readonly compactionBatchLimit: number;
+  readonly compactionSleepIntervalMs: number;
+  readonly watchProgressNotifyIntervalMs: number;
+  readonly leaseCheckpoint: boolean;
+  readonly warningApplyDurationMs: number;
+  readonly unsafeNoFsync: boolean;
+  /** The health service answers NOT_SERVING while the db is being defragmented. */
+  readonly stopServiceOnDefrag: boolean;
+}
+
+export const DEFAULT_QUOTA_BYTES = 2 * 1024 * 1024 * 1024;
+
+/** How long a request may wait for consensus, as etcd: 5 s plus two election timeouts. */
+export function requestTimeoutMs(options: ServerOptions): number {
+  return 5000 + 2 * options.electionTicks * options.heartbeatIntervalMs;
+}

@@ -1,0 +1,158 @@
+/**
+ * Requests that went into raft and wait to be applied. An entry proposed here carries its
+ * proposal along, so that the applier needs neither to decode it again nor to look it up.
+ *
+ * Invariants: a proposal is settled exactly once, by the applied entry, a timeout or the stop of
+ * the member. A timeout says nothing about the fate of the write.
+ */
+import type { EtcdError } from "../api/errors.ts";
+import { type Entry, EntryType } from "../api/gen/raft.ts";
+import type { RequestIDGenerator } from "../base/id-generator.ts";
+import type { Clock, Timer } from "../env/index.ts";
+import { bodyOffset, encodeRaftRequest } from "./raft-request.ts";
+
+/** What applying an entry gave: an encoded response, or the error of etcd's table. */
+export type Outcome =
+  | { readonly error: undefined; readonly reply: readonly Uint8Array[] }
+  | { readonly error: EtcdError; readonly reply: undefined };
+
+export type Settle = (outcome: Outcome) => void;
+
+export interface Proposal {
+  readonly idLow: number;
+  /** Field number of the request in `InternalRaftRequest`. */
+  readonly field: number;
+  /** The decoded request, of the type that `field` says; it borrows the entry's data. */
+  readonly request: unknown;
+  readonly deadlineMs: number;
+  readonly settle: Settle;
+}
+
+/** An entry that remembers who waits for it. Same fields in the same order as a decoded entry. */
+export interface ProposedEntry extends Entry {
+  proposal?: Proposal | undefined;
+}
+
+/** Entry data that is not proposed yet, with the place of the request's body in it. */
+export interface BuiltRequest {
+  readonly field: number;
+  readonly data: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+  readonly idLow: number;
+}
+
+/** How often waiting proposals are checked for their deadline. */
+const TIMEOUT_CHECK_INTERVAL_MS = 100;
+
+export class Proposals {
+  readonly #clock: Clock;
+  readonly #ids: RequestIDGenerator;
+  readonly #timeoutMs: number;
+  readonly #timeoutError: () => EtcdError;
+  /** In the order of their deadlines, as all wait equally long. */
+  readonly #waiting = new Map<number, Proposal>();
+  #batch: ProposedEntry[] = [];
+  #timer: Timer | undefined;
+
+  constructor(options: {
+    readonly clock: Clock;
+    readonly ids: RequestIDGenerator;
+    readonly timeoutMs: number;
+    /** Chooses the words at the moment of a timeout (leader lost, connection lost ...). */
+    readonly timeoutError: () => EtcdError;
+  }) {
+    this.#clock = options.clock;
+    this.#ids = options.ids;
+    this.#timeoutMs = options.timeoutMs;
+    this.#timeoutError = options.timeoutError;
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.size;
+  }
+
+  /**
+   * Embeds the request in entry data, of its own memory. Nothing is queued: decode the request out
+   * of `data` and check it, then `submit`.
+   */
+  build(field: number, body: Uint8Array): BuiltRequest {
+    const id = this.#ids.next();
+    const data = encodeRaftRequest(field, body, id);
+    const start = bodyOffset(field, body.length);
+    return { field, data, start, end: start + body.length, idLow: id.low48 };
+  }
+
+  /** Queues a request for the next `takeBatch`. `request` is what was decoded out of it. */
+  submit(built: BuiltRequest, request: unknown, settle: Settle): void {
+    const deadlineMs = this.#clock.nowMs() + this.#timeoutMs;
+    const { field, data, idLow } = built;
+    const proposal: Proposal = { idLow, field, request, deadlineMs, settle };
+    this.#waiting.set(idLow, proposal);
+    this.#batch.push({ type: EntryType.EntryNormal, term: 0, index: 0, data, proposal });
+    if (this.#timer === undefined) this.#arm();
+  }
+
+  get hasBatch(): boolean {
+    return this.#batch.length > 0;
+  }
+
+  /** Returns a batch that raft would not take; it goes first next time. */
+  putBack(batch: readonly ProposedEntry[]): void {
+    this.#batch = [...batch.filter((entry) => this.#isWaiting(entry)), ...this.#batch];
+  }
+
+  #isWaiting(entry: ProposedEntry): boolean {
+    return entry.proposal !== undefined && this.#waiting.has(entry.proposal.idLow);
+  }
+
+  takeBatch(): ProposedEntry[] {
+    const batch = this.#batch;
+    this.#batch = [];
+    return batch;
+  }
+
+  /** The proposal that an applied entry belongs to, if it is one of ours and still waits. */
+  take(entry: ProposedEntry): Proposal | undefined {
+    const proposal = entry.proposal;
+    if (proposal === undefined) return undefined;
+    // The log keeps entries for followers; what they carry must not live as long.
+    entry.proposal = undefined;
+    return this.#waiting.delete(proposal.idLow) ? proposal : undefined;
+  }
+
+  /** The same for an entry that came back from another member. */
+  takeByID(idLow: number, idHigh: number): Proposal | undefined {
+    if (idHigh !== this.#ids.high16) return undefined;
+    const proposal = this.#waiting.get(idLow);
+    if (proposal !== undefined) this.#waiting.delete(idLow);
+    return proposal;
+  }
+
+  /** Settles everything that waits, as when the member stops. */
+  failAll(error: EtcdError): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    this.#batch = [];
+    for (const proposal of waiting) proposal.settle({ error, reply: undefined });
+  }
+
+  #arm(): void {
+    this.#timer = this.#clock.setTimer(TIMEOUT_CHECK_INTERVAL_MS, () => {
+      this.#timer = undefined;
+      this.#expire();
+      if (this.#waiting.size > 0) this.#arm();
+    });
+  }
+
+  #expire(): void {
+    const now = this.#clock.nowMs();
+    for (const [idLow, proposal] of this.#waiting) {
+      if (proposal.deadlineMs > now) return;
+      this.#waiting.delete(idLow);
+      proposal.settle({ error: this.#timeoutError(), reply: undefined });
+    }
+  }
+}

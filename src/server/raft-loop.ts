@@ -1,0 +1,251 @@
+/**
+ * Drives the raft core: takes what it asks for (`Ready`), gives entries to the WAL, messages to
+ * the network and committed entries to the applier, and steps the answers back in.
+ *
+ * The core runs with asynchronous storage writes: while one batch of entries is being synced, the
+ * next is collected, sent to the followers and queued behind it, and committed entries are applied
+ * meanwhile. The WAL joins what waits into one write and one sync (group commit).
+ *
+ * Invariants:
+ * - A response that raft attached to a storage write is stepped only after that write is durable.
+ * - Entries are applied in log order, each once, in synchronous stretches.
+ * - After a failed sync nothing is acknowledged any more: `onFatal` stops the member.
+ */
+import type { Entry, Message } from "../api/gen/raft.ts";
+import type { Index, MemberID } from "../base/ids.ts";
+import type { Clock, Logger } from "../env/index.ts";
+import {
+  APPEND_THREAD,
+  APPLY_THREAD,
+  type MemoryStorage,
+  type RawNode,
+  type Ready,
+  type ReadState,
+  type SoftState,
+} from "../raft/index.ts";
+import { type Wal, WalError } from "../wal/index.ts";
+import type { Defer } from "./options.ts";
+
+export interface RaftLoopHandlers {
+  /** Applies one committed entry. Must not throw for any entry that a correct member proposed. */
+  apply(entry: Entry): void;
+  /** After a run of entries was applied in one stretch. */
+  afterApply(): void;
+  /** False while the backend cannot take more; `resumeApply` is called when it can. */
+  canApply(): boolean;
+  readStates(states: readonly ReadState[]): void;
+  softState(state: SoftState): void;
+  send(message: Message): void;
+  /** The disk of the WAL has become full, or has space again. What was under way waits. */
+  storageFull(full: boolean): void;
+  fatal(error: Error): void;
+}
+
+interface ApplyTask {
+  readonly entries: readonly Entry[];
+  /** Index into `entries` of the next one to apply. */
+  next: number;
+  readonly responses: readonly Message[];
+}
+
+/** What one `Ready` wants on disk, and what may be said once it is there. */
+interface AppendTask {
+  /** Counts up: the order in which raft asked. */
+  readonly sequence: number;
+  readonly ready: Ready;
+  readonly responses: readonly Message[];
+}
+
+/** Pause between attempts to write to a full disk. */
+const STORAGE_RETRY_INTERVAL_MS = 200;
+
+/** Entries applied before the loop lets sockets be served; about 10 ms of work. */
+const MAX_ENTRIES_PER_STRETCH = 1500;
+
+export class RaftLoop {
+  readonly node: RawNode;
+  readonly #id: MemberID;
+  readonly #storage: MemoryStorage;
+  readonly #wal: Wal;
+  readonly #handlers: RaftLoopHandlers;
+  readonly #logger: Logger;
+  readonly #defer: Defer;
+  readonly #clock: Clock;
+  #sequence = 0;
+  /** Waits for space on the disk; empty in normal operation. */
+  #unsaved: AppendTask[] = [];
+  /** Last index given to the WAL. It has fewer entries once it gave up a batch for lack of space. */
+  #savedIndex: Index;
+  readonly #applyTasks: ApplyTask[] = [];
+  #processing = false;
+  #applyScheduled = false;
+  #pendingSaves = 0;
+  #stopped = false;
+
+  constructor(options: {
+    readonly node: RawNode;
+    readonly id: MemberID;
+    readonly storage: MemoryStorage;
+    readonly wal: Wal;
+    readonly handlers: RaftLoopHandlers;
+    readonly logger: Logger;
+    readonly defer: Defer;
+    readonly clock: Clock;
+  }) {
+    this.node = options.node;
+    this.#id = options.id;
+    this.#storage = options.storage;
+    this.#wal = options.wal;
+    this.#handlers = options.handlers;
+    this.#logger = options.logger;
+    this.#defer = options.defer;
+    this.#clock = options.clock;
+    this.#savedIndex = options.wal.lastIndex;
+  }
+
+  /** True when nothing waits for the disk or the applier. */
+  get idle(): boolean {
+    return this.#pendingSaves === 0 && this.#unsaved.length === 0 && this.#applyTasks.length === 0;
+  }
+
+  /** Takes every `Ready` that the core has. Call after anything was put into it. */
+  process(): void {
+    if (this.#processing || this.#stopped) return;
+    this.#processing = true;
+    try {
+      while (this.node.hasReady()) {
+        this.#handle(this.node.ready());
+        this.#applyNow();
+      }
+    } finally {
+      this.#processing = false;
+    }
+  }
+
+  /** The backend can take more entries again. */
+  resumeApply(): void {
+    if (this.#stopped) return;
+    this.#applyNow();
+    this.process();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  #handle(ready: Ready): void {
+    if (ready.softState !== undefined) this.#handlers.softState(ready.softState);
+    if (ready.readStates.length > 0) this.#handlers.readStates(ready.readStates);
+    for (const message of ready.messages) {
+      if (message.to === APPEND_THREAD) this.#append(ready, message);
+      else if (message.to === APPLY_THREAD) {
+        this.#applyTasks.push({
+          entries: message.entries,
+          next: 0,
+          responses: message.responses,
+        });
+      } else this.#handlers.send(message);
+    }
+  }
+
+  #append(ready: Ready, message: Message): void {
+    if (ready.hardState !== undefined) this.#storage.setHardState(ready.hardState);
+    if (ready.entries.length > 0) this.#storage.append(ready.entries);
+    const task = { sequence: this.#sequence++, ready, responses: message.responses };
+    // A log that gave up a batch must not get what comes behind it: that would leave a gap.
+    if (this.#unsaved.length > 0 || this.#wal.lastIndex !== this.#savedIndex) {
+      this.#keepUnsaved(task);
+    } else this.#save(task);
+  }
+
+  #save(task: AppendTask): void {
+    const { hardState, entries } = task.ready;
+    this.#pendingSaves++;
+    const saved = this.#wal.save(hardState, entries);
+    this.#savedIndex = this.#wal.lastIndex;
+    saved.then(
+      () => {
+        this.#pendingSaves--;
+        if (this.#stopped) return;
+        this.#stepAll(task.responses);
+        this.process();
+      },
+      (error: Error) => {
+        this.#pendingSaves--;
+        if (this.#stopped) return;
+        if (error instanceof WalError && error.code === "no-space") this.#keepUnsaved(task);
+        else this.#handlers.fatal(error);
+      },
+    );
+  }
+
+  /** Nothing of a refused batch is on disk and nothing of it was acknowledged: it is tried again. */
+  #keepUnsaved(task: AppendTask): void {
+    this.#unsaved.push(task);
+    if (this.#unsaved.length > 1) return;
+    this.#handlers.storageFull(true);
+    this.#retryLater();
+  }
+
+  #retryLater(): void {
+    this.#clock.setTimer(STORAGE_RETRY_INTERVAL_MS, () => {
+      if (this.#stopped) return;
+      if (this.#pendingSaves > 0) {
+        this.#retryLater();
+        return;
+      }
+      const tasks = this.#unsaved.sort((a, b) => a.sequence - b.sequence);
+      this.#unsaved = [];
+      this.#handlers.storageFull(false);
+      for (const task of tasks) this.#save(task);
+    });
+  }
+
+  #applyNow(): void {
+    if (this.#applyScheduled) return;
+    let budget = MAX_ENTRIES_PER_STRETCH;
+    let applied = false;
+    for (let task = this.#applyTasks[0]; task !== undefined; task = this.#applyTasks[0]) {
+      if (!this.#handlers.canApply()) break;
+      if (budget === 0) {
+        this.#applyLater();
+        break;
+      }
+      const end = Math.min(task.entries.length, task.next + budget);
+      budget -= end - task.next;
+      while (task.next < end) {
+        const entry = task.entries[task.next++];
+        if (entry !== undefined) this.#handlers.apply(entry);
+      }
+      applied = true;
+      if (task.next === task.entries.length) {
+        this.#applyTasks.shift();
+        this.#stepAll(task.responses);
+      }
+    }
+    if (applied) this.#handlers.afterApply();
+  }
+
+  #applyLater(): void {
+    this.#applyScheduled = true;
+    this.#defer(() => {
+      this.#applyScheduled = false;
+      if (this.#stopped) return;
+      this.#applyNow();
+      this.process();
+    });
+  }
+
+  #stepAll(messages: readonly Message[]): void {
+    for (const message of messages) {
+      if (message.to !== this.#id) {
+        this.#handlers.send(message);
+        continue;
+      }
+      const error = this.node.step(message);
+      if (error !== undefined) {
+        this.#logger.debug("raft refused a local response", { error: String(error) });
+      }
+    }
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * The member as the transport sees it: encoded requests in, encoded replies out. One batch of calls
+ * is taken apart to the services and then given to raft together.
+ */
+import { EtcdError, StatusCode } from "../api/errors.ts";
+import { METHOD, METHODS } from "../api/rpc-table.ts";
+import type { Call, RpcService, StreamCall, UnaryCall } from "../env/index.ts";
+import { NO_MEMBER } from "../raft/index.ts";
+import type { ServerContext } from "./context.ts";
+import { ClusterService } from "./services/cluster.ts";
+import { HealthService } from "./services/health.ts";
+import { KeyValueService } from "./services/kv.ts";
+import { LeaseService } from "./services/lease.ts";
+import { MaintenanceService } from "./services/maintenance.ts";
+import { RangeStreamService } from "./services/range-stream.ts";
+import { failWith, statusOf } from "./services/reply.ts";
+import { WatchService } from "./services/watch.ts";
+
+type UnaryHandler = (call: UnaryCall) => void;
+type StreamHandler = (call: StreamCall) => void;
+
+export class RpcServer implements RpcService {
+  readonly #server: ServerContext;
+  readonly #watch: WatchService;
+  readonly #lease: LeaseService;
+  readonly #health: HealthService;
+  readonly #unary: (UnaryHandler | undefined)[] = METHODS.map(() => undefined);
+  readonly #stream: (StreamHandler | undefined)[] = METHODS.map(() => undefined);
+
+  constructor(server: ServerContext) {
+    this.#server = server;
+    this.#watch = new WatchService(server);
+    this.#health = new HealthService();
+    const kv = new KeyValueService(server);
+    const rangeStream = new RangeStreamService(server);
+    this.#lease = new LeaseService(server);
+    const lease = this.#lease;
+    const cluster = new ClusterService(server);
+    const maintenance = new MaintenanceService(server, (running) => {
+      if (server.options.stopServiceOnDefrag) this.#health.setServing(!running);
+    });
+    this.#unary[METHOD.Range] = (call) => kv.range(call);
+    this.#unary[METHOD.Put] = (call) => kv.put(call);
+    this.#unary[METHOD.DeleteRange] = (call) => kv.deleteRange(call);
+    this.#unary[METHOD.Txn] = (call) => kv.txn(call);
+    this.#unary[METHOD.Compact] = (call) => kv.compact(call);
+    this.#unary[METHOD.LeaseGrant] = (call) => lease.grant(call);
+    this.#unary[METHOD.LeaseRevoke] = (call) => lease.revoke(call);
+    this.#unary[METHOD.LeaseTimeToLive] = (call) => lease.timeToLive(call);
+    this.#unary[METHOD.LeaseLeases] = (call) => lease.leases(call);
+    this.#unary[METHOD.MemberList] = (call) => cluster.memberList(call);
+    this.#unary[METHOD.Status] = (call) => maintenance.status(call);
+    this.#unary[METHOD.Alarm] = (call) => maintenance.alarm(call);
+    this.#unary[METHOD.Defragment] = (call) => maintenance.defragment(call);
+    this.#unary[METHOD.Hash] = (call) => maintenance.hash(call);
+    this.#unary[METHOD.HashKV] = (call) => maintenance.hashKV(call);
+    this.#unary[METHOD.MoveLeader] = (call) => maintenance.moveLeader(call);
+    this.#unary[METHOD.HealthCheck] = (call) => this.#health.check(call);
+    this.#stream[METHOD.Watch] = (call) => this.#watch.watch(call);
+    this.#stream[METHOD.LeaseKeepAlive] = (call) => lease.keepAlive(call);
+    this.#stream[METHOD.Snapshot] = (call) => maintenance.snapshot(call);
+    this.#stream[METHOD.RangeStream] = (call) => rangeStream.rangeStream(call);
+    this.#stream[METHOD.HealthWatch] = (call) => this.#health.watch(call);
+  }
+
+  start(): void {
+    this.#watch.start();
+  }
+
+  /** Ends all open streams; unary calls in flight are answered by the server as it stops. */
+  stop(): void {
+    this.#watch.stop();
+    this.#lease.stop();
+    this.#health.stop();
+  }
+
+  /** Entries were applied: watchers may have fallen behind. */
+  applied(): void {
+    this.#watch.applied();
+  }
+
+  unary(calls: readonly UnaryCall[]): void {
+    for (const call of calls) this.#handle(call);
+    this.#server.flush();
+  }
+
+  stream(call: StreamCall): void {
+    const handler = this.#stream[call.method];
+    if (handler === undefined) {
+      call.finish(StatusCode.UNIMPLEMENTED, unimplemented(call));
+      return;
+    }
+    if (this.#lacksLeader(call)) {
+      const status = statusOf(new EtcdError("noLeader"));
+      call.finish(status.code, status.message);
+      return;
+    }
+    handler(call);
+  }
+
+  /** A call that is refused does not disturb the others of its batch. */
+  #handle(call: UnaryCall): void {
+    const handler = this.#unary[call.method];
+    if (handler === undefined) {
+      call.fail(StatusCode.UNIMPLEMENTED, unimplemented(call));
+      return;
+    }
+    try {
+      if (this.#lacksLeader(call)) throw new EtcdError("noLeader");
+      handler(call);
+    } catch (error) {
+      failWith(call, error);
+    }
+  }
+
+  /** The client asks not to be served by a member that is cut off. */
+  #lacksLeader(call: Call): boolean {
+    return this.#server.leader === NO_MEMBER && call.metadata("hasleader") === "true";
+  }
+}
+
+function unimplemented(call: Call): string {
+  const method = METHODS[call.method];
+  return `unknown method ${method?.name ?? call.method} for service ${method?.service ?? ""}`;
+}

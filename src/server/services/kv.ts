@@ -1,0 +1,226 @@
+/**
+ * The KV service: checks a request, then reads locally or sends it through raft.
+ *
+ * Requests are decoded from the bytes that go into the log (writes) or from a copy (reads that
+ * wait), since a call's body is only borrowed.
+ */
+import { EtcdError, StatusCode } from "../../api/errors.ts";
+import {
+  AlarmRequest,
+  AlarmRequest_AlarmAction,
+  AlarmType,
+  CompactionRequest,
+  DeleteRangeRequest,
+  PutRequest,
+  RangeRequest,
+  TxnRequest,
+} from "../../api/gen/rpc.ts";
+import type { MessageType } from "../../api/message-type.ts";
+import { copyBytes } from "../../base/bytes.ts";
+import type { UnaryCall } from "../../env/index.ts";
+import {
+  checkDeleteRange,
+  checkPut,
+  checkRange,
+  checkTxn,
+  encodeRangeChunks,
+  encodeRangeResponse,
+  encodeTxnResponse,
+  executeRange,
+  executeTxn,
+  isTxnReadonly,
+  isTxnSerializable,
+  RangeExecution,
+  type RangeResult,
+  sizeRangeResponse,
+} from "../../mvcc/index.ts";
+import type { ServerContext } from "../context.ts";
+import { putCost, txnCost } from "../quota.ts";
+import { RaftField } from "../raft-request.ts";
+import { failWith, finish } from "./reply.ts";
+
+/** Records that a range reads before other requests get a turn. */
+const RANGE_RECORDS_PER_STEP = 2500;
+/** Looking keys up is one step, reading their records another. */
+const RANGE_STEPS_PER_TURN = 2;
+/** Larger range responses leave in pieces of this size. */
+const RESPONSE_CHUNK_BYTES = 1024 * 1024;
+/** gRPC's largest message, which etcd's server allows itself to send. */
+const MAX_SEND_BYTES = 2 ** 31 - 1;
+
+export class KeyValueService {
+  readonly #server: ServerContext;
+  #raisingNoSpace = false;
+
+  constructor(server: ServerContext) {
+    this.#server = server;
+  }
+
+  range(call: UnaryCall): void {
+    const borrowed = RangeRequest.decode(call.body);
+    checkRange(borrowed);
+    if (borrowed.serializable) {
+      this.#executeRange(call, borrowed);
+      return;
+    }
+    const request = RangeRequest.decode(copyBytes(call.body));
+    this.#server.reads.add((error) => {
+      if (error !== undefined) failWith(call, error);
+      else if (!call.cancelled) this.#executeRange(call, request);
+    });
+  }
+
+  put(call: UnaryCall): void {
+    this.#propose(call, RaftField.put, PutRequest, (request) => {
+      checkPut(request);
+      this.#checkQuota(putCost(request));
+    });
+  }
+
+  deleteRange(call: UnaryCall): void {
+    this.#propose(call, RaftField.deleteRange, DeleteRangeRequest, checkDeleteRange);
+  }
+
+  txn(call: UnaryCall): void {
+    const borrowed = TxnRequest.decode(call.body);
+    const { maxTxnOps } = this.#server.options;
+    checkTxn(borrowed, { maxTxnOps });
+    if (isTxnReadonly(borrowed)) {
+      this.#readOnlyTxn(call, isTxnSerializable(borrowed));
+      return;
+    }
+    this.#propose(call, RaftField.txn, TxnRequest, (request) => {
+      this.#checkQuota(txnCost(request));
+    });
+  }
+
+  /** With `physical`, the answer waits until the old revisions are gone for good. */
+  compact(call: UnaryCall): void {
+    const { physical } = CompactionRequest.decode(call.body);
+    const server = this.#server;
+    this.#refuseIfNeeded();
+    server.propose(RaftField.compaction, copyBytes(call.body)).then(
+      (reply) => {
+        if (!physical) {
+          call.replyParts(reply);
+          return;
+        }
+        server.compactionDone().then(
+          () => call.replyParts(reply),
+          (error: unknown) => failWith(call, error),
+        );
+      },
+      (error: unknown) => failWith(call, error),
+    );
+  }
+
+  /** A single key is read at once; a range in slices, so that it holds nobody up. */
+  #executeRange(call: UnaryCall, request: RangeRequest): void {
+    try {
+      const { store } = this.#server;
+      if (request.rangeEnd.length === 0) this.#replyRange(call, executeRange(store, request));
+      else this.#stepRange(call, new RangeExecution(store, request));
+    } catch (error) {
+      failWith(call, error);
+    }
+  }
+
+  #stepRange(call: UnaryCall, execution: RangeExecution): void {
+    for (let step = 0; step < RANGE_STEPS_PER_TURN; step++) {
+      const result = execution.step(RANGE_RECORDS_PER_STEP);
+      if (result !== undefined) {
+        this.#replyRange(call, result);
+        return;
+      }
+    }
+    this.#server.defer(() => {
+      if (call.cancelled) {
+        execution.close();
+        return;
+      }
+      try {
+        this.#stepRange(call, execution);
+      } catch (error) {
+        execution.close();
+        failWith(call, error);
+      }
+    });
+  }
+
+  #replyRange(call: UnaryCall, result: RangeResult): void {
+    const header = this.#server.header.encode(result.revision, this.#server.term);
+    const size = sizeRangeResponse(header, result);
+    if (size > MAX_SEND_BYTES) {
+      const text = `grpc: trying to send message larger than max (${size} vs. ${MAX_SEND_BYTES})`;
+      call.fail(StatusCode.RESOURCE_EXHAUSTED, text);
+    } else if (size <= RESPONSE_CHUNK_BYTES) call.reply(encodeRangeResponse(header, result));
+    else call.replyParts([...encodeRangeChunks(header, result, RESPONSE_CHUNK_BYTES)]);
+  }
+
+  #readOnlyTxn(call: UnaryCall, serializable: boolean): void {
+    const request = TxnRequest.decode(copyBytes(call.body));
+    const execute = () => {
+      try {
+        const result = executeTxn(this.#server.store, request);
+        const header = this.#server.header.encode(result.revision, this.#server.term);
+        call.reply(encodeTxnResponse(header, result));
+      } catch (error) {
+        failWith(call, error);
+      }
+    };
+    if (serializable) {
+      execute();
+      return;
+    }
+    this.#server.reads.add((error) => {
+      if (error !== undefined) failWith(call, error);
+      else if (!call.cancelled) execute();
+    });
+  }
+
+  #propose<T>(
+    call: UnaryCall,
+    field: RaftField,
+    codec: MessageType<T>,
+    check: (request: T) => void,
+  ): void {
+    const { proposals } = this.#server;
+    const built = proposals.build(field, call.body);
+    const request = codec.decode(built.data, built.start, built.end);
+    check(request);
+    this.#refuseIfNeeded();
+    if (built.data.length > this.#server.options.maxRequestBytes) {
+      throw new EtcdError("requestTooLarge");
+    }
+    proposals.submit(built, request, (outcome) => finish(call, outcome));
+  }
+
+  #refuseIfNeeded(): void {
+    const { refusal } = this.#server;
+    if (refusal !== undefined) throw refusal;
+  }
+
+  /** A request that would not fit is refused before it costs log space, and the alarm is raised. */
+  #checkQuota(costBytes: number): void {
+    const { quota, alarms } = this.#server;
+    if (quota.available(costBytes)) return;
+    if (!alarms.has(AlarmType.NOSPACE)) this.#raiseNoSpace();
+    throw new EtcdError("noSpace");
+  }
+
+  #raiseNoSpace(): void {
+    if (this.#raisingNoSpace) return;
+    this.#raisingNoSpace = true;
+    const request = AlarmRequest.create({
+      memberID: this.#server.memberID,
+      action: AlarmRequest_AlarmAction.ACTIVATE,
+      alarm: AlarmType.NOSPACE,
+    });
+    this.#server
+      .propose(RaftField.alarm, AlarmRequest.encode(request))
+      .catch((error: unknown) => this.#server.logger.warn("failed to raise alarm", { error }))
+      .finally(() => {
+        this.#raisingNoSpace = false;
+      });
+  }
+}

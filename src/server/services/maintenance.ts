@@ -1,0 +1,236 @@
+/**
+ * The Maintenance service of one member: status, alarms, hashes, backup, defragmentation.
+ */
+import { createHash } from "node:crypto";
+import { EtcdError, StatusCode } from "../../api/errors.ts";
+import {
+  type AlarmMember,
+  AlarmRequest,
+  AlarmRequest_AlarmAction,
+  AlarmType,
+  DefragmentResponse,
+  HashKVRequest,
+  HashKVResponse,
+  HashResponse,
+  ResponseHeader,
+  SnapshotResponse,
+  StatusResponse,
+} from "../../api/gen/rpc.ts";
+import { SERVER_VERSION } from "../../api/version.ts";
+import { copyBytes, utf8FromBytes } from "../../base/bytes.ts";
+import type { Revision } from "../../base/ids.ts";
+import type { StreamCall, UnaryCall } from "../../env/index.ts";
+import { NO_MEMBER } from "../../raft/index.ts";
+import type { ServerContext } from "../context.ts";
+import { RaftField } from "../raft-request.ts";
+import { failWith, statusOf } from "./reply.ts";
+
+/** Size of the blobs of a snapshot stream, as etcd's. */
+const SNAPSHOT_BLOB_BYTES = 32 * 1024;
+/** A snapshot reader that lags this far makes the stream wait. */
+const SNAPSHOT_BUFFER_BYTES = 1024 * 1024;
+
+export class MaintenanceService {
+  readonly #server: ServerContext;
+  readonly #onDefragment: (running: boolean) => void;
+
+  /** `onDefragment` lets the health service say that the member is busy. */
+  constructor(server: ServerContext, onDefragment: (running: boolean) => void) {
+    this.#server = server;
+    this.#onDefragment = onDefragment;
+  }
+
+  status(call: UnaryCall): void {
+    const server = this.#server;
+    const errors: string[] = [];
+    if (server.leader === NO_MEMBER) errors.push("etcdserver: no leader");
+    for (const alarm of server.alarms.list(AlarmType.NONE)) errors.push(alarmText(alarm));
+    call.reply(
+      StatusResponse.encode(
+        StatusResponse.create({
+          header: this.#header(),
+          version: SERVER_VERSION,
+          dbSize: server.backend.sizeBytes,
+          leader: server.leader,
+          raftIndex: server.committedIndex,
+          raftTerm: server.term,
+          raftAppliedIndex: server.appliedIndex,
+          errors,
+          dbSizeInUse: server.backend.sizeInUseBytes,
+          isLearner: server.cluster.local?.isLearner ?? false,
+          storageVersion: server.storageVersion ?? "",
+          dbSizeQuota: Number.isFinite(server.quota.limitBytes)
+            ? server.quota.limitBytes
+            : server.options.quotaBackendBytes,
+          downgradeInfo: {
+            enabled: server.cluster.downgrade.enabled,
+            targetVersion: server.cluster.downgrade.targetVersion,
+          },
+        }),
+      ),
+    );
+  }
+
+  /** Reads answer at once; changes go through raft, since all members must agree on alarms. */
+  alarm(call: UnaryCall): void {
+    const request = AlarmRequest.decode(call.body);
+    const { refusal } = this.#server;
+    if (request.action !== AlarmRequest_AlarmAction.GET && refusal !== undefined) {
+      failWith(call, refusal);
+      return;
+    }
+    this.#server.propose(RaftField.alarm, copyBytes(call.body)).then(
+      (reply) => call.replyParts(reply),
+      (error: unknown) => failWith(call, error),
+    );
+  }
+
+  defragment(call: UnaryCall): void {
+    const { logger, backend } = this.#server;
+    logger.info("starting defragment");
+    this.#onDefragment(true);
+    backend.defragment().then(
+      () => {
+        this.#onDefragment(false);
+        logger.info("finished defragment");
+        call.reply(DefragmentResponse.encode(DefragmentResponse.create()));
+      },
+      (error: unknown) => {
+        this.#onDefragment(false);
+        logger.warn("failed to defragment", { error });
+        failWith(call, error);
+      },
+    );
+  }
+
+  hash(call: UnaryCall): void {
+    const { backend, store } = this.#server;
+    const revision = store.currentRevision;
+    backend.hash(isIgnoredInHash).then(
+      (hash) => {
+        const header = this.#header(revision);
+        call.reply(HashResponse.encode(HashResponse.create({ header, hash })));
+      },
+      (error: unknown) => failWith(call, error),
+    );
+  }
+
+  hashKV(call: UnaryCall): void {
+    const request = HashKVRequest.decode(call.body);
+    this.#server.hashByRevision(request.revision).then(
+      ({ hash, compactRevision, revision }) => {
+        const header = this.#header();
+        const fields = { header, hash, compactRevision, hashRevision: revision };
+        call.reply(HashKVResponse.encode(HashKVResponse.create(fields)));
+      },
+      (error: unknown) => failWith(call, error),
+    );
+  }
+
+  /** A single member has nobody to hand leadership to; the leader itself is a bad transferee. */
+  moveLeader(call: UnaryCall): void {
+    failWith(call, new EtcdError(this.#server.isLeader ? "badLeaderTransferee" : "notLeader"));
+  }
+
+  /**
+   * Streams the db file, then its SHA-256 in a last message, so that the reader can tell a whole
+   * snapshot from a cut one.
+   */
+  snapshot(call: StreamCall): void {
+    const reader = new SlowReaderGate(call);
+    this.#sendSnapshot(call, reader).then(
+      () => call.finish(StatusCode.OK, ""),
+      (error: unknown) => {
+        const status = statusOf(error);
+        this.#server.logger.warn("failed to send database snapshot", { error: status.message });
+        call.finish(status.code, status.message);
+      },
+    );
+  }
+
+  async #sendSnapshot(call: StreamCall, reader: SlowReaderGate): Promise<void> {
+    const { backend, logger, clock, storageVersion } = this.#server;
+    const version = storageVersion ?? "";
+    const started = clock.nowMs();
+    const snapshot = await backend.openSnapshot();
+    try {
+      const total = snapshot.sizeBytes;
+      const fields = { "total-bytes": total, "storage-version": version };
+      logger.info("sending database snapshot to client", fields);
+      const digest = createHash("sha256");
+      let sent = 0;
+      for await (const blob of snapshot.chunks(SNAPSHOT_BLOB_BYTES)) {
+        digest.update(blob);
+        sent += blob.length;
+        call.send(snapshotMessage(total - sent, blob, version));
+        if (!(await reader.ready())) return;
+      }
+      const sum = digest.digest();
+      logger.info("sending database sha256 checksum to client", {
+        "total-bytes": total,
+        "checksum-size": sum.length,
+      });
+      call.send(snapshotMessage(0, sum, version));
+      const took = `${((clock.nowMs() - started) / 1000).toFixed(3)}s`;
+      logger.info("successfully sent database snapshot to client", { ...fields, took });
+    } finally {
+      snapshot.close();
+    }
+  }
+
+  #header(revision: Revision = this.#server.store.currentRevision): ResponseHeader {
+    return ResponseHeader.create({
+      clusterId: this.#server.clusterID,
+      memberId: this.#server.memberID,
+      revision,
+      raftTerm: this.#server.term,
+    });
+  }
+}
+
+function snapshotMessage(remainingBytes: number, blob: Uint8Array, version: string): Uint8Array {
+  return SnapshotResponse.encode(SnapshotResponse.create({ remainingBytes, blob, version }));
+}
+
+/** Waits while the client reads more slowly than the disk gives. */
+class SlowReaderGate {
+  readonly #call: StreamCall;
+  #wake: (() => void) | undefined;
+  #gone = false;
+
+  constructor(call: StreamCall) {
+    this.#call = call;
+    call.onDrain = () => this.#wake?.();
+    call.onCancel = () => {
+      this.#gone = true;
+      this.#wake?.();
+    };
+  }
+
+  /** False once the client has gone. */
+  async ready(): Promise<boolean> {
+    while (!this.#gone && this.#call.bufferedBytes > SNAPSHOT_BUFFER_BYTES) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    return !this.#gone;
+  }
+}
+
+/** As Go prints the message: `memberID:123 alarm:NOSPACE `. */
+function alarmText(member: AlarmMember): string {
+  const name = Object.entries(AlarmType).find(([, value]) => value === member.alarm)?.[0];
+  return `memberID:${member.memberID} alarm:${name ?? member.alarm} `;
+}
+
+/** What differs between members that hold the same data. */
+function isIgnoredInHash(bucket: string, key: Uint8Array): boolean {
+  return bucket === "meta" && HASH_IGNORED_META_KEYS.has(utf8FromBytes(key));
+}
+
+const HASH_IGNORED_META_KEYS: ReadonlySet<string> = new Set([
+  "consistent_index",
+  "term",
+  "storageVersion",
+]);

@@ -1,0 +1,172 @@
+/**
+ * `KV.RangeStream` (etcd 3.7): a range in pieces, all of one revision, so that neither side holds
+ * a huge result. Merging all pieces gives what `Range` would answer; header, `more` and `count`
+ * come with the last one.
+ */
+import { EtcdError, StatusCode } from "../../api/errors.ts";
+import {
+  RangeRequest,
+  RangeRequest_SortOrder,
+  RangeRequest_SortTarget,
+} from "../../api/gen/rpc.ts";
+import { bytesFromLatin1, copyBytes, EMPTY_BYTES } from "../../base/bytes.ts";
+import type { StreamCall } from "../../env/index.ts";
+import { checkRange, encodeRangeResponse, executeRange, keyOf } from "../../mvcc/index.ts";
+import type { ServerContext } from "../context.ts";
+import { statusOf } from "./reply.ts";
+
+/** Size of a piece that the number of keys per piece is adjusted to. */
+const TARGET_PIECE_BYTES = 512 * 1024;
+const FIRST_PIECE_KEYS = 100;
+const MAX_PIECE_KEYS = 5000;
+/** A client that lags this far makes the stream wait. */
+const MAX_BUFFERED_BYTES = 2 * 1024 * 1024;
+const RANGE_RESPONSE_TAG = 0x0a;
+/** Tag and length of a header without content, which only the last piece may have. */
+const EMPTY_HEADER_FIELD_BYTES = 2;
+
+export class RangeStreamService {
+  readonly #server: ServerContext;
+
+  constructor(server: ServerContext) {
+    this.#server = server;
+  }
+
+  rangeStream(call: StreamCall): void {
+    call.onMessage = (message) => {
+      try {
+        const request = RangeRequest.decode(copyBytes(message));
+        checkRange(request);
+        const refused = unsupported(request);
+        if (refused !== undefined) {
+          call.finish(StatusCode.UNIMPLEMENTED, refused);
+          return;
+        }
+        this.#begin(call, request);
+      } catch (error) {
+        finishWith(call, error);
+      }
+    };
+  }
+
+  #begin(call: StreamCall, request: RangeRequest): void {
+    if (request.serializable) {
+      new RangeStream(this.#server, call, request).next();
+      return;
+    }
+    this.#server.reads.add((error) => {
+      if (error !== undefined) finishWith(call, error);
+      else new RangeStream(this.#server, call, request).next();
+    });
+    this.#server.flush();
+  }
+}
+
+class RangeStream {
+  readonly #server: ServerContext;
+  readonly #call: StreamCall;
+  readonly #request: RangeRequest;
+  /** Keys that may still be sent; Infinity without a limit. */
+  #remaining: number;
+  #pieceKeys = FIRST_PIECE_KEYS;
+  #sent = 0;
+  #headerRevision = 0;
+  #gone = false;
+
+  constructor(server: ServerContext, call: StreamCall, request: RangeRequest) {
+    this.#server = server;
+    this.#call = call;
+    this.#request = request;
+    this.#remaining = request.limit > 0 ? request.limit : Number.POSITIVE_INFINITY;
+    call.onCancel = () => {
+      this.#gone = true;
+    };
+    call.onDrain = () => this.next();
+  }
+
+  /** Sends pieces until the client lags, others want a turn, or everything is sent. */
+  next(): void {
+    if (this.#gone || this.#call.bufferedBytes > MAX_BUFFERED_BYTES) return;
+    try {
+      if (this.#sendPiece()) {
+        this.#gone = true;
+        this.#call.finish(StatusCode.OK, "");
+      } else this.#server.defer(() => this.next());
+    } catch (error) {
+      this.#gone = true;
+      finishWith(this.#call, error);
+    }
+  }
+
+  /** True when it was the last one. */
+  #sendPiece(): boolean {
+    const { store, header, term } = this.#server;
+    const request = this.#request;
+    request.limit = Math.min(this.#pieceKeys, this.#remaining);
+    const result = executeRange(store, request);
+    if (this.#headerRevision === 0) {
+      this.#headerRevision = result.revision;
+      if (request.revision === 0) request.revision = result.revision;
+    }
+    this.#remaining -= result.kvs.length;
+    this.#sent += result.kvs.length;
+    const isLast = !result.more || this.#remaining === 0;
+    const headerBytes = isLast ? header.encode(this.#headerRevision, term) : EMPTY_BYTES;
+    // The count of a piece covers what was left of the range; before it, so much was sent.
+    const before = this.#sent - result.kvs.length;
+    const count = isLast ? before + result.count : 0;
+    const piece = { ...result, count, more: isLast && result.more };
+    const whole = encodeRangeResponse(headerBytes, piece);
+    const encoded = isLast ? whole : whole.subarray(EMPTY_HEADER_FIELD_BYTES);
+    this.#call.send(prefixOf(encoded.length), encoded);
+    if (!isLast) this.#advance(result.kvs, encoded.length);
+    return isLast;
+  }
+
+  #advance(kvs: readonly Uint8Array[], bytes: number): void {
+    const last = kvs[kvs.length - 1];
+    if (last === undefined) throw new EtcdError("keyNotFound");
+    this.#request.key = bytesFromLatin1(`${keyOf(last)}\0`);
+    const perKey = Math.max(1, bytes / kvs.length);
+    this.#pieceKeys = Math.max(
+      1,
+      Math.min(MAX_PIECE_KEYS, Math.floor(TARGET_PIECE_BYTES / perKey)),
+    );
+  }
+}
+
+/** Tag and length of the one field of `RangeStreamResponse`. */
+function prefixOf(length: number): Uint8Array {
+  const bytes = [RANGE_RESPONSE_TAG];
+  let rest = length;
+  while (rest >= 128) {
+    bytes.push((rest % 128) | 0x80);
+    rest = Math.floor(rest / 128);
+  }
+  bytes.push(rest);
+  return Uint8Array.from(bytes);
+}
+
+function unsupported(request: RangeRequest): string | undefined {
+  const { sortOrder, sortTarget } = request;
+  const isNatural =
+    sortOrder === RangeRequest_SortOrder.NONE ||
+    (sortOrder === RangeRequest_SortOrder.ASCEND && sortTarget === RangeRequest_SortTarget.KEY);
+  if (!isNatural || sortTarget !== RangeRequest_SortTarget.KEY) {
+    return "RangeStream does not support custom sort orders";
+  }
+  const filters = [
+    request.minModRevision,
+    request.maxModRevision,
+    request.minCreateRevision,
+    request.maxCreateRevision,
+  ];
+  return filters.some((filter) => filter !== 0)
+    ? "RangeStream does not support revision filters"
+    : undefined;
+}
+
+function finishWith(call: StreamCall, error: unknown): void {
+  const status = statusOf(error);
+  call.finish(status.code, status.message);
+}

@@ -1,0 +1,32 @@
+/** How outcomes leave: as a reply, or as an error with its gRPC code, mapped here and only here. */
+import { EtcdError, StatusCode } from "../../api/errors.ts";
+import { DecodeError } from "../../base/wire.ts";
+import type { UnaryCall } from "../../env/index.ts";
+import type { Outcome } from "../proposals.ts";
+
+export function finish(call: UnaryCall, outcome: Outcome): void {
+  if (outcome.error !== undefined) failWith(call, outcome.error);
+  else if (outcome.reply.length === 1 && outcome.reply[0] !== undefined)
+    call.reply(outcome.reply[0]);
+  else call.replyParts(outcome.reply);
+}
+
+export function failWith(call: UnaryCall, error: unknown): void {
+  const status = statusOf(error);
+  call.fail(status.code, status.message);
+}
+
+/** The gRPC status of an error. What is none of ours is a bug: code Unknown, with its text. */
+export function statusOf(error: unknown): { readonly code: number; readonly message: string } {
+  if (error instanceof EtcdError) return { code: error.code, message: error.message };
+  if (error instanceof DecodeError) {
+    return {
+      code: StatusCode.INTERNAL,
+      message: `grpc: error unmarshalling request: ${error.message}`,
+    };
+  }
+  return {
+    code: StatusCode.UNKNOWN,
+    message: error instanceof Error ? error.message : String(error),
+  };
+}

@@ -1,0 +1,230 @@
+/**
+ * The Watch service: binds a client's stream to the store's watches, and gives watchers that have
+ * to catch up their turns.
+ *
+ * A stream whose client reads too slowly is congested: its watches stop taking events, hold none,
+ * and read what they missed from the backend once the client has caught up.
+ */
+import { type WatchCreateRequest, WatchRequest } from "../../api/gen/rpc.ts";
+import { EtcdError } from "../../api/errors.ts";
+import type { Revision } from "../../base/ids.ts";
+import type { StreamCall, Timer } from "../../env/index.ts";
+import {
+  encodeWatchHead,
+  INVALID_WATCH_ID,
+  watchFragments,
+  watchMessage,
+  type WatchID,
+  type WatchInfo,
+  type WatchSink,
+  type WatchStream,
+} from "../../mvcc/index.ts";
+import type { ServerContext } from "../context.ts";
+import { statusOf } from "./reply.ts";
+
+/** Bytes queued to one client beyond which its watches wait. */
+const CONGESTED_BYTES = 4 * 1024 * 1024;
+/** Watches that one stream may have; bounds what one client can make the server remember. */
+const MAX_WATCHES_PER_STREAM = 100_000;
+/** Records of history read for slow watchers before other work gets a turn. */
+const SYNC_RECORDS_PER_TURN = 2000;
+/** etcd's period for watchers that lag or are blocked. */
+const SYNC_INTERVAL_MS = 100;
+/** etcd's bound on a response to a watch with fragments. */
+const FRAGMENT_OVERHEAD_BYTES = 512 * 1024;
+
+export class WatchService {
+  readonly #server: ServerContext;
+  readonly #streams = new Set<WatchStreamHandler>();
+  #timer: Timer | undefined;
+  #scheduled = false;
+  #progressTimer: Timer | undefined;
+  #stopped = false;
+
+  constructor(server: ServerContext) {
+    this.#server = server;
+  }
+
+  start(): void {
+    this.#armProgress();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#progressTimer?.cancel();
+    const status = statusOf(new EtcdError("stopped"));
+    for (const stream of this.#streams) stream.end(status.code, status.message);
+  }
+
+  watch(call: StreamCall): void {
+    const stream = new WatchStreamHandler(
+      this.#server,
+      call,
+      () => this.#streams.delete(stream),
+      () => this.syncSoon(),
+    );
+    this.#streams.add(stream);
+  }
+
+  /** Lets watchers that lag behind read on, in the next turn. */
+  syncSoon(): void {
+    if (this.#scheduled || this.#stopped || !this.#server.watchable.hasUnsynced) return;
+    this.#scheduled = true;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#server.defer(() => {
+      this.#scheduled = false;
+      if (!this.#stopped) this.#sync();
+    });
+  }
+
+  /** After entries were applied: a watcher may just have fallen behind. */
+  applied(): void {
+    if (this.#timer === undefined && this.#server.watchable.hasUnsynced) this.#syncLater();
+  }
+
+  #sync(): void {
+    const state = this.#server.watchable.syncWatchers(SYNC_RECORDS_PER_TURN);
+    if (state === "more") this.syncSoon();
+    else if (state === "blocked") this.#syncLater();
+  }
+
+  #syncLater(): void {
+    if (this.#timer !== undefined || this.#scheduled || this.#stopped) return;
+    this.#timer = this.#server.clock.setTimer(SYNC_INTERVAL_MS, () => {
+      this.#timer = undefined;
+      this.#sync();
+    });
+  }
+
+  /** One timer for all streams, where etcd has one for each. */
+  #armProgress(): void {
+    const { clock, options } = this.#server;
+    this.#progressTimer = clock.setTimer(options.watchProgressNotifyIntervalMs, () => {
+      if (this.#stopped) return;
+      for (const stream of this.#streams) stream.notifyProgress();
+      this.#armProgress();
+    });
+  }
+}
+
+class WatchStreamHandler implements WatchSink {
+  readonly #server: ServerContext;
+  readonly #call: StreamCall;
+  readonly #stream: WatchStream;
+  readonly #onEnd: () => void;
+  readonly #syncSoon: () => void;
+  #ended = false;
+
+  constructor(server: ServerContext, call: StreamCall, onEnd: () => void, syncSoon: () => void) {
+    this.#server = server;
+    this.#call = call;
+    this.#onEnd = onEnd;
+    this.#syncSoon = syncSoon;
+    this.#stream = server.watchable.openStream(this);
+    call.onMessage = (message) => this.#receive(message);
+    call.onDrain = () => syncSoon();
+    call.onHalfClose = () => this.end(0, "");
+    call.onCancel = () => this.#close();
+  }
+
+  get congested(): boolean {
+    return this.#call.bufferedBytes > CONGESTED_BYTES;
+  }
+
+  deliver(watch: WatchInfo, revision: Revision, events: readonly Uint8Array[]): boolean {
+    if (this.#ended) return true;
+    if (this.congested) return false;
+    const header = this.#header(revision);
+    if (!watch.fragment) {
+      this.#call.send(...watchMessage(header, watch.id, events).parts);
+      return true;
+    }
+    const maxBytes = this.#server.options.maxRequestBytes + FRAGMENT_OVERHEAD_BYTES;
+    for (const message of watchFragments(header, watch.id, events, maxBytes)) {
+      this.#call.send(...message.parts);
+    }
+    return true;
+  }
+
+  compacted(watchID: WatchID, compactRevision: Revision): boolean {
+    if (this.congested) return false;
+    const header = this.#header(0);
+    this.#call.send(encodeWatchHead({ header, watchID, canceled: true, compactRevision }));
+    return true;
+  }
+
+  progress(watchID: WatchID, revision: Revision): void {
+    this.#call.send(encodeWatchHead({ header: this.#header(revision), watchID }));
+  }
+
+  notifyProgress(): void {
+    this.#stream.notifyProgress();
+  }
+
+  end(code: number, message: string): void {
+    if (this.#ended) return;
+    this.#close();
+    this.#call.finish(code, message);
+  }
+
+  #receive(message: Uint8Array): void {
+    if (this.#ended) return;
+    const { requestUnion } = WatchRequest.decode(message);
+    switch (requestUnion?.case) {
+      case "createRequest":
+        this.#create(requestUnion.value);
+        break;
+      case "cancelRequest":
+        this.#cancel(requestUnion.value.watchId);
+        break;
+      case "progressRequest":
+        this.#stream.requestProgress();
+        break;
+      default:
+        // As in etcd, a request that asks for nothing does not end the stream.
+        break;
+    }
+  }
+
+  #create(request: WatchCreateRequest): void {
+    if (this.#stream.size >= MAX_WATCHES_PER_STREAM) {
+      this.#call.send(
+        encodeWatchHead({
+          header: this.#header(this.#revision),
+          watchID: INVALID_WATCH_ID,
+          created: true,
+          canceled: true,
+          cancelReason: `etcdserver: too many watches on one stream (${MAX_WATCHES_PER_STREAM})`,
+        }),
+      );
+      return;
+    }
+    const { watchID, revision, canceled, cancelReason } = this.#stream.create(request);
+    const header = this.#header(revision);
+    this.#call.send(encodeWatchHead({ header, watchID, created: true, canceled, cancelReason }));
+    this.#syncSoon();
+  }
+
+  #cancel(watchID: WatchID): void {
+    if (!this.#stream.cancel(watchID)) return;
+    const header = this.#header(this.#revision);
+    this.#call.send(encodeWatchHead({ header, watchID, canceled: true }));
+  }
+
+  #close(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#stream.close();
+    this.#onEnd();
+  }
+
+  get #revision(): Revision {
+    return this.#server.store.currentRevision;
+  }
+
+  #header(revision: Revision): Uint8Array {
+    return this.#server.header.encode(revision, this.#server.term);
+  }
+}

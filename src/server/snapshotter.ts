@@ -1,0 +1,116 @@
+/**
+ * Snapshots of the raft state on disk, which let the WAL be released, and compaction of the log
+ * in memory.
+ *
+ * Order, as etcd keeps it: commit the backend (so that it holds everything up to the snapshot's
+ * index), write the `.snap` file, record it in the WAL, release older segments. A crash between
+ * any two steps leaves an older snapshot in force and loses nothing.
+ */
+import { ConfState, Snapshot, SnapshotMetadata } from "../api/gen/raft.ts";
+import { Snapshot as WalSnapshot } from "../api/gen/wal.ts";
+import type { Backend } from "../backend/types.ts";
+import { bytesFromUtf8 } from "../base/bytes.ts";
+import { formatID, type Index, type Term } from "../base/ids.ts";
+import type { Clock, Logger } from "../env/index.ts";
+import { type Cluster, encodeV2Document } from "../membership/index.ts";
+import type { MemoryStorage } from "../raft/index.ts";
+import type { SnapshotFiles } from "../snap/index.ts";
+import type { Wal } from "../wal/index.ts";
+
+/** The log in memory is compacted when it is this much longer than the catch-up entries. */
+const COMPACTION_STEP_ENTRIES = 1000;
+/** Under load snapshots come no faster than this; each costs several syncs. */
+const MIN_SNAPSHOT_INTERVAL_MS = 1000;
+
+export interface SnapshotterOptions {
+  /** Applied entries between two snapshots on disk. */
+  readonly snapshotCount: number;
+  readonly catchUpEntries: number;
+  readonly storage: MemoryStorage;
+  readonly wal: Wal;
+  readonly files: SnapshotFiles;
+  readonly backend: Backend;
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export class Snapshotter {
+  readonly #options: SnapshotterOptions;
+  #snapshotIndex: Index;
+  #lastMs = Number.NEGATIVE_INFINITY;
+  #running: Promise<void> | undefined;
+
+  /** `snapshotIndex`: index of the newest snapshot on disk, 0 when there is none. */
+  constructor(options: SnapshotterOptions, snapshotIndex: Index) {
+    this.#options = options;
+    this.#snapshotIndex = snapshotIndex;
+  }
+
+  /** Called after entries were applied; starts what is due. */
+  applied(index: Index, term: Term, confState: ConfState): void {
+    this.#compactMemory(index, confState);
+    const { snapshotCount, clock } = this.#options;
+    if (this.#running !== undefined || index - this.#snapshotIndex <= snapshotCount) return;
+    if (clock.nowMs() - this.#lastMs < MIN_SNAPSHOT_INTERVAL_MS) return;
+    this.#lastMs = clock.nowMs();
+    const snapshot = this.#describe(index, term, confState);
+    this.#running = this.#save(snapshot).finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  /** Settles when no snapshot is being written. */
+  async idle(): Promise<void> {
+    await this.#running;
+  }
+
+  #describe(index: Index, term: Term, confState: ConfState): Snapshot {
+    const { cluster } = this.#options;
+    const document = encodeV2Document({
+      members: cluster.members,
+      removedIDs: cluster.removedIDs,
+      version: cluster.version,
+    });
+    return Snapshot.create({
+      data: bytesFromUtf8(document),
+      metadata: SnapshotMetadata.create({ confState, index, term }),
+    });
+  }
+
+  async #save(snapshot: Snapshot): Promise<void> {
+    const { backend, files, wal, logger, cluster } = this.#options;
+    const metadata = snapshot.metadata ?? SnapshotMetadata.create();
+    const { index, term, confState } = metadata;
+    logger.info("triggering snapshot", {
+      "local-member-id": formatID(cluster.localID),
+      "local-member-applied-index": index,
+      "local-member-snapshot-index": this.#snapshotIndex,
+      "local-member-snapshot-count": this.#options.snapshotCount,
+      "snapshot-forced": false,
+    });
+    try {
+      await backend.commit();
+      await files.save(snapshot);
+      await wal.saveSnapshot(WalSnapshot.create({ index, term, confState }));
+    } catch (error) {
+      // Nothing is lost: the older snapshot and the whole log are still there. It is tried again.
+      logger.warn("failed to save snapshot", { "snapshot-index": index, error });
+      return;
+    }
+    wal.releaseLockTo(index);
+    this.#snapshotIndex = index;
+    logger.info("saved snapshot to disk", { "snapshot-index": index });
+  }
+
+  #compactMemory(applied: Index, confState: ConfState): void {
+    const { storage, catchUpEntries } = this.#options;
+    const first = storage.firstIndex();
+    if (applied - first < catchUpEntries + COMPACTION_STEP_ENTRIES) return;
+    storage.createSnapshot(applied, ConfState.create(confState), EMPTY_SNAPSHOT_DATA);
+    storage.compact(applied - catchUpEntries);
+  }
+}
+
+/** What a follower gets is read from the backend when it is sent, not kept in memory. */
+const EMPTY_SNAPSHOT_DATA = new Uint8Array(0);

@@ -1,0 +1,62 @@
+/**
+ * Entries of etcd 3.5 and older that speak the v2 store's language. What they say of the
+ * membership is translated; what only moved the v2 store's clock or read from it changes nothing;
+ * user data of the v2 API cannot be served here and is refused rather than lost.
+ */
+import { Request } from "../api/gen/etcdserver.ts";
+import {
+  Attributes,
+  ClusterMemberAttrSetRequest,
+  ClusterVersionSetRequest,
+} from "../api/gen/membership.ts";
+import { stringList } from "../membership/index.ts";
+import { RaftField } from "./raft-request.ts";
+
+export type V2Translation =
+  | { readonly kind: "request"; readonly field: RaftField; readonly request: unknown }
+  | { readonly kind: "nothing" };
+
+const ATTRIBUTES_PATH = /^\/0\/members\/([0-9a-f]{1,16})\/attributes$/;
+const VERSION_PATH = "/0/version";
+
+/** A v2 write of user data, which this server does not hold. */
+export class V2DataError extends Error {
+  constructor(method: string, path: string) {
+    super(
+      `detected disallowed v2 WAL entry (${method} ${path}): ` +
+        "this data directory holds v2 store data, which is not supported",
+    );
+    this.name = "V2DataError";
+  }
+}
+
+/** Throws `DecodeError` on malformed bytes, `V2DataError` on user data. */
+export function translateV2Entry(data: Uint8Array): V2Translation {
+  const request = Request.decode(data);
+  if (request.Method === "SYNC" || request.Method === "QGET" || request.Method === "") {
+    return { kind: "nothing" };
+  }
+  if (request.Method === "PUT" && request.Path === VERSION_PATH) {
+    return {
+      kind: "request",
+      field: RaftField.clusterVersionSet,
+      request: ClusterVersionSetRequest.create({ ver: request.Val }),
+    };
+  }
+  const member = ATTRIBUTES_PATH.exec(request.Path);
+  if (request.Method !== "PUT" || member?.[1] === undefined) {
+    throw new V2DataError(request.Method, request.Path);
+  }
+  const raw = JSON.parse(request.Val) as { name?: unknown; clientURLs?: unknown };
+  return {
+    kind: "request",
+    field: RaftField.clusterMemberAttrSet,
+    request: ClusterMemberAttrSetRequest.create({
+      memberID: BigInt(`0x${member[1]}`),
+      memberAttributes: Attributes.create({
+        name: typeof raw.name === "string" ? raw.name : "",
+        clientUrls: [...stringList(raw.clientURLs, "clientURLs")],
+      }),
+    }),
+  };
+}
