@@ -19,6 +19,7 @@ import { TreeDiff } from "./bolt/tree-diff.ts";
 import { type BucketRoot, TreeCursor } from "./bolt/tree-read.ts";
 import type { WriteTx } from "./bolt/write-tx.ts";
 import type { Slicer } from "./slicer.ts";
+import { splitPath } from "./split-path.ts";
 
 /** What the backend lends to a defragmentation. */
 export interface DefragmentHost {
@@ -167,6 +168,7 @@ export class Defragmenter {
   #switchFiles(host: DefragmentHost, target: BoltFile, path: string): void {
     this.#disk.rename(target.path, path);
     target.path = path;
+    host.file().markReplaced();
     host.replace(target);
     try {
       this.#disk.syncDirectory(splitPath(path).directory);
@@ -231,10 +233,4 @@ function isSameRoot(a: BucketRoot, b: BucketRoot): boolean {
     return a.rootPgid === b.rootPgid && a.inline === b.inline;
   }
   return a.inline.buffer.equals(b.inline.buffer);
-}
-
-function splitPath(path: string): { readonly directory: string; readonly name: string } {
-  const at = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
-  if (at < 0) return { directory: ".", name: path };
-  return { directory: at === 0 ? path.slice(0, 1) : path.slice(0, at), name: path.slice(at + 1) };
 }

@@ -59,6 +59,11 @@ export interface DiskFile {
   /** False when another process holds the lock. Held until `close`. */
   tryLock(kind: LockKind): boolean;
   close(): void;
+  /**
+   * As `close`, off the event loop: closing the last descriptor of a large removed file takes the
+   * time that freeing its blocks takes. Absent: use `close`.
+   */
+  closeInBackground?(): Promise<void>;
 }
 
 export interface FileInfo {

@@ -216,6 +216,18 @@ class NodeFile implements DiskFile {
     guard("close", this.path, () => fs.closeSync(fd));
   }
 
+  closeInBackground(): Promise<void> {
+    if (this.#fd < 0) return Promise.resolve();
+    const fd = this.#fd;
+    this.#fd = -1;
+    return new Promise((resolve, reject) => {
+      fs.close(fd, (error) => {
+        if (error) reject(diskError("close", this.path, error));
+        else resolve();
+      });
+    });
+  }
+
   #readOnce(target: Uint8Array, position: number): Promise<number> {
     return new Promise((resolve, reject) => {
       fs.read(this.#fd, target, 0, target.length, position, (error, got) => {

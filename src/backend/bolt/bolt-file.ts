@@ -22,6 +22,7 @@ import { type Page, parsePage } from "./page.ts";
 import { PageCache } from "./page-cache.ts";
 import { pageOverflow, scanPages } from "./page-scan.ts";
 import { type BucketRoot, type PageSource, treeGetBucketValue } from "./tree-read.ts";
+import { splitPath } from "../split-path.ts";
 import { WriteTx } from "./write-tx.ts";
 
 /** The tree at one transaction. Immutable but for the look-up cache. */
@@ -78,6 +79,7 @@ export class BoltFile implements PageSource {
   #fileBytes: number;
   /** Users of the descriptor; it is closed when the last one leaves. */
   #users = 1;
+  #isReplaced = false;
 
   /** Opens or creates the file. Throws BackendLockedError, BackendCorruptError or DiskError. */
   static async open(disk: Disk, path: string, options: BoltFileOptions): Promise<BoltFile> {
@@ -93,6 +95,8 @@ export class BoltFile implements PageSource {
       if (!readOnly && !file.tryLock("flock")) throw new BackendLockedError(path);
       if (!readOnly && isUnfinishedFile(file)) {
         await initializeFile(file, DEFAULT_PAGE_BYTES, options.noFsync === true);
+        // A file that is renamed later gets its durable name then.
+        if (options.exclusive !== true) disk.syncDirectory(splitPath(path).directory);
       }
       const meta = chooseMeta(file);
       const bolt = new BoltFile(file, meta, options);
@@ -220,7 +224,18 @@ export class BoltFile implements PageSource {
   /** Closes the descriptor (and so gives up the lock) with its last user. */
   release(): void {
     this.#users--;
-    if (this.#users === 0) this.file.close();
+    if (this.#users > 0) return;
+    if (this.#isReplaced && this.file.closeInBackground !== undefined) {
+      // Nothing can be lost in it any more, so its failure does not matter either.
+      this.file.closeInBackground().catch(() => undefined);
+    } else {
+      this.file.close();
+    }
+  }
+
+  /** The file has lost its name; its last user gives back all of its blocks. */
+  markReplaced(): void {
+    this.#isReplaced = true;
   }
 
   /** The next transaction. The one before must be durable. */
