@@ -1,9 +1,13 @@
 /**
  * The membership as applied entries made it: members, removed ids, cluster version, downgrade.
- * Kept in memory and, unless an entry is only replayed, in the backend.
+ * Held in the backend, with a copy in memory.
+ *
+ * An entry that is only replayed, because the backend holds its effect already (and that of later
+ * ones), changes nothing: every method that takes `persist` returns at once when it is false.
  *
  * Invariants: an id once removed is never a member again; the version changes only by entries.
  */
+import { type ConfChange, ConfChangeType } from "../api/gen/raft.ts";
 import {
   type Backend,
   CLUSTER_BUCKET,
@@ -12,8 +16,22 @@ import {
 } from "../backend/types.ts";
 import { bytesFromUtf8, EMPTY_BYTES, utf8FromBytes } from "../base/bytes.ts";
 import { type ClusterID, formatID, type MemberID } from "../base/ids.ts";
+import {
+  checkAddition,
+  checkPromotion,
+  checkRemoval,
+  checkUpdate,
+  DEFAULT_MAX_LEARNERS,
+  type MembershipView,
+} from "./conf-change-rules.ts";
 import { compareIDs } from "./ids.ts";
-import { goJSON, type Member, memberFromJSON, memberToJSON } from "./member.ts";
+import {
+  confChangeContextFromJSON,
+  goJSON,
+  type Member,
+  memberFromJSON,
+  memberToJSON,
+} from "./member.ts";
 
 export interface DowngradeInfo {
   readonly enabled: boolean;
@@ -25,10 +43,11 @@ const CLUSTER_VERSION_KEY = bytesFromUtf8("clusterVersion");
 const DOWNGRADE_KEY = bytesFromUtf8("downgrade");
 const REMOVED_MARK = bytesFromUtf8("removed");
 
-export class Cluster {
+export class Cluster implements MembershipView {
   readonly id: ClusterID;
   readonly localID: MemberID;
   readonly #backend: Backend;
+  readonly #maxLearners: number;
   readonly #members = new Map<MemberID, Member>();
   readonly #removed = new Set<MemberID>();
   #version: string | undefined;
@@ -39,16 +58,24 @@ export class Cluster {
     readonly id: ClusterID;
     readonly localID: MemberID;
     readonly backend: Backend;
+    /** `--max-learners`; default 1. */
+    readonly maxLearners?: number;
   }) {
     this.id = options.id;
     this.localID = options.localID;
     this.#backend = options.backend;
+    this.#maxLearners = options.maxLearners ?? DEFAULT_MAX_LEARNERS;
     this.#load();
   }
 
   /** Sorted by id. */
   get members(): Member[] {
     return [...this.#members.values()].sort((a, b) => compareIDs(a.id, b.id));
+  }
+
+  /** Sorted by id. */
+  get votingMembers(): Member[] {
+    return this.members.filter((member) => !member.isLearner);
   }
 
   get removedIDs(): MemberID[] {
@@ -76,16 +103,43 @@ export class Cluster {
     return this.#downgrade;
   }
 
-  /** `persist` is false while an entry is replayed that the backend already contains. */
+  /** Undefined if no member, or more than one, has the name. */
+  memberByName(name: string): Member | undefined {
+    const named = this.members.filter((member) => member.name === name);
+    return named.length === 1 ? named[0] : undefined;
+  }
+
+  /**
+   * Whether a committed change may still be applied; all members decide alike. Throws
+   * `memberNotFound`, `memberExists`, `peerURLExists`, `memberNotLearner` or `tooManyLearners`;
+   * the entry is then skipped.
+   */
+  validate(change: ConfChange): void {
+    const context = (): string => utf8FromBytes(change.context);
+    switch (change.type) {
+      case ConfChangeType.ConfChangeAddNode:
+      case ConfChangeType.ConfChangeAddLearnerNode: {
+        const { member, isPromote } = confChangeContextFromJSON(context());
+        if (isPromote) return checkPromotion(this, change.nodeId);
+        return checkAddition(this, { ...member, id: change.nodeId }, this.#maxLearners);
+      }
+      case ConfChangeType.ConfChangeRemoveNode:
+        return checkRemoval(this, change.nodeId);
+      case ConfChangeType.ConfChangeUpdateNode:
+        return checkUpdate(this, change.nodeId, memberFromJSON(context()).peerURLs);
+      default:
+        throw new Error(`unknown conf change type ${change.type}`);
+    }
+  }
+
   add(member: Member, persist: boolean): void {
-    this.#members.set(member.id, member);
     if (persist) this.#save(member);
   }
 
   remove(id: MemberID, persist: boolean): void {
+    if (!persist) return;
     this.#members.delete(id);
     this.#removed.add(id);
-    if (!persist) return;
     this.#backend.delete(MEMBERS_BUCKET, memberKey(id));
     this.#backend.put(MEMBERS_REMOVED_BUCKET, memberKey(id), REMOVED_MARK);
   }
@@ -97,7 +151,11 @@ export class Cluster {
     persist: boolean,
   ): void {
     const member = this.#members.get(id);
-    if (member !== undefined) this.add({ ...member, ...change }, persist);
+    if (member === undefined) return;
+    // Some releases of 3.5 lost promotions (etcd issue 19557), so a replayed one is made good.
+    const isLostPromotion = change.isLearner === false && member.isLearner;
+    if (persist) this.#save({ ...member, ...change });
+    else if (isLostPromotion) this.#save({ ...member, isLearner: false });
   }
 
   /** Name and client URLs, published by the member itself. False for an unknown or removed id. */
@@ -109,18 +167,19 @@ export class Cluster {
   ): boolean {
     const member = this.#members.get(id);
     if (member === undefined) return false;
-    this.add({ ...member, name, clientURLs }, persist);
+    if (persist) this.#save({ ...member, name, clientURLs });
     return true;
   }
 
   setVersion(version: string, persist: boolean): void {
+    if (!persist) return;
     this.#version = version;
-    if (persist) this.#backend.put(CLUSTER_BUCKET, CLUSTER_VERSION_KEY, bytesFromUtf8(version));
+    this.#backend.put(CLUSTER_BUCKET, CLUSTER_VERSION_KEY, bytesFromUtf8(version));
   }
 
   setDowngrade(downgrade: DowngradeInfo, persist: boolean): void {
-    this.#downgrade = downgrade;
     if (!persist) return;
+    this.#downgrade = downgrade;
     const json = goJSON({
       "target-version": downgrade.targetVersion,
       enabled: downgrade.enabled,
@@ -129,6 +188,7 @@ export class Cluster {
   }
 
   #save(member: Member): void {
+    this.#members.set(member.id, member);
     this.#backend.put(MEMBERS_BUCKET, memberKey(member.id), bytesFromUtf8(memberToJSON(member)));
   }
 

@@ -2,8 +2,9 @@
  * Member and cluster ids, computed as etcd computes them, so that a configuration gives the same
  * ids whichever implementation starts first.
  */
-import { createHash } from "node:crypto";
+import { bytesFromUtf8 } from "../base/bytes.ts";
 import type { ClusterID, MemberID } from "../base/ids.ts";
+import { sha1 } from "../base/sha1.ts";
 
 /**
  * The first eight bytes of SHA-1 over the sorted peer URLs and the cluster token. A member added
@@ -14,22 +15,28 @@ export function computeMemberID(
   token: string,
   addedAtSeconds?: number,
 ): MemberID {
-  const hash = createHash("sha1");
-  for (const url of [...peerURLs].sort()) hash.update(url);
-  hash.update(token);
-  if (addedAtSeconds !== undefined) hash.update(String(Math.floor(addedAtSeconds)));
-  return hash.digest().readBigUInt64BE(0);
+  const added = addedAtSeconds === undefined ? "" : String(Math.floor(addedAtSeconds));
+  const urls = [...peerURLs].sort(compareUtf8);
+  return idFromDigest(bytesFromUtf8(urls.join("") + token + added));
 }
 
 /** The first eight bytes of SHA-1 over the member ids, big-endian, in ascending order. */
 export function computeClusterID(memberIDs: readonly MemberID[]): ClusterID {
-  const hash = createHash("sha1");
-  for (const id of [...memberIDs].sort(compareIDs)) {
-    const bytes = Buffer.allocUnsafe(8);
-    bytes.writeBigUInt64BE(id);
-    hash.update(bytes);
-  }
-  return hash.digest().readBigUInt64BE(0);
+  const bytes = Buffer.alloc(8 * memberIDs.length);
+  [...memberIDs].sort(compareIDs).forEach((id, i) => {
+    bytes.writeBigUInt64BE(id, 8 * i);
+  });
+  return idFromDigest(bytes);
+}
+
+function idFromDigest(data: Uint8Array): bigint {
+  const digest = sha1(data);
+  return new DataView(digest.buffer, digest.byteOffset).getBigUint64(0);
+}
+
+/** Go sorts strings by their UTF-8 bytes. */
+function compareUtf8(a: string, b: string): number {
+  return Buffer.compare(bytesFromUtf8(a), bytesFromUtf8(b));
 }
 
 /** Numeric order, as member lists are sorted. */

@@ -23,6 +23,30 @@ export function memberToJSON(member: Member): string {
   return `{${parts.join(",")}}`;
 }
 
+/** True once the member has published its name. */
+export function isStarted(member: Member): boolean {
+  return member.name !== "";
+}
+
+/** What stands in the context of a conf change that adds or promotes a member. */
+export interface ConfChangeContext {
+  readonly member: Member;
+  /** A learner becomes a voting member; of `member` only the id counts. */
+  readonly isPromote: boolean;
+}
+
+/** Context of the conf change that promotes a learner, as etcd writes it. An addition's is the member. */
+export function promotionToJSON(id: MemberID): string {
+  return `{"id":${id},"peerURLs":null,"isPromote":true}`;
+}
+
+/** Throws `SyntaxError`. */
+export function confChangeContextFromJSON(text: string): ConfChangeContext {
+  const member = memberFromJSON(text);
+  const { isPromote } = JSON.parse(text) as { isPromote?: unknown };
+  return { member, isPromote: isPromote === true };
+}
+
 /** JSON text as Go's encoder writes it: `<`, `>` and `&` escaped. */
 export function goJSON(value: unknown): string {
   return JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (character) => {
@@ -32,9 +56,22 @@ export function goJSON(value: unknown): string {
 
 /** Throws a `SyntaxError` that says what is wrong. */
 export function memberFromJSON(text: string): Member {
-  // Inside a JSON string the quotes would be escaped, so this finds the number only.
-  const quoted = text.replace(/"id"\s*:\s*(\d+)/, '"id":"$1"');
-  const raw: unknown = JSON.parse(quoted);
+  return memberFromRaw(JSON.parse(quoteIDs(text)));
+}
+
+/** A list of members, as peers answer at `/members`. Throws `SyntaxError`. */
+export function membersFromJSON(text: string): Member[] {
+  const raw: unknown = JSON.parse(quoteIDs(text));
+  if (!Array.isArray(raw)) throw new SyntaxError("the members are not a list");
+  return raw.map(memberFromRaw);
+}
+
+/** Makes the 64-bit ids strings. In a JSON string the quotes are escaped, so nothing else fits. */
+function quoteIDs(text: string): string {
+  return text.replace(/"id"\s*:\s*(\d+)/g, '"id":"$1"');
+}
+
+function memberFromRaw(raw: unknown): Member {
   if (typeof raw !== "object" || raw === null) throw new SyntaxError("a member is not an object");
   const fields = raw as Record<string, unknown>;
   const id = fields["id"];

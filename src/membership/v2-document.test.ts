@@ -35,6 +35,39 @@ test("the document of one member has etcd's form to the byte", () => {
     '"CreatedIndex":0,"ModifiedIndex":0,"ExpireTime":"0001-01-01T00:00:00Z","Value":"",' +
     '"Children":{}}}},"WatcherHub"';
   assert.equal(text.slice(0, root.length), root);
+  const rest =
+    '":{"EventHistory":{"Queue":{"Events":[' +
+    '{"action":"create","node":{"key":"/0/members/a7a12d02180fd461/raftAttributes",' +
+    '"value":"{\\"peerURLs\\":[\\"http://127.0.0.1:20080\\"]}","modifiedIndex":1,"createdIndex":1}},' +
+    '{"action":"set","node":{"key":"/0/members/a7a12d02180fd461/attributes","value":' +
+    '"{\\"name\\":\\"default\\",\\"clientURLs\\":[\\"http://127.0.0.1:20079\\"]}",' +
+    '"modifiedIndex":2,"createdIndex":2}},{"action":"set","node":{"key":"/0/version",' +
+    `"value":"3.6.0","modifiedIndex":3,"createdIndex":3}}${",null".repeat(997)}],"Size":3,` +
+    '"Front":0,"Back":3,"Capacity":1000},"StartIndex":1,"LastIndex":3}},"CurrentIndex":3,' +
+    '"Stats":{"getsSuccess":0,"getsFail":1,"setsSuccess":2,"setsFail":0,"deleteSuccess":0,' +
+    '"deleteFail":0,"updateSuccess":0,"updateFail":0,"createSuccess":1,"createFail":0,' +
+    '"compareAndSwapSuccess":0,"compareAndSwapFail":0,"compareAndDeleteSuccess":0,' +
+    '"compareAndDeleteFail":0,"expireCount":0,"watchers":0},"CurrentVersion":2}';
+  assert.equal(text.slice(root.length - 1), rest);
+});
+
+test("a member that has not published itself has no attributes yet", () => {
+  const [member] = ONE_MEMBER.members;
+  assert.ok(member !== undefined);
+  const unstarted = { ...ONE_MEMBER, members: [{ ...member, clientURLs: [] }] };
+  assert.ok(!encodeV2Document(unstarted).includes("/attributes"));
+});
+
+test("a history longer than the event queue keeps its newest part", () => {
+  const removedIDs = Array.from({ length: 1200 }, (_, i) => BigInt(i + 1));
+  const text = encodeV2Document({ members: [], removedIDs, version: undefined });
+  const { EventHistory } = JSON.parse(text).WatcherHub;
+  assert.equal(EventHistory.StartIndex, 201);
+  assert.equal(EventHistory.LastIndex, 1200);
+  const { Queue } = EventHistory;
+  assert.deepEqual([Queue.Size, Queue.Front, Queue.Back], [1000, 200, 200]);
+  assert.equal(Queue.Events[Queue.Front].node.createdIndex, 201);
+  assert.deepEqual(decodeV2Document(text).removedIDs, removedIDs);
 });
 
 test("what was encoded is read back, removed members and learners included", () => {

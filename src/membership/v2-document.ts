@@ -3,6 +3,7 @@
  * writes it, and members of 3.5 and older read the membership from it.
  */
 import { formatID, type MemberID } from "../base/ids.ts";
+import { compareIDs } from "./ids.ts";
 import { goJSON, type Member, stringList } from "./member.ts";
 
 export interface Membership {
@@ -24,15 +25,17 @@ interface Leaf {
 export function encodeV2Document(membership: Membership): string {
   const leaves = leavesOf(membership);
   const indexes = new Map(leaves.map((leaf, i) => [leaf.path, i + 1]));
-  const events: unknown[] = leaves.map((leaf, i) => ({
-    action: leaf.action,
-    node: { key: leaf.path, value: leaf.value, modifiedIndex: i + 1, createdIndex: i + 1 },
-  }));
-  while (events.length < EVENT_QUEUE_CAPACITY) events.push(null);
+  const events: unknown[] = new Array(EVENT_QUEUE_CAPACITY).fill(null);
+  leaves.forEach((leaf, i) => {
+    const index = i + 1;
+    const node = { key: leaf.path, value: leaf.value, modifiedIndex: index, createdIndex: index };
+    events[i % EVENT_QUEUE_CAPACITY] = { action: leaf.action, node };
+  });
+  const dropped = Math.max(0, leaves.length - EVENT_QUEUE_CAPACITY);
   const queue = {
-    Events: events.slice(0, EVENT_QUEUE_CAPACITY),
-    Size: Math.min(leaves.length, EVENT_QUEUE_CAPACITY),
-    Front: 0,
+    Events: events,
+    Size: leaves.length - dropped,
+    Front: dropped % EVENT_QUEUE_CAPACITY,
     Back: leaves.length % EVENT_QUEUE_CAPACITY,
     Capacity: EVENT_QUEUE_CAPACITY,
   };
@@ -41,35 +44,38 @@ export function encodeV2Document(membership: Membership): string {
     WatcherHub: {
       EventHistory: {
         Queue: queue,
-        StartIndex: leaves.length === 0 ? 0 : 1,
+        StartIndex: leaves.length === 0 ? 0 : dropped + 1,
         LastIndex: leaves.length,
       },
     },
     CurrentIndex: leaves.length,
-    Stats: STATS,
+    Stats: statistics(leaves),
     CurrentVersion: 2,
   };
   return goJSON(document);
 }
 
-const STATS = {
-  getSuccess: 0,
-  getFail: 0,
-  setsSuccess: 0,
-  setsFail: 0,
-  deleteSuccess: 0,
-  deleteFail: 0,
-  updateSuccess: 0,
-  updateFail: 0,
-  createSuccess: 0,
-  createFail: 0,
-  compareAndSwapSuccess: 0,
-  compareAndSwapFail: 0,
-  compareAndDeleteSuccess: 0,
-  compareAndDeleteFail: 0,
-  expireCount: 0,
-  watchers: 0,
-};
+/** What etcd counts while it builds the document: one failed look for earlier members first. */
+function statistics(leaves: readonly Leaf[]): Record<string, number> {
+  return {
+    getsSuccess: 0,
+    getsFail: 1,
+    setsSuccess: leaves.filter((leaf) => leaf.action === "set").length,
+    setsFail: 0,
+    deleteSuccess: 0,
+    deleteFail: 0,
+    updateSuccess: 0,
+    updateFail: 0,
+    createSuccess: leaves.filter((leaf) => leaf.action === "create").length,
+    createFail: 0,
+    compareAndSwapSuccess: 0,
+    compareAndSwapFail: 0,
+    compareAndDeleteSuccess: 0,
+    compareAndDeleteFail: 0,
+    expireCount: 0,
+    watchers: 0,
+  };
+}
 
 function leavesOf(membership: Membership): Leaf[] {
   const leaves: Leaf[] = [];
@@ -83,10 +89,11 @@ function leavesOf(membership: Membership): Leaf[] {
       value: goJSON(raftAttributes),
       action: "create",
     });
-    if (member.name === "" && member.clientURLs.length === 0) continue;
+    // Only what a started member has published; the name alone is just the configuration's.
+    if (member.clientURLs.length === 0) continue;
     const attributes: Record<string, unknown> = {};
     if (member.name !== "") attributes["name"] = member.name;
-    if (member.clientURLs.length > 0) attributes["clientURLs"] = member.clientURLs;
+    attributes["clientURLs"] = member.clientURLs;
     leaves.push({ path: `${directoryPath}/attributes`, value: goJSON(attributes), action: "set" });
   }
   for (const id of membership.removedIDs) {
@@ -138,7 +145,7 @@ function node(path: string, index: number, value: string, children: unknown): un
   };
 }
 
-/** Reads the membership out of a document. Throws `SyntaxError` when it is not one. */
+/** Reads the membership out of a document, sorted by id. Throws `SyntaxError` when it is not one. */
 export function decodeV2Document(text: string): Membership {
   const document: unknown = JSON.parse(text);
   const members: Member[] = [];
@@ -158,8 +165,8 @@ export function decodeV2Document(text: string): Membership {
   );
   const zero = [...childrenOf(document, ["Root"])].find(([name]) => name === "0")?.[1];
   return {
-    members,
-    removedIDs,
+    members: members.sort((a, b) => compareIDs(a.id, b.id)),
+    removedIDs: removedIDs.sort(compareIDs),
     version: zero === undefined ? undefined : valueOf(zero, "version"),
   };
 }

@@ -1,0 +1,88 @@
+/**
+ * Which membership changes are allowed. Two sets of rules: the validity of a committed change,
+ * which every member decides alike when it applies the entry, and the leader's readiness rules,
+ * which keep a careless reconfiguration from losing the quorum (`--strict-reconfig-check`).
+ */
+
+import { EtcdError } from "../api/errors.ts";
+import type { MemberID } from "../base/ids.ts";
+import { isStarted, type Member } from "./member.ts";
+
+/** What the rules look at. */
+export interface MembershipView {
+  readonly members: readonly Member[];
+  isRemoved(id: MemberID): boolean;
+  member(id: MemberID): Member | undefined;
+}
+
+/** etcd's default of `--max-learners`. */
+export const DEFAULT_MAX_LEARNERS = 1;
+
+/** Throws `memberNotFound`, `memberExists`, `peerURLExists` or `tooManyLearners`. */
+export function checkAddition(view: MembershipView, member: Member, maxLearners: number): void {
+  refuseRemoved(view, member.id);
+  if (view.member(member.id) !== undefined) throw new EtcdError("memberExists");
+  refuseTakenURLs(view, member.id, member.peerURLs);
+  if (!member.isLearner) return;
+  const learners = view.members.filter((other) => other.isLearner).length;
+  if (learners + 1 > maxLearners) throw new EtcdError("tooManyLearners");
+}
+
+/** Throws `memberNotFound` or `memberNotLearner`. */
+export function checkPromotion(view: MembershipView, id: MemberID): void {
+  if (!knownMember(view, id).isLearner) throw new EtcdError("memberNotLearner");
+}
+
+/** Throws `memberNotFound`. */
+export function checkRemoval(view: MembershipView, id: MemberID): void {
+  knownMember(view, id);
+}
+
+/** Throws `memberNotFound` or `peerURLExists`. A member may keep its own URLs. */
+export function checkUpdate(view: MembershipView, id: MemberID, peerURLs: readonly string[]): void {
+  knownMember(view, id);
+  refuseTakenURLs(view, id, peerURLs);
+}
+
+/** Whether enough members have started for one more voting member. */
+export function isReadyToAddVotingMember(members: readonly Member[]): boolean {
+  const voting = members.filter((member) => !member.isLearner);
+  const started = voting.filter(isStarted).length;
+  // A cluster of one may grow to two, although both are then needed: the way to restore a cluster.
+  if (started === 1 && voting.length === 1) return true;
+  return started >= quorumOf(voting.length + 1);
+}
+
+/** Whether those that remain without `id` still have a quorum of started members. */
+export function isReadyToRemoveVotingMember(members: readonly Member[], id: MemberID): boolean {
+  const remaining = members.filter((member) => !member.isLearner && member.id !== id);
+  return remaining.filter(isStarted).length >= quorumOf(remaining.length);
+}
+
+/** As for an addition, but the learner already runs and counts as started. */
+export function isReadyToPromoteMember(members: readonly Member[]): boolean {
+  const voting = members.filter((member) => !member.isLearner);
+  return voting.filter(isStarted).length + 1 >= quorumOf(voting.length + 1);
+}
+
+export function quorumOf(votingMembers: number): number {
+  return Math.floor(votingMembers / 2) + 1;
+}
+
+function refuseRemoved(view: MembershipView, id: MemberID): void {
+  if (view.isRemoved(id)) throw new EtcdError("memberNotFound", { removed: true });
+}
+
+function knownMember(view: MembershipView, id: MemberID): Member {
+  refuseRemoved(view, id);
+  const member = view.member(id);
+  if (member === undefined) throw new EtcdError("memberNotFound");
+  return member;
+}
+
+function refuseTakenURLs(view: MembershipView, id: MemberID, peerURLs: readonly string[]): void {
+  for (const other of view.members) {
+    if (other.id === id) continue;
+    if (peerURLs.some((url) => other.peerURLs.includes(url))) throw new EtcdError("peerURLExists");
+  }
+}

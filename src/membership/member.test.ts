@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Request } from "../api/gen/etcdserver.ts";
+import { formatInitialCluster, refuseBootstrap, refuseJoin } from "./initial-cluster.ts";
+import {
+  confChangeContextFromJSON,
+  memberFromJSON,
+  membersFromJSON,
+  memberToJSON,
+  promotionToJSON,
+} from "./member.ts";
+import { membershipOfV2Request } from "./v2-request.ts";
+
+test("ids beyond 2^53 survive JSON in both directions", () => {
+  const text =
+    '{"id":18446744073709551615,"peerURLs":["http://a:1"],"isLearner":true,' +
+    '"name":"\\"id\\":7","clientURLs":["http://b"]}';
+  const member = memberFromJSON(text);
+  assert.equal(member.id, 0xffffffffffffffffn);
+  assert.equal(member.name, '"id":7');
+  assert.equal(memberToJSON(member), text);
+  const second = '{"id":2,"peerURLs":null}';
+  assert.deepEqual(
+    membersFromJSON(`[${text},${second}]`).map(({ id }) => id),
+    [0xffffffffffffffffn, 2n],
+  );
+});
+
+test("a promotion is told from an addition", () => {
+  assert.equal(promotionToJSON(5n), '{"id":5,"peerURLs":null,"isPromote":true}');
+  const promotion = confChangeContextFromJSON(promotionToJSON(0xf000000000000000n));
+  assert.equal(promotion.isPromote, true);
+  assert.equal(promotion.member.id, 0xf000000000000000n);
+  const addition = confChangeContextFromJSON('{"id":5,"peerURLs":["http://a"]}');
+  assert.equal(addition.isPromote, false);
+});
+
+test("what is not a member is refused", () => {
+  for (const text of ["", "[]", "null", "{}", '{"id":"x"}', '{"id":1,"peerURLs":[1]}']) {
+    assert.throws(() => memberFromJSON(text), SyntaxError, text);
+  }
+  assert.throws(() => membersFromJSON("{}"), SyntaxError);
+});
+
+test("membership changes of old logs are found among the v2 requests", () => {
+  const put = (Path: string, Val: string, Method = "PUT"): Request =>
+    Request.create({ Method, Path, Val });
+  const value = '{"name":"infra1","clientURLs":["http://127.0.0.1:2379"]}';
+  const path = "/0/members/8211f1d0f64f3269/attributes";
+  assert.deepEqual(membershipOfV2Request(put(path, value)), {
+    kind: "memberAttributes",
+    id: 0x8211f1d0f64f3269n,
+    name: "infra1",
+    clientURLs: ["http://127.0.0.1:2379"],
+  });
+  assert.deepEqual(membershipOfV2Request(put("/0/version", "3.4.0")), {
+    kind: "clusterVersion",
+    version: "3.4.0",
+  });
+  assert.equal(membershipOfV2Request(put("/1/user/key", "x")), undefined);
+  assert.equal(membershipOfV2Request(put(path, "", "DELETE")), undefined);
+  assert.equal(membershipOfV2Request(put("", "", "SYNC")), undefined);
+  assert.throws(() => membershipOfV2Request(put(path, "{")), SyntaxError);
+});
+
+const LOCAL = ["http://127.0.0.1:2380"];
+
+function bootstrap(
+  cluster: Record<string, string[]>,
+  more: { name?: string; urls?: string[]; discovery?: boolean } = {},
+): string | undefined {
+  return refuseBootstrap({
+    name: more.name ?? "a",
+    initialCluster: new Map(Object.entries(cluster)),
+    advertisePeerURLs: more.urls ?? LOCAL,
+    usesDiscovery: more.discovery ?? false,
+  });
+}
+
+test("a sound initial cluster starts", () => {
+  assert.equal(bootstrap({ a: LOCAL, b: ["http://127.0.0.1:2381"] }), undefined);
+  const urls = ["http://x:2", "http://x:1"];
+  assert.equal(bootstrap({ a: urls }, { urls: [...urls].reverse() }), undefined);
+});
+
+test("an unsound initial cluster is refused in etcd's words", () => {
+  assert.equal(
+    bootstrap({ b: LOCAL }),
+    `couldn't find local name "a" in the initial cluster configuration`,
+  );
+  assert.equal(
+    bootstrap({ a: LOCAL, b: LOCAL }),
+    "initial cluster a=http://127.0.0.1:2380,b=http://127.0.0.1:2380 has duplicate url",
+  );
+  assert.equal(
+    bootstrap({ a: ["http://127.0.0.1:9"] }),
+    "--initial-cluster has a=http://127.0.0.1:9 but missing from " +
+      "--initial-advertise-peer-urls=http://127.0.0.1:2380 " +
+      '(resolved urls: "http://127.0.0.1:2380" != "http://127.0.0.1:9")',
+  );
+  assert.equal(
+    bootstrap({ a: LOCAL }, { urls: [...LOCAL, "http://127.0.0.1:9"] }),
+    "--initial-advertise-peer-urls has http://127.0.0.1:9 but missing from " +
+      "--initial-cluster=a=http://127.0.0.1:2380,a=http://127.0.0.1:9",
+  );
+  assert.equal(
+    bootstrap({ a: [...LOCAL, "http://127.0.0.1:9"] }),
+    "--initial-cluster has a=http://127.0.0.1:9 but missing from " +
+      "--initial-advertise-peer-urls=http://127.0.0.1:2380 " +
+      '(len(["http://127.0.0.1:2380"]) != len(["http://127.0.0.1:2380" "http://127.0.0.1:9"]))',
+  );
+});
+
+test("joining does not compare URLs, but refuses discovery", () => {
+  const choice = {
+    name: "a",
+    initialCluster: new Map([["a", ["http://other:1"]]]),
+    advertisePeerURLs: LOCAL,
+    usesDiscovery: false,
+  };
+  assert.equal(refuseJoin(choice), undefined);
+  assert.equal(
+    refuseJoin({ ...choice, usesDiscovery: true }),
+    "discovery URL should not be set when joining existing initial cluster",
+  );
+});
+
+test("an initial cluster prints sorted", () => {
+  const cluster = new Map([
+    ["b", ["http://b:2", "http://b:1"]],
+    ["a", ["http://a:1"]],
+  ]);
+  assert.equal(formatInitialCluster(cluster), "a=http://a:1,b=http://b:1,b=http://b:2");
+});
