@@ -35,7 +35,7 @@ export const SETTINGS = {
 };
 
 export type SettingName = keyof typeof SETTINGS;
-export const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
+const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
 
 type ValueOf<S> = S extends Setting<infer T> ? T : never;
 type SettingValues = {

@@ -25,7 +25,7 @@ const GATES = {
 } as const satisfies Record<string, GateSpec>;
 
 export type GateName = keyof typeof GATES;
-export const GATE_NAMES = Object.keys(GATES) as readonly GateName[];
+const GATE_NAMES = Object.keys(GATES) as readonly GateName[];
 
 /** Gates given by the user, by name; a gate that is not in it has its default. */
 export type GateSettings = ReadonlyMap<GateName, boolean>;
@@ -89,14 +89,6 @@ export function resolveGates(settings: GateSettings): FeatureGates {
   return Object.fromEntries(
     GATE_NAMES.map((name) => [name, settings.get(name) ?? GATES[name].fallback]),
   ) as Record<GateName, boolean>;
-}
-
-/** `A=true,B=false` in alphabetical order, the flag's own text. */
-export function formatGates(settings: GateSettings): string {
-  return [...settings]
-    .map(([name, value]) => `${name}=${value}`)
-    .sort()
-    .join(",");
 }
 
 /** One line per gate for the help, as in `LeaseCheckpoint=true|false (ALPHA - default=false)`. */

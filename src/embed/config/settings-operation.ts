@@ -38,7 +38,7 @@ export const PROFILING = {
   ),
 } as const;
 
-export const DEFAULT_LOG_ROTATION =
+const DEFAULT_LOG_ROTATION =
   '{"maxsize": 100, "maxage": 0, "maxbackups": 0, "localtime": false, "compress": false}';
 
 export const LOGGING = {

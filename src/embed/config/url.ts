@@ -108,7 +108,7 @@ function checkAuthority(input: string, authority: string): void {
 }
 
 /** Host and port of "host:port", "[v6]:port" or ":port"; otherwise what is wrong, as Go says it. */
-export function splitHostPort(host: string): { hostname: string; port: number } | string {
+function splitHostPort(host: string): { hostname: string; port: number } | string {
   const match = /^(?:\[([^\]]*)\]|([^:[\]]*)):([0-9]*)$/.exec(host);
   if (match !== null) {
     return { hostname: match[1] ?? match[2] ?? "", port: Number(match[3] ?? "0") };

@@ -1,0 +1,111 @@
+/** The repository keeps its own rules, and the rules find what they are for. */
+import assert from "node:assert/strict";
+import { dirname } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { importsOf, readSource } from "./source-text.ts";
+import {
+  checkDocuments,
+  checkSources,
+  findRepository,
+  formatFinding,
+  readSources,
+} from "./tidy.ts";
+import { layerProblems } from "./tidy-layers.ts";
+import { fileProblems, longFunctions } from "./tidy-rules.ts";
+
+test("the repository is tidy", () => {
+  const root = findRepository(dirname(fileURLToPath(import.meta.url)));
+  const findings = [...checkSources(readSources(root)), ...checkDocuments(root)];
+  assert.equal(findings.map(formatFinding).join("\n"), "");
+});
+
+test("comments and the insides of literals are not code", () => {
+  const { code } = readSource(
+    "a.ts",
+    'const a = "// no"; // yes\nconst b = `x ${f("}")} y`; /* z */ const c = /["`/]+/g;\nreturn 1 / 2;',
+  );
+  assert.equal(
+    code.replace(/ +/g, " "),
+    'const a = " "; \nconst b = ` ${f(" ")} `; const c = / /g;\nreturn 1 / 2;',
+  );
+});
+
+test("every form of import is seen, and none in a comment", () => {
+  const source = readSource(
+    "src/a/b.ts",
+    'import { x } from "./x.ts";\nimport type { T } from "./t.ts";\nexport * from "./e.ts";\n' +
+      'import "./side.ts";\nawait import("./dynamic.ts");\n// import "./comment.ts";\n' +
+      'import {\n  many,\n} from "./many.ts";',
+  );
+  assert.deepEqual(
+    importsOf(source).map(({ specifier, line }) => `${line} ${specifier}`),
+    ["1 ./x.ts", "2 ./t.ts", "3 ./e.ts", "4 ./side.ts", "5 ./dynamic.ts", "9 ./many.ts"],
+  );
+});
+
+const layer = (path: string, specifier: string): number =>
+  layerProblems(readSource(path, `import type { T } from "${specifier}";\n`)).length;
+
+test("imports point downwards only", () => {
+  assert.equal(layer("src/mvcc/a.ts", "../backend/x.ts"), 0);
+  assert.equal(layer("src/mvcc/a.ts", "./index/x.ts"), 0);
+  assert.equal(layer("src/backend/a.ts", "../mvcc/x.ts"), 1);
+  assert.equal(layer("src/server/a.ts", "../platform/x.ts"), 1);
+  assert.equal(layer("src/server/a.ts", "../transport/x.ts"), 1);
+  assert.equal(layer("src/embed/a.ts", "../platform/x.ts"), 0);
+  assert.equal(layer("src/client/a.ts", "../server/x.ts"), 1);
+  assert.equal(layer("src/transport/a.ts", "../server/x.ts"), 1);
+  assert.equal(layer("src/base/a.ts", "../../tools/x.ts"), 1);
+  assert.equal(layer("src/unheard/a.ts", "./x.ts"), 1);
+});
+
+test("pure layers know no node: module; their tests do", () => {
+  assert.equal(layer("src/raft/a.ts", "node:fs"), 1);
+  assert.equal(layer("src/raft/a.test.ts", "node:fs"), 0);
+  assert.equal(layer("src/raft/testing/a.ts", "node:fs"), 0);
+  assert.equal(layer("src/wal/a.ts", "node:buffer"), 0);
+});
+
+const HEADER = "/** What it is. */\n";
+const problems = (path: string, body: string): string[] =>
+  fileProblems(readSource(path, HEADER + body)).map(({ text }) => text);
+
+test("banned things are found where they stand", () => {
+  assert.equal(problems("src/a.ts", "const a = b as any;").length, 1);
+  assert.equal(problems("src/a.ts", "const a: any = 1;").length, 1);
+  assert.equal(problems("src/a.ts", 'const a = "as any";').length, 0);
+  assert.equal(problems("src/a.ts", "export default 1;").length, 1);
+  assert.equal(problems("src/a.ts", "const a = b[0]!;").length, 1);
+  assert.equal(problems("src/a.ts", "const a = b!.c;").length, 1);
+  assert.equal(problems("src/a.ts", "if (a !== b && !c) d();").length, 0);
+  assert.equal(problems("src/a.test.ts", "const a = b[0]!;").length, 0);
+  assert.equal(problems("src/a.test.ts", 'test.only("x", () => {});').length, 1);
+  assert.equal(problems("src/a.ts", "list.skip(3);").length, 0);
+  assert.equal(problems("src/a.ts", `// ${"TO"}DO: later`).length, 1);
+  assert.equal(problems("src/a.ts", `// ${"TO"}DO(#12): later`).length, 0);
+  assert.equal(problems("src/a.ts", "enum A { B }").length, 1);
+});
+
+test("files and lines have their lengths, long texts excepted", () => {
+  assert.equal(problems("src/a.ts", "a;\n".repeat(801)).length, 1);
+  assert.equal(problems("src/a.ts", `const a = b${" + c".repeat(30)};`).length, 1);
+  assert.equal(problems("src/a.ts", `const a = "${"x".repeat(120)}";`).length, 0);
+  assert.equal(problems("src/a.ts", `// ${"word ".repeat(30)}`).length, 1);
+  assert.equal(fileProblems(readSource("src/a.ts", "const a = 1;\n")).length, 1);
+});
+
+test("long functions are listed", () => {
+  const body = "    a();\n".repeat(70);
+  const source = readSource(
+    "src/a.ts",
+    `function short() {\n  a();\n}\nexport function long(): void {\n${body}}\nclass C {\n  #alsoLong(x: number): void {\n${body}  }\n}\n`,
+  );
+  assert.deepEqual(
+    longFunctions(source).map(({ name, line, lines }) => [name, line, lines]),
+    [
+      ["long", 4, 72],
+      ["#alsoLong", 77, 72],
+    ],
+  );
+});
