@@ -86,6 +86,8 @@ export interface Disk {
   removeAll(path: string): void;
   /** fsync of a directory: renames, creations and removals in it are durable afterwards. */
   syncDirectory(path: string): void;
+  /** As `syncDirectory`, off the event loop; covers what was done before the call. */
+  syncDirectoryAsync(path: string): Promise<void>;
   /** The whole file; a file above `limitBytes` is refused with EFBIG before memory is taken. */
   readFile(path: string, limitBytes: number): Uint8Array;
   /** Joins path segments in the way of this disk. */

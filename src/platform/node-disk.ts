@@ -90,6 +90,22 @@ export class NodeDisk implements Disk {
     });
   }
 
+  async syncDirectoryAsync(path: string): Promise<void> {
+    if (process.platform === "win32") return;
+    const { O_RDONLY, O_DIRECTORY } = fs.constants;
+    const fd = guard("fsync", path, () => fs.openSync(path, O_RDONLY | O_DIRECTORY));
+    try {
+      await new Promise<void>((resolve, reject) => {
+        fs.fsync(fd, (error) => {
+          if (error) reject(diskError("fsync", path, error));
+          else resolve();
+        });
+      });
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
   readFile(path: string, limitBytes: number): Uint8Array {
     return guard("read", path, () => {
       const fd = fs.openSync(path, fs.constants.O_RDONLY);

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { CRASH_DROPS_ALL } from "../env/testing/fault-disk.ts";
 import { MemoryLogger } from "../env/testing/memory-logger.ts";
 import { SeededRandom } from "../env/testing/seeded-random.ts";
-import { WalError } from "./errors.ts";
+import type { WalError } from "./errors.ts";
 import { walExists } from "./open-log.ts";
 import { purgeFiles } from "./purge.ts";
 import { validSnapshotEntries, verifyLog } from "./read-log.ts";

@@ -455,7 +455,7 @@ export class Wal {
     this.#dirtyEnd = 0;
     batch.headPlaced = true;
     try {
-      if (!this.#noSync) this.#disk.syncDirectory(this.directory);
+      if (!this.#noSync) await this.#disk.syncDirectoryAsync(this.directory);
     } catch (error) {
       throw this.#fatal(error);
     }

@@ -144,7 +144,7 @@ export function diskContract(name: string, make: () => DiskUnderTest): void {
 
   contract(
     "directories are made with their mode, listed sorted, removed",
-    ({ disk, directory }) => {
+    async ({ disk, directory }) => {
       const deep = disk.join(directory, "x", "y");
       disk.makeDirectories(deep, 0o700);
       disk.makeDirectories(deep, 0o755);
@@ -155,6 +155,8 @@ export function diskContract(name: string, make: () => DiskUnderTest): void {
       }
       assert.deepEqual(disk.readDirectory(deep), ["10", "9", "B", "a", "b"]);
       disk.syncDirectory(deep);
+      await disk.syncDirectoryAsync(deep);
+      await assert.rejects(disk.syncDirectoryAsync(disk.join(deep, "missing")), { code: "ENOENT" });
       disk.remove(disk.join(deep, "B"));
       assert.deepEqual(disk.readDirectory(deep), ["10", "9", "a", "b"]);
       disk.removeAll(disk.join(directory, "x"));

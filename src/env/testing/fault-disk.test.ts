@@ -128,6 +128,17 @@ test("names are lost until their directory is synced", () => {
   assert.deepEqual(disk.crash(random, CRASH_KEEPS_ALL).readDirectory("/d"), ["a"]);
 });
 
+test("a directory sync covers the names from before the call", async () => {
+  const disk = new FaultDisk();
+  disk.hold = true;
+  disk.open("/a", { create: true }).close();
+  const synced = disk.syncDirectoryAsync("/");
+  disk.open("/b", { create: true }).close();
+  disk.release();
+  await synced;
+  assert.deepEqual(disk.crash(new SeededRandom(1), CRASH_DROPS_ALL).readDirectory("/"), ["a"]);
+});
+
 test("a renaming is atomic, and lost until the directory is synced", () => {
   const disk = new FaultDisk();
   disk.makeDirectories("/d", 0o700);

@@ -214,6 +214,14 @@ export class FaultDisk implements Disk {
     this.#tree.syncDirectory(path);
   }
 
+  syncDirectoryAsync(path: string): Promise<void> {
+    const covered = this.#tree.nameChanges;
+    return this.later(() => {
+      this.#plan.enter("syncDirectory", path);
+      this.#tree.syncDirectory(path, covered);
+    });
+  }
+
   readFile(path: string, limitBytes: number): Uint8Array {
     this.#plan.enter("read", path);
     const file = this.#tree.file(path);

@@ -26,6 +26,7 @@ type Node = Directory | PageCacheFile;
 
 /** One atomic change of names: in each directory, what a name stands for afterwards. */
 interface NameChange {
+  readonly sequence: number;
   readonly effects: readonly { directory: Directory; name: string; node: Node | undefined }[];
   /** Durable when this is empty. */
   readonly unsynced: Set<Directory>;
@@ -34,6 +35,8 @@ interface NameChange {
 export class FileTree {
   /** Sum of the lengths of all files that have a name or an open handle. */
   usedBytes = 0;
+  /** How many changes of names there have been. */
+  nameChanges = 0;
   readonly #root: Directory;
   #pending: NameChange[] = [];
 
@@ -127,9 +130,12 @@ export class FileTree {
     return found;
   }
 
-  syncDirectory(path: string): void {
+  /** Covers the first `covered` changes of names. */
+  syncDirectory(path: string, covered: number = this.nameChanges): void {
     const directory = this.#directory(path);
-    for (const change of this.#pending) change.unsynced.delete(directory);
+    for (const change of this.#pending) {
+      if (change.sequence < covered) change.unsynced.delete(directory);
+    }
     // A later change of a name waits for an earlier one of the same name that is still pending.
     const rest: NameChange[] = [];
     for (const change of this.#pending) {
@@ -210,7 +216,11 @@ export class FileTree {
       if (node === undefined) directory.entries.delete(name);
       else directory.entries.set(name, node);
     }
-    this.#pending.push({ effects, unsynced: new Set(effects.map((effect) => effect.directory)) });
+    this.#pending.push({
+      sequence: this.nameChanges++,
+      effects,
+      unsynced: new Set(effects.map((effect) => effect.directory)),
+    });
   }
 
   #directory(path: string): Directory {
