@@ -58,6 +58,15 @@ test("unsynced writes may be kept or dropped, synced ones survive every policy",
   }
 });
 
+test("the disk keeps its own copy of what was written", () => {
+  const { disk, file } = diskWithFile(4);
+  const lent = bytes("abcd");
+  file.writeSync(lent, 0);
+  lent.fill(0);
+  file.datasyncSync();
+  assert.deepEqual([...survivors(disk, "drops all", 1)], ["abcd"]);
+});
+
 test("tearing bytes leaves any prefix of the unsynced write", () => {
   const { disk, file } = diskWithFile(4);
   file.writeSync(bytes("new"), 0);

@@ -74,7 +74,7 @@ class Image {
   }
 
   copy(): Uint8Array {
-    return this.bytes.slice(0, this.length);
+    return new Uint8Array(this.bytes.subarray(0, this.length));
   }
 }
 
@@ -91,7 +91,7 @@ export class PageCacheFile {
   constructor(mode: number, content: Uint8Array = new Uint8Array(0)) {
     this.mode = mode;
     this.#now = new Image(content);
-    this.#synced = new Image(content.slice());
+    this.#synced = new Image(new Uint8Array(content));
   }
 
   get length(): number {
@@ -118,7 +118,7 @@ export class PageCacheFile {
     const end = position + data.length;
     if (end > this.#now.length) this.setLength(end);
     this.#now.write(data, position);
-    this.#pending.push({ kind: "write", position, data: data.slice() });
+    this.#pending.push({ kind: "write", position, data: new Uint8Array(data) });
   }
 
   setLength(length: number): void {
