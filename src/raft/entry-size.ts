@@ -1,10 +1,11 @@
 /** How many bytes entries take: encoded, for message and apply limits; payload, for backpressure. */
 import type { Entry } from "../api/gen/raft.ts";
 
-/** Encoded size of one entry; all four fields of the proto2 message are counted. */
+/** Encoded size of one entry: type, term and index always, data when there is any. */
 export function entryBytes(entry: Entry): number {
   const length = entry.data.length;
-  return 5 + varintBytes(entry.term) + varintBytes(entry.index) + varintBytes(length) + length;
+  const bytes = 4 + varintBytes(entry.term) + varintBytes(entry.index);
+  return length === 0 ? bytes : bytes + 1 + varintBytes(length) + length;
 }
 
 export function entriesBytes(entries: readonly Entry[]): number {

@@ -145,6 +145,7 @@ function restore(raft: Raft, snapshot: Snapshot): boolean {
   }
 
   log.restore(snapshot);
+  raft.restoredIndex = index;
   const restored = restoreConfiguration(raft.tracker, log.lastIndex(), confState);
   const active = switchToConfig(raft, restored);
   assert(confStatesEqual(confState, active), "the snapshot's configuration was not restored");

@@ -69,6 +69,8 @@ export class Raft {
    * it has applied up to here. Conservatively the last index when leadership begins.
    */
   pendingConfIndex: Index = 0;
+  /** Index of the last snapshot that this member took over while running; 0 for none. */
+  restoredIndex: Index = 0;
   /** Payload bytes that this leader appended and has not seen applied; an estimate. */
   uncommittedBytes = 0;
 

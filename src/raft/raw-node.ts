@@ -102,9 +102,14 @@ export class RawNode {
   /**
    * To be called for every committed membership change that the caller applies, in order.
    * Returns the configuration that is active from now on, for the next snapshot.
+   *
+   * A caller that applies while it steps messages must give the entry's `index`: a change that a
+   * snapshot has overtaken since it was handed out is part of that snapshot, and is skipped.
    */
-  applyConfChange(change: AnyConfChange): ConfState {
-    return applyConfChange(this.raft, change);
+  applyConfChange(change: AnyConfChange, index?: Index): ConfState {
+    const { raft } = this;
+    if (index !== undefined && index <= raft.restoredIndex) return raft.tracker.confState();
+    return applyConfChange(raft, change);
   }
 
   /** Takes a message from the network or, in asynchronous mode, a response of a storage thread. */
