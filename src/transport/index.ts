@@ -9,3 +9,15 @@ export {
   type ListenerOptions,
   listen,
 } from "./listener.ts";
+export type { CallHandler, ClientCall } from "./client/client-call.ts";
+export {
+  type CallOptions,
+  ClientConnection,
+  type ClientMethod,
+  type ClientOptions,
+  type ClientStream,
+  connect,
+  type Metadata,
+  startClient,
+} from "./client/connection.ts";
+export { RpcError } from "./client/rpc-error.ts";

@@ -370,6 +370,8 @@ class ServerHttp2 implements ConnectionHost {
 
   onGoaway(): void {}
 
+  onSettings(): void {}
+
   onStreamGone(): void {}
 }
 

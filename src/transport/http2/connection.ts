@@ -74,6 +74,8 @@ export interface ConnectionHost {
   onFinished(code: number, reason: string): void;
   /** The peer sends GOAWAY: streams above `lastStreamId` were not processed. */
   onGoaway(lastStreamId: number, code: number, debug: string): void;
+  /** The peer's SETTINGS have come into force. */
+  onSettings(): void;
   /** A stream has left; a client may open another. */
   onStreamGone(): void;
 }
@@ -127,7 +129,8 @@ export class Http2Connection implements SendListener {
   #acceptUpTo = Number.POSITIVE_INFINITY;
 
   #prefaceLeft: number;
-  #settingsReceived = false;
+  /** The peer has sent its SETTINGS; nothing else may come before. */
+  settingsReceived = false;
   #settingsAcked = false;
   readonly #openedMs: number;
 
@@ -347,7 +350,7 @@ export class Http2Connection implements SendListener {
   tick(nowMs: number): void {
     this.nowMs = nowMs;
     if (this.finished) return;
-    if (!this.#settingsReceived && nowMs - this.#openedMs >= PREFACE_TIMEOUT_MS) {
+    if (!this.settingsReceived && nowMs - this.#openedMs >= PREFACE_TIMEOUT_MS) {
       this.fail(PROTOCOL_ERROR, "preface timeout");
     } else if (
       this.#blockStreamId !== 0 &&
@@ -480,7 +483,7 @@ export class Http2Connection implements SendListener {
       this.fail(PROTOCOL_ERROR, "expected CONTINUATION");
       return;
     }
-    if (!this.#settingsReceived && type !== FRAME_SETTINGS) {
+    if (!this.settingsReceived && type !== FRAME_SETTINGS) {
       this.fail(PROTOCOL_ERROR, "expected SETTINGS");
       return;
     }
@@ -780,7 +783,7 @@ export class Http2Connection implements SendListener {
     if (flags & FLAG_ACK) {
       if (end !== start)
         return this.fail(FRAME_SIZE_ERROR, "SETTINGS acknowledgement with payload");
-      if (!this.#settingsReceived) return this.fail(PROTOCOL_ERROR, "expected SETTINGS");
+      if (!this.settingsReceived) return this.fail(PROTOCOL_ERROR, "expected SETTINGS");
       if (this.#settingsAcked) return this.#ignoreFrame();
       this.#settingsAcked = true;
       return;
@@ -790,11 +793,13 @@ export class Http2Connection implements SendListener {
     if (!this.#budgets.settings.take(this.nowMs)) {
       return this.fail(ENHANCE_YOUR_CALM, "too many SETTINGS");
     }
-    this.#settingsReceived = true;
+    this.settingsReceived = true;
     for (let at = start; at < end && !this.finished; at += SETTING_BYTES) {
       this.#setting(chunk.readUInt16BE(at), chunk.readUInt32BE(at + 2));
     }
-    if (!this.finished) this.send.raw(FRAME_SETTINGS, FLAG_ACK, NO_PAYLOAD);
+    if (this.finished) return;
+    this.send.raw(FRAME_SETTINGS, FLAG_ACK, NO_PAYLOAD);
+    this.#host.onSettings();
   }
 
   #setting(id: number, value: number): undefined {
