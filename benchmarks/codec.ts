@@ -50,61 +50,42 @@ function corpus(): Case[] {
   });
   const raftHeader = RequestHeader.create({ ID: 0x694d7f3a2b1c0d0en });
   const proposal = InternalRaftRequest.create({ header: raftHeader, put });
-  const entries = Array.from({ length: 16 }, (_, i) =>
-    Entry.create({ term: 3, index: 1_000_000 + i, data: InternalRaftRequest.encode(proposal) }),
-  );
-  const compare = Compare.create({
-    key,
-    target: 2,
-    targetUnion: { case: "modRevision", value: 7 },
-  });
-  const op = RequestOp.create({ request: { case: "requestPut", value: put } });
+  const thousand = new Array<KeyValue>(1000).fill(kv);
+  const range = (kvs: KeyValue[]): RangeResponse =>
+    RangeResponse.create({ header, kvs, count: kvs.length });
   return [
     { name: "PutRequest 290 B", type: PutRequest, message: put },
     { name: "PutResponse header", type: ResponseHeader, message: header },
     { name: "KeyValue 300 B", type: KeyValue, message: kv },
     { name: "InternalRaftRequest put", type: InternalRaftRequest, message: proposal },
-    {
-      name: "TxnRequest compare+put",
-      type: TxnRequest,
-      message: TxnRequest.create({
-        compare: [compare],
-        success: [op],
-      }),
-    },
-    {
-      name: "RangeResponse 1 kv",
-      type: RangeResponse,
-      message: RangeResponse.create({
-        header,
-        kvs: [kv],
-        count: 1,
-      }),
-    },
-    {
-      name: "RangeResponse 1000 kvs",
-      type: RangeResponse,
-      message: RangeResponse.create({
-        header,
-        kvs: new Array<KeyValue>(1000).fill(kv),
-        count: 1000,
-      }),
-    },
-    {
-      name: "raft MsgApp 16 entries",
-      type: Message,
-      message: Message.create({
-        type: RaftType.MsgApp,
-        to: 0x8211f1d0f64f3269n,
-        from: 0x91bc3c398fb3c146n,
-        term: 3,
-        logTerm: 3,
-        index: 999_999,
-        commit: 999_990,
-        entries,
-      }),
-    },
+    { name: "TxnRequest compare+put", type: TxnRequest, message: comparePut(put) },
+    { name: "RangeResponse 1 kv", type: RangeResponse, message: range([kv]) },
+    { name: "RangeResponse 1000 kvs", type: RangeResponse, message: range(thousand) },
+    { name: "raft MsgApp 16 entries", type: Message, message: append(proposal) },
   ];
+}
+
+function comparePut(put: PutRequest): TxnRequest {
+  const targetUnion = { case: "modRevision", value: 7 } as const;
+  const compare = [Compare.create({ key: put.key, target: 2, targetUnion })];
+  const success = [RequestOp.create({ request: { case: "requestPut", value: put } })];
+  return TxnRequest.create({ compare, success });
+}
+
+function append(proposal: InternalRaftRequest): Message {
+  const data = InternalRaftRequest.encode(proposal);
+  return Message.create({
+    type: RaftType.MsgApp,
+    to: 0x8211f1d0f64f3269n,
+    from: 0x91bc3c398fb3c146n,
+    term: 3,
+    logTerm: 3,
+    index: 999_999,
+    commit: 999_990,
+    entries: Array.from({ length: 16 }, (_, i) =>
+      Entry.create({ term: 3, index: 1_000_000 + i, data }),
+    ),
+  });
 }
 
 function loadPeer(): protobuf.Root {

@@ -65,7 +65,7 @@ export function isReadyToPromoteMember(members: readonly Member[]): boolean {
   return voting.filter(isStarted).length + 1 >= quorumOf(voting.length + 1);
 }
 
-export function quorumOf(votingMembers: number): number {
+function quorumOf(votingMembers: number): number {
   return Math.floor(votingMembers / 2) + 1;
 }
 

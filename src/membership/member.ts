@@ -35,7 +35,7 @@ export interface ConfChangeContext {
   readonly isPromote: boolean;
 }
 
-/** Context of the conf change that promotes a learner, as etcd writes it. An addition's is the member. */
+/** Context of the conf change that promotes a learner. That of an addition is the member itself. */
 export function promotionToJSON(id: MemberID): string {
   return `{"id":${id},"peerURLs":null,"isPromote":true}`;
 }
