@@ -67,13 +67,10 @@ export class Applier {
     this.#events = events;
   }
 
-  /**
-   * Applies a decoded request. `persist` is false for replayed membership requests, which then
-   * change only the memory; `wantReply` is false when nobody waits for the encoded response.
-   */
-  apply(field: number, request: unknown, persist: boolean, wantReply: boolean): Outcome {
+  /** Applies a decoded request. `wantReply` is false when nobody waits for the response. */
+  apply(field: number, request: unknown, wantReply: boolean): Outcome {
     try {
-      const reply = this.#dispatch(field, request, persist, wantReply);
+      const reply = this.#dispatch(field, request, wantReply);
       return reply.length === 0 ? DONE : { error: undefined, reply };
     } catch (error) {
       if (error instanceof EtcdError) return { error, reply: undefined };
@@ -82,7 +79,7 @@ export class Applier {
   }
 
   /** `request` has the type that `field` says: both come from one decoder. */
-  #dispatch(field: number, request: unknown, persist: boolean, wantReply: boolean): Reply {
+  #dispatch(field: number, request: unknown, wantReply: boolean): Reply {
     switch (field) {
       case RaftField.put:
         return this.#put(request as PutRequest, wantReply);
@@ -103,11 +100,11 @@ export class Applier {
       case RaftField.alarm:
         return this.#alarm(request as AlarmRequest);
       case RaftField.clusterVersionSet:
-        return this.#setClusterVersion(request as ClusterVersionSetRequest, persist);
+        return this.#setClusterVersion(request as ClusterVersionSetRequest);
       case RaftField.clusterMemberAttrSet:
-        return this.#setMemberAttributes(request as ClusterMemberAttrSetRequest, persist);
+        return this.#setMemberAttributes(request as ClusterMemberAttrSetRequest);
       case RaftField.downgradeInfoSet:
-        return this.#setDowngrade(request as DowngradeInfoSetRequest, persist);
+        return this.#setDowngrade(request as DowngradeInfoSetRequest);
       default:
         // Leaving out a change that other members make would let them diverge unnoticed.
         throw new Error(`the log holds a request that this version cannot apply (field ${field})`);
@@ -207,12 +204,12 @@ export class Applier {
     return [AlarmResponse.encode(AlarmResponse.create({ header, alarms: members }))];
   }
 
-  #setClusterVersion(request: ClusterVersionSetRequest, persist: boolean): Reply {
+  #setClusterVersion(request: ClusterVersionSetRequest): Reply {
     const { cluster, logger, clusterID, memberID } = this.#server;
     const version = parseVersion(request.ver);
     if (version === undefined) throw new Error(`malformed cluster version "${request.ver}"`);
     const previous = cluster.version;
-    cluster.setVersion(request.ver, persist);
+    cluster.setVersion(request.ver, true);
     if (previous === request.ver) return NO_REPLY;
     const fields = {
       "cluster-id": formatID(clusterID),
@@ -226,16 +223,16 @@ export class Applier {
     return NO_REPLY;
   }
 
-  #setMemberAttributes(request: ClusterMemberAttrSetRequest, persist: boolean): Reply {
+  #setMemberAttributes(request: ClusterMemberAttrSetRequest): Reply {
     const attributes = request.memberAttributes ?? { name: "", clientUrls: [] };
     const { cluster } = this.#server;
-    cluster.updateAttributes(request.memberID, attributes.name, attributes.clientUrls, persist);
+    cluster.updateAttributes(request.memberID, attributes.name, attributes.clientUrls, true);
     return NO_REPLY;
   }
 
-  #setDowngrade(request: DowngradeInfoSetRequest, persist: boolean): Reply {
+  #setDowngrade(request: DowngradeInfoSetRequest): Reply {
     const targetVersion = request.enabled ? request.ver : "";
-    this.#server.cluster.setDowngrade({ enabled: request.enabled, targetVersion }, persist);
+    this.#server.cluster.setDowngrade({ enabled: request.enabled, targetVersion }, true);
     return NO_REPLY;
   }
 

@@ -30,6 +30,7 @@ import {
   MEMBERS_REMOVED_BUCKET,
   META_BUCKET,
 } from "../backend/types.ts";
+import { assert } from "../base/assert.ts";
 import { bytesFromUtf8, utf8FromBytes } from "../base/bytes.ts";
 import { type ClusterID, formatID, type Index, type MemberID } from "../base/ids.ts";
 import type { Disk } from "../env/index.ts";
@@ -42,6 +43,7 @@ import {
   decodeV2Document,
   type Member,
   memberToJSON,
+  refuseBootstrap,
 } from "../membership/index.ts";
 import { MemoryStorage } from "../raft/index.ts";
 import { SnapshotFiles } from "../snap/index.ts";
@@ -151,22 +153,14 @@ async function createCluster(
 ): Promise<Bootstrapped> {
   const { logger } = deps;
   logger.info("bootstrapping cluster");
-  const members = initialMembers(options);
-  const local = members.find((member) => member.name === options.name);
-  if (local === undefined) {
-    throw new BootstrapError(
-      `couldn't find local name "${options.name}" in the initial cluster configuration`,
-    );
-  }
+  const { members, local } = initialMembers(options);
   const clusterID = computeClusterID(members.map((member) => member.id));
   logger.info("bootstrapping storage");
   const metadata = Metadata.encode(Metadata.create({ NodeID: local.id, ClusterID: clusterID }));
   const wal = Wal.create(deps, walDirectory, metadata, {
     unsafeNoFsync: options.unsafeNoFsync,
   });
-  const entries = members.map((member, i) => bootstrapEntry(member, i + 1));
-  const hardState = HardState.create({ term: 1, vote: 0n, commit: entries.length });
-  await wal.save(hardState, entries);
+  const { hardState, entries } = await writeInitialMembers(wal, members);
   logger.info("bootstrapping raft");
   logger.info("starting local member", {
     "local-member-id": formatID(local.id),
@@ -213,8 +207,20 @@ async function recoverMember(
     { index: snapshotIndex, term: snapshotTerm },
     { unsafeNoFsync: options.unsafeNoFsync },
   );
-  const { metadata, hardState, entries } = wal.readAll();
-  const identity = Metadata.decode(metadata);
+  const content = wal.readAll();
+  const identity = Metadata.decode(content.metadata);
+  let { hardState, entries } = content;
+  if (snapshot === undefined && entries.length === 0) {
+    // The first start ended after the WAL was made and before the members were written.
+    const { members, local } = initialMembers(options);
+    if (local.id !== identity.NodeID) {
+      throw new BootstrapError(
+        `the WAL in ${walDirectory} belongs to member ${formatID(identity.NodeID)}, ` +
+          `but this configuration is member ${formatID(local.id)}`,
+      );
+    }
+    ({ hardState, entries } = await writeInitialMembers(wal, members));
+  }
   const storage = new MemoryStorage();
   if (snapshot !== undefined) storage.applySnapshot(snapshot);
   storage.setHardState(hardState);
@@ -248,16 +254,38 @@ async function recoverMember(
   };
 }
 
-function initialMembers(options: ServerOptions): Member[] {
+/** What raft finds when it starts: every initial member added, in term 1. */
+async function writeInitialMembers(wal: Wal, members: readonly Member[]) {
+  const entries = members.map((member, i) => bootstrapEntry(member, i + 1));
+  const hardState = HardState.create({ term: 1, vote: 0n, commit: entries.length });
+  await wal.save(hardState, entries);
+  return { hardState, entries };
+}
+
+/** Sorted by id. Throws `BootstrapError` in etcd's words. */
+function initialMembers(options: ServerOptions): {
+  readonly members: readonly Member[];
+  readonly local: Member;
+} {
+  const { name, initialCluster, peerURLs, initialClusterToken } = options;
+  const choice = { name, initialCluster, advertisePeerURLs: peerURLs, usesDiscovery: false };
+  const refusal = refuseBootstrap(choice);
+  if (refusal !== undefined) throw new BootstrapError(refusal);
   const members: Member[] = [];
-  for (const [name, peerURLs] of options.initialCluster) {
-    const id = computeMemberID(peerURLs, options.initialClusterToken);
-    if (members.some((member) => member.id === id)) {
-      throw new BootstrapError(`member exists with identical ID ${formatID(id)}`);
-    }
-    members.push({ id, name, peerURLs: [...peerURLs].sort(), isLearner: false, clientURLs: [] });
+  for (const [memberName, urls] of initialCluster) {
+    const id = computeMemberID(urls, initialClusterToken);
+    members.push({
+      id,
+      name: memberName,
+      peerURLs: [...urls].sort(),
+      isLearner: false,
+      clientURLs: [],
+    });
   }
-  return members.sort((a, b) => compareIDs(a.id, b.id));
+  members.sort((a, b) => compareIDs(a.id, b.id));
+  const local = members.find((member) => member.name === name);
+  assert(local !== undefined, "the initial cluster names this member");
+  return { members, local };
 }
 
 /** The conf change that makes an initial member; its context is the member as JSON. */

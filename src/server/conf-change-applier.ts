@@ -1,7 +1,8 @@
 /**
- * Applies committed membership changes: to raft's configuration always, to the membership in
- * memory always, and to the backend unless the entry is only being replayed.
+ * Applies committed membership changes: to raft's configuration always, to the membership unless
+ * the entry is only being replayed and the backend already has it.
  */
+import { EtcdError } from "../api/errors.ts";
 import {
   ConfChange,
   ConfChangeType,
@@ -13,8 +14,8 @@ import {
 import { utf8FromBytes } from "../base/bytes.ts";
 import { formatID, type MemberID } from "../base/ids.ts";
 import type { Logger } from "../env/index.ts";
-import { type Cluster, memberFromJSON } from "../membership/index.ts";
-import type { RawNode } from "../raft/index.ts";
+import { type Cluster, confChangeContextFromJSON, memberFromJSON } from "../membership/index.ts";
+import { NO_MEMBER, type RawNode } from "../raft/index.ts";
 
 export interface AppliedConfChange {
   readonly confState: ConfState;
@@ -33,16 +34,36 @@ export class ConfChangeApplier {
     this.#logger = logger;
   }
 
-  apply(entry: Entry, persist: boolean): AppliedConfChange {
+  /** `isNew` is false for an entry that the backend already contains. */
+  apply(entry: Entry, isNew: boolean): AppliedConfChange {
     if (entry.type === EntryType.EntryConfChangeV2) {
       const confState = this.#node.applyConfChange(ConfChangeV2.decode(entry.data));
       return { confState, removedSelf: false };
     }
     const change = ConfChange.decode(entry.data);
+    if (isNew && !this.#isValid(change)) {
+      // Raft must hear of the entry all the same; without a node it changes nothing.
+      return {
+        confState: this.#node.applyConfChange({ ...change, nodeId: NO_MEMBER }),
+        removedSelf: false,
+      };
+    }
     const confState = this.#node.applyConfChange(change);
-    return { confState, removedSelf: this.#applyToCluster(change, persist) };
+    return { confState, removedSelf: this.#applyToCluster(change, isNew) };
   }
 
+  #isValid(change: ConfChange): boolean {
+    try {
+      this.#cluster.validate(change);
+      return true;
+    } catch (error) {
+      if (!(error instanceof EtcdError)) throw error;
+      this.#logger.error("Validation on configuration change failed", { error });
+      return false;
+    }
+  }
+
+  /** True when this member was removed. */
   #applyToCluster(change: ConfChange, persist: boolean): boolean {
     switch (change.type) {
       case ConfChangeType.ConfChangeAddNode:
@@ -63,20 +84,17 @@ export class ConfChangeApplier {
 
   /** The context is the member; for a promotion it says so and only the learner flag changes. */
   #add(change: ConfChange, persist: boolean): void {
-    const text = utf8FromBytes(change.context);
-    const member = memberFromJSON(text);
-    const isPromotion = (JSON.parse(text) as { isPromote?: unknown }).isPromote === true;
+    const { member, isPromote } = confChangeContextFromJSON(utf8FromBytes(change.context));
     const fields = {
       "cluster-id": formatID(this.#cluster.id),
       "local-member-id": formatID(this.#cluster.localID),
     };
-    if (isPromotion) {
+    if (isPromote) {
       this.#cluster.updateRaftAttributes(member.id, { isLearner: false }, persist);
       this.#logger.info("promote member", { ...fields, "promoted-member-id": formatID(member.id) });
       return;
     }
-    // The name in the context is the initial configuration's; a member is named once it publishes.
-    this.#cluster.add(this.#cluster.member(member.id) ?? member, persist);
+    this.#cluster.add(member, persist);
     this.#logger.info("added member", {
       ...fields,
       "added-peer-id": formatID(member.id),

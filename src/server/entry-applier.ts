@@ -35,13 +35,6 @@ interface Decoded {
   readonly request: unknown;
 }
 
-/** Requests that change the membership in memory even when the backend already has them. */
-const MEMBERSHIP_FIELDS: ReadonlySet<number> = new Set([
-  RaftField.clusterVersionSet,
-  RaftField.clusterMemberAttrSet,
-  RaftField.downgradeInfoSet,
-]);
-
 export class EntryApplier {
   readonly #options: EntryApplierOptions;
   #appliedIndex: Index;
@@ -70,7 +63,7 @@ export class EntryApplier {
     const { consistentIndex } = this.#options;
     const isNew = entry.index > consistentIndex.index;
     if (entry.type !== EntryType.EntryNormal) this.#applyConfChange(entry, isNew);
-    else if (entry.data.length > 0) this.#applyNormal(entry, isNew);
+    else if (isNew && entry.data.length > 0) this.#applyNormal(entry);
     this.#appliedIndex = entry.index;
     this.#appliedTerm = entry.term;
     if (isNew) consistentIndex.advance(entry.index, entry.term);
@@ -87,19 +80,18 @@ export class EntryApplier {
     if (applied.removedSelf) onRemovedSelf();
   }
 
-  #applyNormal(entry: ProposedEntry, isNew: boolean): void {
+  #applyNormal(entry: ProposedEntry): void {
     const { applier, server } = this.#options;
     let proposal = server.proposals.take(entry);
     let decoded: Decoded;
     if (proposal !== undefined) decoded = proposal;
     else {
-      const result = decodeEntry(entry.data, isNew);
+      const result = decodeEntry(entry.data);
       if (result === undefined) return;
       decoded = result;
       proposal = server.proposals.takeByID(result.idLow, result.idHigh);
     }
-    if (!isNew && !MEMBERSHIP_FIELDS.has(decoded.field)) return;
-    const outcome = applier.apply(decoded.field, decoded.request, isNew, proposal !== undefined);
+    const outcome = applier.apply(decoded.field, decoded.request, proposal !== undefined);
     if (outcome.error?.kind === "noSpace" && !server.alarms.has(AlarmType.NOSPACE)) {
       this.#raiseNoSpace(proposal, outcome);
     } else proposal?.settle(outcome);
@@ -130,15 +122,11 @@ interface DecodedEntry extends Decoded {
   readonly idHigh: number;
 }
 
-/**
- * Undefined for an entry that changes nothing here: of what the backend already contains
- * (`isNew` false), only the membership is of interest. Throws on what cannot be applied.
- */
-function decodeEntry(data: Uint8Array, isNew: boolean): DecodedEntry | undefined {
+/** Undefined for an entry that changes nothing here. Throws on what cannot be applied. */
+function decodeEntry(data: Uint8Array): DecodedEntry | undefined {
   const envelope = tryDecodeEnvelope(data);
   if (envelope !== undefined && envelope.field !== RaftField.v2) {
     const { field, start, end, idLow, idHigh } = envelope;
-    if (!isNew && !MEMBERSHIP_FIELDS.has(field)) return undefined;
     return { field, request: decodeRequestBody(field, data, start, end), idLow, idHigh };
   }
   const v2 = envelope === undefined ? data : data.subarray(envelope.start, envelope.end);

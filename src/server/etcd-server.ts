@@ -30,7 +30,7 @@ import { NO_MEMBER, RawNode, type SoftState } from "../raft/index.ts";
 import { Alarms } from "./alarms.ts";
 import { Applier } from "./applier.ts";
 import { AutoCompactor } from "./auto-compactor.ts";
-import { type Bootstrapped, bootstrap } from "./bootstrap.ts";
+import { type Bootstrapped, bootstrap, memberDirectories } from "./bootstrap.ts";
 import { CompactionRunner } from "./compaction-runner.ts";
 import { ConfChangeApplier } from "./conf-change-applier.ts";
 import { ConsistentIndex } from "./consistent-index.ts";
@@ -42,6 +42,7 @@ import { LinearizableReads } from "./linearizable-reads.ts";
 import { registerServerMetrics, type ServerCounters } from "./metrics.ts";
 import { type Defer, requestTimeoutMs, type ServerDeps, type ServerOptions } from "./options.ts";
 import { Proposals } from "./proposals.ts";
+import { Purger } from "./purger.ts";
 import { Quota } from "./quota.ts";
 import { RaftField } from "./raft-request.ts";
 import { RaftLoop } from "./raft-loop.ts";
@@ -97,6 +98,7 @@ export class EtcdServer implements ServerContext {
   readonly #versions: VersionMonitor;
   readonly #snapshotter: Snapshotter;
   readonly #autoCompactor: AutoCompactor | undefined;
+  readonly #purger: Purger;
   #resolveReady: () => void = () => {};
   #rejectReady: (error: Error) => void = () => {};
   #resolveFailed: (error: Error) => void = () => {};
@@ -106,6 +108,9 @@ export class EtcdServer implements ServerContext {
   #stopping = false;
   #waitingForBackend = false;
   #storageFull = false;
+  #campaignWhenApplied = false;
+  /** Where the backend stood when the member started. */
+  readonly #recoveredIndex: Index;
   #storageVersion: string | undefined;
 
   /** Throws `BootstrapError` and the errors of damaged files; nothing runs then. */
@@ -149,6 +154,7 @@ export class EtcdServer implements ServerContext {
     this.quota = new Quota(this.backend, options.quotaBackendBytes);
     this.#storageVersion = this.#readStorageVersion();
     this.#consistentIndex = new ConsistentIndex(this.backend);
+    this.#recoveredIndex = this.#consistentIndex.index;
     this.lessor = new Lessor({
       backend: this.backend,
       minTTL: minimumLeaseTTL(options.electionTicks, options.heartbeatIntervalMs),
@@ -236,6 +242,14 @@ export class EtcdServer implements ServerContext {
       boot.snapshotIndex,
     );
     this.#autoCompactor = this.#makeAutoCompactor();
+    const paths = memberDirectories(deps.disk, options);
+    this.#purger = new Purger({
+      ...deps,
+      walDirectory: paths.wal,
+      snapDirectory: paths.snap,
+      maxWals: options.maxWals,
+      maxSnapshots: options.maxSnapshots,
+    });
     this.rpc = new RpcServer(this);
     this.backend.onBeforeCommit = () => this.#consistentIndex.save();
     this.backend.onFatal = (error) => this.#fail(error);
@@ -329,6 +343,7 @@ export class EtcdServer implements ServerContext {
     this.#versions.stop();
     this.#compaction.stop();
     this.#autoCompactor?.stop();
+    this.#purger.stop();
     this.rpc.stop();
     this.raft.stop();
     this.#rejectReady(new EtcdError("stopped"));
@@ -372,13 +387,17 @@ export class EtcdServer implements ServerContext {
     this.#expirer.start();
     this.#versions.start();
     this.#autoCompactor?.start();
+    this.#purger.start();
     this.rpc.start();
     this.#publish().catch((error: Error) => {
       if (!this.#stopping) logger.warn("stopped publish", { error, name: options.name });
     });
   }
 
-  /** A member that is alone has nobody to wait for: its first election may come at once. */
+  /**
+   * A member that is alone has nobody to wait for: its first election comes as soon as it has
+   * applied what its log already had committed, since raft refuses to stand for election earlier.
+   */
   #advanceElection(): void {
     const { electionTicks, heartbeatIntervalMs, initialElectionTickAdvance } = this.options;
     if (!initialElectionTickAdvance || this.cluster.members.length !== 1) return;
@@ -390,8 +409,18 @@ export class EtcdServer implements ServerContext {
       "election-ticks": electionTicks,
       "election-timeout": `${electionTicks * heartbeatIntervalMs}ms`,
     });
-    this.raft.node.campaign();
-    this.raft.process();
+    this.#campaignWhenApplied = true;
+    this.#maybeCampaign();
+  }
+
+  #maybeCampaign(): void {
+    if (!this.#campaignWhenApplied || this.appliedIndex < this.committedIndex) return;
+    this.#campaignWhenApplied = false;
+    this.defer(() => {
+      if (this.#stopping || this.#leader !== NO_MEMBER) return;
+      this.raft.node.campaign();
+      this.raft.process();
+    });
   }
 
   #tick(): void {
@@ -502,6 +531,9 @@ export class EtcdServer implements ServerContext {
     this.backend.commitIfDue();
     this.reads.applied();
     this.rpc.applied();
+    if (this.#campaignWhenApplied) this.#maybeCampaign();
+    // The membership in memory is that of the recovered backend: no snapshot of an earlier index.
+    if (this.appliedIndex < this.#recoveredIndex) return;
     this.#snapshotter.applied(
       this.#entries.appliedIndex,
       this.#entries.appliedTerm,

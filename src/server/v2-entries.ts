@@ -9,15 +9,12 @@ import {
   ClusterMemberAttrSetRequest,
   ClusterVersionSetRequest,
 } from "../api/gen/membership.ts";
-import { stringList } from "../membership/index.ts";
+import { membershipOfV2Request } from "../membership/index.ts";
 import { RaftField } from "./raft-request.ts";
 
 export type V2Translation =
   | { readonly kind: "request"; readonly field: RaftField; readonly request: unknown }
   | { readonly kind: "nothing" };
-
-const ATTRIBUTES_PATH = /^\/0\/members\/([0-9a-f]{1,16})\/attributes$/;
-const VERSION_PATH = "/0/version";
 
 /** A v2 write of user data, which this server does not hold. */
 export class V2DataError extends Error {
@@ -36,27 +33,24 @@ export function translateV2Entry(data: Uint8Array): V2Translation {
   if (request.Method === "SYNC" || request.Method === "QGET" || request.Method === "") {
     return { kind: "nothing" };
   }
-  if (request.Method === "PUT" && request.Path === VERSION_PATH) {
-    return {
-      kind: "request",
-      field: RaftField.clusterVersionSet,
-      request: ClusterVersionSetRequest.create({ ver: request.Val }),
-    };
+  const membership = membershipOfV2Request(request);
+  switch (membership?.kind) {
+    case "clusterVersion":
+      return {
+        kind: "request",
+        field: RaftField.clusterVersionSet,
+        request: ClusterVersionSetRequest.create({ ver: membership.version }),
+      };
+    case "memberAttributes": {
+      const { id, name, clientURLs } = membership;
+      const memberAttributes = Attributes.create({ name, clientUrls: [...clientURLs] });
+      return {
+        kind: "request",
+        field: RaftField.clusterMemberAttrSet,
+        request: ClusterMemberAttrSetRequest.create({ memberID: id, memberAttributes }),
+      };
+    }
+    case undefined:
+      throw new V2DataError(request.Method, request.Path);
   }
-  const member = ATTRIBUTES_PATH.exec(request.Path);
-  if (request.Method !== "PUT" || member?.[1] === undefined) {
-    throw new V2DataError(request.Method, request.Path);
-  }
-  const raw = JSON.parse(request.Val) as { name?: unknown; clientURLs?: unknown };
-  return {
-    kind: "request",
-    field: RaftField.clusterMemberAttrSet,
-    request: ClusterMemberAttrSetRequest.create({
-      memberID: BigInt(`0x${member[1]}`),
-      memberAttributes: Attributes.create({
-        name: typeof raw.name === "string" ? raw.name : "",
-        clientUrls: [...stringList(raw.clientURLs, "clientURLs")],
-      }),
-    }),
-  };
 }
