@@ -29,10 +29,15 @@ export class KeyDirectory {
   readonly #segments: Segment[] = Array.from({ length: SEGMENTS }, () => new Segment());
   readonly #keyChunks: string[][] = [];
   readonly #overflow = new Map<string, number>();
+  readonly #hash: (key: string) => number;
+
+  constructor(hash: (key: string) => number = hashKey) {
+    this.#hash = hash;
+  }
 
   /** The record of `key`, or `ABSENT`. */
   get(key: string): number {
-    const hash = hashKey(key);
+    const hash = this.#hash(key);
     const segment = this.#segments[hash >>> (32 - SEGMENT_BITS)] as Segment;
     const slots = segment.slots;
     const mask = slots.length - 2;
@@ -56,7 +61,7 @@ export class KeyDirectory {
     const chunk = record >>> 13;
     if (chunk === this.#keyChunks.length) this.#keyChunks.push([]);
     (this.#keyChunks[chunk] as string[])[record & 8191] = key;
-    const hash = hashKey(key);
+    const hash = this.#hash(key);
     const segment = this.#segments[hash >>> (32 - SEGMENT_BITS)] as Segment;
     if ((segment.used + 1) * 10 > (segment.slots.length >> 1) * 7) this.#grow(segment);
     this.#place(segment, hash, record);
@@ -65,7 +70,7 @@ export class KeyDirectory {
   /** Takes a key out; its record number may be used again. */
   delete(key: string, record: number): void {
     (this.#keyChunks[record >>> 13] as string[])[record & 8191] = "";
-    const hash = hashKey(key);
+    const hash = this.#hash(key);
     const segment = this.#segments[hash >>> (32 - SEGMENT_BITS)] as Segment;
     const slots = segment.slots;
     const mask = slots.length - 2;

@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { CountedTree } from "./btree.ts";
+
+/** Deterministic numbers below `bound` (a small linear congruential generator). */
+function generator(seed: number): (bound: number) => number {
+  let state = seed;
+  return (bound) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 0x1_0000_0000) * bound);
+  };
+}
+
+function entriesOf(tree: CountedTree, from: string): [string, number][] {
+  const entries: [string, number][] = [];
+  for (const cursor = tree.seek(from); cursor.valid; cursor.next()) {
+    entries.push([cursor.key, cursor.value]);
+  }
+  return entries;
+}
+
+function assertEqualsModel(tree: CountedTree, model: Map<string, number>, probe: string): void {
+  const sorted = [...model].sort((a, b) => (a[0] < b[0] ? -1 : 1));
+  assert.deepEqual(entriesOf(tree, ""), sorted);
+  assert.equal(tree.size, model.size);
+  assert.equal(tree.weight, sorted.filter(([, value]) => value & 1).length);
+  const below = sorted.filter(([key, value]) => key < probe && (value & 1) === 1);
+  assert.equal(tree.rank(probe), below.length, `rank of ${probe}`);
+  assert.deepEqual(
+    entriesOf(tree, probe),
+    sorted.filter(([key]) => key >= probe),
+  );
+}
+
+test("random inserts, changes and deletions give what a sorted map gives", () => {
+  for (const seed of [1, 2, 3, 4, 5]) {
+    const below = generator(seed);
+    const tree = new CountedTree();
+    const model = new Map<string, number>();
+    for (let phase = 0; phase < 12; phase++) {
+      const deleteBias = phase % 3 === 2 ? 8 : 2;
+      for (let i = 0; i < 700; i++) {
+        const key = String(below(3000)).padStart(4, "0");
+        if (below(10) < deleteBias) {
+          assert.equal(tree.delete(key), model.delete(key));
+        } else {
+          const value = below(1 << 20);
+          tree.set(key, value);
+          model.set(key, value);
+        }
+        assert.equal(tree.get(key), model.get(key) ?? -1);
+      }
+      assertEqualsModel(tree, model, String(below(3000)).padStart(4, "0"));
+    }
+    for (const key of [...model.keys()]) assert.equal(tree.delete(key), true);
+    assert.deepEqual(entriesOf(tree, ""), []);
+    assert.equal(tree.weight, 0);
+  }
+});
+
+test("ascending and descending inserts keep order and counts", () => {
+  for (const ascending of [true, false]) {
+    const tree = new CountedTree();
+    const model = new Map<string, number>();
+    for (let i = 0; i < 20_000; i++) {
+      const key = String(ascending ? i : 20_000 - i).padStart(6, "0");
+      tree.set(key, i);
+      model.set(key, i);
+    }
+    assertEqualsModel(tree, model, "009999");
+  }
+});
+
+test("a bulk-loaded tree equals one built entry by entry and can be changed", () => {
+  for (const size of [0, 1, 59, 60, 61, 3600, 3601, 20_000]) {
+    const keys = Array.from({ length: size }, (_, i) => String(i).padStart(6, "0"));
+    const values = keys.map((_, i) => i);
+    const tree = CountedTree.fromSorted(keys, values);
+    const model = new Map(keys.map((key, i) => [key, i] as const));
+    assertEqualsModel(tree, model, "001234");
+    const below = generator(size + 1);
+    for (let i = 0; i < 500; i++) {
+      const key = String(below(size + 10)).padStart(6, "0");
+      if (below(2) === 0) {
+        tree.set(key, i);
+        model.set(key, i);
+      } else {
+        tree.delete(key);
+        model.delete(key);
+      }
+    }
+    assertEqualsModel(tree, model, "000100");
+  }
+});
+
+test("keys compare as bytes when they are latin1", () => {
+  const tree = new CountedTree();
+  for (let byte = 255; byte >= 0; byte--) tree.set(String.fromCharCode(byte), byte);
+  const order = entriesOf(tree, "").map(([, value]) => value);
+  assert.deepEqual(
+    order,
+    Array.from({ length: 256 }, (_, i) => i),
+  );
+});
+
+test("changing only a weight changes the counts", () => {
+  const tree = new CountedTree();
+  for (let i = 0; i < 1000; i++) tree.set(String(i).padStart(4, "0"), i * 2 + 1);
+  assert.equal(tree.rank("0500"), 500);
+  tree.set("0100", 200);
+  assert.equal(tree.rank("0500"), 499);
+  assert.equal(tree.rank("0100"), 100);
+  assert.equal(tree.weight, 999);
+});
