@@ -5,7 +5,7 @@
 
 import type { Revision } from "../../base/ids.ts";
 import * as wire from "../../base/wire.ts";
-import { encodeDeletedKeyValue } from "../key-value.ts";
+import { encodeDeletedKeyValue, KeyValueView } from "../key-value.ts";
 import type { Store } from "../store.ts";
 
 const EVENTS_TAG = 0x5a;
@@ -13,6 +13,8 @@ const TYPE_TAG = 0x08;
 const TYPE_DELETE = 1;
 const KV_TAG = 0x12;
 const PREV_KV_TAG = 0x1a;
+
+const view = new KeyValueView();
 
 export class SharedEvent {
   readonly tombstone: boolean;
@@ -59,14 +61,20 @@ export class SharedEvent {
     return previous === undefined ? this.encoded(false) : this.#encode(previous);
   }
 
+  /** The key's record before the event's transaction; none if the event created the key. */
   #previousRecord(): Uint8Array | undefined {
     const store = this.#store;
-    if (this.#previousMain === 0) return undefined;
-    if (this.#previousMain > 0) return store.readRecord(this.#previousMain, this.#previousSub);
+    const main = this.#previousMain;
+    if (main === 0) return undefined;
+    if (main > 0 && main < this.revision) return store.readRecord(main, this.#previousSub);
     const before = this.revision - 1;
-    if (before < store.compactRevision) return undefined;
+    if (before < store.compactRevision || this.#isCreation()) return undefined;
     if (!store.index.findAt(this.#key, before)) return undefined;
     return store.readRecord(store.index.main, store.index.sub);
+  }
+
+  #isCreation(): boolean {
+    return !this.tombstone && view.load(this.#record).createRevision === this.revision;
   }
 
   #encode(previous: Uint8Array | undefined): Uint8Array {
