@@ -133,6 +133,9 @@ class Replay {
     if (start !== undefined && entry.index > start.index) {
       const position = entry.index - start.index - 1;
       if (position > this.entries.length) throw damage(reader, this.#gap(entry, start));
+      const before = this.entries[position - 1];
+      if (before !== undefined && entry.term < before.term)
+        throw damage(reader, "wal: entry of an older term than before it");
       // A new leader overwrites what was never committed, and everything behind it.
       if (position < this.entries.length) this.entries.length = position;
       this.entries.push(entry);
@@ -157,7 +160,9 @@ class Replay {
     this.snapshots.push(snapshot);
     if (snapshot.index === this.#start?.index) {
       if (snapshot.term !== this.#start.term) {
-        throw new WalError("snapshot-mismatch", SNAPSHOT_MISMATCH);
+        const wanted = `term ${this.#start.term} at index ${snapshot.index}`;
+        const reason = `${SNAPSHOT_MISMATCH}: ${wanted}, found term ${snapshot.term}`;
+        throw new WalError("snapshot-mismatch", reason);
       }
       this.matched = true;
     }
@@ -219,9 +224,10 @@ function readSegments(
 ): LogRead {
   const replay = new Replay(start, segments[0]?.segment.firstIndex ?? 0);
   let reader: SegmentReader | undefined;
-  for (const [i, { file }] of segments.entries()) {
+  for (const [i, { segment, file }] of segments.entries()) {
     const isLast = i === segments.length - 1;
-    reader = new SegmentReader(file, reader?.crc ?? 0);
+    // The chain begins with 0 in the very first segment; a later one says where it stands.
+    reader = new SegmentReader(file, reader?.crc ?? (segment.sequence === 0 ? 0 : undefined));
     let result = reader.next();
     while (result === "record") {
       replay.apply(reader);
@@ -272,7 +278,11 @@ export function replayLog(
   start: WalSnapshotPoint,
 ): { readonly content: WalContent; readonly end: WalEnd } {
   const { replay, end } = readSegments(segments, start);
-  if (!replay.matched) throw new WalError("snapshot-not-found", SNAPSHOT_NOT_FOUND);
+  if (!replay.matched) {
+    const wanted = `index ${start.index}, term ${start.term}`;
+    const where = `up to position ${end.offset} of file '${segments.at(-1)?.file.path}'`;
+    throw new WalError("snapshot-not-found", `${SNAPSHOT_NOT_FOUND}: ${wanted}: ${where}`);
+  }
   replay.checkCommit();
   const { metadata, hardState, entries } = replay;
   if (metadata === undefined) throw new WalError("not-found", "wal: no metadata");

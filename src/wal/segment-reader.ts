@@ -44,10 +44,15 @@ export class SegmentReader {
   #at = 0;
   #filled = 0;
 
-  constructor(file: DiskFile, crc: number) {
+  /** False while the running CRC is whatever the first record says. */
+  #crcKnown: boolean;
+
+  /** `crc`: running CRC at the end of the segment before; undefined when that is not read. */
+  constructor(file: DiskFile, crc: number | undefined) {
     this.file = file;
     this.fileBytes = file.size();
-    this.crc = crc;
+    this.crc = crc ?? 0;
+    this.#crcKnown = crc !== undefined;
   }
 
   next(): ReadResult {
@@ -72,9 +77,8 @@ export class SegmentReader {
     const problem = parseRecord(chunk, start, end, record);
     if (problem !== undefined) return this.#damaged(problem);
     if (record.type === RecordType.crc) {
-      // The first segment that is read begins in the middle of the chain: it sets the value.
-      const isFirst = this.offset === 0 && this.crc === 0;
-      if (!isFirst && record.crc !== this.crc) return this.#damaged(CRC_MISMATCH);
+      if (this.#crcKnown && record.crc !== this.crc) return this.#damaged(CRC_MISMATCH);
+      this.#crcKnown = true;
     } else {
       const crc = crc32cRange(chunk, record.dataStart, record.dataEnd, this.crc);
       if (crc !== record.crc) {

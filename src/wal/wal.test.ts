@@ -86,8 +86,8 @@ test("reading behind a snapshot leaves out what it covers", async () => {
     read(disk, { index: 3, term: 1 }).entries.map((e) => e.index),
     [4, 5, 6, 7],
   );
-  assert.throws(() => read(disk, { index: 3, term: 2 }), { message: "wal: snapshot mismatch" });
-  assert.throws(() => read(disk, { index: 4, term: 1 }), { message: "wal: snapshot not found" });
+  assert.throws(() => read(disk, { index: 3, term: 2 }), /wal: snapshot mismatch/);
+  assert.throws(() => read(disk, { index: 4, term: 1 }), /wal: snapshot not found/);
   const deps = { disk, logger: new MemoryLogger() };
   assert.deepEqual(verifyLog(deps, DIRECTORY, { index: 3, term: 1 }), state(1, 1n, 7));
 });
