@@ -13,6 +13,7 @@ import { assert } from "../base/assert.ts";
 import { EMPTY_BYTES } from "../base/bytes.ts";
 import { type Disk, DiskError } from "../env/disk.ts";
 import { BoltFile, type BoltFileOptions, type TreeState } from "./bolt/bolt-file.ts";
+import { SequentialSource } from "./bolt/sequential-source.ts";
 import { applyTransaction, type BucketOps, SEQUENTIAL_FILL } from "./bolt/transaction.ts";
 import { TreeCopy } from "./bolt/tree-copy.ts";
 import { TreeDiff } from "./bolt/tree-diff.ts";
@@ -180,11 +181,13 @@ export class Defragmenter {
 
   async #createTarget(path: string): Promise<BoltFile> {
     for (let attempt = 0; attempt < MAX_TEMP_NAMES; attempt++) {
+      const name = `${path}.tmp.${attempt}`;
       try {
-        const options = { ...this.#options, exclusive: true };
-        return await BoltFile.open(this.#disk, `${path}.tmp.${attempt}`, options);
+        return await BoltFile.open(this.#disk, name, { ...this.#options, exclusive: true });
       } catch (error) {
-        if (!(error instanceof DiskError) || error.code !== "EEXIST") throw error;
+        if (error instanceof DiskError && error.code === "EEXIST") continue;
+        this.#tryRemove(name);
+        throw error;
       }
     }
     throw new DiskError("EEXIST", path, `${path}.tmp.*: too many leftovers of defragmentations`);
@@ -192,8 +195,12 @@ export class Defragmenter {
 
   #discard(target: BoltFile): void {
     target.release();
+    this.#tryRemove(target.path);
+  }
+
+  #tryRemove(path: string): void {
     try {
-      this.#disk.remove(target.path);
+      this.#disk.remove(path);
     } catch {
       // It is removed at the next start.
     }
@@ -201,7 +208,8 @@ export class Defragmenter {
 }
 
 function copyOf(source: BoltFile, name: string, root: BucketRoot): BucketOps {
-  const ops = new TreeCopy(source, root, FILL_PERCENT);
+  const pages = new SequentialSource(source, source.state.highWater);
+  const ops = new TreeCopy(pages, root, FILL_PERCENT);
   return {
     name,
     fillPercent: FILL_PERCENT,

@@ -6,6 +6,7 @@
 import { EMPTY_BYTES } from "../base/bytes.ts";
 import type { Batch } from "./batch.ts";
 import type { BoltFile, TreeState } from "./bolt/bolt-file.ts";
+import { SequentialSource } from "./bolt/sequential-source.ts";
 import { TreeCursor, treeGet } from "./bolt/tree-read.ts";
 import type { Bucket, Visit } from "./types.ts";
 import type { BufferCursor } from "./write-buffer.ts";
@@ -41,7 +42,8 @@ export function layeredScan(
   const root = layers.file.bucket(layers.state, bucket.name);
   let tree: TreeCursor | undefined;
   if (root !== undefined) {
-    tree = new TreeCursor(layers.file, root);
+    const source = new SequentialSource(layers.file, layers.state.highWater);
+    tree = new TreeCursor(source, root);
     tree.seek(start);
   }
   if (newer === undefined && older === undefined) {

@@ -163,6 +163,11 @@ export class BoltFile implements PageSource {
     return page;
   }
 
+  /** The page when it is in memory. */
+  cachedPage(id: number): Page | undefined {
+    return this.#cache.get(id) ?? this.#inFlight?.get(id);
+  }
+
   #readPage(id: number, highWater: number): Page {
     if (id < 2 || id >= highWater) throw this.#bad(id, "it is not a data page");
     let buffer = Buffer.allocUnsafeSlow(this.pageSize);

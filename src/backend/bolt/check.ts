@@ -165,13 +165,6 @@ class Checker {
 
   #checkKeys(page: Page, visit: Visit): void {
     const { low, high } = visit;
-    for (let index = 1; index < page.count; index++) {
-      const start = page.keyStart(index - 1);
-      const end = start + page.keyLength(index - 1);
-      if (page.compareKey(index, page.buffer, start, end) <= 0) {
-        this.#bad(page.id, `key ${index} is not above the one before it`);
-      }
-    }
     if (page.count === 0) {
       if (low !== undefined) this.#warnings.push(`page ${page.id} is empty`);
       return;
@@ -223,13 +216,6 @@ class Checker {
         return;
       }
       this.#keys += root.inline.count;
-      this.#checkKeys(root.inline, {
-        id: page.id,
-        depth: 0,
-        tree: NO_TREE,
-        low: undefined,
-        high: undefined,
-      });
       const bytes = value.length - BUCKET_HEADER_BYTES;
       if (bytes > inlineLimitBytes(this.#meta.pageSize)) {
         this.#warnings.push(`page ${page.id}: inline bucket of ${bytes} bytes is too large`);
@@ -276,8 +262,6 @@ class Checker {
     return undefined;
   }
 }
-
-const NO_TREE = { leafDepth: -1 };
 
 function emptyReport(errors: readonly string[]): CheckReport {
   return { errors, warnings: [], pageSize: 0, txid: 0, pages: 0, freePages: 0, keys: 0 };

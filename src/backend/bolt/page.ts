@@ -136,7 +136,8 @@ export function compareRanges(
 
 /**
  * The page in `buffer`, which holds it with all its overflow, after checking that every element
- * lies inside and every child id is in [2, highWater). Otherwise the reason as text.
+ * lies inside, that keys ascend and that every child id is in [2, highWater). Otherwise the reason
+ * as text.
  */
 export function parsePage(id: number, buffer: Buffer, highWater: number): Page | string {
   const flags = readU16(buffer, 8);
@@ -152,6 +153,12 @@ export function parsePage(id: number, buffer: Buffer, highWater: number): Page |
   for (let index = 0; index < count; index++) {
     const reason = checkElement(page, index, elementsEnd, highWater);
     if (reason !== undefined) return reason;
+  }
+  for (let index = 1; index < count; index++) {
+    const before = page.keyStart(index - 1);
+    if (page.compareKey(index, buffer, before, before + page.keyLength(index - 1)) <= 0) {
+      return `key ${index} is not above the one before it`;
+    }
   }
   return page;
 }
