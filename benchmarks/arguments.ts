@@ -1,0 +1,63 @@
+/** The command line of the benchmark. */
+import { parseArgs } from "node:util";
+
+export interface BenchmarkArguments {
+  /** Another etcd binary to compare with. */
+  readonly versus: string | undefined;
+  /** Node that runs our server. */
+  readonly node: string;
+  readonly only: RegExp;
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly keys: number;
+  /** Where data directories are made. */
+  readonly directory: string | undefined;
+  /** Whether our server is measured at all. */
+  readonly hasOurs: boolean;
+}
+
+export const BENCHMARK_USAGE = `npm run bench -- [options]
+  --vs BINARY      measure this etcd too, in alternating rounds, and print ratios
+  --only REGEX     rows whose name matches
+  --seconds N      length of a measurement (5)
+  --rounds N       measurements per server, the median counts (3)
+  --keys N         keys of the workloads with many keys (1000000)
+  --node PATH      the node that runs our server (the one that runs this)
+  --dir PATH       where data directories are made; a real disk (the system's temporary folder)
+  --without-ours   measure only the other binary
+`;
+
+/** Undefined when help was asked for. @throws Error for unknown or malformed options. */
+export function parseBenchmarkArguments(args: readonly string[]): BenchmarkArguments | undefined {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      vs: { type: "string" },
+      only: { type: "string", default: "" },
+      seconds: { type: "string", default: "5" },
+      rounds: { type: "string", default: "3" },
+      keys: { type: "string", default: "1000000" },
+      node: { type: "string", default: process.execPath },
+      dir: { type: "string" },
+      "without-ours": { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return undefined;
+  return {
+    versus: values.vs,
+    node: values.node,
+    only: new RegExp(values.only),
+    seconds: positive("seconds", values.seconds),
+    rounds: positive("rounds", values.rounds),
+    keys: positive("keys", values.keys),
+    directory: values.dir,
+    hasOurs: !values["without-ours"],
+  };
+}
+
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new Error(`--${name} must be a positive number, not ${text}`);
+  return value;
+}

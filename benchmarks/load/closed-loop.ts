@@ -1,0 +1,120 @@
+/** Closed loops of unary calls over many connections and streams. */
+import { Histogram } from "./histogram.ts";
+import type { ClosedLoopJob, LoadResult } from "./jobs.ts";
+import { LoadConnection } from "./load-connection.ts";
+import { type RequestTemplate, requestTemplate } from "./requests.ts";
+
+export function runClosedLoop(job: ClosedLoopJob): Promise<LoadResult> {
+  return new ClosedLoop(job).run();
+}
+
+class ClosedLoop {
+  readonly #job: ClosedLoopJob;
+  readonly #template: RequestTemplate;
+  readonly #connections: LoadConnection[] = [];
+  readonly #histogram = new Histogram();
+  readonly #budget: number;
+  #sent = 0;
+  #answered = 0;
+  #operations = 0;
+  #errors = 0;
+  #startMs = 0;
+  #isMeasured = false;
+  #isStopped = false;
+  /** xorshift32 state; any odd constant does. */
+  #random = 0x2545f491;
+  #finish: (outcome: Error | undefined) => void = () => {};
+
+  constructor(job: ClosedLoopJob) {
+    this.#job = job;
+    this.#template = requestTemplate(job.request);
+    this.#budget = "requests" in job.limit ? job.limit.requests : Number.POSITIVE_INFINITY;
+  }
+
+  async run(): Promise<LoadResult> {
+    const job = this.#job;
+    const ended = new Promise<Error | undefined>((resolve) => {
+      this.#finish = resolve;
+    });
+    const timers: NodeJS.Timeout[] = [];
+    if (job.warmUpSeconds === 0) this.#startMeasuring();
+    else timers.push(setTimeout(() => this.#startMeasuring(), job.warmUpSeconds * 1000));
+    if ("seconds" in job.limit) {
+      const endMs = (job.warmUpSeconds + job.limit.seconds) * 1000;
+      timers.push(setTimeout(() => this.#finish(undefined), endMs));
+    }
+    for (let i = 0; i < job.connections; i++) this.#connect();
+    const error = await ended;
+    this.#isStopped = true;
+    for (const timer of timers) clearTimeout(timer);
+    for (const connection of this.#connections) connection.close();
+    if (error !== undefined) throw error;
+    return {
+      operations: this.#operations,
+      errors: this.#errors,
+      seconds: (performance.now() - this.#startMs) / 1000,
+      latency: this.#histogram.summary(),
+    };
+  }
+
+  #startMeasuring(): void {
+    this.#startMs = performance.now();
+    this.#isMeasured = true;
+  }
+
+  #connect(): void {
+    const sentAtMs = new Map<number, number>();
+    const connection = new LoadConnection(this.#job.port, {
+      onEnd: (stream, status, nowMs) => {
+        const startMs = sentAtMs.get(stream);
+        if (startMs === undefined) return;
+        sentAtMs.delete(stream);
+        this.#answer(status, nowMs - startMs);
+        this.#next(connection, sentAtMs, nowMs);
+      },
+      onClose: (error) => this.#finish(error),
+    });
+    this.#connections.push(connection);
+    for (let i = 0; i < this.#job.streams; i++) {
+      this.#next(connection, sentAtMs, performance.now());
+    }
+  }
+
+  #next(connection: LoadConnection, sentAtMs: Map<number, number>, nowMs: number): void {
+    if (this.#isStopped || this.#sent >= this.#budget) return;
+    const stream = connection.call(this.#template, this.#key(this.#sent));
+    this.#sent++;
+    sentAtMs.set(stream, nowMs);
+  }
+
+  #answer(status: number, ms: number): void {
+    this.#answered++;
+    if (this.#isMeasured) {
+      if (status === 0) {
+        this.#operations++;
+        this.#histogram.record(ms);
+      } else {
+        this.#errors++;
+      }
+    }
+    if (this.#answered >= this.#budget) this.#finish(undefined);
+  }
+
+  #key(n: number): number {
+    const { firstKey, keyCount, keyOrder } = this.#job;
+    switch (keyOrder) {
+      case "same":
+        return firstKey;
+      case "sequential":
+        return firstKey + (n % keyCount);
+      case "random": {
+        let x = this.#random;
+        x ^= x << 13;
+        x ^= x >>> 17;
+        x ^= x << 5;
+        this.#random = x;
+        return firstKey + ((x >>> 0) % keyCount);
+      }
+    }
+  }
+}

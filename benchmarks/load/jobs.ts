@@ -1,0 +1,52 @@
+/** What a load generator is told to do, and what it answers. Plain data: it crosses processes. */
+import type { LatencySummary } from "./histogram.ts";
+import type { RequestKind } from "./requests.ts";
+
+/** Every stream of every connection sends its next request when it has the last one's answer. */
+export interface ClosedLoopJob {
+  readonly kind: "closedLoop";
+  readonly port: number;
+  readonly connections: number;
+  readonly streams: number;
+  readonly request: RequestKind;
+  /** Keys are chosen from [firstKey, firstKey + keyCount). */
+  readonly firstKey: number;
+  readonly keyCount: number;
+  readonly keyOrder: "same" | "sequential" | "random";
+  /** Not measured. */
+  readonly warmUpSeconds: number;
+  readonly limit: { readonly seconds: number } | { readonly requests: number };
+}
+
+/** One key, many watchers; the next put follows when all have seen the last. */
+export interface WatchJob {
+  readonly kind: "watch";
+  readonly port: number;
+  readonly connections: number;
+  readonly watchers: number;
+  readonly valueBytes: number;
+  readonly seconds: number;
+}
+
+/** Every stream keeps its own lease alive, as fast as it is answered. */
+export interface KeepAliveJob {
+  readonly kind: "keepAlive";
+  readonly port: number;
+  readonly connections: number;
+  readonly streams: number;
+  readonly seconds: number;
+}
+
+export type LoadJob = ClosedLoopJob | WatchJob | KeepAliveJob;
+
+export interface LoadResult {
+  /** Operations that were answered with success while measured. */
+  readonly operations: number;
+  readonly errors: number;
+  readonly seconds: number;
+  readonly latency: LatencySummary;
+}
+
+export type GeneratorReply =
+  | { readonly kind: "done"; readonly result: LoadResult }
+  | { readonly kind: "failed"; readonly message: string };

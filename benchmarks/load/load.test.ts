@@ -1,0 +1,181 @@
+/** The load generator against a gRPC server of Node's own HTTP/2 library. */
+import assert from "node:assert/strict";
+import { createServer, type Http2Server, type ServerHttp2Stream } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { test } from "node:test";
+import {
+  LeaseGrantRequest,
+  PutRequest,
+  WatchRequest,
+  WatchResponse,
+} from "../../src/api/gen/rpc.ts";
+import { Event } from "../../src/api/gen/kv.ts";
+import { runClosedLoop } from "./closed-loop.ts";
+import { Histogram } from "./histogram.ts";
+import type { ClosedLoopJob } from "./jobs.ts";
+import { keyOf, requestTemplate } from "./requests.ts";
+import { runKeepAlive, runWatch } from "./streams.ts";
+
+type Handler = (path: string, message: Buffer, reply: (message: Uint8Array) => void) => number;
+
+/** Answers each message by the handler; a call of one message ends with the handler's status. */
+async function withServer(
+  handler: Handler,
+  isStream: (path: string) => boolean,
+  use: (port: number) => Promise<void>,
+): Promise<void> {
+  const server = createServer();
+  server.on("stream", (stream, headers) => {
+    const path = String(headers[":path"]);
+    stream.respond(
+      { ":status": 200, "content-type": "application/grpc" },
+      { waitForTrailers: true },
+    );
+    stream.on("error", () => {});
+    serve(stream, path, handler, isStream(path));
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  try {
+    await use((server.address() as AddressInfo).port);
+  } finally {
+    closeAll(server);
+  }
+}
+
+function closeAll(server: Http2Server): void {
+  server.close();
+}
+
+function serve(stream: ServerHttp2Stream, path: string, handler: Handler, isOpen: boolean): void {
+  let rest = Buffer.alloc(0);
+  let status = 0;
+  stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": String(status) }));
+  stream.on("data", (chunk: Buffer) => {
+    rest = Buffer.concat([rest, chunk]);
+    while (rest.length >= 5 && rest.length >= 5 + rest.readUInt32BE(1)) {
+      const end = 5 + rest.readUInt32BE(1);
+      const message = rest.subarray(5, end);
+      rest = rest.subarray(end);
+      status = handler(path, message, (answer) => {
+        const prefix = Buffer.alloc(5);
+        prefix.writeUInt32BE(answer.length, 1);
+        stream.write(Buffer.concat([prefix, answer]));
+      });
+      if (!isOpen) stream.end();
+    }
+  });
+}
+
+const JOB: Omit<ClosedLoopJob, "port"> = {
+  kind: "closedLoop",
+  connections: 3,
+  streams: 4,
+  request: { kind: "put", valueBytes: 256 },
+  firstKey: 5,
+  keyCount: 100,
+  keyOrder: "sequential",
+  warmUpSeconds: 0,
+  limit: { requests: 100 },
+};
+
+test("a closed loop sends each key once and counts what succeeded", async () => {
+  const keys: string[] = [];
+  const handler: Handler = (path, message, reply) => {
+    assert.equal(path, "/etcdserverpb.KV/Put");
+    const put = PutRequest.decode(message);
+    assert.equal(put.value.length, 256);
+    keys.push(Buffer.from(put.key).toString());
+    reply(new Uint8Array(3));
+    return keys.length % 10 === 0 ? 8 : 0;
+  };
+  await withServer(
+    handler,
+    () => false,
+    async (port) => {
+      const result = await runClosedLoop({ ...JOB, port });
+      assert.equal(result.operations, 90);
+      assert.equal(result.errors, 10);
+      assert.equal(result.latency.count, 90);
+    },
+  );
+  const wanted = Array.from({ length: 100 }, (_, i) => keyOf(5 + i).toString());
+  assert.deepEqual(keys.sort(), wanted);
+});
+
+test("a server that goes away fails the load", async () => {
+  await assert.rejects(runClosedLoop({ ...JOB, port: 1 }), /ECONNREFUSED/);
+});
+
+test("a watch load counts the events of all watchers", async () => {
+  const watchers: ((message: Uint8Array) => void)[] = [];
+  const handler: Handler = (path, message, reply) => {
+    if (path === "/etcdserverpb.Watch/Watch") {
+      assert.equal(WatchRequest.decode(message).requestUnion?.case, "createRequest");
+      watchers.push(reply);
+      reply(WatchResponse.encode(WatchResponse.create({ created: true })));
+    } else {
+      const event = WatchResponse.encode(WatchResponse.create({ events: [Event.create()] }));
+      for (const send of watchers) send(event);
+      reply(new Uint8Array(0));
+    }
+    return 0;
+  };
+  await withServer(
+    handler,
+    (path) => path.endsWith("Watch"),
+    async (port) => {
+      const job = { connections: 2, watchers: 5, valueBytes: 10, seconds: 0.2 };
+      const result = await runWatch({ kind: "watch", port, ...job });
+      assert.equal(watchers.length, 5);
+      assert.ok(result.operations >= 5 && result.latency.count >= 1);
+      assert.equal(result.errors, 0);
+    },
+  );
+});
+
+test("a keep-alive load grants one lease per stream", async () => {
+  const granted = new Set<bigint>();
+  const handler: Handler = (path, message, reply) => {
+    if (path.endsWith("LeaseGrant")) granted.add(LeaseGrantRequest.decode(message).ID);
+    reply(new Uint8Array(0));
+    return 0;
+  };
+  await withServer(
+    handler,
+    (path) => path.endsWith("KeepAlive"),
+    async (port) => {
+      const job = { connections: 2, streams: 3, seconds: 0.2 };
+      const result = await runKeepAlive({ kind: "keepAlive", port, ...job });
+      assert.equal(granted.size, 6);
+      assert.ok(result.operations >= 6);
+    },
+  );
+});
+
+test("every kind of request has its key's digits where they can be written", () => {
+  assert.equal(requestTemplate({ kind: "put", valueBytes: 1 }).digitsAt.length, 1);
+  assert.equal(requestTemplate({ kind: "get", isSerializable: true }).digitsAt.length, 1);
+  assert.equal(
+    requestTemplate({ kind: "range", keys: 10, isSerializable: false }).digitsAt.length,
+    1,
+  );
+  assert.equal(requestTemplate({ kind: "txn", valueBytes: 1 }).digitsAt.length, 3);
+  assert.equal(keyOf(7).length, 18);
+});
+
+test("percentiles are within three percent", () => {
+  const histogram = new Histogram();
+  for (let i = 1; i <= 10_000; i++) histogram.record(i / 100);
+  const { count, p50Ms, p99Ms, p999Ms, maxMs, meanMs } = histogram.summary();
+  assert.equal(count, 10_000);
+  assert.equal(maxMs, 100);
+  assert.ok(Math.abs(meanMs - 50.005) < 1e-6);
+  for (const [value, wanted] of [
+    [p50Ms, 50],
+    [p99Ms, 99],
+    [p999Ms, 99.9],
+  ] as const) {
+    assert.ok(value >= wanted && value <= wanted * 1.035, `${value} for ${wanted}`);
+  }
+  assert.deepEqual(new Histogram().summary().p50Ms, 0);
+});

@@ -1,0 +1,182 @@
+/** Loads on long-lived calls: watchers of one key, and leases that are kept alive. */
+import {
+  LeaseGrantRequest,
+  LeaseKeepAliveRequest,
+  WatchCreateRequest,
+  WatchRequest,
+  WatchResponse,
+} from "../../src/api/gen/rpc.ts";
+import { Histogram } from "./histogram.ts";
+import type { KeepAliveJob, LoadResult, WatchJob } from "./jobs.ts";
+import { LoadConnection } from "./load-connection.ts";
+import { dataFrame, headersFrame, keyOf, requestTemplate } from "./requests.ts";
+
+const WATCHED_KEY = 0;
+const LEASE_TTL_SECONDS = 3600;
+const FIRST_LEASE_ID = 0x1000;
+
+/** Cuts the bytes of one call into gRPC messages. */
+class MessageCutter {
+  #rest: Buffer = Buffer.alloc(0);
+
+  push(chunk: Buffer, onMessage: (message: Buffer) => void): void {
+    const buffer = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    let at = 0;
+    while (buffer.length - at >= 5) {
+      const end = at + 5 + buffer.readUInt32BE(at + 1);
+      if (end > buffer.length) break;
+      onMessage(buffer.subarray(at + 5, end));
+      at = end;
+    }
+    this.#rest = Buffer.from(buffer.subarray(at));
+  }
+}
+
+/** Latencies are from the put to the last watcher's event; operations are events. */
+export async function runWatch(job: WatchJob): Promise<LoadResult> {
+  const histogram = new Histogram();
+  const connections: LoadConnection[] = [];
+  const put = requestTemplate({ kind: "put", valueBytes: job.valueBytes });
+  const { promise: ended, resolve: finish } = withResolvers<Error | undefined>();
+  let created = 0;
+  let events = 0;
+  let pending = 0;
+  let errors = 0;
+  let sentMs = 0;
+  let startMs = 0;
+  let isStopped = false;
+
+  const writer = new LoadConnection(job.port, {
+    onEnd: (_, status) => {
+      if (status !== 0) errors++;
+    },
+    onClose: finish,
+  });
+  connections.push(writer);
+  const putNext = (): void => {
+    if (isStopped) return;
+    pending = job.watchers;
+    sentMs = performance.now();
+    writer.call(put, WATCHED_KEY);
+  };
+  const onResponse = (message: Buffer, nowMs: number): void => {
+    const response = WatchResponse.decode(message);
+    if (response.created && ++created === job.watchers) {
+      startMs = nowMs;
+      setTimeout(() => finish(undefined), job.seconds * 1000);
+      putNext();
+    }
+    events += response.events.length;
+    pending -= response.events.length;
+    if (response.events.length > 0 && pending === 0) {
+      histogram.record(nowMs - sentMs);
+      putNext();
+    }
+  };
+  for (let i = 0; i < job.connections; i++) {
+    const share = Math.ceil((job.watchers - i) / job.connections);
+    connections.push(openWatchers(job.port, share, onResponse, finish));
+  }
+  const error = await ended;
+  isStopped = true;
+  for (const connection of connections) connection.close();
+  if (error !== undefined) throw error;
+  const seconds = (performance.now() - startMs) / 1000;
+  return { operations: events, errors, seconds, latency: histogram.summary() };
+}
+
+function openWatchers(
+  port: number,
+  count: number,
+  onResponse: (message: Buffer, nowMs: number) => void,
+  onClose: (error: Error) => void,
+): LoadConnection {
+  const cutter = new MessageCutter();
+  const connection = new LoadConnection(port, {
+    onData: (_, chunk, nowMs) => cutter.push(chunk, (message) => onResponse(message, nowMs)),
+    onEnd: (_, status) => onClose(new Error(`a watch stream ended with status ${status}`)),
+    onClose,
+  });
+  const stream = connection.open(headersFrame("/etcdserverpb.Watch/Watch"));
+  const value = WatchCreateRequest.create({ key: keyOf(WATCHED_KEY) });
+  const create = WatchRequest.create({ requestUnion: { case: "createRequest", value } });
+  const frame = dataFrame(WatchRequest.encode(create), false);
+  for (let i = 0; i < count; i++) connection.message(stream, frame);
+  return connection;
+}
+
+/** Operations are answered keep-alives. */
+export async function runKeepAlive(job: KeepAliveJob): Promise<LoadResult> {
+  const histogram = new Histogram();
+  const { promise: ended, resolve: finish } = withResolvers<Error | undefined>();
+  const connections: LoadConnection[] = [];
+  const startMs = performance.now();
+  let isStopped = false;
+  const onAnswer = (ms: number): boolean => {
+    if (!isStopped) histogram.record(ms);
+    return !isStopped;
+  };
+  for (let i = 0; i < job.connections; i++) {
+    const ids = Array.from({ length: job.streams }, (_, k) => FIRST_LEASE_ID + i * job.streams + k);
+    connections.push(keepLeasesAlive(job.port, ids, onAnswer, finish));
+  }
+  setTimeout(() => finish(undefined), job.seconds * 1000);
+  const error = await ended;
+  isStopped = true;
+  for (const connection of connections) connection.close();
+  if (error !== undefined) throw error;
+  const seconds = (performance.now() - startMs) / 1000;
+  const latency = histogram.summary();
+  return { operations: latency.count, errors: 0, seconds, latency };
+}
+
+/** Grants each lease, then keeps it alive on a stream of its own until `onAnswer` says no. */
+function keepLeasesAlive(
+  port: number,
+  ids: readonly number[],
+  onAnswer: (ms: number) => boolean,
+  onClose: (error: Error) => void,
+): LoadConnection {
+  /** Leases by the stream of their grant, and what answers on other streams are for. */
+  const grants = new Map<number, number>();
+  const receivers = new Map<number, (chunk: Buffer, nowMs: number) => void>();
+  const connection = new LoadConnection(port, {
+    onData: (stream, chunk, nowMs) => receivers.get(stream)?.(chunk, nowMs),
+    onEnd: (stream, status) => {
+      const id = grants.get(stream);
+      if (id === undefined || status !== 0) onClose(new Error(`lease call: status ${status}`));
+      else keepAlive(id);
+    },
+    onClose,
+  });
+  const keepAlive = (id: number): void => {
+    const request = LeaseKeepAliveRequest.create({ ID: BigInt(id) });
+    const frame = dataFrame(LeaseKeepAliveRequest.encode(request), false);
+    const stream = connection.open(headersFrame("/etcdserverpb.Lease/LeaseKeepAlive"));
+    const cutter = new MessageCutter();
+    let sentMs = performance.now();
+    receivers.set(stream, (chunk, nowMs) => {
+      cutter.push(chunk, () => {
+        const isWanted = onAnswer(nowMs - sentMs);
+        sentMs = nowMs;
+        if (isWanted) connection.message(stream, frame);
+      });
+    });
+    connection.message(stream, frame);
+  };
+  for (const id of ids) {
+    const grant = LeaseGrantRequest.create({ ID: BigInt(id), TTL: LEASE_TTL_SECONDS });
+    const stream = connection.open(headersFrame("/etcdserverpb.Lease/LeaseGrant"));
+    grants.set(stream, id);
+    connection.message(stream, dataFrame(LeaseGrantRequest.encode(grant), true));
+  }
+  return connection;
+}
+
+function withResolvers<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => {};
+  const promise = new Promise<T>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}

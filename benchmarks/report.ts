@@ -1,0 +1,106 @@
+/** Turns measurements into a table of ratios for people and a record for comparison over time. */
+import { BUDGETS, type Measurement } from "./workloads.ts";
+
+/** One run of one workload on one server. */
+export interface Sample extends Measurement {
+  readonly server: "ours" | "other";
+  readonly round: number;
+  /** Processor time of the server per operation, where the value is a throughput. */
+  readonly cpuMicrosPerOperation?: number;
+  /** Longest stall of the server's event loop, where it tells. */
+  readonly stallMs?: number;
+}
+
+export interface Row {
+  readonly name: string;
+  readonly unit: string;
+  readonly ours: Sample | undefined;
+  readonly other: Sample | undefined;
+  /** ours / other. */
+  readonly ratio: number | undefined;
+  readonly budget: number | undefined;
+  /** Undefined when there is no budget or nothing to compare with. */
+  readonly isMet: boolean | undefined;
+}
+
+/** The median run of each server counts. */
+export function summarise(samples: readonly Sample[]): Row[] {
+  const names = [...new Set(samples.map((sample) => sample.row))];
+  return names.map((name) => {
+    const of = (server: Sample["server"]): Sample | undefined =>
+      median(samples.filter((sample) => sample.row === name && sample.server === server));
+    const ours = of("ours");
+    const other = of("other");
+    const unit = (ours ?? other)?.unit ?? "";
+    const ratio = ours && other ? ours.value / other.value : undefined;
+    const budget = BUDGETS.get(name);
+    const isMet =
+      ratio === undefined || budget === undefined
+        ? undefined
+        : unit === "op/s"
+          ? ratio >= budget
+          : ratio <= budget;
+    return { name, unit, ours, other, ratio, budget, isMet };
+  });
+}
+
+function median(samples: readonly Sample[]): Sample | undefined {
+  const sorted = [...samples].sort((a, b) => a.value - b.value);
+  return sorted[Math.floor((sorted.length - 1) / 2)];
+}
+
+const HEAD = [
+  "workload",
+  "unit",
+  "ours",
+  "other",
+  "ratio",
+  "budget",
+  "p50 ms",
+  "p99 ms",
+  "p99.9 ms",
+  "cpu µs/op",
+  "stall ms",
+];
+
+/** Latency columns show ours / other. */
+export function formatTable(rows: readonly Row[]): string {
+  const cells = [HEAD, ...rows.map(rowCells)];
+  const widths = HEAD.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
+  return cells
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+function rowCells({ name, unit, ours, other, ratio, budget, isMet }: Row): string[] {
+  const both = (read: (sample: Sample) => number | undefined): string => {
+    const texts = [ours, other].map((sample) => formatNumber(sample && read(sample)));
+    return texts.every((text) => text === "") ? "" : texts.join(" / ");
+  };
+  const sign = unit === "op/s" ? "≥" : "≤";
+  const verdict = isMet === undefined ? "" : isMet ? " ok" : " MISSED";
+  return [
+    name,
+    unit,
+    formatNumber(ours?.value),
+    formatNumber(other?.value),
+    ratio === undefined ? "" : `${ratio.toFixed(2)}x`,
+    budget === undefined ? "" : `${sign} ${budget}x${verdict}`,
+    both((sample) => sample.result?.latency.p50Ms),
+    both((sample) => sample.result?.latency.p99Ms),
+    both((sample) => sample.result?.latency.p999Ms),
+    both((sample) => sample.cpuMicrosPerOperation),
+    formatNumber(ours?.stallMs),
+  ];
+}
+
+function formatNumber(value: number | undefined): string {
+  if (value === undefined) return "";
+  if (value >= 1000) return Math.round(value).toLocaleString("en-US");
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}

@@ -1,0 +1,214 @@
+/**
+ * The named workloads. Each says how to load a server and which numbers come out; the budgets are
+ * the ratios to Go etcd 3.4.23 that we want to reach.
+ */
+import type { ClosedLoopJob, LoadJob, LoadResult } from "./load/jobs.ts";
+import type { ServerProcess } from "./server-process.ts";
+
+export interface WorkloadOptions {
+  readonly seconds: number;
+  /** Keys of the workloads with many keys. */
+  readonly keys: number;
+  readonly runJob: (job: LoadJob) => Promise<LoadResult>;
+}
+
+export type Unit = "op/s" | "MB" | "ms";
+
+/** One number of one run. */
+export interface Measurement {
+  /** Name of the row it belongs to. */
+  readonly row: string;
+  readonly unit: Unit;
+  readonly value: number;
+  /** Present where the value is a throughput. */
+  readonly result?: LoadResult;
+}
+
+export interface Workload {
+  readonly rows: readonly string[];
+  /** Long runs are measured once per server. */
+  readonly isLong: boolean;
+  run(server: ServerProcess, options: WorkloadOptions): Promise<Measurement[]>;
+}
+
+/** Ratio ours / other that a row must reach: at least for throughput, at most for the rest. */
+export const BUDGETS: ReadonlyMap<string, number> = new Map([
+  ["put-same-key", 2.5],
+  ["put-one-by-one", 1],
+  ["put-distinct-keys", 2.5],
+  ["get-linearizable", 8],
+  ["get-serializable", 8],
+  ["txn-compare-put", 5],
+  ["memory-after-puts", 0.7],
+  ["memory-after-reads", 0.7],
+  ["restart", 0.4],
+]);
+
+const VALUE_BYTES = 256;
+const WARM_UP_SECONDS = 1;
+/** Keys that the read and transaction workloads choose from. */
+const LOADED_KEYS = 10_000;
+const RANGE_KEYS = 1000;
+const WATCHERS = 1000;
+/** Revisions after all workloads of many keys: the keys and two fifths of them once more. */
+const OVERWRITTEN_SHARE = 0.4;
+
+type Loop = Omit<ClosedLoopJob, "kind" | "port" | "warmUpSeconds" | "limit">;
+
+const PUT = { kind: "put", valueBytes: VALUE_BYTES } as const;
+
+function throughput(row: string, loop: Loop, needsKeys: boolean): Workload {
+  return {
+    rows: [row],
+    isLong: false,
+    async run(server, { seconds, runJob }) {
+      if (needsKeys) await loadKeys(server, LOADED_KEYS, runJob);
+      const result = await runJob({
+        kind: "closedLoop",
+        port: server.port,
+        warmUpSeconds: WARM_UP_SECONDS,
+        limit: { seconds },
+        ...loop,
+      });
+      return [{ row, unit: "op/s", value: result.operations / result.seconds, result }];
+    },
+  };
+}
+
+function loadKeys(
+  server: ServerProcess,
+  count: number,
+  runJob: WorkloadOptions["runJob"],
+): Promise<LoadResult> {
+  return runJob({
+    kind: "closedLoop",
+    port: server.port,
+    connections: 50,
+    streams: 10,
+    request: PUT,
+    firstKey: 0,
+    keyCount: count,
+    keyOrder: "sequential",
+    warmUpSeconds: 0,
+    limit: { requests: count },
+  });
+}
+
+const SAME_KEY = { firstKey: 0, keyCount: 1, keyOrder: "same" } as const;
+const LOADED = { firstKey: 0, keyCount: LOADED_KEYS, keyOrder: "random" } as const;
+
+const watchFanOut: Workload = {
+  rows: ["watch-fan-out"],
+  isLong: false,
+  async run(server, { seconds, runJob }) {
+    const result = await runJob({
+      kind: "watch",
+      port: server.port,
+      connections: 10,
+      watchers: WATCHERS,
+      valueBytes: VALUE_BYTES,
+      seconds,
+    });
+    const value = result.operations / result.seconds;
+    return [{ row: "watch-fan-out", unit: "op/s", value, result }];
+  },
+};
+
+const leaseKeepAlive: Workload = {
+  rows: ["lease-keep-alive"],
+  isLong: false,
+  async run(server, { seconds, runJob }) {
+    const result = await runJob({
+      kind: "keepAlive",
+      port: server.port,
+      connections: 50,
+      streams: 10,
+      seconds,
+    });
+    const value = result.operations / result.seconds;
+    return [{ row: "lease-keep-alive", unit: "op/s", value, result }];
+  },
+};
+
+const MEGABYTE = 1e6;
+
+const manyKeys: Workload = {
+  rows: ["put-distinct-keys", "memory-after-puts", "memory-after-reads", "restart"],
+  isLong: true,
+  async run(server, { keys, runJob }) {
+    const measured: Measurement[] = [];
+    const resident = (row: string): void => {
+      measured.push({ row, unit: "MB", value: server.usage().residentBytes / MEGABYTE });
+    };
+    const puts = await loadKeys(server, keys, runJob);
+    const value = puts.operations / puts.seconds;
+    measured.push({ row: "put-distinct-keys", unit: "op/s", value, result: puts });
+    resident("memory-after-puts");
+    await readAll(server, keys, runJob);
+    resident("memory-after-reads");
+    await loadKeys(server, Math.floor(keys * OVERWRITTEN_SHARE), runJob);
+    await server.stop();
+    await server.start();
+    measured.push({ row: "restart", unit: "ms", value: server.startMs });
+    return measured;
+  },
+};
+
+function readAll(
+  server: ServerProcess,
+  keys: number,
+  runJob: WorkloadOptions["runJob"],
+): Promise<LoadResult> {
+  return runJob({
+    kind: "closedLoop",
+    port: server.port,
+    connections: 10,
+    streams: 2,
+    request: { kind: "get", isSerializable: true },
+    firstKey: 0,
+    keyCount: keys,
+    keyOrder: "sequential",
+    warmUpSeconds: 0,
+    limit: { requests: keys },
+  });
+}
+
+export const WORKLOADS: readonly Workload[] = [
+  throughput("put-same-key", { connections: 100, streams: 10, request: PUT, ...SAME_KEY }, false),
+  throughput("put-one-by-one", { connections: 1, streams: 1, request: PUT, ...SAME_KEY }, false),
+  throughput(
+    "get-linearizable",
+    {
+      connections: 100,
+      streams: 10,
+      request: { kind: "get", isSerializable: false },
+      ...LOADED,
+    },
+    true,
+  ),
+  throughput(
+    "get-serializable",
+    { connections: 100, streams: 10, request: { kind: "get", isSerializable: true }, ...LOADED },
+    true,
+  ),
+  throughput(
+    "range-1000-keys",
+    {
+      connections: 10,
+      streams: 2,
+      request: { kind: "range", keys: RANGE_KEYS, isSerializable: false },
+      firstKey: 0,
+      keyCount: LOADED_KEYS - RANGE_KEYS,
+      keyOrder: "random",
+    },
+    true,
+  ),
+  throughput(
+    "txn-compare-put",
+    { connections: 50, streams: 4, request: { kind: "txn", valueBytes: VALUE_BYTES }, ...LOADED },
+    true,
+  ),
+  watchFanOut,
+  leaseKeepAlive,
+  manyKeys,
+];
