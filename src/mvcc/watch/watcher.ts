@@ -18,7 +18,7 @@ export interface WatchSink {
   /**
    * Events of one or more whole transactions, in order. Each is an encoded `events` field (11) of
    * WatchResponse, shared with other streams: do not change. `revision` is for the header.
-   * False means that nothing was taken; the same events come again later.
+   * False means that nothing was taken and `congested` is true; the events come again later.
    */
   deliver(watch: WatchInfo, revision: Revision, events: readonly Uint8Array[]): boolean;
   /**
