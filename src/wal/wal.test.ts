@@ -314,6 +314,68 @@ test("a cut without space for the next segment is tried again with the next save
   assert.equal(read(disk).entries.length, next + 4);
 });
 
+test("a batch that fails behind the head of its new segment leaves the chain intact", async () => {
+  const disk = emptyDisk();
+  const wal = create(disk, { segmentBytes: 1000 });
+  await wal.save(state(1, 1n, 0), entries(1, 1));
+  disk.failWhen({ operation: "truncate", code: "ENOSPC" });
+  await wal.save(undefined, entries(2, 1, 1, 1000));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(wal.segmentNames.length, 1, "the cut has failed");
+  disk.failWhen({ operation: "write", skip: 1, code: "ENOSPC", keepBytes: 100 });
+  await assert.rejects(wal.save(undefined, entries(3, 3, 1, 200)), { code: "no-space" });
+  assert.equal(wal.segmentNames.length, 2, "the cut has not");
+  await wal.save(undefined, entries(3, 2, 2, 100));
+  await wal.close();
+  assert.deepEqual(
+    read(disk).entries.map((e) => `${e.index}/${e.term}`),
+    ["1/1", "2/1", "3/2", "4/2"],
+  );
+});
+
+test("saves repeated through a full disk arrive once and in order, whatever failed", async () => {
+  for (let seed = 1; seed <= 150; seed++) {
+    const random = new SeededRandom(seed);
+    const disk = emptyDisk();
+    const wal = create(disk, { segmentBytes: 1500 });
+    const model: string[] = [];
+    const hard = state(1, 1n, 0);
+    try {
+      for (let step = 0; step < 25; step++) {
+        if (random.chance(0.5)) {
+          const operation = random.pick(["write", "create", "preallocate", "rename", "truncate"]);
+          disk.failWhen({
+            operation: operation as "write",
+            code: random.pick(["ENOSPC", "EDQUOT"]),
+            keepBytes: random.below(400),
+            skip: random.below(2),
+          });
+        }
+        const list = entries(model.length + 1, random.between(1, 4), 1, random.below(400));
+        let tries = 0;
+        for (;;) {
+          const done = await wal.save(hard, list).then(
+            () => true,
+            (error: WalError) => {
+              assert.equal(error.code, "no-space");
+              return false;
+            },
+          );
+          if (done) break;
+          assert.equal(wal.lastIndex, model.length);
+          assert.ok(++tries < 10, "no end of failures");
+        }
+        model.push(...texts(list));
+      }
+      const after = disk.crash(new SeededRandom(seed), CRASH_DROPS_ALL);
+      assert.deepEqual(texts(read(after).entries), model);
+      assert.equal(wal.lastIndex, model.length);
+    } catch (error) {
+      throw new Error(`seed ${seed}`, { cause: error });
+    }
+  }
+});
+
 for (const code of ["EIO", "ENOSPC"]) {
   test(`${code} from a sync ends the log for good`, async () => {
     const disk = emptyDisk();
