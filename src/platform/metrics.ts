@@ -39,6 +39,7 @@ const METRIC_NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
 const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
 export class MetricsRegistry implements Metrics {
+  readonly contentType: string = METRICS_CONTENT_TYPE;
   readonly #families = new Map<string, Family>();
   readonly #collectors: (() => void)[] = [];
 

@@ -1,0 +1,293 @@
+/**
+ * What a client listener serves besides gRPC: the JSON gateway, the plain endpoints, and whatever
+ * the composition adds (`fallback`: the v2 API, the dashboard). Requests pass the access rules
+ * first, in etcd's order: path rewrite, Host whitelist, certificate rule, CORS, OPTIONS.
+ *
+ * Beyond etcd: when `--cors` names origins, requests to /v3/ that a browser sends from any other
+ * site are refused, instead of being carried out with an answer that the page cannot read.
+ */
+
+import type { Duplex } from "node:stream";
+import type { Clock } from "../env/clock.ts";
+import type { HttpHandler, HttpRequest, HttpResponse } from "../env/http.ts";
+import type { Logger } from "../env/logger.ts";
+import type { Metrics } from "../env/metrics.ts";
+import type { RpcService } from "../env/rpc.ts";
+import { Profiler, serveDebugVars, serveVersion } from "./endpoints/debug.ts";
+import { HealthEndpoints, type HealthSource } from "./endpoints/health.ts";
+import { type MetricsSource, serveMetrics } from "./endpoints/metrics.ts";
+import {
+  cleanPath,
+  decodePath,
+  headerValue,
+  hostName,
+  sendError,
+  sendNotFound,
+  sendRedirect,
+} from "./http-text.ts";
+import { JsonGateway } from "./json-gateway.ts";
+import { SocketResponse, serveWebSocket } from "./websocket.ts";
+
+export interface MetricsHandlerDeps {
+  readonly source: HealthSource;
+  /** Where the health counters are registered. */
+  readonly metrics: Metrics;
+  /** What /metrics shows. */
+  readonly exposition: MetricsSource;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Time that a health check's read may take. */
+  readonly requestTimeoutMs: number;
+}
+
+export interface HttpHandlerDeps extends MetricsHandlerDeps {
+  /** Undefined with `--enable-grpc-gateway=false`. */
+  readonly service: RpcService | undefined;
+  /** `--max-request-bytes`. */
+  readonly maxRequestBytes: number;
+  /** `--cors`. Empty or "*" allows every origin. */
+  readonly cors: readonly string[];
+  /** `--host-whitelist`. Empty or "*" allows every host. */
+  readonly hostWhitelist: readonly string[];
+  /** `--enable-pprof`. */
+  readonly pprof: boolean;
+  /** `--client-cert-auth`. */
+  readonly clientCertAuth: boolean;
+  readonly authEnabled: () => boolean;
+  readonly commandLine: readonly string[];
+  readonly raftStatus?: (() => unknown) | undefined;
+  readonly fileDescriptorLimit?: (() => number) | undefined;
+  /** Serves paths that nothing here does. Access rules have been applied. */
+  readonly fallback?: HttpHandler | undefined;
+}
+
+/** The handler of a client listener. */
+export interface ClientHttpHandler extends HttpHandler {
+  /** WebSocket upgrades of HTTP/1.1 requests; takes over the socket. */
+  upgrade(request: HttpRequest, socket: Duplex, head: Buffer): void;
+}
+
+export function createHttpHandler(deps: HttpHandlerDeps): ClientHttpHandler {
+  return new ClientHandler(deps);
+}
+
+/** The handler of `--listen-metrics-urls`: /metrics, /health, /livez and /readyz. */
+export function createMetricsHandler(deps: MetricsHandlerDeps): HttpHandler {
+  const health = new HealthEndpoints(deps);
+  return {
+    handle(request, response) {
+      const path = decodePath(request.path);
+      if (path === "/metrics") serveMetrics(deps.exposition, request, response);
+      else if (path === undefined || !health.handle(path, request, response)) {
+        sendNotFound(request, response);
+      }
+    },
+  };
+}
+
+class ClientHandler implements ClientHttpHandler {
+  readonly #deps: HttpHandlerDeps;
+  readonly #gateway: JsonGateway | undefined;
+  readonly #health: HealthEndpoints;
+  readonly #profiler: Profiler | undefined;
+  readonly #anyOrigin: boolean;
+  readonly #anyHost: boolean;
+
+  constructor(deps: HttpHandlerDeps) {
+    this.#deps = deps;
+    const { service } = deps;
+    this.#gateway = service === undefined ? undefined : new JsonGateway({ ...deps, service });
+    this.#health = new HealthEndpoints(deps);
+    this.#profiler = deps.pprof ? new Profiler(deps.commandLine) : undefined;
+    this.#anyOrigin = deps.cors.length === 0 || deps.cors.includes("*");
+    this.#anyHost = deps.hostWhitelist.length === 0 || deps.hostWhitelist.includes("*");
+  }
+
+  handle(request: HttpRequest, plain: HttpResponse): void {
+    const decoded = decodePath(request.path);
+    if (decoded === undefined) {
+      sendError(request, plain, 400, "400 Bad Request");
+      return;
+    }
+    const path = rewrite(decoded);
+    if (this.#refuses(path, request, plain)) return;
+    const response = this.#withCors(request, plain);
+    if (request.method === "OPTIONS") {
+      response.head(200, { "content-length": "0" });
+      response.end();
+      return;
+    }
+    this.#route(path, request, response);
+  }
+
+  upgrade(request: HttpRequest, socket: Duplex, head: Buffer): void {
+    const path = rewrite(decodePath(request.path) ?? "/");
+    const gateway = this.#gateway;
+    const isUpgrade = /(^|[,\s])upgrade($|[,\s])/i.test(request.headers.connection ?? "");
+    if (gateway === undefined || !path.startsWith("/v3/") || !isUpgrade) {
+      this.handle(request, new SocketResponse(socket));
+      return;
+    }
+    if (this.#refuses(path, request, new SocketResponse(socket))) return;
+    const handler: HttpHandler = {
+      handle: (proxied, response) => gateway.handle(cleanPath(path), proxied, response),
+    };
+    serveWebSocket(handler, request, socket, head, { maxMessageBytes: gateway.maxJsonBytes });
+  }
+
+  #route(path: string, request: HttpRequest, response: HttpResponse): void {
+    const cleaned = cleanPath(path);
+    if (cleaned !== path) {
+      sendRedirect(request, response, cleaned);
+      return;
+    }
+    const isTreeRoot =
+      (path === "/v3" && this.#gateway !== undefined) ||
+      (path === "/debug/pprof" && this.#profiler !== undefined);
+    if (isTreeRoot) {
+      sendRedirect(request, response, `${path}/`);
+    } else if (path.startsWith("/v3/") && this.#gateway !== undefined) {
+      this.#gateway.handle(path, request, response);
+    } else if (!this.#servePlain(path, request, response)) {
+      const { fallback } = this.#deps;
+      if (fallback === undefined) sendNotFound(request, response);
+      else fallback.handle(request, response);
+    }
+  }
+
+  #servePlain(path: string, request: HttpRequest, response: HttpResponse): boolean {
+    if (this.#health.handle(path, request, response)) return true;
+    const profiles = "/debug/pprof/";
+    if (path === "/version") serveVersion(this.#deps.source, request, response);
+    else if (path === "/metrics") serveMetrics(this.#deps.exposition, request, response);
+    else if (path === "/debug/vars") serveDebugVars(this.#deps, request, response);
+    else if (path.startsWith(profiles) && this.#profiler !== undefined) {
+      this.#profiler.handle(path.slice(profiles.length), request, response);
+    } else return false;
+    return true;
+  }
+
+  /** Answers a request that the access rules forbid; true if it was answered. */
+  #refuses(path: string, request: HttpRequest, response: HttpResponse): boolean {
+    if (!request.secure) {
+      const host = hostName(request.headers.host ?? "");
+      if (!this.#anyHost && !this.#deps.hostWhitelist.includes(host)) {
+        this.#deps.logger.warn("rejecting HTTP request to prevent DNS rebinding attacks", { host });
+        sendError(request, response, 421, misdirectedText(host));
+        return true;
+      }
+    } else if (this.#ignoresCertificate(path, request)) {
+      sendError(
+        request,
+        response,
+        400,
+        "CommonName of client sending a request against gateway will be ignored " +
+          "and not used as expected",
+      );
+      return true;
+    }
+    if (path.startsWith("/v3/") && request.method !== "OPTIONS" && this.#isCrossSite(request)) {
+      sendError(request, response, 403, "origin not allowed");
+      return true;
+    }
+    return false;
+  }
+
+  /** True if the user would expect to be who the certificate says, which the gateway cannot do. */
+  #ignoresCertificate(path: string, request: HttpRequest): boolean {
+    const { clientCertAuth, authEnabled } = this.#deps;
+    return (
+      clientCertAuth &&
+      this.#gateway !== undefined &&
+      path.startsWith("/v3/") &&
+      (request.certificateName ?? "") !== "" &&
+      authEnabled()
+    );
+  }
+
+  #isCrossSite(request: HttpRequest): boolean {
+    const { origin, host = "" } = request.headers;
+    if (this.#anyOrigin || origin === undefined) return false;
+    if (this.#deps.cors.includes(origin)) return false;
+    return origin.replace(/^https?:\/\//, "") !== host;
+  }
+
+  #withCors(request: HttpRequest, response: HttpResponse): HttpResponse {
+    const { origin = "" } = request.headers;
+    if (this.#anyOrigin) return new ResponseWithHeaders(response, corsHeaders("*"));
+    if (!this.#deps.cors.includes(origin)) {
+      return new ResponseWithHeaders(response, { vary: "Origin" });
+    }
+    const headers = { ...corsHeaders(headerValue(origin)), vary: "Origin" };
+    return new ResponseWithHeaders(response, headers);
+  }
+}
+
+function corsHeaders(origin: string): Record<string, string> {
+  return {
+    "access-control-allow-headers": "accept, content-type, authorization",
+    "access-control-allow-methods": "POST, GET, OPTIONS, PUT, DELETE",
+    "access-control-allow-origin": origin,
+  };
+}
+
+/** The prefix that the gateway of etcd 3.3 had. */
+function rewrite(path: string): string {
+  return path.startsWith("/v3beta/") ? path.replace("/v3beta/", "/v3/") : path;
+}
+
+function misdirectedText(host: string): string {
+  return `
+etcd received your request, but the Host header was unrecognized.
+
+To fix this, choose one of the following options:
+- Enable TLS, then any HTTPS request will be allowed.
+- Add the hostname you want to use to the whitelist in settings.
+  - e.g. etcd --host-whitelist ${JSON.stringify(host)}
+
+This requirement has been added to help prevent "DNS Rebinding" attacks (CVE-2018-5702).
+`;
+}
+
+/** Adds headers to whatever answer is given. */
+class ResponseWithHeaders implements HttpResponse {
+  readonly #response: HttpResponse;
+  readonly #headers: Readonly<Record<string, string>>;
+
+  constructor(response: HttpResponse, headers: Readonly<Record<string, string>>) {
+    this.#response = response;
+    this.#headers = headers;
+  }
+
+  get closed(): boolean {
+    return this.#response.closed;
+  }
+
+  get onDrain(): (() => void) | undefined {
+    return this.#response.onDrain;
+  }
+
+  set onDrain(handler: (() => void) | undefined) {
+    this.#response.onDrain = handler;
+  }
+
+  get onClose(): (() => void) | undefined {
+    return this.#response.onClose;
+  }
+
+  set onClose(handler: (() => void) | undefined) {
+    this.#response.onClose = handler;
+  }
+
+  head(status: number, headers: Readonly<Record<string, string>>): void {
+    this.#response.head(status, { ...this.#headers, ...headers });
+  }
+
+  write(chunk: Uint8Array | string): boolean {
+    return this.#response.write(chunk);
+  }
+
+  end(chunk?: Uint8Array | string): void {
+    this.#response.end(chunk);
+  }
+}
