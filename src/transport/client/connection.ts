@@ -11,7 +11,8 @@ import { Deadlines } from "../grpc/deadlines.ts";
 import type { PartialBudget } from "../grpc/message-reader.ts";
 import { DEADLINE_EXCEEDED, UNAVAILABLE } from "../grpc/status.ts";
 import { formatTimeout } from "../grpc/timeout.ts";
-import { type ConnectionHost, Http2Connection } from "../http2/connection.ts";
+import { Http2Connection } from "../http2/connection.ts";
+import type { ConnectionHost } from "../http2/connection-host.ts";
 import {
   HeaderTemplate,
   MODE_INDEX,

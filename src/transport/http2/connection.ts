@@ -14,7 +14,6 @@ import {
   HEADER_TABLE_BYTES,
   IDLE_WRITE_TIMEOUT_MS,
   MAX_CONTINUATIONS,
-  MAX_FRAME_BYTES,
   MAX_HEADER_BLOCK_BYTES,
   MAX_HEADER_LIST_BYTES,
   PREFACE_TIMEOUT_MS,
@@ -56,6 +55,8 @@ import {
   SETTINGS_MAX_HEADER_LIST_SIZE,
   STREAM_CLOSED,
 } from "./constants.ts";
+import { FrameReader, type FrameSink } from "./frame-reader.ts";
+import type { ConnectionHost, ConnectionOptions } from "./connection-host.ts";
 import type { HeaderBlock } from "./header-block.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
 import type { HeaderTemplate, OutgoingFields } from "./hpack-encoder.ts";
@@ -64,44 +65,13 @@ import { type SendListener, SendScheduler } from "./send-scheduler.ts";
 import { encodeSettings, SETTING_BYTES, settingError } from "./settings.ts";
 import { Http2Stream, IGNORE_STREAM, type StreamHandler } from "./stream.ts";
 
-/** What a connection tells its owner. No method may throw. */
-export interface ConnectionHost {
-  /** Output waits; called once until `takeOutput`. */
-  wantFlush(): void;
-  /** Server: a valid request head arrived. Client halves never get it. */
-  onRequest(stream: Http2Stream, head: HeaderBlock, endStream: boolean): StreamHandler;
-  /** Nothing more will be read or queued; close the socket once the output is written. */
-  onFinished(code: number, reason: string): void;
-  /** The peer sends GOAWAY: streams above `lastStreamId` were not processed. */
-  onGoaway(lastStreamId: number, code: number, debug: string): void;
-  /** The peer's SETTINGS have come into force. */
-  onSettings(): void;
-  /** A stream has left; a client may open another. */
-  onStreamGone(): void;
-}
-
-export interface ConnectionOptions {
-  readonly isServer: boolean;
-  readonly nowMs: number;
-  /** Server: streams that the peer may have open. */
-  readonly maxConcurrentStreams: number;
-  /** Server: `--grpc-keepalive-min-time`. */
-  readonly keepaliveMinTimeMs: number;
-  /** Ping an idle peer after this long; Infinity for never. */
-  readonly keepaliveIntervalMs: number;
-  /** And close when nothing comes back within this. */
-  readonly keepaliveTimeoutMs: number;
-  /** Client: ping also while no stream is open. */
-  readonly keepaliveWithoutStreams?: boolean;
-}
-
 /** Streams reset by us whose late frames are still forgiven. */
 const REMEMBERED_RESETS = 1_024;
 
 const DRAIN_PING = Buffer.from("\x01drain\x02\x03", "latin1");
 const KEEPALIVE_PING = Buffer.from("\x01alive\x02\x03", "latin1");
 
-export class Http2Connection implements SendListener {
+export class Http2Connection implements SendListener, FrameSink {
   readonly isServer: boolean;
   readonly send: SendScheduler;
   readonly streams = new Map<number, Http2Stream>();
@@ -117,6 +87,7 @@ export class Http2Connection implements SendListener {
   goingAway = false;
 
   readonly #host: ConnectionHost;
+  readonly #reader: FrameReader;
   readonly #options: ConnectionOptions;
   readonly #decoder = new HpackDecoder();
   readonly #budgets: PeerBudgets;
@@ -128,16 +99,10 @@ export class Http2Connection implements SendListener {
   /** After the final GOAWAY, requests above this id are ignored. */
   #acceptUpTo = Number.POSITIVE_INFINITY;
 
-  #prefaceLeft: number;
   /** The peer has sent its SETTINGS; nothing else may come before. */
   settingsReceived = false;
   #settingsAcked = false;
   readonly #openedMs: number;
-
-  /** A frame that has arrived in part: `#carryFilled` of the `#carry.length` bytes it needs. */
-  #carry: Buffer | undefined;
-  #carryFilled = 0;
-  #carryHead: Buffer = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
 
   /** Stream whose header block is not complete, or 0. */
   #blockStreamId = 0;
@@ -151,8 +116,9 @@ export class Http2Connection implements SendListener {
 
   #lastReadMs: number;
   #lastProgressMs: number;
-  #keepalivePingMs = 0;
-  #drainPingMs = 0;
+  /** When the unanswered keepalive ping and the ping of `drain` were sent, or -1. */
+  #keepalivePingMs = -1;
+  #drainPingMs = -1;
 
   constructor(host: ConnectionHost, options: ConnectionOptions) {
     this.#host = host;
@@ -164,7 +130,7 @@ export class Http2Connection implements SendListener {
     this.#lastProgressMs = options.nowMs;
     this.#budgets = new PeerBudgets(options.nowMs);
     this.#pings = new PingPolicy(options.keepaliveMinTimeMs);
-    this.#prefaceLeft = options.isServer ? PREFACE.length : 0;
+    this.#reader = new FrameReader(this, options.isServer);
     this.send = new SendScheduler(this);
   }
 
@@ -304,7 +270,6 @@ export class Http2Connection implements SendListener {
     const streams = [...this.streams.values()];
     this.streams.clear();
     this.#lastStream = undefined;
-    this.#carry = undefined;
     this.#blockParts = [];
     for (const stream of streams) {
       stream.gone = true;
@@ -318,7 +283,7 @@ export class Http2Connection implements SendListener {
    * on their way, then the final GOAWAY; finished once the open streams are.
    */
   drain(): void {
-    if (this.finished || this.#drainPingMs > 0 || this.#acceptUpTo !== Number.POSITIVE_INFINITY) {
+    if (this.finished || this.#drainPingMs >= 0 || this.#acceptUpTo !== Number.POSITIVE_INFINITY) {
       return;
     }
     if (!this.isServer) {
@@ -332,7 +297,7 @@ export class Http2Connection implements SendListener {
   }
 
   #finalGoaway(): void {
-    this.#drainPingMs = 0;
+    this.#drainPingMs = -1;
     this.#acceptUpTo = this.#lastStreamId;
     this.goingAway = true;
     this.send.goaway(this.#lastStreamId, NO_ERROR, "");
@@ -363,7 +328,7 @@ export class Http2Connection implements SendListener {
     ) {
       this.fail(ENHANCE_YOUR_CALM, "peer does not read");
     } else {
-      if (this.#drainPingMs > 0 && nowMs - this.#drainPingMs >= DRAIN_PING_TIMEOUT_MS) {
+      if (this.#drainPingMs >= 0 && nowMs - this.#drainPingMs >= DRAIN_PING_TIMEOUT_MS) {
         this.#finalGoaway();
       }
       this.#keepalive(nowMs);
@@ -374,10 +339,10 @@ export class Http2Connection implements SendListener {
     const { keepaliveIntervalMs, keepaliveTimeoutMs } = this.#options;
     const sinceReadMs = nowMs - this.#lastReadMs;
     if (sinceReadMs < keepaliveIntervalMs) {
-      this.#keepalivePingMs = 0;
+      this.#keepalivePingMs = -1;
       return;
     }
-    if (this.#keepalivePingMs === 0) {
+    if (this.#keepalivePingMs < 0) {
       if (!this.isServer && this.streams.size === 0) {
         if (this.#options.keepaliveWithoutStreams !== true) return;
       }
@@ -399,78 +364,16 @@ export class Http2Connection implements SendListener {
   receive(chunk: Buffer): void {
     if (this.finished) return;
     this.#lastReadMs = this.nowMs;
-    let at = 0;
-    if (this.#prefaceLeft > 0) at = this.#preface(chunk);
-    if (this.#carryFilled > 0) at = this.#continueCarry(chunk, at);
-    const end = chunk.length;
-    while (end - at >= FRAME_HEADER_BYTES && !this.finished) {
-      const length =
-        ((chunk[at] as number) << 16) |
-        ((chunk[at + 1] as number) << 8) |
-        (chunk[at + 2] as number);
-      const frameEnd = at + FRAME_HEADER_BYTES + length;
-      if (length > MAX_FRAME_BYTES) {
-        this.fail(FRAME_SIZE_ERROR, "frame too large");
-        return;
-      }
-      if (frameEnd > end) break;
-      this.#frame(chunk, at, frameEnd);
-      at = frameEnd;
-    }
-    if (at < end && !this.finished) this.#startCarry(chunk, at);
+    this.#reader.push(chunk);
   }
 
-  #preface(chunk: Buffer): number {
-    const done = PREFACE.length - this.#prefaceLeft;
-    const take = Math.min(this.#prefaceLeft, chunk.length);
-    if (PREFACE.compare(chunk, 0, take, done, done + take) !== 0) {
-      this.fail(PROTOCOL_ERROR, "bad connection preface");
-      return chunk.length;
-    }
-    this.#prefaceLeft -= take;
-    return take;
+  // FrameSink.
+
+  onReadError(code: number, reason: string): void {
+    this.fail(code, reason);
   }
 
-  /** Keeps the beginning of a frame; memory for the whole frame once its length is known. */
-  #startCarry(chunk: Buffer, at: number): void {
-    const have = chunk.length - at;
-    if (have < FRAME_HEADER_BYTES) {
-      this.#carry = this.#carryHead;
-    } else {
-      this.#carry = Buffer.allocUnsafe(FRAME_HEADER_BYTES + chunk.readUIntBE(at, 3));
-    }
-    chunk.copy(this.#carry, 0, at);
-    this.#carryFilled = have;
-  }
-
-  /** Completes the kept frame from the chunk; returns where the chunk goes on. */
-  #continueCarry(chunk: Buffer, start: number): number {
-    let at = start;
-    for (;;) {
-      const carry = this.#carry as Buffer;
-      const take = Math.min(carry.length - this.#carryFilled, chunk.length - at);
-      chunk.copy(carry, this.#carryFilled, at, at + take);
-      this.#carryFilled += take;
-      at += take;
-      if (this.#carryFilled < carry.length) return at;
-      if (carry !== this.#carryHead) break;
-      const length = carry.readUIntBE(0, 3);
-      if (length > MAX_FRAME_BYTES) {
-        this.fail(FRAME_SIZE_ERROR, "frame too large");
-        return chunk.length;
-      }
-      if (length === 0) break;
-      this.#carry = Buffer.allocUnsafe(FRAME_HEADER_BYTES + length);
-      carry.copy(this.#carry);
-    }
-    const frame = this.#carry as Buffer;
-    this.#carry = undefined;
-    this.#carryFilled = 0;
-    this.#frame(frame, 0, frame.length);
-    return at;
-  }
-
-  #frame(chunk: Buffer, at: number, end: number): undefined {
+  onFrame(chunk: Buffer, at: number, end: number): undefined {
     const type = chunk[at + 3] as number;
     const flags = chunk[at + 4] as number;
     const id =
@@ -826,8 +729,8 @@ export class Http2Connection implements SendListener {
     if (end - start !== 8) return this.fail(FRAME_SIZE_ERROR, "PING of wrong size");
     const payload = chunk.subarray(start, end);
     if (flags & FLAG_ACK) {
-      if (this.#drainPingMs > 0 && DRAIN_PING.equals(payload)) this.#finalGoaway();
-      else if (this.#keepalivePingMs > 0) this.#keepalivePingMs = 0;
+      if (this.#drainPingMs >= 0 && DRAIN_PING.equals(payload)) this.#finalGoaway();
+      else if (this.#keepalivePingMs >= 0) this.#keepalivePingMs = -1;
       else this.#ignoreFrame();
       return;
     }

@@ -25,7 +25,9 @@ interface CachedBlock {
 const scratch = Buffer.allocUnsafeSlow(Math.ceil((MAX_HEADER_BLOCK_BYTES * 8) / 5) + 8);
 
 export class HpackDecoder {
-  readonly #table = new DynamicTable(HEADER_TABLE_BYTES);
+  readonly #table: DynamicTable;
+  /** Our SETTINGS_HEADER_TABLE_SIZE: what the peer may choose at most. */
+  readonly #maxTableBytes: number;
   readonly #maxListBytes: number;
   #cache: CachedBlock[] = [];
   #cacheTurn = 0;
@@ -35,8 +37,13 @@ export class HpackDecoder {
   #end = 0;
   #failed = false;
 
-  constructor(maxListBytes: number = MAX_HEADER_LIST_BYTES) {
+  constructor(
+    maxListBytes: number = MAX_HEADER_LIST_BYTES,
+    maxTableBytes: number = HEADER_TABLE_BYTES,
+  ) {
     this.#maxListBytes = maxListBytes;
+    this.#maxTableBytes = maxTableBytes;
+    this.#table = new DynamicTable(maxTableBytes);
   }
 
   /** Bytes of the dynamic table; for tests. */
@@ -93,7 +100,7 @@ export class HpackDecoder {
       const byte = source[this.#at] as number;
       if (byte >= 0x20 && byte < 0x40) {
         const bytes = this.#integer(0x1f);
-        if (!sizeUpdateAllowed || bytes > HEADER_TABLE_BYTES) this.#failed = true;
+        if (!sizeUpdateAllowed || bytes > this.#maxTableBytes) this.#failed = true;
         if (this.#failed) break;
         this.#table.resize(bytes);
         continue;

@@ -190,6 +190,7 @@ export class SendScheduler {
       this.#touch();
       return;
     }
+    if (this.#overflows()) return;
     this.#enqueue(stream, { bytes, at: 0, headers: undefined, endStream });
   }
 
@@ -206,6 +207,7 @@ export class SendScheduler {
       this.#touch();
       return;
     }
+    if (this.#overflows()) return;
     const prefix = Buffer.allocUnsafe(GRPC_PREFIX_BYTES);
     prefix[0] = 0;
     prefix.writeUInt32BE(length, 1);
@@ -279,11 +281,14 @@ export class SendScheduler {
 
   // Queues.
 
+  /** Asked once per message or piece of body, so that one of any size may be queued. */
+  #overflows(): boolean {
+    if (this.totalBytes <= MAX_QUEUED_OUTPUT_BYTES) return false;
+    this.#listener.outputOverflow("too much unread output");
+    return true;
+  }
+
   #enqueue(stream: Http2Stream, item: OutgoingItem): void {
-    if (this.totalBytes > MAX_QUEUED_OUTPUT_BYTES) {
-      this.#listener.outputOverflow("too much unread output");
-      return;
-    }
     if (stream.queue === NO_ITEMS) stream.queue = [];
     stream.queue.push(item);
     stream.queuedBytes += item.bytes.length;

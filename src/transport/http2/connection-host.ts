@@ -1,0 +1,34 @@
+/** The two contracts between an HTTP/2 connection and its owner. */
+import type { HeaderBlock } from "./header-block.ts";
+import type { Http2Stream, StreamHandler } from "./stream.ts";
+
+/** What a connection tells its owner. No method may throw. */
+export interface ConnectionHost {
+  /** Output waits; called once until `takeOutput`. */
+  wantFlush(): void;
+  /** Server: a valid request head arrived. Client halves never get it. */
+  onRequest(stream: Http2Stream, head: HeaderBlock, endStream: boolean): StreamHandler;
+  /** Nothing more will be read or queued; close the socket once the output is written. */
+  onFinished(code: number, reason: string): void;
+  /** The peer sends GOAWAY: streams above `lastStreamId` were not processed. */
+  onGoaway(lastStreamId: number, code: number, debug: string): void;
+  /** The peer's SETTINGS have come into force. */
+  onSettings(): void;
+  /** A stream has left; a client may open another. */
+  onStreamGone(): void;
+}
+
+export interface ConnectionOptions {
+  readonly isServer: boolean;
+  readonly nowMs: number;
+  /** Server: streams that the peer may have open. */
+  readonly maxConcurrentStreams: number;
+  /** Server: `--grpc-keepalive-min-time`. */
+  readonly keepaliveMinTimeMs: number;
+  /** Ping an idle peer after this long; Infinity for never. */
+  readonly keepaliveIntervalMs: number;
+  /** And close when nothing comes back within this. */
+  readonly keepaliveTimeoutMs: number;
+  /** Client: ping also while no stream is open. */
+  readonly keepaliveWithoutStreams?: boolean;
+}
