@@ -6,8 +6,8 @@ import { SeededRandom } from "../env/testing/seeded-random.ts";
 import { assertSound, assertSoundBackend, Model, openOn, Writer } from "./testing/harness.ts";
 import { KEY_BUCKET, LEASE_BUCKET, type ReadView } from "./types.ts";
 
-const SEEDS = Number(process.env["BACKEND_MODEL_SEEDS"] ?? 5);
-const FIRST_SEED = Number(process.env["BACKEND_MODEL_FIRST_SEED"] ?? 1);
+const SEEDS = Number(process.env.BACKEND_MODEL_SEEDS ?? 5);
+const FIRST_SEED = Number(process.env.BACKEND_MODEL_FIRST_SEED ?? 1);
 const ROUNDS = 40;
 
 for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {

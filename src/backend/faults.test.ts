@@ -22,7 +22,7 @@ import {
 import { KEY_BUCKET, LEASE_BUCKET, META_BUCKET } from "./types.ts";
 
 /** Crash points are tried with every policy; more seeds try more survivors of each. */
-const CRASH_SEEDS = Number(process.env["BACKEND_CRASH_SEEDS"] ?? 1);
+const CRASH_SEEDS = Number(process.env.BACKEND_CRASH_SEEDS ?? 1);
 
 /** What a history has reached: the states a crash may leave. */
 class Progress {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { bytesFromLatin1, latin1FromBytes } from "../../base/bytes.ts";
-import { FaultDisk } from "../../env/testing/fault-disk.ts";
+import type { FaultDisk } from "../../env/testing/fault-disk.ts";
 import { NullLogger } from "../../env/testing/memory-logger.ts";
 import type { SeededRandom } from "../../env/testing/seeded-random.ts";
 import { VirtualClock } from "../../env/testing/virtual-clock.ts";
