@@ -4,6 +4,8 @@ import { parseArgs } from "node:util";
 export interface BenchmarkArguments {
   /** Another etcd binary to compare with. */
   readonly versus: string | undefined;
+  /** Our start script; undefined: this repository's. */
+  readonly ours: string | undefined;
   /** Node that runs our server. */
   readonly node: string;
   readonly only: RegExp;
@@ -22,6 +24,7 @@ export const BENCHMARK_USAGE = `npm run bench -- [options]
   --seconds N      length of a measurement (5)
   --rounds N       measurements per server, the median counts (3)
   --keys N         keys of the workloads with many keys (1000000)
+  --ours BINARY    measure this start script instead of bin/etcd, such as another version's
   --node PATH      the node that runs our server (the one that runs this)
   --dir PATH       where data directories are made; a real disk (the system's temporary folder)
   --without-ours   measure only the other binary
@@ -33,6 +36,7 @@ export function parseBenchmarkArguments(args: readonly string[]): BenchmarkArgum
     args: [...args],
     options: {
       vs: { type: "string" },
+      ours: { type: "string" },
       only: { type: "string", default: "" },
       seconds: { type: "string", default: "5" },
       rounds: { type: "string", default: "3" },
@@ -46,6 +50,7 @@ export function parseBenchmarkArguments(args: readonly string[]): BenchmarkArgum
   if (values.help) return undefined;
   return {
     versus: values.vs,
+    ours: values.ours,
     node: values.node,
     only: new RegExp(values.only),
     seconds: positive("seconds", values.seconds),

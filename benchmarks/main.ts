@@ -51,7 +51,7 @@ function serversOf(args: BenchmarkArguments, root: string): ServerUnderTest[] {
   if (args.hasOurs) {
     servers.push({
       label: "ours",
-      binary: join(root, "bin", "etcd"),
+      binary: args.ours ?? join(root, "bin", "etcd"),
       env: { ETCD_NODE: args.node },
     });
   }
