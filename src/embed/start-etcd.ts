@@ -27,6 +27,7 @@ import {
   startProblem,
   unsupportedSettings,
 } from "./config/index.ts";
+import { withChosenPorts } from "./chosen-ports.ts";
 import { serverOptionsOf } from "./server-options.ts";
 
 /** How long calls in flight may take to end once a stop was asked for. */
@@ -105,7 +106,7 @@ class LateHttpHandler implements HttpHandler {
 class RunningMember implements RunningEtcd {
   readonly ready: Promise<void>;
   readonly stopped: Promise<Error | undefined>;
-  readonly #config: EtcdConfig;
+  #config: EtcdConfig;
   readonly #logger: Logger;
   readonly #clock = new NodeClock();
   readonly #metrics = new MetricsRegistry();
@@ -144,11 +145,14 @@ class RunningMember implements RunningEtcd {
   }
 
   async start(): Promise<void> {
-    const config = this.#config;
     try {
       await this.#bind();
+      this.#config = withChosenPorts(this.#config, {
+        peers: this.#otherListeners.map((listener) => listener.address),
+        clients: this.clientAddresses,
+      });
       this.#logStarting();
-      const server = await EtcdServer.start(serverOptionsOf(config), {
+      const server = await EtcdServer.start(serverOptionsOf(this.#config), {
         disk: new NodeDisk(),
         clock: this.#clock,
         random: new NodeRandom(),

@@ -1,0 +1,128 @@
+/** Members inside this process, through the embedding API. */
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { MemoryLogger } from "../env/testing/index.ts";
+import { RpcClient, text } from "./e2e/rpc-client.ts";
+import { within } from "./e2e/wait.ts";
+import { createConfig, type EtcdConfigInput, type RunningEtcd, startEtcd } from "./index.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "etcd-embed-"));
+const cleanUps: (() => Promise<void> | void)[] = [];
+after(async () => {
+  for (const cleanUp of cleanUps.reverse()) await cleanUp();
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+const ANY_PORT = ["http://127.0.0.1:0"];
+
+async function start(name: string, more: EtcdConfigInput = {}): Promise<RunningEtcd> {
+  const config = createConfig({
+    name,
+    dataDir: join(scratch, name),
+    listenClientUrls: ANY_PORT,
+    listenPeerUrls: ANY_PORT,
+    ...more,
+  });
+  const etcd = await startEtcd(config, { logger: new MemoryLogger() });
+  cleanUps.push(() => etcd.stop());
+  await within(etcd.ready, "the member to be ready");
+  return etcd;
+}
+
+function portOf(etcd: RunningEtcd): number {
+  const [address] = etcd.clientAddresses;
+  assert.ok(address !== undefined && "port" in address);
+  return address.port;
+}
+
+async function client(etcd: RunningEtcd): Promise<RpcClient> {
+  const connected = await RpcClient.connect(portOf(etcd));
+  cleanUps.push(() => connected.close());
+  return connected;
+}
+
+async function memberList(etcd: RunningEtcd) {
+  const { members } = await (await client(etcd)).call("/etcdserverpb.Cluster/MemberList", {});
+  return members;
+}
+
+test("port 0 is advertised as the port that the system chose", async () => {
+  const etcd = await start("any-port");
+  const port = portOf(etcd);
+  assert.notEqual(port, 0);
+  const [member] = await memberList(etcd);
+  assert.deepEqual(member?.clientURLs, [`http://127.0.0.1:${port}`]);
+  assert.match(member?.peerURLs[0] ?? "", /^http:\/\/127\.0\.0\.1:[1-9]\d*$/);
+});
+
+test("an advertised address that was given stays as it is", async () => {
+  const advertiseClientUrls = ["http://etcd.example.com:2379"];
+  const initialAdvertisePeerUrls = ["http://127.0.0.1:28999"];
+  const etcd = await start("given", { advertiseClientUrls, initialAdvertisePeerUrls });
+  const [member] = await memberList(etcd);
+  assert.deepEqual(member?.clientURLs, advertiseClientUrls);
+  assert.deepEqual(member?.peerURLs, initialAdvertisePeerUrls);
+});
+
+test("members of one process do not know of each other", async () => {
+  const [one, two] = await Promise.all([start("one"), start("two")]);
+  await (await client(one)).put("whose", "one");
+  assert.equal((await (await client(two)).range("whose")).count, 0);
+  const [kv] = (await (await client(one)).range("whose")).kvs;
+  assert.equal(text(kv?.value), "one");
+});
+
+test("stop may be called again, and ends what waits for it", async () => {
+  const etcd = await start("stopped");
+  await Promise.all([etcd.stop(), etcd.stop()]);
+  await etcd.stop();
+  assert.equal(await etcd.stopped, undefined);
+  await assert.rejects(RpcClient.connect(portOf(etcd)), { code: 14 });
+});
+
+test("await using stops the member at the end of the block", async () => {
+  let port = 0;
+  {
+    await using etcd = await start("disposed");
+    port = portOf(etcd);
+    await (await client(etcd)).put("k", "v");
+  }
+  await assert.rejects(RpcClient.connect(port), { code: 14 });
+});
+
+test("a member stops while clients use it, and answers them", async () => {
+  const etcd = await start("busy");
+  const user = await client(etcd);
+  const watch = user.watch();
+  await watch.create("k");
+  const puts = Array.from({ length: 500 }, (_, i) => user.put(`k${i}`, "v"));
+  const outcomes = Promise.allSettled(puts);
+  await puts[0];
+  await within(etcd.stop(), "the member to stop");
+  const settled = await outcomes;
+  for (const outcome of settled) {
+    if (outcome.status === "rejected") assert.equal((outcome.reason as { code: number }).code, 14);
+  }
+  const acknowledged = settled.filter((outcome) => outcome.status === "fulfilled").length;
+  const again = await start("busy");
+  const found = await (await client(again)).range("k", { rangeEnd: Buffer.from("l") });
+  assert.ok(found.count >= acknowledged, `${found.count} of ${acknowledged}`);
+});
+
+test("a port in use refuses the start and leaves no data directory behind", async () => {
+  const etcd = await start("holder");
+  const taken = [`http://127.0.0.1:${portOf(etcd)}`];
+  await assert.rejects(start("late", { listenClientUrls: taken }), /address already in use/);
+  assert.equal(existsSync(join(scratch, "late")), false);
+});
+
+test("a data directory in use refuses a second member, and the first goes on", async () => {
+  const first = await start("shared");
+  await assert.rejects(start("shared"));
+  const user = await client(first);
+  await user.put("still", "served");
+  assert.equal((await user.range("still")).count, 1);
+});
