@@ -131,6 +131,14 @@ test("a compaction that began before the last one ended keeps no hash", () => {
   );
 });
 
+test("revision 0 means now, also after a compaction at 0", () => {
+  const { store } = openWorld();
+  store.compact(0);
+  assert.equal(finishCompactions(store)[0]?.hashStored, true);
+  executePut(store, putRequest("k", "v"));
+  assert.equal(hashOf(store, 0).revision, 2);
+});
+
 test("a future revision is refused", () => {
   const { store } = openWorld();
   assert.throws(

@@ -251,7 +251,8 @@ export class Store {
 
   /** Starts a HashKV over the history up to `revision` (0: all). Throws as `compact` does. */
   hashByRevision(revision: Revision): HashJob {
-    const stored = this.hashes.find(revision);
+    // A compaction at 0 leaves a hash of revision 0, which is not what a request for 0 means.
+    const stored = revision === 0 ? undefined : this.hashes.find(revision);
     if (stored !== undefined) return HashJob.known(stored);
     if (revision > 0 && revision < this.#compactRevision) throw new EtcdError("compacted");
     if (revision > this.#currentRevision) throw new EtcdError("futureRevision");

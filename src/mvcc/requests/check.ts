@@ -118,12 +118,9 @@ function addPut(writes: Writes, key: string, allowed: ReadonlySet<string> | unde
   writes.puts.add(key);
 }
 
-/**
- * As etcd compares them, a range_end not above the key, "\0" included, makes the deletion collide
- * with its first key only.
- */
+/** As etcd compares them, a range_end not above the key, "\0" included, collides with nothing. */
 function addDelete(deletes: IntervalTree<true>, request: DeleteRangeRequest): void {
   const begin = latin1FromBytes(request.key);
-  const end = latin1FromBytes(request.rangeEnd);
-  deletes.set(begin, end > begin ? end : `${begin}\0`, true);
+  const end = request.rangeEnd.length === 0 ? `${begin}\0` : latin1FromBytes(request.rangeEnd);
+  if (begin < end) deletes.set(begin, end, true);
 }
