@@ -146,7 +146,10 @@ export class JsonGateway {
   /** Passes the JSON values in the body to the call as they come. */
   async #pump(method: MethodInfo, request: HttpRequest, call: GatewayStreamCall): Promise<void> {
     const splitter = new JsonValueSplitter(this.#maxJsonBytes);
-    const deliver = (value: Uint8Array): void => call.onMessage?.(this.#encode(method, value));
+    const deliver = (value: Uint8Array): void => {
+      const message = this.#encode(method, value);
+      call.onMessage?.(message);
+    };
     try {
       for await (const chunk of request.bodyChunks()) {
         for (const value of splitter.push(chunk)) {

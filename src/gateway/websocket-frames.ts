@@ -28,8 +28,8 @@ export const CloseCode = {
 const MAX_CONTROL_BYTES = 125;
 /** Fragments without content would cost work for nothing. */
 const MAX_FRAGMENTS = 1024;
-/** Two bytes and the masking key. */
-const MIN_FRAME_BYTES = 6;
+/** The shortest beginning that tells something. */
+const MIN_FRAME_BYTES = 2;
 const ACCEPT_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 export class WebSocketError extends Error {
