@@ -105,6 +105,14 @@ export class ModelStore {
     this.compactRevision = revision;
   }
 
+  /** Forgets what a crash lost: everything above `revision`. */
+  truncate(revision: number, compactRevision: number): void {
+    this.states.length = revision + 1;
+    const lost = this.events.findIndex((event) => event.revision > revision);
+    if (lost >= 0) this.events.length = lost;
+    this.compactRevision = compactRevision;
+  }
+
   #plan(
     op: RequestOp,
     plan: (txn: TxnRequest) => { succeeded: boolean; run: () => ModelOp[] },
