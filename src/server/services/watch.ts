@@ -125,7 +125,7 @@ class WatchStreamHandler implements WatchSink {
     this.#stream = server.watchable.openStream(this);
     call.onMessage = (message) => this.#receive(message);
     call.onDrain = () => syncSoon();
-    call.onHalfClose = () => this.end(0, "");
+    // As in etcd, a client that has sent its last request goes on receiving events.
     call.onCancel = () => this.#close();
   }
 
