@@ -310,16 +310,16 @@ export class ClientConnection implements ConnectionHost, CallOwner {
 
   #open(call: ClientCall, method: ClientMethod, opened: () => void): void {
     if (call.ended) return;
-    let head: HeaderTemplate | OutgoingFields = method.template;
+    let timeout: OutgoingField | undefined;
     if (call.deadlineMs !== Number.POSITIVE_INFINITY) {
       const leftMs = call.deadlineMs - this.#clock.nowMs();
       if (leftMs <= 0) {
         call.end(new RpcError(DEADLINE_EXCEEDED, "context deadline exceeded", true));
         return;
       }
-      head = [...method.template.fields, new OutgoingField("grpc-timeout", formatTimeout(leftMs))];
+      timeout = new OutgoingField("grpc-timeout", formatTimeout(leftMs));
     }
-    call.stream = this.http2.openStream(call, head, false);
+    call.stream = this.http2.openStream(call, method.template, timeout);
     if (call.stream === undefined) {
       call.end(new RpcError(UNAVAILABLE, this.#unavailableText(), true));
     } else {

@@ -12,6 +12,9 @@ import type { MethodRow, MethodTable } from "./method-table.ts";
 import { INTERNAL, OK, UNIMPLEMENTED } from "./status.ts";
 import { parseTimeout } from "./timeout.ts";
 
+/** Content types that an answer repeats. */
+const SUBTYPE = /^application\/grpc\+[a-z0-9.-]{1,32}$/;
+
 export class GrpcRequestHead {
   readonly block: HeaderBlock;
   /** Undefined when `problemCode` is not OK. */
@@ -36,7 +39,7 @@ export class GrpcRequestHead {
     let httpStatus = 200;
     for (const field of block.fields) {
       if (field.kind === FIELD_CONTENT_TYPE) {
-        if (/^application\/grpc\+[a-z0-9.-]{1,32}$/.test(field.value)) contentType = field.value;
+        if (field.value !== contentType && SUBTYPE.test(field.value)) contentType = field.value;
       } else if (field.kind === FIELD_GRPC_ENCODING) {
         encoding = field.value;
       } else if (field.kind === FIELD_GRPC_TIMEOUT) {

@@ -39,7 +39,7 @@ export class Http1Server {
     });
     this.#server.on("request", (request, response) => this.#handle(request, response));
     this.#server.on("connect", (_request, socket) => refuseConnect(socket));
-    this.#server.on("clientError", (_error, socket) => refuseMalformed(socket));
+    this.#server.on("clientError", (error, socket) => refuseMalformed(error, socket));
     if (onUpgrade !== undefined) {
       this.#server.on("upgrade", (request, socket, head) => {
         const protocol = (request.headers.upgrade ?? "").toLowerCase();
@@ -119,16 +119,23 @@ function refuseConnect(socket: Duplex): void {
   socket.end("HTTP/1.1 405 Method Not Allowed\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
 }
 
-function refuseMalformed(socket: Duplex): void {
-  if (socket.writable) {
-    socket.end(
-      "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n" +
-        "connection: close\r\n\r\n400 Bad Request",
-    );
-  } else {
+/** In the form of Go's server: a bare status line and its text. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable) {
     socket.destroy();
+    return;
   }
+  const status = REFUSALS[error.code ?? ""] ?? "400 Bad Request";
+  socket.end(
+    `HTTP/1.1 ${status}\r\ncontent-type: text/plain; charset=utf-8\r\n` +
+      `connection: close\r\n\r\n${status}`,
+  );
 }
+
+const REFUSALS: Readonly<Record<string, string>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
+  HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
+};
 
 class Http1Request implements HttpRequest {
   readonly method: string;

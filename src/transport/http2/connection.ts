@@ -59,7 +59,7 @@ import { FrameReader, type FrameSink } from "./frame-reader.ts";
 import type { ConnectionHost, ConnectionOptions } from "./connection-host.ts";
 import type { HeaderBlock } from "./header-block.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
-import type { HeaderTemplate, OutgoingFields } from "./hpack-encoder.ts";
+import type { HeaderTemplate, OutgoingField } from "./hpack-encoder.ts";
 import { PeerBudgets, PingPolicy } from "./peer-budgets.ts";
 import { type SendListener, SendScheduler } from "./send-scheduler.ts";
 import { encodeSettings, SETTING_BYTES, settingError } from "./settings.ts";
@@ -187,11 +187,14 @@ export class Http2Connection implements SendListener, FrameSink {
 
   // Streams.
 
-  /** Client: opens a stream with its request head. Undefined when none may be opened now. */
+  /**
+   * Client: opens a stream with its request head, `extra` being a field of this call alone.
+   * Undefined when none may be opened now.
+   */
   openStream(
     handler: StreamHandler,
-    head: HeaderTemplate | OutgoingFields,
-    endStream: boolean,
+    head: HeaderTemplate,
+    extra: OutgoingField | undefined,
   ): Http2Stream | undefined {
     if (this.finished || this.goingAway) return undefined;
     const id = this.#lastStreamId === 0 ? 1 : this.#lastStreamId + 2;
@@ -201,7 +204,8 @@ export class Http2Connection implements SendListener, FrameSink {
     const stream = new Http2Stream(id, initialStreamWindow, STREAM_WINDOW_BYTES, this.nowMs);
     stream.handler = handler;
     this.streams.set(id, stream);
-    this.send.headers(stream, head, endStream);
+    if (extra === undefined) this.send.headers(stream, head, false);
+    else this.send.requestHead(stream, head, extra);
     return stream;
   }
 

@@ -18,6 +18,9 @@ import {
   type HeaderField,
 } from "./header-field.ts";
 
+/** RFC 9110 5.6.2. */
+const TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
+
 export class HeaderBlock {
   /** Regular fields only, in order. */
   readonly fields: readonly HeaderField[];
@@ -104,7 +107,7 @@ export class HeaderBlock {
     const value = field.value;
     switch (field.kind) {
       case FIELD_METHOD:
-        if (this.method !== "" || !/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/.test(value)) {
+        if (this.method !== "" || (value !== "POST" && !TOKEN.test(value))) {
           this.problem = "bad or repeated :method";
         }
         this.method = value;
@@ -122,7 +125,7 @@ export class HeaderBlock {
         this.authority = value;
         break;
       case FIELD_STATUS:
-        if (this.status !== 0 || !/^[1-5][0-9][0-9]$/.test(value)) {
+        if (this.status !== 0 || (value !== "200" && !/^[1-5][0-9][0-9]$/.test(value))) {
           this.problem = "bad or repeated :status";
         }
         this.status = Number(value);

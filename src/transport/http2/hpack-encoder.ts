@@ -43,12 +43,21 @@ export class HeaderTemplate {
   }
 }
 
-const STATIC_EXACT: ReadonlyMap<string, number> = new Map(
-  STATIC_TABLE.map((field, i) => [`${field.name}\0${field.value}`, i + 1]),
-);
-const STATIC_NAMES: ReadonlyMap<string, number> = new Map(
-  STATIC_TABLE.map((field, i): [string, number] => [field.name, i + 1]).reverse(),
-);
+/** Entries of the static table that share a name. */
+interface StaticName {
+  readonly first: number;
+  readonly byValue: ReadonlyMap<string, number>;
+}
+
+const STATIC_NAMES: ReadonlyMap<string, StaticName> = (() => {
+  const names = new Map<string, { first: number; byValue: Map<string, number> }>();
+  STATIC_TABLE.forEach((field, i) => {
+    const known = names.get(field.name) ?? { first: i + 1, byValue: new Map() };
+    known.byValue.set(field.value, i + 1);
+    names.set(field.name, known);
+  });
+  return names;
+})();
 
 export class HpackEncoder {
   readonly #table = new DynamicTable(HEADER_TABLE_BYTES);
@@ -90,15 +99,29 @@ export class HpackEncoder {
     return template.bytes;
   }
 
+  /** A template and one more field that differs from call to call; valid until the next call. */
+  encodeTemplateAnd(template: HeaderTemplate, extra: OutgoingField): Uint8Array {
+    const bytes = this.encodeTemplate(template);
+    this.#at = 0;
+    this.#room(bytes.length);
+    if (bytes.buffer !== this.#target.buffer || bytes.byteOffset !== this.#target.byteOffset) {
+      this.#target.set(bytes);
+    }
+    this.#at = bytes.length;
+    this.#field(extra);
+    return this.#target.subarray(0, this.#at);
+  }
+
   #field(field: OutgoingField): void {
     const { name, value, mode } = field;
-    const exact = STATIC_EXACT.get(`${name}\0${value}`);
+    const known = STATIC_NAMES.get(name);
+    const exact = known?.byValue.get(value);
     if (exact !== undefined) {
       this.#room(8);
       this.#integer(0x80, 0x7f, exact);
       return;
     }
-    let nameIndex = STATIC_NAMES.get(name) ?? 0;
+    let nameIndex = known?.first ?? 0;
     for (let i = 0; i < this.#table.count; i++) {
       const entry = this.#table.at(i);
       if (entry?.name !== name) continue;

@@ -27,7 +27,12 @@ import {
   FRAME_RST_STREAM,
   FRAME_WINDOW_UPDATE,
 } from "./constants.ts";
-import { HeaderTemplate, HpackEncoder, type OutgoingFields } from "./hpack-encoder.ts";
+import {
+  HeaderTemplate,
+  HpackEncoder,
+  type OutgoingField,
+  type OutgoingFields,
+} from "./hpack-encoder.ts";
 import { OutputQueue } from "./output-queue.ts";
 import { type Http2Stream, NO_ITEMS, type OutgoingItem } from "./stream.ts";
 
@@ -143,6 +148,11 @@ export class SendScheduler {
         : this.encoder.encode(headers);
     this.#headerBlock(stream.id, block, endStream);
     if (endStream) this.#ended(stream);
+  }
+
+  /** The head of a new stream: a template and a field of its own. */
+  requestHead(stream: Http2Stream, template: HeaderTemplate, extra: OutgoingField): void {
+    this.#headerBlock(stream.id, this.encoder.encodeTemplateAnd(template, extra), false);
   }
 
   #headerBlock(id: number, block: Uint8Array, endStream: boolean): void {
