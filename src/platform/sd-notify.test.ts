@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { MemoryLogger } from "../env/testing/memory-logger.ts";
 import { sdNotify } from "./sd-notify.ts";
@@ -26,12 +26,11 @@ for (const kind of ["a file", "an abstract name"]) {
     const socket = kind === "a file" ? path.join(directory, "s") : `@test-${process.pid}`;
     const manager = spawn("python3", ["-c", LISTENER, socket]);
     try {
-      const [hello] = (await once(manager.stdout, "data")) as [Buffer];
-      assert.equal(hello.toString(), "listening\n");
+      const lines = createInterface({ input: manager.stdout })[Symbol.asyncIterator]();
+      assert.equal((await lines.next()).value, "listening");
       const logger = new MemoryLogger();
       assert.equal(sdNotify("READY=1", logger, socket), true);
-      const [received] = (await once(manager.stdout, "data")) as [Buffer];
-      assert.equal(received.toString(), "READY=1\n");
+      assert.equal((await lines.next()).value, "READY=1");
       assert.deepEqual(logger.lines, []);
     } finally {
       manager.kill();

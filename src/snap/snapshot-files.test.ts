@@ -4,7 +4,6 @@ import { Snapshot } from "../api/gen/raft.ts";
 import { CRASH_POLICIES, CRASH_DROPS_ALL, FaultDisk } from "../env/testing/fault-disk.ts";
 import { MemoryLogger } from "../env/testing/memory-logger.ts";
 import { SeededRandom } from "../env/testing/seeded-random.ts";
-import { purgeFiles } from "../wal/purge.ts";
 import { decodeSnapFile, encodeSnapFile } from "./snap-file.ts";
 import { SnapshotFiles } from "./snapshot-files.ts";
 
@@ -178,16 +177,11 @@ test("a received database is kept whole under its index, or not at all", async (
   assert.deepEqual(after.readDirectory(DIRECTORY), ["00000000000000ff.snap.db"]);
 });
 
-test("older databases are released, the newest snapshots survive a purge", async () => {
-  const { disk, files, logger } = world();
-  for (const index of [10, 20, 30]) {
-    await files.saveDatabase(chunks("x"), index);
-    await files.save(snapshot(index, 1));
-  }
+test("databases of older snapshots are released", async () => {
+  const { files } = world();
+  for (const index of [10, 20, 30]) await files.saveDatabase(chunks("x"), index);
   files.releaseDatabases(20);
   assert.throws(() => files.databasePath(10), { code: "no-database" });
   assert.ok(files.databasePath(20));
-  const rule = { directory: DIRECTORY, suffix: ".snap", keep: 2, lock: false };
-  assert.deepEqual(purgeFiles({ disk, logger }, rule), ["0000000000000001-000000000000000a.snap"]);
-  assert.equal(files.loadNewest()?.metadata.index, 30);
+  assert.ok(files.databasePath(30));
 });

@@ -161,6 +161,17 @@ test("released segments can be purged, held ones not", async () => {
   assert.throws(() => read(disk), { code: "not-found" });
 });
 
+test("files without locks are purged by name, the newest kept, others untouched", () => {
+  const disk = emptyDisk();
+  const names = ["01-10.snap", "01-20.snap", "02-05.snap", "20.snap.db", "db"];
+  for (const name of names) disk.open(`/data/member/${name}`, { create: true }).close();
+  const rule = { directory: "/data/member", suffix: ".snap", keep: 2, lock: false };
+  const deps = { disk, logger: new MemoryLogger() };
+  assert.deepEqual(purgeFiles(deps, rule), ["01-10.snap"]);
+  assert.deepEqual(purgeFiles(deps, rule), []);
+  assert.deepEqual(disk.readDirectory("/data/member"), names.slice(1));
+});
+
 test("releasing locks keeps the segment that may hold the entry before", async () => {
   const disk = emptyDisk();
   const wal = create(disk);
