@@ -343,7 +343,7 @@ function touchDirectory(deps: ServerDeps, path: string, what: string): void {
   const { disk, logger } = deps;
   try {
     const found = disk.stat(path);
-    if (found === undefined) disk.makeDirectories(path, PRIVATE_DIRECTORY_MODE);
+    if (found === undefined) makeDurableDirectory(disk, path);
     else if (!found.isDirectory) {
       throw new BootstrapError(`cannot access ${what}: ${path} is not a directory`);
     } else if ((found.mode & 0o077) !== 0) {
@@ -358,6 +358,14 @@ function touchDirectory(deps: ServerDeps, path: string, what: string): void {
     if (!(error instanceof DiskError)) throw error;
     throw new BootstrapError(`cannot access ${what}: ${error.message}`);
   }
+}
+
+/** Also makes missing parents, and makes all their names survive a loss of power. */
+function makeDurableDirectory(disk: Disk, path: string): void {
+  const parent = disk.join(path, "..");
+  if (disk.stat(parent) === undefined) makeDurableDirectory(disk, parent);
+  disk.makeDirectories(path, PRIVATE_DIRECTORY_MODE);
+  disk.syncDirectory(parent);
 }
 
 /** As Go prints a directory's mode: "drwxr-xr-x". */

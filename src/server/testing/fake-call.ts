@@ -1,0 +1,45 @@
+/** Calls without a transport, for tests that speak to a member's services directly. */
+import { METHODS } from "../../api/rpc-table.ts";
+import type { UnaryCall } from "../../env/index.ts";
+
+/** A unary call that remembers its answer. */
+export class FakeUnaryCall implements UnaryCall {
+  readonly method: number;
+  readonly body: Uint8Array;
+  readonly deadlineMs = Number.POSITIVE_INFINITY;
+  readonly remote = "127.0.0.1:1";
+  readonly viaGateway = false;
+  readonly certificateName = undefined;
+  cancelled = false;
+  onCancel: (() => void) | undefined;
+  answer: Uint8Array | undefined;
+  failure: { readonly code: number; readonly message: string } | undefined;
+  readonly #metadata: Readonly<Record<string, string>>;
+
+  constructor(method: number, body: Uint8Array, metadata: Readonly<Record<string, string>> = {}) {
+    if (METHODS[method] === undefined) throw new Error(`no method ${method}`);
+    this.method = method;
+    this.body = body;
+    this.#metadata = metadata;
+  }
+
+  get answered(): boolean {
+    return this.answer !== undefined || this.failure !== undefined;
+  }
+
+  metadata(key: string): string | undefined {
+    return this.#metadata[key];
+  }
+
+  reply(message: Uint8Array): void {
+    this.answer = message;
+  }
+
+  replyParts(parts: readonly Uint8Array[]): void {
+    this.answer = Buffer.concat(parts);
+  }
+
+  fail(code: number, message: string): void {
+    this.failure = { code, message };
+  }
+}
