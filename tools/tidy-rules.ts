@@ -92,7 +92,7 @@ function wideLines(source: SourceText, lines: readonly string[]): RuleProblem[] 
   const code = source.code.split("\n");
   const problems: RuleProblem[] = [];
   for (const [index, line] of lines.entries()) {
-    if (line.length <= MAX_LINE_WIDTH || line.includes("http")) continue;
+    if (line.length <= MAX_LINE_WIDTH || /http|`/.test(line)) continue;
     const blanked = code[index] ?? "";
     const isComment = blanked.trim() === "" && /^\s*(?:\*|\/\/|\/\*)/.test(line);
     if (isComment && line.length <= MAX_COMMENT_WIDTH) continue;
