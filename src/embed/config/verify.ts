@@ -107,8 +107,8 @@ function rotationProblem(outputs: readonly string[], json: string): string | und
     parsed = JSON.parse(json);
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error);
-    const isCut =
-      json.trim() === "" || /end of (JSON|data)|Expected .* \(line \d+ column \d+\)$/.test(said);
+    const position = Number(/at position (\d+)/.exec(said)?.[1] ?? Number.NaN);
+    const isCut = said.includes("end of JSON") || position >= json.trimEnd().length;
     return `improperly formatted log rotation config: ${isCut ? "unexpected end of JSON input" : said}`;
   }
   if (typeof parsed !== "object" || parsed === null) return undefined;
