@@ -2,11 +2,23 @@
  * Membership changes in a running member: which may be proposed, what applying one does, and
  * leaving a joint configuration. How a new configuration is computed is in confchange/.
  */
-import { type ConfState, type Entry, EntryType, MessageType } from "../api/gen/raft.ts";
+import {
+  type ConfChangeV2,
+  type ConfState,
+  type Entry,
+  EntryType,
+  MessageType,
+} from "../api/gen/raft.ts";
 import { AssertionError } from "../base/assert.ts";
 import { EMPTY_BYTES } from "../base/bytes.ts";
 import { maybeCommit } from "./acknowledgements.ts";
-import { changeSimply, type Configuration, enterJoint, leaveJoint } from "./confchange/changer.ts";
+import {
+  type ChangeResult,
+  changeSimply,
+  type Configuration,
+  enterJoint,
+  leaveJoint,
+} from "./confchange/changer.ts";
 import {
   type AnyConfChange,
   asConfChangeV2,
@@ -47,31 +59,38 @@ export function checkConfChanges(raft: Raft, entries: readonly Entry[]): void {
 
 function objectionTo(raft: Raft, change: AnyConfChange): string | undefined {
   const isJoint = raft.tracker.config.outgoing.length > 0;
-  const wantsToLeave = asConfChangeV2(change).changes.length === 0;
+  const v2 = asConfChangeV2(change);
   if (raft.pendingConfIndex > raft.log.applied) {
     return (
       `possible unapplied conf change at index ${raft.pendingConfIndex} ` +
       `(applied to ${raft.log.applied})`
     );
   }
-  if (isJoint && !wantsToLeave) return "must transition out of joint config first";
-  if (!isJoint && wantsToLeave) return "not in joint state; refusing empty conf change";
-  return undefined;
+  if (isJoint && !leavesJoint(v2)) return "must transition out of joint config first";
+  if (!isJoint && v2.changes.length === 0) {
+    return "not in joint state; refusing empty conf change";
+  }
+  // Nothing is pending, so the change will meet the present configuration. One that cannot be
+  // applied would stop every member that has it in its log.
+  const result = compute(raft, v2);
+  return "error" in result ? result.error : undefined;
 }
 
 /** Makes the configuration of a committed change the active one. A change that cannot be, throws. */
 export function applyConfChange(raft: Raft, change: AnyConfChange): ConfState {
-  const { tracker } = raft;
-  const lastIndex = raft.log.lastIndex();
-  const v2 = asConfChangeV2(change);
-  const joint = jointEntry(v2);
-  const result = leavesJoint(v2)
-    ? leaveJoint(tracker, lastIndex)
-    : joint !== undefined
-      ? enterJoint(tracker, lastIndex, joint === "autoLeave", v2.changes)
-      : changeSimply(tracker, lastIndex, v2.changes);
+  const result = compute(raft, asConfChangeV2(change));
   if ("error" in result) throw new AssertionError(result.error);
   return switchToConfig(raft, result);
+}
+
+function compute(raft: Raft, change: ConfChangeV2): ChangeResult {
+  const { tracker } = raft;
+  const lastIndex = raft.log.lastIndex();
+  if (leavesJoint(change)) return leaveJoint(tracker, lastIndex);
+  const joint = jointEntry(change);
+  return joint === undefined
+    ? changeSimply(tracker, lastIndex, change.changes)
+    : enterJoint(tracker, lastIndex, joint === "autoLeave", change.changes);
 }
 
 /** Replaces the active configuration; on a leader also does what became possible through it. */

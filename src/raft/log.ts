@@ -37,7 +37,8 @@ export class RaftLog {
   constructor(storage: RaftStorage, logger: RaftLogger, maxApplyingBytes: number) {
     this.storage = storage;
     this.unstable = new UnstableLog(storage.lastIndex() + 1, logger);
-    this.maxApplyingBytes = maxApplyingBytes;
+    // A limit of 0 would never let anything through; 1 lets one entry through at a time.
+    this.maxApplyingBytes = Math.max(1, maxApplyingBytes);
     this.#logger = logger;
     // Whatever precedes the first entry went into a snapshot, so it was committed and applied.
     const compacted = storage.firstIndex() - 1;

@@ -11,7 +11,7 @@ export function handleReadIndex(raft: Raft, request: Message): void {
     // Until an entry of its own term is committed, a leader does not know what is committed. A
     // member alone must wait too: its stored commit index may lag behind what it acknowledged.
     raft.readsBeforeFirstCommit.push(request);
-  } else if (raft.tracker.isSingleton || raft.readOnly === "leaseBased") {
+  } else if (raft.tracker.isOnlyVoter(raft.id) || raft.readOnly === "leaseBased") {
     answer(raft, request, raft.log.committed);
   } else {
     raft.reads.add(request, raft.log.committed);

@@ -62,8 +62,10 @@ export class ProgressTracker implements AckedIndexes {
     return jointCommitted(this.config, this);
   }
 
-  get isSingleton(): boolean {
-    return this.config.incoming.length === 1 && this.config.outgoing.length === 0;
+  /** Whether `id` decides everything alone. */
+  isOnlyVoter(id: MemberID): boolean {
+    const { incoming, outgoing } = this.config;
+    return incoming.length === 1 && incoming[0] === id && outgoing.length === 0;
   }
 
   /** Whether a quorum was heard from since the flags were last cleared. */

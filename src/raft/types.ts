@@ -64,7 +64,10 @@ export interface RaftStorage {
   term(index: Index): Term | undefined;
   firstIndex(): Index;
   lastIndex(): Index;
-  /** For a follower that is too far behind. When it is not ready, the core asks again later. */
+  /**
+   * For a follower that is too far behind. When it is not ready, the core asks again later. It must
+   * cover the last applied membership change: a member refuses a snapshot that does not name it.
+   */
   snapshot(): Snapshot | "temporarilyUnavailable";
 }
 

@@ -3,7 +3,7 @@
  * that is only a digest. Knows what a crash loses: everything in memory, writes still queued, and a
  * commit index that was never synced.
  */
-import type { ConfState, Entry, HardState, Message } from "../../api/gen/raft.ts";
+import type { ConfState, Entry, HardState, Message, Snapshot } from "../../api/gen/raft.ts";
 import { bytesFromUtf8, utf8FromBytes } from "../../base/bytes.ts";
 import type { Index, MemberID } from "../../base/ids.ts";
 import { confChangeOf } from "../confchange/conf-change.ts";
@@ -21,9 +21,23 @@ export type MemberOptions = Partial<
 
 const SILENT = { enabled: () => false, debug() {}, info() {}, warning() {}, error() {} };
 
+/** Keeps the snapshot that a restart begins with; to others it sends what is applied now. */
+class MemberStorage extends MemoryStorage {
+  readonly #fresh: () => Snapshot;
+
+  constructor(fresh: () => Snapshot) {
+    super();
+    this.#fresh = fresh;
+  }
+
+  override snapshot(): Snapshot {
+    return this.#fresh();
+  }
+}
+
 export class ClusterMember {
   readonly id: MemberID;
-  readonly storage = new MemoryStorage();
+  readonly storage = new MemberStorage(() => this.#currentSnapshot());
   readonly #options: MemberOptions;
   readonly #checker: SafetyChecker;
   readonly #random: SeededRandom;
@@ -33,6 +47,8 @@ export class ClusterMember {
   #durable: HardState = { term: 0, vote: 0n, commit: 0 };
   #appendWork: Message[] = [];
   #applyWork: Message[] = [];
+  /** The snapshot on disk; index 0 for none. */
+  #stored: Snapshot = newSnapshot(0, 0, emptyConfState(), digestBytes(0));
   #applied: Index = 0;
   #digest = 0;
   #confState: ConfState;
@@ -54,7 +70,8 @@ export class ClusterMember {
     const isVoter = voters.includes(id);
     this.#confState = { ...emptyConfState(), voters: isVoter ? [...voters] : [] };
     if (isVoter) {
-      this.storage.applySnapshot(newSnapshot(1, 1, this.#confState, digestBytes(0)));
+      this.#stored = newSnapshot(1, 1, this.#confState, digestBytes(0));
+      this.storage.applySnapshot(this.#stored);
       this.#durable = { term: 1, vote: 0n, commit: 1 };
       this.storage.setHardState(this.#durable);
     }
@@ -99,10 +116,11 @@ export class ClusterMember {
 
   /** Loses what a power failure loses, and starts again. */
   crash(): void {
-    const floor = this.storage.firstIndex() - 1;
-    // The commit index is only synced along with something else; an old one may come back.
+    // The commit index is synced only along with something else, so an old one may come back. A
+    // snapshot is synced for itself, and proves that what it covers was committed.
     const { term, vote, commit } = this.#durable;
-    this.storage.setHardState({ term, vote, commit: Math.max(commit, floor) });
+    const floor = Math.max(commit, snapshotIndex(this.#stored));
+    this.storage.setHardState({ term, vote, commit: floor });
     this.#node = this.#start();
   }
 
@@ -112,9 +130,9 @@ export class ClusterMember {
     // The node still looks for membership changes behind what was reported to it as applied.
     const last = Math.min(this.status().applied, this.storage.lastIndex());
     if (last < first || this.#applied > this.storage.lastIndex()) return;
-    const snapshot = this.storage.snapshot();
-    if (snapshot === "temporarilyUnavailable" || snapshotIndex(snapshot) >= this.#applied) return;
-    this.storage.createSnapshot(this.#applied, this.#confState, digestBytes(this.#digest));
+    if (snapshotIndex(this.#stored) >= this.#applied) return;
+    const digest = digestBytes(this.#digest);
+    this.#stored = this.storage.createSnapshot(this.#applied, this.#confState, digest);
     this.storage.compact(first + this.#random.below(last - first + 1));
   }
 
@@ -138,12 +156,17 @@ export class ClusterMember {
 
   /** Takes the state machine from the stored snapshot. */
   #restore(): void {
-    const snapshot = this.storage.snapshot();
-    if (snapshot === "temporarilyUnavailable" || snapshotIndex(snapshot) === 0) return;
+    const snapshot = this.#stored;
+    if (snapshotIndex(snapshot) === 0) return;
     this.#applied = snapshotIndex(snapshot);
     this.#digest = Number(utf8FromBytes(snapshot.data));
     this.#confState = snapshot.metadata?.confState ?? emptyConfState();
     this.#checker.restored(this.#applied, snapshotTerm(snapshot), this.#digest);
+  }
+
+  #currentSnapshot(): Snapshot {
+    const term = this.storage.term(this.#applied) ?? 0;
+    return newSnapshot(this.#applied, term, this.#confState, digestBytes(this.#digest));
   }
 
   #handle(ready: Ready): void {
@@ -191,6 +214,7 @@ export class ClusterMember {
       this.storage.setHardState(hardState);
     }
     if (snapshot !== undefined && snapshotIndex(snapshot) !== 0) {
+      this.#stored = snapshot;
       this.storage.applySnapshot(snapshot);
       this.#restore();
     }
