@@ -5,21 +5,16 @@
  * Listeners are bound before anything else is touched, so that a port in use changes nothing on
  * disk. Clients may connect at once, and wait until the member serves.
  */
-import { METHODS } from "../api/rpc-table.ts";
 import { SERVER_VERSION } from "../api/version.ts";
 import { assert } from "../base/assert.ts";
-import type { HttpHandler, Logger, RpcService } from "../env/index.ts";
+import type { Logger } from "../env/index.ts";
 import { NodeClock, NodeDisk, NodeRandom } from "../platform/index.ts";
 import { createLogger } from "../platform/logger.ts";
 import { MetricsRegistry } from "../platform/metrics.ts";
 import { registerProcessMetrics } from "../platform/metrics-process.ts";
 import { EtcdServer } from "../server/index.ts";
-import {
-  type ListenAddress,
-  type Listener,
-  type ListenerOptions,
-  listen,
-} from "../transport/listener.ts";
+import type { ListenAddress } from "../transport/listener.ts";
+import { withChosenPorts } from "./chosen-ports.ts";
 import {
   ConfigError,
   type EtcdConfig,
@@ -27,7 +22,8 @@ import {
   startProblem,
   unsupportedSettings,
 } from "./config/index.ts";
-import { withChosenPorts } from "./chosen-ports.ts";
+import { makeHttpHandlers } from "./http-handlers.ts";
+import { Listeners } from "./listeners.ts";
 import { serverOptionsOf } from "./server-options.ts";
 
 /** How long calls in flight may take to end once a stop was asked for. */
@@ -75,34 +71,6 @@ function refuseUnsupported(config: EtcdConfig): void {
   }
 }
 
-/** Stands in for the services until the member that listeners already accept calls for exists. */
-class LateService implements RpcService {
-  target: RpcService | undefined;
-
-  unary(calls: Parameters<RpcService["unary"]>[0]): void {
-    this.#ready.unary(calls);
-  }
-
-  stream(call: Parameters<RpcService["stream"]>[0]): void {
-    this.#ready.stream(call);
-  }
-
-  /** Listeners hold their connections until the member serves, so no call comes earlier. */
-  get #ready(): RpcService {
-    assert(this.target !== undefined, "a call before the member serves");
-    return this.target;
-  }
-}
-
-class LateHttpHandler implements HttpHandler {
-  target: HttpHandler | undefined;
-
-  handle(...[request, response]: Parameters<HttpHandler["handle"]>): void {
-    assert(this.target !== undefined, "a request before the member serves");
-    this.target.handle(request, response);
-  }
-}
-
 class RunningMember implements RunningEtcd {
   readonly ready: Promise<void>;
   readonly stopped: Promise<Error | undefined>;
@@ -111,10 +79,7 @@ class RunningMember implements RunningEtcd {
   readonly #clock = new NodeClock();
   readonly #metrics = new MetricsRegistry();
   readonly #processMetrics = registerProcessMetrics(this.#metrics);
-  readonly #service = new LateService();
-  readonly #http = new LateHttpHandler();
-  readonly #clientListeners: Listener[] = [];
-  readonly #otherListeners: Listener[] = [];
+  readonly #listeners: Listeners;
   #server: EtcdServer | undefined;
   #stopping: Promise<void> | undefined;
   #resolveReady: () => void = () => {};
@@ -124,6 +89,11 @@ class RunningMember implements RunningEtcd {
   constructor(config: EtcdConfig, logger: Logger) {
     this.#config = config;
     this.#logger = logger;
+    this.#listeners = new Listeners(config, {
+      clock: this.#clock,
+      logger,
+      metrics: this.#metrics,
+    });
     this.ready = new Promise((resolve, reject) => {
       this.#resolveReady = resolve;
       this.#rejectReady = reject;
@@ -136,7 +106,7 @@ class RunningMember implements RunningEtcd {
   }
 
   get clientAddresses(): readonly ListenAddress[] {
-    return this.#clientListeners.map((listener) => listener.address);
+    return this.#listeners.clientAddresses;
   }
 
   get server(): EtcdServer {
@@ -146,9 +116,9 @@ class RunningMember implements RunningEtcd {
 
   async start(): Promise<void> {
     try {
-      await this.#bind();
+      await this.#listeners.bind();
       this.#config = withChosenPorts(this.#config, {
-        peers: this.#otherListeners.map((listener) => listener.address),
+        peers: this.#listeners.peerAddresses,
         clients: this.clientAddresses,
       });
       this.#logStarting();
@@ -161,15 +131,18 @@ class RunningMember implements RunningEtcd {
         defer: setImmediate,
       });
       this.#server = server;
-      this.#service.target = server.rpc;
-      this.#http.target = {
-        handle: (_q, r) => {
-          r.head(404, {});
-          r.end();
-        },
-      };
+      this.#listeners.serve({
+        service: server.rpc,
+        ...makeHttpHandlers({
+          server,
+          config: this.#config,
+          registry: this.#metrics,
+          clock: this.#clock,
+          logger: this.#logger,
+        }),
+      });
     } catch (error) {
-      await this.#closeListeners(0);
+      await this.#listeners.stop(0);
       this.#processMetrics.stop();
       throw error;
     }
@@ -198,46 +171,8 @@ class RunningMember implements RunningEtcd {
   #serve(): void {
     if (this.#stopping !== undefined) return;
     this.#logger.info("ready to serve client requests");
-    for (const listener of this.#clientListeners) {
-      listener.startServing();
-      this.#logger.info("serving client traffic insecurely; this is strongly discouraged!", {
-        traffic: "grpc+http",
-        address: addressText(listener.address),
-      });
-    }
+    this.#listeners.serveClients();
     this.#resolveReady();
-  }
-
-  async #bind(): Promise<void> {
-    const { listenPeerUrls, listenClientUrls } = this.#config;
-    this.#logger.info("configuring peer listeners", { "listen-peer-urls": hrefs(listenPeerUrls) });
-    for (const url of listenPeerUrls) {
-      this.#otherListeners.push(await listen(addressOf(url), this.#listenerOptions()));
-    }
-    this.#logger.info("configuring client listeners", {
-      "listen-client-urls": hrefs(listenClientUrls),
-    });
-    for (const url of listenClientUrls) {
-      this.#clientListeners.push(await listen(addressOf(url), this.#listenerOptions()));
-    }
-  }
-
-  #listenerOptions(): ListenerOptions {
-    const config = this.#config;
-    return {
-      service: this.#service,
-      http: this.#http,
-      methods: METHODS,
-      clock: this.#clock,
-      logger: this.#logger,
-      metrics: this.#metrics,
-      maxRequestBytes: config.maxRequestBytes,
-      maxConcurrentStreams: config.maxConcurrentStreams,
-      keepaliveMinTimeMs: config.grpcKeepaliveMinTimeMs,
-      keepaliveIntervalMs: config.grpcKeepaliveIntervalMs,
-      keepaliveTimeoutMs: config.grpcKeepaliveTimeoutMs,
-      hold: true,
-    };
   }
 
   #logStarting(): void {
@@ -270,29 +205,13 @@ class RunningMember implements RunningEtcd {
     this.#rejectReady(reason ?? new Error("the member was stopped"));
     // Streams end first: an open watch would keep its connection busy for as long as it lives.
     this.#server?.rpc.stop();
-    await this.#closeListeners(reason === undefined ? STOP_GRACE_MS : 0);
+    await this.#listeners.stop(reason === undefined ? STOP_GRACE_MS : 0);
     await this.#server?.stop();
     this.#processMetrics.stop();
     this.#resolveStopped(reason);
-  }
-
-  async #closeListeners(graceMs: number): Promise<void> {
-    const listeners = [...this.#clientListeners, ...this.#otherListeners];
-    await Promise.all(listeners.map((listener) => listener.stop(graceMs)));
   }
 }
 
 function hrefs(urls: readonly EtcdUrl[]): string[] {
   return urls.map((url) => url.href);
-}
-
-function addressOf(url: EtcdUrl): ListenAddress {
-  if (url.scheme === "unix") return { path: `${url.host}${url.path}` };
-  return { host: url.hostname, port: url.port };
-}
-
-function addressText(address: ListenAddress): string {
-  if ("path" in address) return address.path;
-  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
-  return `${host}:${address.port}`;
 }

@@ -13,6 +13,7 @@ import {
   FaultDisk,
   SeededRandom,
 } from "../env/testing/index.ts";
+import type { FakeUnaryCall } from "./testing/fake-call.ts";
 import { TestMember } from "./testing/test-member.ts";
 
 const WRITES = 120;
@@ -38,7 +39,7 @@ async function runUntilCrash(writePoints: number): Promise<Run> {
   try {
     await member.start();
     if (disk.crashed) return run;
-    const calls = [];
+    const calls: FakeUnaryCall[] = [];
     for (let i = 1; i <= WRITES && !disk.crashed; i++) {
       const call = member.put(key(i), `value ${i}`);
       calls.push(call);

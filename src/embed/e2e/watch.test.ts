@@ -420,7 +420,7 @@ test("WATCH-16 a client that does not read holds up nobody, and misses nothing",
   await quick.create("w16");
   const value = "x".repeat(100_000);
   const revisions: number[] = [];
-  for (let i = 0; i < 150; i++) {
+  for (let i = 0; i < 90; i++) {
     revisions.push(await put("w16", value));
     quick.stream.inbox.drain();
   }
@@ -440,7 +440,7 @@ test("WATCH-16 nothing is kept for a client that does not read: it meets the com
   slow.stream.raw.pauseReceiving();
   const value = "x".repeat(150_000);
   let last = 0;
-  for (let i = 0; i < 150; i++) last = await put("w16-lost", value);
+  for (let i = 0; i < 100; i++) last = await put("w16-lost", value);
   await client.compact(last);
   slow.stream.raw.resumeReceiving();
   for (;;) {

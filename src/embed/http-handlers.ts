@@ -1,0 +1,127 @@
+/** The HTTP sides of a member: what the gateway is told about the server, and the peer paths. */
+import { AlarmType } from "../api/gen/rpc.ts";
+import { SERVER_VERSION } from "../api/version.ts";
+import { formatID } from "../base/ids.ts";
+import type { Clock, HttpHandler, Logger } from "../env/index.ts";
+import {
+  type ClientHttpHandler,
+  createHttpHandler,
+  createMetricsHandler,
+  type HealthSource,
+} from "../gateway/index.ts";
+import { memberToJSON } from "../membership/index.ts";
+import { METRICS_CONTENT_TYPE, type MetricsRegistry } from "../platform/metrics.ts";
+import { NO_MEMBER } from "../raft/index.ts";
+import { type EtcdServer, requestTimeoutMs } from "../server/index.ts";
+import type { EtcdConfig } from "./config/index.ts";
+
+export interface HttpHandlersDeps {
+  readonly server: EtcdServer;
+  readonly config: EtcdConfig;
+  readonly registry: MetricsRegistry;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export function makeHttpHandlers(deps: HttpHandlersDeps): {
+  readonly client: ClientHttpHandler;
+  readonly metrics: HttpHandler;
+  readonly peer: HttpHandler;
+} {
+  const { server, config, registry, clock, logger } = deps;
+  const shared = {
+    source: healthSourceOf(server),
+    metrics: registry,
+    exposition: { contentType: METRICS_CONTENT_TYPE, render: () => registry.render() },
+    logger,
+    clock,
+    requestTimeoutMs: requestTimeoutMs(server.options),
+  };
+  const client = createHttpHandler({
+    ...shared,
+    service: config.enableGrpcGateway ? server.rpc : undefined,
+    maxRequestBytes: config.maxRequestBytes,
+    cors: config.cors,
+    hostWhitelist: config.hostWhitelist,
+    pprof: config.enablePprof || config.logLevel === "debug",
+    clientCertAuth: config.clientCertAuth,
+    // A member refuses to start on data with authentication enabled.
+    authEnabled: () => false,
+    commandLine: process.argv,
+    raftStatus: () => raftStatus(server),
+  });
+  return { client, metrics: createMetricsHandler(shared), peer: peerHandler(server) };
+}
+
+function healthSourceOf(server: EtcdServer): HealthSource {
+  return {
+    version: () => ({
+      server: SERVER_VERSION,
+      cluster: server.cluster.version,
+      storage: server.storageVersion,
+    }),
+    alarms: () => server.alarms.list(AlarmType.NONE).map(({ alarm }) => alarmName(alarm)),
+    hasLeader: () => server.leader !== NO_MEMBER,
+    isLearner: () => server.cluster.local?.isLearner === true,
+    linearizableRead: (signal) =>
+      new Promise((resolve, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+        server.reads.add((error) => {
+          if (error === undefined) resolve();
+          else reject(error);
+        });
+        server.flush();
+      }),
+    serializableRead: async () => {
+      server.store.index.findLatest("health");
+    },
+  };
+}
+
+function alarmName(alarm: number): string {
+  return Object.entries(AlarmType).find(([, value]) => value === alarm)?.[0] ?? "UNKNOWN";
+}
+
+/** As raft's status prints itself in etcd. */
+function raftStatus(server: EtcdServer): unknown {
+  const { id, term, vote, commit, lead, state, applied } = server.raft.node.basicStatus();
+  return {
+    id: formatID(id),
+    term,
+    vote: formatID(vote),
+    commit,
+    lead: formatID(lead),
+    raftState: state,
+    applied,
+  };
+}
+
+/** What a member tells others before they have joined its cluster. */
+function peerHandler(server: EtcdServer): HttpHandler {
+  return {
+    handle(request, response) {
+      const json = (body: string, headers: Readonly<Record<string, string>> = {}): void => {
+        response.head(200, { "content-type": "application/json", ...headers });
+        response.end(body);
+      };
+      if (request.path !== "/version" && request.path !== "/members") {
+        response.head(404, { "content-type": "text/plain; charset=utf-8" });
+        response.end("404 page not found\n");
+      } else if (request.method !== "GET" && request.method !== "HEAD") {
+        response.head(405, { allow: "GET", "content-type": "text/plain; charset=utf-8" });
+        response.end("Method Not Allowed\n");
+      } else if (request.path === "/version") {
+        json(
+          JSON.stringify({
+            etcdserver: SERVER_VERSION,
+            etcdcluster: server.cluster.version ?? "not_decided",
+            storage: server.storageVersion ?? "unknown",
+          }),
+        );
+      } else {
+        const members = server.cluster.members.map(memberToJSON);
+        json(`[${members.join(",")}]\n`, { "x-etcd-cluster-id": formatID(server.clusterID) });
+      }
+    },
+  };
+}

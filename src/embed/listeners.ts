@@ -1,0 +1,163 @@
+/**
+ * The sockets of a member: peer, client, HTTP-only and metrics listeners. All are bound first, so
+ * that a port in use changes nothing on disk, and hold their connections until there is something
+ * to serve.
+ */
+import type { Duplex } from "node:stream";
+import { METHODS } from "../api/rpc-table.ts";
+import { assert } from "../base/assert.ts";
+import type { Clock, HttpHandler, HttpRequest, Logger, Metrics, RpcService } from "../env/index.ts";
+import type { ClientHttpHandler } from "../gateway/index.ts";
+import {
+  type ListenAddress,
+  type Listener,
+  type ListenerOptions,
+  listen,
+} from "../transport/listener.ts";
+import type { EtcdConfig, EtcdUrl } from "./config/index.ts";
+
+export interface ListenersDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** What is behind the listeners once the member has started. */
+export interface Handlers {
+  readonly service: RpcService;
+  readonly client: ClientHttpHandler;
+  readonly metrics: HttpHandler;
+  readonly peer: HttpHandler;
+}
+
+export class Listeners {
+  readonly #config: EtcdConfig;
+  readonly #deps: ListenersDeps;
+  readonly #peers: Listener[] = [];
+  readonly #clients: Listener[] = [];
+  readonly #metrics: Listener[] = [];
+  #handlers: Handlers | undefined;
+
+  constructor(config: EtcdConfig, deps: ListenersDeps) {
+    this.#config = config;
+    this.#deps = deps;
+  }
+
+  get peerAddresses(): readonly ListenAddress[] {
+    return this.#peers.map((listener) => listener.address);
+  }
+
+  /** Of `--listen-client-urls`, in order; the HTTP-only ones come behind them. */
+  get clientAddresses(): readonly ListenAddress[] {
+    return this.#clients.map((listener) => listener.address);
+  }
+
+  /** Rejects with the system's refusal; whatever was bound stays bound until `stop`. */
+  async bind(): Promise<void> {
+    const { listenPeerUrls, listenClientUrls, listenClientHttpUrls, listenMetricsUrls } =
+      this.#config;
+    const { logger } = this.#deps;
+    logger.info("configuring peer listeners", { "listen-peer-urls": hrefs(listenPeerUrls) });
+    for (const url of listenPeerUrls) {
+      this.#peers.push(await listen(addressOf(url), this.#options("peer", true)));
+    }
+    logger.info("configuring client listeners", { "listen-client-urls": hrefs(listenClientUrls) });
+    const httpToo = listenClientHttpUrls.length === 0;
+    for (const url of listenClientUrls) {
+      const options = this.#options(httpToo ? "client" : undefined, true);
+      this.#clients.push(await listen(addressOf(url), options));
+    }
+    for (const url of listenClientHttpUrls) {
+      this.#clients.push(await listen(addressOf(url), this.#options("client", false)));
+    }
+    for (const url of listenMetricsUrls) {
+      this.#metrics.push(await listen(addressOf(url), this.#options("metrics", false)));
+    }
+  }
+
+  /** Peers and monitoring are served from now on; clients wait for `serveClients`. */
+  serve(handlers: Handlers): void {
+    this.#handlers = handlers;
+    for (const listener of this.#peers) {
+      listener.startServing();
+      this.#deps.logger.info("serving peer traffic", { address: addressText(listener.address) });
+    }
+    for (const listener of this.#metrics) {
+      listener.startServing();
+      this.#deps.logger.info("serving metrics", { address: addressText(listener.address) });
+    }
+  }
+
+  serveClients(): void {
+    const { listenClientUrls, listenClientHttpUrls } = this.#config;
+    for (const [i, listener] of this.#clients.entries()) {
+      listener.startServing();
+      let traffic = "grpc+http";
+      if (listenClientHttpUrls.length > 0) traffic = i < listenClientUrls.length ? "grpc" : "http";
+      this.#deps.logger.info("serving client traffic insecurely; this is strongly discouraged!", {
+        traffic,
+        address: addressText(listener.address),
+      });
+    }
+  }
+
+  /** Waits at most `graceMs` for calls in flight. */
+  async stop(graceMs: number): Promise<void> {
+    const all = [...this.#clients, ...this.#metrics, ...this.#peers];
+    await Promise.all(all.map((listener) => listener.stop(graceMs)));
+  }
+
+  #options(http: "client" | "peer" | "metrics" | undefined, grpc: boolean): ListenerOptions {
+    const config = this.#config;
+    const upgrades = http === "client";
+    return {
+      ...this.#deps,
+      service: grpc ? this.#lateService : undefined,
+      http: http === undefined ? undefined : this.#lateHandler(http),
+      onUpgrade: upgrades ? (...args) => this.#upgrade(...args) : undefined,
+      methods: METHODS,
+      maxRequestBytes: config.maxRequestBytes,
+      maxConcurrentStreams: config.maxConcurrentStreams,
+      keepaliveMinTimeMs: config.grpcKeepaliveMinTimeMs,
+      keepaliveIntervalMs: config.grpcKeepaliveIntervalMs,
+      keepaliveTimeoutMs: config.grpcKeepaliveTimeoutMs,
+      hold: true,
+    };
+  }
+
+  readonly #lateService: RpcService = {
+    unary: (calls) => this.#ready.service.unary(calls),
+    stream: (call) => this.#ready.service.stream(call),
+  };
+
+  #lateHandler(which: "client" | "peer" | "metrics"): HttpHandler {
+    return { handle: (request, response) => this.#ready[which].handle(request, response) };
+  }
+
+  #upgrade(request: HttpRequest, socket: Duplex, head: Buffer): void {
+    this.#ready.client.upgrade(request, socket, head);
+  }
+
+  /** Connections are held until there are handlers, so that nothing comes earlier. */
+  get #ready(): Handlers {
+    assert(this.#handlers !== undefined, "a request before the member serves");
+    return this.#handlers;
+  }
+}
+
+function hrefs(urls: readonly EtcdUrl[]): string[] {
+  return urls.map((url) => url.href);
+}
+
+function addressOf(url: EtcdUrl): ListenAddress {
+  if (url.scheme === "unix") return { path: `${url.host}${url.path}` };
+  // As Go resolves it; the system's resolver may prefer ::1, where nobody expects a listener.
+  const host = url.hostname === "localhost" ? "127.0.0.1" : url.hostname;
+  return { host, port: url.port };
+}
+
+function addressText(address: ListenAddress): string {
+  if ("path" in address) return address.path;
+  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
+  return `${host}:${address.port}`;
+}
