@@ -183,7 +183,8 @@ export class Defragmenter {
     for (let attempt = 0; attempt < MAX_TEMP_NAMES; attempt++) {
       const name = `${path}.tmp.${attempt}`;
       try {
-        return await BoltFile.open(this.#disk, name, { ...this.#options, exclusive: true });
+        const options = { ...this.#options, exclusive: true, mustExist: false };
+        return await BoltFile.open(this.#disk, name, options);
       } catch (error) {
         if (error instanceof DiskError && error.code === "EEXIST") continue;
         this.#tryRemove(name);

@@ -91,6 +91,15 @@ test("pages freed while a view is open are reused after it is closed", async () 
   await backend.close();
 });
 
+test("a backend that must exist can be defragmented", async () => {
+  const disk = new FaultDisk();
+  await assert.rejects(openOn(disk, { mustExist: true }), { code: "ENOENT" });
+  await (await openOn(disk)).close();
+  const backend = await openOn(disk, { mustExist: true });
+  await backend.defragment();
+  await backend.close();
+});
+
 test("a snapshot is the file at its transaction while writes go on", async () => {
   const disk = new FaultDisk();
   const backend = await openOn(disk);
