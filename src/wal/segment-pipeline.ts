@@ -18,6 +18,8 @@ export class SegmentPipeline {
   readonly #segmentBytes: number;
   #count = 0;
   #ready: PreparedFile | undefined;
+  /** The last attempt found no room: the next one is when the file is needed. */
+  #postponed = false;
 
   constructor(disk: Disk, logger: Logger, directory: string, segmentBytes: number) {
     this.#disk = disk;
@@ -28,10 +30,11 @@ export class SegmentPipeline {
 
   /** Makes a file ready if none is. A failure is logged; `take` will try again and report it. */
   prepare(): void {
-    if (this.#ready !== undefined) return;
+    if (this.#ready !== undefined || this.#postponed) return;
     try {
       this.#ready = this.#allocate();
     } catch (error) {
+      this.#postponed = true;
       this.#logger.error("failed to preallocate space when creating a new WAL", {
         size: this.#segmentBytes,
         error,
@@ -43,6 +46,7 @@ export class SegmentPipeline {
   take(): PreparedFile {
     const taken = this.#ready ?? this.#allocate();
     this.#ready = undefined;
+    this.#postponed = false;
     this.#count++;
     return taken;
   }

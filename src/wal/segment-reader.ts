@@ -19,6 +19,8 @@ import {
 } from "./record.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
+/** Far above what a member accepts as a request; a larger frame is damage, not a record. */
+const MAX_RECORD_BYTES = 1024 * 1024 * 1024;
 
 export type ReadResult =
   /** A record is in `record`, its data in `chunk`. */
@@ -64,6 +66,7 @@ export class SegmentReader {
     if (isZero(this.chunk, at, at + FRAME_BYTES)) return "end";
     const recordBytes = frameRecordBytes(this.chunk, at);
     if (Number.isNaN(recordBytes)) return this.#damaged("wal: malformed frame");
+    if (recordBytes > MAX_RECORD_BYTES) return this.#damaged("wal: record too large");
     const total = FRAME_BYTES + recordBytes + paddingOf(recordBytes);
     if (total > this.fileBytes - this.offset) return this.#damaged("unexpected EOF");
     if (!this.#fill(total)) return this.#damaged("unexpected EOF");

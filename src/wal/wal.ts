@@ -22,10 +22,10 @@ import type { Clock } from "../env/clock.ts";
 import { type Disk, DiskError, type DiskFile } from "../env/disk.ts";
 import type { Logger } from "../env/logger.ts";
 import type { Metrics } from "../env/metrics.ts";
+import { Batch, type Checkpoint } from "./batch.ts";
 import { WalError } from "./errors.ts";
 import { createLog, openLog } from "./open-log.ts";
 import type { OpenSegment, WalContent, WalEnd, WalSnapshotPoint } from "./read-log.ts";
-import { RecordEncoder } from "./record.ts";
 import { parseSegmentName, segmentName } from "./segment-name.ts";
 import { SegmentPipeline } from "./segment-pipeline.ts";
 import { WalMeter } from "./wal-meter.ts";
@@ -49,36 +49,6 @@ export const SEGMENT_BYTES = 64 * 1000 * 1000;
 
 /** Up to this size a write into the page cache is cheaper than a hop to the thread pool. */
 const SYNC_WRITE_BYTES = 64 * 1024;
-
-/** The log as it was before a batch, to return to when the disk is full. */
-interface Checkpoint {
-  readonly crc: number;
-  readonly state: HardState;
-  readonly lastIndex: number;
-}
-
-interface Waiter {
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-}
-
-/** Saves that are written and synced together. */
-interface Batch {
-  readonly encoder: RecordEncoder;
-  waiters: Waiter[];
-  mustSync: boolean;
-  /** Bytes at the beginning that are the head of a new segment; 0 when it goes into the tail. */
-  headBytes: number;
-  /** Running checksum behind the head. */
-  headCrc: number;
-  /** The new segment is in place; what follows the head may still fail. */
-  headPlaced: boolean;
-  /** Name of the new segment when `headBytes` is not 0. */
-  segment: string;
-  /** Ask for a new segment behind this batch whatever its size. */
-  cutAfter: boolean;
-  before: Checkpoint;
-}
 
 /** A log whose files are open and locked, ready to be appended to. */
 export interface WalStart {
@@ -173,8 +143,8 @@ export class Wal {
     this.#offset = start.end.offset;
     this.#state = start.content.hardState;
     this.#lastIndex = start.end.lastIndex;
-    this.#collecting = this.#newBatch(start.end.crc);
-    this.#spare = this.#newBatch(start.end.crc);
+    this.#collecting = new Batch(this.#checkpoint(start.end.crc));
+    this.#spare = new Batch(this.#checkpoint(start.end.crc));
     this.#pipeline.prepare();
   }
 
@@ -257,7 +227,7 @@ export class Wal {
     await this.#submit(this.#collecting);
     // The head of the new segment is the batch behind it; if that has failed, this is one more try.
     if (this.#cutDue) this.#openBatch();
-    if (this.#inFlight !== undefined || this.#collecting.encoder.length > 0) {
+    if (this.#inFlight !== undefined || !this.#collecting.isEmpty) {
       await this.#submit(this.#collecting);
     }
   }
@@ -303,43 +273,23 @@ export class Wal {
     if (failure !== undefined) throw failure;
   }
 
-  #newBatch(crc: number): Batch {
-    return {
-      encoder: new RecordEncoder(crc),
-      waiters: [],
-      mustSync: false,
-      headBytes: 0,
-      headCrc: 0,
-      headPlaced: false,
-      segment: "",
-      cutAfter: false,
-      before: { crc, state: this.#state, lastIndex: this.#lastIndex },
-    };
+  #checkpoint(crc: number): Checkpoint {
+    return { crc, state: this.#state, lastIndex: this.#lastIndex };
   }
 
   /** The collecting batch, with its first record written if it is empty. */
   #openBatch(): Batch {
     const batch = this.#collecting;
-    if (batch.encoder.length === 0) this.#beginBatch(batch);
-    return batch;
-  }
-
-  #beginBatch(batch: Batch): void {
-    const { encoder } = batch;
-    batch.before = { crc: encoder.crc, state: this.#state, lastIndex: this.#lastIndex };
+    if (!batch.isEmpty) return batch;
+    batch.before = this.#checkpoint(batch.encoder.crc);
     if (this.#cutDue) {
       this.#cutDue = false;
-      encoder.checksum();
-      encoder.metadata(this.metadata);
-      if (!isEmptyState(this.#state)) encoder.state(this.#state);
-      batch.headBytes = encoder.length;
-      batch.headCrc = encoder.crc;
-      batch.headPlaced = false;
-      batch.segment = segmentName(this.#tailSequence() + 1, this.#lastIndex + 1);
-      batch.mustSync = true;
+      const name = segmentName(this.#tailSequence() + 1, this.#lastIndex + 1);
+      batch.beginSegment(name, this.metadata, isEmptyState(this.#state) ? undefined : this.#state);
     } else if (this.#standsOnSyncedGround()) {
-      encoder.checksum();
+      batch.encoder.checksum();
     }
+    return batch;
   }
 
   /** Whether all bytes before the collecting batch will be durable when it is written. */
@@ -358,17 +308,17 @@ export class Wal {
       // All saves of one synchronous stretch share a batch.
       queueMicrotask(() => void this.#run());
     }
-    return new Promise((resolve, reject) => batch.waiters.push({ resolve, reject }));
+    return batch.wait();
   }
 
   /** Writes batches until none is waiting. Never rejects. */
   async #run(): Promise<void> {
     this.#scheduled = false;
-    while (this.#collecting.encoder.length > 0 || this.#collecting.waiters.length > 0) {
+    while (!this.#collecting.isEmpty || this.#collecting.isAwaited) {
       if (this.#ended?.code === "failed") break;
       const batch = this.#takeBatch();
       try {
-        if (batch.headBytes > 0) await this.#beginSegment(batch);
+        if (batch.segment !== undefined) await this.#beginSegment(batch, batch.segment);
         await this.#writeBatch(batch);
         this.#settle(batch);
         // A full segment is followed by the next one without waiting for a save.
@@ -385,14 +335,8 @@ export class Wal {
     const next = this.#spare;
     this.#inFlight = batch;
     this.#collecting = next;
-    next.encoder.reset(batch.encoder.crc);
-    next.waiters = [];
-    next.mustSync = false;
-    next.headBytes = 0;
-    next.headPlaced = false;
-    next.cutAfter = false;
-    next.before = { crc: batch.encoder.crc, state: this.#state, lastIndex: this.#lastIndex };
-    const base = batch.headBytes > 0 ? 0 : this.#offset;
+    next.reset(this.#checkpoint(batch.encoder.crc));
+    const base = batch.segment === undefined ? this.#offset : 0;
     const full = base + batch.encoder.length >= this.#segmentBytes;
     if (full || batch.cutAfter) this.#cutDue = true;
     return batch;
@@ -432,21 +376,21 @@ export class Wal {
    * Puts the next segment in place: its head is durable under a temporary name before the renaming,
    * the renaming before any record goes there. Until then the old tail stays as it is.
    */
-  async #beginSegment(batch: Batch): Promise<void> {
+  async #beginSegment(batch: Batch, name: string): Promise<void> {
     this.#tail.truncateSync(this.#offset);
     this.#unsynced = true;
     await this.#syncTail();
+    const path = this.#disk.join(this.directory, name);
     const prepared = this.#pipeline.take();
     try {
       prepared.file.writeSync(batch.encoder.bytes().subarray(0, batch.headBytes), 0);
       if (!this.#noSync) await prepared.file.datasync();
-      const path = this.#disk.join(this.directory, batch.segment);
       this.#disk.rename(prepared.path, path);
     } catch (error) {
       this.#pipeline.discard(prepared);
       throw error;
     }
-    const segment = parseSegmentName(batch.segment);
+    const segment = parseSegmentName(name);
     assert(segment !== undefined, "a segment's name is well-formed");
     this.#segments.push({ segment, file: prepared.file });
     this.#tail = prepared.file;
@@ -459,9 +403,7 @@ export class Wal {
     } catch (error) {
       throw this.#fatal(error);
     }
-    this.#logger.info("created a new WAL segment", {
-      path: this.#disk.join(this.directory, batch.segment),
-    });
+    this.#logger.info("created a new WAL segment", { path });
   }
 
   /** Zeroes what a failed write left behind the last good byte. */
@@ -481,7 +423,7 @@ export class Wal {
   #settle(batch: Batch): void {
     this.#inFlight = undefined;
     this.#spare = batch;
-    for (const { resolve } of batch.waiters) resolve();
+    batch.resolve();
     this.#pipeline.prepare();
   }
 
@@ -502,23 +444,18 @@ export class Wal {
       path: error.path,
       error: error.message,
     });
-    const { before } = batch;
-    const collecting = this.#collecting;
-    this.#state = before.state;
-    this.#lastIndex = before.lastIndex;
-    this.#cutDue = batch.headBytes > 0 && !batch.headPlaced;
-    const waiters = [...batch.waiters, ...collecting.waiters];
-    collecting.waiters = [];
-    collecting.mustSync = false;
-    collecting.headBytes = 0;
-    collecting.cutAfter = false;
-    collecting.encoder.reset(batch.headPlaced ? batch.headCrc : before.crc);
+    const { crc, state, lastIndex } = batch.rollbackPoint;
+    this.#state = state;
+    this.#lastIndex = lastIndex;
+    this.#cutDue = batch.segment !== undefined && !batch.headPlaced;
     try {
       if (this.#dirtyEnd > this.#offset) this.#scrub();
     } catch {
       // Still no space (or failed for good): tried again before the next write.
     }
-    for (const { reject } of waiters) reject(failure);
+    batch.reject(failure);
+    this.#collecting.reject(failure);
+    this.#collecting.reset(this.#checkpoint(crc));
   }
 
   /** Ends this log. Returns the error that everyone gets from now on. */
@@ -528,9 +465,8 @@ export class Wal {
     const failure = new WalError("failed", `wal: ${reason}`, { cause });
     this.#ended = failure;
     this.#logger.error("failed to write WAL", { path: this.directory, error: reason });
-    const waiters = [...(this.#inFlight?.waiters ?? []), ...this.#collecting.waiters];
-    this.#collecting.waiters = [];
-    for (const { reject } of waiters) reject(failure);
+    this.#inFlight?.reject(failure);
+    this.#collecting.reject(failure);
     this.onFatal?.(failure);
     return failure;
   }
