@@ -26,16 +26,16 @@ export const HEADER_TABLE_BYTES = 4_096;
  * Encoded bytes of one header block over HEADERS and CONTINUATION, checked before decoding. Tokens
  * are about 1 KiB. Attack: CONTINUATION flood (CVE-2023-45288, CVE-2024-27983).
  */
-export const MAX_HEADER_BLOCK_BYTES = 16_384;
+export const MAX_HEADER_BLOCK_BYTES = 32_768;
 
-/** CONTINUATION frames of one header block; 16 KiB fit into one frame, so this is generous. */
+/** CONTINUATION frames of one header block; 32 KiB fit into two frames, so this is generous. */
 export const MAX_CONTINUATIONS = 8;
 
 /**
  * Decoded bytes of one header list, 32 added per field (RFC 9113 6.5.2), counted while decoding.
  * Attack: a few bytes that name a large table entry again and again (CVE-2016-6581).
  */
-export const MAX_HEADER_LIST_BYTES = 16_384;
+export const MAX_HEADER_LIST_BYTES = 32_768;
 
 /** Streams per connection where etcd's default says 4294967295: memory of calls in progress. */
 export const DEFAULT_MAX_CONCURRENT_STREAMS = 8_192;
@@ -101,7 +101,7 @@ export const DEFAULT_KEEPALIVE_MIN_TIME_MS = 300_000;
 export const DEFAULT_MAX_REQUEST_BYTES = 1_572_864;
 export const GRPC_OVERHEAD_BYTES = 524_288;
 
-/** HTTP/1.1: request line and headers; the same as an HTTP/2 header block. */
+/** HTTP/1.1: request line and headers. */
 export const MAX_HTTP1_HEADER_BYTES = 16_384;
 export const HTTP1_HEADERS_TIMEOUT_MS = 10_000;
 export const HTTP1_REQUEST_TIMEOUT_MS = 300_000;

@@ -269,7 +269,9 @@ class ServerHttp2 implements ConnectionHost {
     this.#connection = new Http2Connection(this, {
       isServer: true,
       nowMs: options.clock.nowMs(),
-      maxConcurrentStreams: streams === UINT32_MAX ? DEFAULT_MAX_CONCURRENT_STREAMS : streams,
+      // grpc-go reads 0 as no limit, too.
+      maxConcurrentStreams:
+        streams === UINT32_MAX || streams === 0 ? DEFAULT_MAX_CONCURRENT_STREAMS : streams,
       keepaliveMinTimeMs: options.keepaliveMinTimeMs ?? 5_000,
       keepaliveIntervalMs: intervalMs > 0 && timeoutMs > 0 ? intervalMs : Number.POSITIVE_INFINITY,
       keepaliveTimeoutMs: timeoutMs,

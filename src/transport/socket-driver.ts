@@ -7,7 +7,7 @@ import type { Duplex } from "node:stream";
 import type { Clock } from "../env/clock.ts";
 import type { Http2Connection } from "./http2/connection.ts";
 import type { FlushQueue } from "./flush-queue.ts";
-import { READ_PAUSE_BYTES } from "./limits.ts";
+import { IDLE_WRITE_TIMEOUT_MS, READ_PAUSE_BYTES } from "./limits.ts";
 
 /** How long a closed connection may take to deliver its last bytes. */
 const CLOSE_GRACE_MS = 1_000;
@@ -120,7 +120,11 @@ export class SocketDriver {
   /** To be called every half second or so. */
   tick(nowMs: number): void {
     this.#connection.tick(nowMs);
-    if (this.#endedMs >= 0 && nowMs - this.#endedMs >= CLOSE_GRACE_MS) this.destroy();
+    if (this.#endedMs < 0) return;
+    // A connection that ended in peace may still owe its peer the end of a large answer.
+    const owes = this.#connection.endedWell && this.socket.writableLength > 0;
+    const graceMs = owes ? IDLE_WRITE_TIMEOUT_MS : CLOSE_GRACE_MS;
+    if (nowMs - this.#endedMs >= graceMs) this.destroy();
   }
 
   destroy(): void {

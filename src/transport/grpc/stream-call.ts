@@ -127,7 +127,11 @@ export class StreamServerCall implements StreamCall, StreamHandler, MessageSink,
       return;
     }
     this.#connection.server.metrics?.received(this.method, decoded.length);
-    this.#guard(() => this.onMessage?.(decoded));
+    try {
+      this.onMessage?.(decoded);
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   onFramingError(code: number, message: string): void {
@@ -180,7 +184,11 @@ export class StreamServerCall implements StreamCall, StreamHandler, MessageSink,
     try {
       run();
     } catch (error) {
-      this.#connection.serviceFailed(error, (code, message) => this.finish(code, message));
+      this.#failed(error);
     }
+  }
+
+  #failed(error: unknown): void {
+    this.#connection.serviceFailed(error, (code, message) => this.finish(code, message));
   }
 }

@@ -211,7 +211,17 @@ class Http1Response implements HttpResponse {
 
   head(status: number, headers: Readonly<Record<string, string>>): void {
     if (this.#response.headersSent || this.closed) return;
+    this.#closeAfterEarlyAnswer();
     this.#response.writeHead(status, { ...headers });
+  }
+
+  /** The rest of a body that nobody reads must not be taken for the next request. */
+  #closeAfterEarlyAnswer(): void {
+    const { headers, complete } = this.#request;
+    const length = headers["content-length"];
+    const hasBody =
+      headers["transfer-encoding"] !== undefined || (length !== undefined && length !== "0");
+    if (hasBody && !complete) this.#response.shouldKeepAlive = false;
   }
 
   write(chunk: Uint8Array | string): boolean {
@@ -221,10 +231,7 @@ class Http1Response implements HttpResponse {
 
   end(chunk?: Uint8Array | string): void {
     if (this.closed) return;
-    // A body that nobody read would be taken for the next request.
-    if (!this.#request.complete && !this.#response.headersSent) {
-      this.#response.shouldKeepAlive = false;
-    }
+    if (!this.#response.headersSent) this.#closeAfterEarlyAnswer();
     if (chunk === undefined) this.#response.end();
     else this.#response.end(chunk);
     if (!this.#request.complete) this.#request.resume();

@@ -76,6 +76,7 @@ test("any chunking of the input gives the same frames", () => {
 });
 
 const HEAD = grpcHead("Echo");
+const INDEXED = Buffer.from([0x40]);
 const withField = (name: string, value: string): Buffer =>
   Buffer.concat([HEAD, block([[name, value]])]);
 
@@ -242,11 +243,17 @@ const STREAM_ERRORS: readonly (readonly [string, Uint8Array[], string])[] = [
   ["a window above 2^31-1", [headers(1, HEAD), windowUpdate(1, 2 ** 31 - 1)], "FLOW_CONTROL_ERROR"],
   ["PRIORITY of 4 bytes", [headers(1, HEAD), priority(1, 4)], "FRAME_SIZE_ERROR"],
   [
-    "a header list above 16 KiB",
+    "a header list above 32 KiB",
     [
       headers(
         1,
-        Buffer.concat([HEAD, ...Array.from({ length: 200 }, () => block({ a: "x".repeat(60) }))]),
+        // One indexed entry of 93 bytes, named 400 times.
+        Buffer.concat([
+          HEAD,
+          INDEXED,
+          block({ a: "x".repeat(60) }).subarray(1),
+          Buffer.alloc(400, 0xbe),
+        ]),
         5,
       ),
     ],

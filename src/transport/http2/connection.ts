@@ -83,6 +83,8 @@ export class Http2Connection implements SendListener, FrameSink {
   nowMs: number;
   /** Nothing is parsed or sent any more. */
   finished = false;
+  /** Finished after all streams were, not by an error. */
+  endedWell = false;
   /** The peer said GOAWAY, or we did: no new streams. */
   goingAway = false;
 
@@ -312,6 +314,7 @@ export class Http2Connection implements SendListener, FrameSink {
     if (this.finished || this.streams.size > 0) return;
     if (this.isServer && this.#acceptUpTo === Number.POSITIVE_INFINITY) return;
     this.finished = true;
+    this.endedWell = true;
     this.#host.onFinished(NO_ERROR, "drained");
   }
 
