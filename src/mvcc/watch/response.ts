@@ -3,6 +3,7 @@
  * bytes that are shared with other streams and not copied.
  */
 
+import { EMPTY_BYTES } from "../../base/bytes.ts";
 import type { Revision } from "../../base/ids.ts";
 import * as wire from "../../base/wire.ts";
 import type { WatchID } from "./watcher.ts";
@@ -59,13 +60,25 @@ export function encodeWatchHead(head: WatchResponseHead): Uint8Array {
   return bytes;
 }
 
-/** A message with events. */
+let lastHeader: Uint8Array | undefined;
+let lastWatchID: WatchID = 0;
+let lastHead: Uint8Array = EMPTY_BYTES;
+
+/**
+ * A message with events. Keeps `header`: it must not be changed afterwards. Streams that give the same `header` object for the same revision share
+ * the head as well: most have one watch, number 0.
+ */
 export function watchMessage(
   header: Uint8Array,
   watchID: WatchID,
   events: readonly Uint8Array[],
 ): WatchMessage {
-  const head = encodeWatchHead({ header, watchID });
+  if (header !== lastHeader || watchID !== lastWatchID) {
+    lastHead = encodeWatchHead({ header, watchID });
+    lastHeader = header;
+    lastWatchID = watchID;
+  }
+  const head = lastHead;
   return { parts: [head, ...events], size: head.length + totalLength(events) };
 }
 

@@ -19,7 +19,7 @@ import { encodeRevisionKey, isTombstone, mainOf } from "../revision.ts";
 import type { Change, Store } from "../store.ts";
 import { SharedEvent } from "./event.ts";
 import { WatchStream } from "./watch-stream.ts";
-import { type Watcher, WatcherGroup, type WatchSink } from "./watcher.ts";
+import { NO_EVENTS, type Watcher, WatcherGroup, type WatchSink } from "./watcher.ts";
 
 /** Most revisions in one response to a watcher that catches up, as in etcd. */
 const MAX_BATCH_REVISIONS = 1000;
@@ -153,10 +153,14 @@ export class WatchableStore {
         change.previousMain,
         change.previousSub,
       );
+      // One list serves all watchers of a write with one change, as nearly all writes are.
+      const single: [plain?: Uint8Array[], withPrevious?: Uint8Array[]] = [];
       this.#synced.match(change.key, (watcher) => {
         if (watcher.minRevision > revision || !watcher.wants(change.tombstone)) return;
+        const { prevKv } = watcher.options;
         if (watcher.pending.length === 0) reached.push(watcher);
-        watcher.pending.push(event.encoded(watcher.options.prevKv));
+        if (changes.length > 1) add(watcher, event.encoded(prevKv));
+        else watcher.pending = single[prevKv ? 1 : 0] ??= [event.encoded(prevKv)];
       });
     }
     for (const watcher of reached) {
@@ -171,7 +175,7 @@ export class WatchableStore {
   /** False if the sink did not take the events. */
   #deliverPending(watcher: Watcher, revision: Revision): boolean {
     const events = watcher.pending;
-    watcher.pending = [];
+    watcher.pending = NO_EVENTS;
     // A sink may have ended the watcher while an earlier one was served.
     if (watcher.state === "ended") return true;
     if (!watcher.sink.deliver(watcher, revision, events)) return false;
@@ -250,14 +254,14 @@ export class WatchableStore {
       if (watcher.round !== this.#round || watcher.minRevision > main) return;
       if (!watcher.wants(tombstone)) return;
       event ??= new SharedEvent(this.store, key, main, tombstone, record, TO_BE_LOOKED_UP, 0);
-      watcher.pending.push(event.encoded(watcher.options.prevKv));
+      add(watcher, event.encoded(watcher.options.prevKv));
     });
   }
 
   /** Delivers what a round found and moves the watcher on. */
   #advance(watcher: Watcher, upTo: Revision, current: Revision): void {
     if (watcher.state === "ended") {
-      watcher.pending = [];
+      watcher.pending = NO_EVENTS;
       return;
     }
     if (watcher.pending.length > 0 && !this.#deliverPending(watcher, current)) return;
@@ -287,4 +291,9 @@ export class WatchableStore {
   #updateObserver(): void {
     this.store.observer = this.#synced.size > 0 ? this.#observe : undefined;
   }
+}
+
+function add(watcher: Watcher, event: Uint8Array): void {
+  if (watcher.pending.length === 0) watcher.pending = [event];
+  else watcher.pending.push(event);
 }

@@ -54,6 +54,9 @@ export interface WatcherOptions {
  */
 export type WatcherState = "synced" | "unsynced" | "ended";
 
+/** The empty list that all idle watchers share; never changed. */
+export const NO_EVENTS: Uint8Array[] = [];
+
 export class Watcher implements WatchInfo {
   readonly id: WatchID;
   readonly sink: WatchSink;
@@ -63,8 +66,8 @@ export class Watcher implements WatchInfo {
   state: WatcherState = "ended";
   /** The next periodic progress notification is due: there were no events since the last tick. */
   progressDue: boolean;
-  /** Events collected in the current round; empty between rounds. */
-  pending: Uint8Array[] = [];
+  /** Events collected in the current round; `NO_EVENTS` between rounds. */
+  pending: Uint8Array[] = NO_EVENTS;
   /** Number of the last synchronisation round that the watcher takes part in. */
   round = 0;
 
