@@ -199,6 +199,17 @@ export class RpcClient {
     );
   }
 
+  /** A call with one request and many answers. */
+  openWith<P extends RpcPath>(
+    path: P,
+    request: Partial<RequestOf<P>>,
+  ): RpcStream<RequestOf<P>, ResponseOf<P>> {
+    const stream = this.open(path);
+    stream.send(request);
+    stream.raw.halfClose();
+    return stream;
+  }
+
   watch(options?: CallOptions): WatchClient {
     return new WatchClient(this, options);
   }
