@@ -48,7 +48,7 @@ export interface WalOptions {
 export const SEGMENT_BYTES = 64 * 1000 * 1000;
 
 /** Up to this size a write into the page cache is cheaper than a hop to the thread pool. */
-const SYNC_WRITE_BYTES = 64 * 1024;
+const SYNC_WRITE_BYTES = 256 * 1024;
 
 /** A log whose files are open and locked, ready to be appended to. */
 export interface WalStart {
