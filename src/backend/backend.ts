@@ -171,13 +171,13 @@ export class BoltBackend implements Backend {
   }
 
   put(bucket: Bucket, key: Uint8Array, value: Uint8Array): void {
-    this.#beforeWrite(key);
+    this.#beforeWrite(bucket, key);
     this.#open.put(bucket, key, value);
     this.#openBytes += key.length + value.length;
   }
 
   delete(bucket: Bucket, key: Uint8Array): void {
-    this.#beforeWrite(key);
+    this.#beforeWrite(bucket, key);
     this.#open.delete(bucket, key);
   }
 
@@ -264,6 +264,16 @@ export class BoltBackend implements Backend {
     return this.commit();
   }
 
+  /** All top-level buckets by name; what is not one of etcd's has id -1 and can only be read. */
+  buckets(): Bucket[] {
+    const view = new LayeredView(this.#layers(), () => undefined);
+    try {
+      return view.buckets();
+    } finally {
+      view.close();
+    }
+  }
+
   /** The file below, for tools and tests. It changes with `defragment`. */
   get boltFile(): BoltFile {
     return this.#file;
@@ -295,9 +305,10 @@ export class BoltBackend implements Backend {
     };
   }
 
-  #beforeWrite(key: Uint8Array): void {
+  #beforeWrite(bucket: Bucket, key: Uint8Array): void {
     if (this.#stopped !== undefined) throw this.#stopped;
     assert(this.#options.readOnly !== true, "backend is open for reading only");
+    assert(bucket.id >= 0, "bucket can only be read");
     assert(key.length > 0 && key.length <= MAX_KEY_BYTES, "backend key is empty or too long");
     this.#timer ??= this.#deps.clock.setTimer(this.#intervalMs, () => {
       this.#timer = undefined;
@@ -427,6 +438,7 @@ export class BoltBackend implements Backend {
           this.#file = file;
         },
         fail: (error) => this.#fail(error),
+        isClosing: () => this.#closing !== undefined || this.#stopped !== undefined,
       });
       const tookMs = clock.nowMs() - begin;
       this.#metrics.defragmented(tookMs);

@@ -19,6 +19,7 @@ import { TreeCopy } from "./bolt/tree-copy.ts";
 import { TreeDiff } from "./bolt/tree-diff.ts";
 import { type BucketRoot, TreeCursor } from "./bolt/tree-read.ts";
 import type { WriteTx } from "./bolt/write-tx.ts";
+import { BackendClosedError } from "./errors.ts";
 import type { Slicer } from "./slicer.ts";
 import { splitPath } from "./split-path.ts";
 
@@ -31,6 +32,8 @@ export interface DefragmentHost {
   resume(): void;
   /** Hands over the new file. Called while held. */
   replace(file: BoltFile): void;
+  /** True when the backend closes: the defragmentation is given up. */
+  isClosing(): boolean;
   /** The file's name points to the new file but could not be made durable. */
   fail(error: Error): void;
 }
@@ -67,7 +70,7 @@ export class Defragmenter {
       const copied = await this.#copyAndCatchUp(host, source, target);
       await host.hold();
       try {
-        await this.#catchUp(source, target, copied, source.durable);
+        await this.#catchUp(host, source, target, copied, source.durable);
         this.#switchFiles(host, target, path);
       } finally {
         source.unpin(copied);
@@ -96,7 +99,7 @@ export class Defragmenter {
     let at = source.durable;
     source.pin(at);
     try {
-      await this.#apply(target, this.#copyAll(source, at));
+      await this.#apply(host, target, this.#copyAll(source, at));
       for (let round = 0; round < MAX_CATCH_UP_ROUNDS; round++) {
         await host.commit();
         const next = source.durable;
@@ -105,7 +108,7 @@ export class Defragmenter {
         at = next;
         let changed: number;
         try {
-          changed = await this.#catchUp(source, target, previous, next);
+          changed = await this.#catchUp(host, source, target, previous, next);
         } finally {
           source.unpin(previous);
         }
@@ -120,6 +123,7 @@ export class Defragmenter {
 
   /** Brings the target from tree `from` to tree `to`; returns the number of changes. */
   async #catchUp(
+    host: DefragmentHost,
     source: BoltFile,
     target: BoltFile,
     from: TreeState,
@@ -139,7 +143,7 @@ export class Defragmenter {
         changes.push({ name, fillPercent: FILL_PERCENT, ops });
       }
     }
-    await this.#apply(target, changes);
+    await this.#apply(host, target, changes);
     return diffs.reduce((sum, diff) => sum + diff.consumed, 0);
   }
 
@@ -149,10 +153,15 @@ export class Defragmenter {
     );
   }
 
-  async #apply(target: BoltFile, changes: readonly BucketOps[]): Promise<void> {
-    const tx = await applyTransaction(target, changes, this.#slicer(), (running) =>
-      this.#drain(target, running),
-    );
+  async #apply(
+    host: DefragmentHost,
+    target: BoltFile,
+    changes: readonly BucketOps[],
+  ): Promise<void> {
+    const tx = await applyTransaction(target, changes, this.#slicer(), async (running) => {
+      if (host.isClosing()) throw new BackendClosedError();
+      await this.#drain(target, running);
+    });
     await target.writeOut(tx);
     this.#unsyncedBytes = 0;
   }

@@ -91,6 +91,33 @@ test("pages freed while a view is open are reused after it is closed", async () 
   await backend.close();
 });
 
+test("a long-lived view does not make the file grow with every commit", async () => {
+  const disk = new FaultDisk();
+  const backend = await openOn(disk);
+  fill(backend, 2, 1000);
+  await backend.commit();
+  const view = backend.openView();
+  const index = (round: number): void => {
+    backend.put(META_BUCKET, Buffer.from("consistent_index"), Buffer.from(String(round)));
+    backend.put(KEY_BUCKET, revisionKey(500), Buffer.alloc(100, round));
+  };
+  for (let round = 0; round < 10; round++) {
+    index(round);
+    await backend.commit();
+  }
+  const grown = backend.sizeBytes;
+  for (let round = 0; round < 200; round++) {
+    index(round);
+    await backend.commit();
+  }
+  assert.equal(backend.sizeBytes, grown);
+  assert.deepEqual(view.get(KEY_BUCKET, revisionKey(500)), Buffer.alloc(100, 500));
+  assert.equal(readAll(view, KEY_BUCKET).length, 998);
+  view.close();
+  await backend.close();
+  await assertSound(disk);
+});
+
 test("a backend that must exist can be defragmented", async () => {
   const disk = new FaultDisk();
   await assert.rejects(openOn(disk, { mustExist: true }), { code: "ENOENT" });

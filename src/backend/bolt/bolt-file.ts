@@ -243,12 +243,15 @@ export class BoltFile implements PageSource {
     this.#isReplaced = true;
   }
 
+  get hasPins(): boolean {
+    return this.#pins.size > 0;
+  }
+
   /** The next transaction. The one before must be durable. */
   begin(): WriteTx {
     assert(this.#state === this.#durable, "one transaction at a time");
-    let oldest = this.#durable.txid;
-    for (const txid of this.#pins.keys()) if (txid < oldest) oldest = txid;
-    for (const id of this.freelist.release(oldest)) this.#cache.delete(id);
+    const views = [...this.#pins.keys()].sort((a, b) => a - b);
+    for (const id of this.freelist.release(views)) this.#cache.delete(id);
     return new WriteTx(this, this.#state);
   }
 
@@ -383,23 +386,34 @@ function adjacentRuns(pages: Iterable<Page>, pageSize: number): WriteRun[] {
   const runs: WriteRun[] = [];
   let run: WriteRun | undefined;
   let end = 0;
+  let first: Buffer | undefined;
+  let chunkBytes = 0;
   for (const page of sorted) {
+    const { buffer } = page;
     const position = page.id * pageSize;
-    if (run === undefined || position !== end || end - run.position >= MAX_WRITE_BYTES) {
-      run = { position, chunks: [] };
-      runs.push(run);
+    const continues = run !== undefined && position === end && end - run.position < MAX_WRITE_BYTES;
+    if (continues && first !== undefined && follows(first, chunkBytes, buffer)) {
+      chunkBytes += buffer.length;
+    } else {
+      if (run !== undefined && first !== undefined) run.chunks.push(extend(first, chunkBytes));
+      first = buffer;
+      chunkBytes = buffer.length;
+      if (!continues) {
+        run = { position, chunks: [] };
+        runs.push(run);
+      }
     }
-    const last = run.chunks.at(-1);
-    const joined = last === undefined ? undefined : joinInMemory(last, page.buffer);
-    if (joined === undefined) run.chunks.push(page.buffer);
-    else run.chunks[run.chunks.length - 1] = joined;
-    end = position + page.buffer.length;
+    end = position + buffer.length;
   }
+  if (run !== undefined && first !== undefined) run.chunks.push(extend(first, chunkBytes));
   return runs;
 }
 
-function joinInMemory(first: Uint8Array, second: Uint8Array): Uint8Array | undefined {
-  if (first.buffer !== second.buffer) return undefined;
-  if (first.byteOffset + first.length !== second.byteOffset) return undefined;
-  return new Uint8Array(first.buffer, first.byteOffset, first.length + second.length);
+/** True when `next` begins in memory where `bytes` from the start of `first` end. */
+function follows(first: Buffer, bytes: number, next: Buffer): boolean {
+  return first.buffer === next.buffer && first.byteOffset + bytes === next.byteOffset;
+}
+
+function extend(first: Buffer, bytes: number): Uint8Array {
+  return bytes === first.length ? first : Buffer.from(first.buffer, first.byteOffset, bytes);
 }

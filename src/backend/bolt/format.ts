@@ -139,6 +139,8 @@ export function decodeMetaPage(page: Buffer): Meta | string {
   }
   const pageSize = readU32(page, 24);
   if (!isPageSize(pageSize)) return `page size ${pageSize} is not supported`;
+  const txid = readU64(page, 64);
+  if (!Number.isSafeInteger(txid)) return `transaction id ${txid} is too large`;
   const unlisted = readU32(page, 48) === 0xffff_ffff && readU32(page, 52) === 0xffff_ffff;
   return {
     pageSize,
@@ -146,7 +148,7 @@ export function decodeMetaPage(page: Buffer): Meta | string {
     rootSequence: page.readBigUInt64LE(40),
     freelistPgid: unlisted ? NO_FREELIST : readU64(page, 48),
     highWater: readU64(page, 56),
-    txid: readU64(page, 64),
+    txid,
   };
 }
 

@@ -25,11 +25,29 @@ test("freed pages wait for their transaction to be released", () => {
   assert.equal(freelist.allocate(1), -1);
   assert.equal(freelist.pendingCount, 4);
   assert.deepEqual(freelist.listAll(), [10, 11, 12, 20]);
-  assert.deepEqual(freelist.release(5), [10, 11, 12]);
+  assert.deepEqual(freelist.release([5]), [10, 11, 12]);
   assert.equal(freelist.pendingCount, 1);
   assert.equal(freelist.allocate(3), 10);
-  assert.deepEqual(freelist.release(9), [20]);
+  assert.deepEqual(freelist.release([]), [20]);
   assert.equal(freelist.allocate(1), 20);
+  assert.equal(freelist.pendingCount, 0);
+});
+
+test("a page taken and freed while no view was in between is reused under older and newer views", () => {
+  const freelist = new Freelist();
+  for (const [id, taken, freed] of [
+    [10, 5, 6],
+    [11, 4, 6],
+    [12, 6, 8],
+    [13, 0, 8],
+  ] as const) {
+    if (taken > 0) freelist.recordTaken(id, taken);
+    freelist.free(freed, id, 1);
+  }
+  assert.deepEqual(freelist.release([4, 7]), [10]);
+  assert.deepEqual(freelist.release([4, 7]), []);
+  assert.deepEqual(freelist.release([7]), [11]);
+  assert.deepEqual(freelist.release([]), [12, 13]);
 });
 
 test("a page cannot be freed twice, nor a meta page at all", () => {

@@ -8,9 +8,14 @@
 
 import { assert } from "../../base/assert.ts";
 
+/** Pages that one transaction freed and that nobody may reuse yet. */
 interface PendingPages {
   readonly txid: number;
-  readonly ids: number[];
+  ids: number[];
+  /** By index of `ids`: the transaction that took the page, 0 when it is not known. */
+  takenBy: number[];
+  /** The transaction is durable and its pages were compared with the open views. */
+  examined: boolean;
 }
 
 export class Freelist {
@@ -22,7 +27,9 @@ export class Freelist {
   #runPages = 0;
   #runFrom = 0;
   /** Ascending by txid. */
-  readonly #pending: PendingPages[] = [];
+  #pending: PendingPages[] = [];
+  /** Who took a page (the first of a run); kept only while views are open. */
+  readonly #takenBy = new Map<number, number>();
 
   get freeCount(): number {
     return this.#freeCount;
@@ -51,6 +58,11 @@ export class Freelist {
     this.#runPages = 0;
   }
 
+  /** Remembers that `txid` took the run at `id`, so that it can be reused early after `free`. */
+  recordTaken(id: number, txid: number): void {
+    this.#takenBy.set(id, txid);
+  }
+
   /** Takes `count` adjacent pages at the lowest possible place; -1 when there are none. */
   allocate(count: number): number {
     if (this.#freeCount < count) return -1;
@@ -65,36 +77,58 @@ export class Freelist {
     return id;
   }
 
-  /** Frees pages [id, id + count) once `txid` is durable and no older view is open. */
+  /** Frees pages [id, id + count) once `txid` is durable and no view needs them (`release`). */
   free(txid: number, id: number, count: number): void {
     assert(id >= 2, `page ${id} cannot be freed`);
     let last = this.#pending.at(-1);
     if (last === undefined || last.txid !== txid) {
       assert(last === undefined || last.txid < txid, "pages are freed by an older transaction");
-      last = { txid, ids: [] };
+      last = { txid, ids: [], takenBy: [], examined: false };
       this.#pending.push(last);
     }
+    const takenBy = this.#takenBy.get(id) ?? 0;
+    this.#takenBy.delete(id);
     for (let page = id; page < id + count; page++) {
       assert(!this.isFree(page), `page ${page} is freed twice`);
       last.ids.push(page);
+      last.takenBy.push(takenBy);
     }
     this.#pendingCount += count;
   }
 
-  /** Turns pages freed by transactions up to `txid` into free ones; returns them. */
-  release(txid: number): readonly number[] {
+  /**
+   * Makes pages available that no tree needs any more; returns them. Everything freed so far must
+   * be by durable transactions. `views` are the txids of the open views, ascending: the view of
+   * transaction V needs a page that was taken at or before V and freed after V.
+   */
+  release(views: readonly number[]): readonly number[] {
     const released: number[] = [];
-    while (this.#pending.length > 0) {
-      const first = this.#pending[0] as PendingPages;
-      if (first.txid > txid) break;
-      for (const id of first.ids) {
-        this.add(id);
-        released.push(id);
-      }
-      this.#pendingCount -= first.ids.length;
-      this.#pending.shift();
+    const oldest = views[0] ?? Number.POSITIVE_INFINITY;
+    if (views.length === 0) this.#takenBy.clear();
+    const waiting: PendingPages[] = [];
+    for (const pending of this.#pending) {
+      if (pending.txid <= oldest) for (const id of pending.ids) released.push(id);
+      else if (this.#examine(pending, views, released)) waiting.push(pending);
     }
+    this.#pending = waiting;
+    this.#pendingCount -= released.length;
+    for (const id of released) this.add(id);
     return released;
+  }
+
+  /** Moves what no view needs to `released`; false when nothing is left. */
+  #examine(pending: PendingPages, views: readonly number[], released: number[]): boolean {
+    if (pending.examined) return true;
+    const { ids, takenBy, txid } = pending;
+    pending.examined = true;
+    pending.ids = [];
+    pending.takenBy = [];
+    for (const [at, id] of ids.entries()) {
+      const taken = takenBy[at] as number;
+      if (views.some((view) => taken <= view && view < txid)) pending.ids.push(id);
+      else released.push(id);
+    }
+    return pending.ids.length > 0;
   }
 
   /** All free and pending ids, ascending. */

@@ -42,11 +42,13 @@ export class WriteTx implements PageSource {
 
   /** First of `pages` adjacent page ids that nobody uses. */
   allocate(pages: number): number {
-    const reused = this.#file.freelist.allocate(pages);
-    if (reused >= 0) return reused;
-    const id = this.highWater;
-    assert(id + pages <= MAX_PAGES, "the db file has the largest possible number of pages");
-    this.highWater += pages;
+    let id = this.#file.freelist.allocate(pages);
+    if (id < 0) {
+      id = this.highWater;
+      assert(id + pages <= MAX_PAGES, "the db file has the largest possible number of pages");
+      this.highWater += pages;
+    }
+    if (this.#file.hasPins) this.#file.freelist.recordTaken(id, this.txid);
     return id;
   }
 
