@@ -144,7 +144,10 @@ export class GatewayUnaryCall extends GatewayCall implements UnaryCall {
   reply(message: Uint8Array): void {
     if (this.isOver) return;
     const json = this.toJson(message, false);
-    if (json === undefined) return this.fail(StatusCode.RESOURCE_EXHAUSTED, TOO_LARGE_TEXT);
+    if (json === undefined) {
+      this.fail(StatusCode.RESOURCE_EXHAUSTED, TOO_LARGE_TEXT);
+      return;
+    }
     this.end();
     sendText(this.request, this.response, 200, json, RESULT_HEADERS);
   }
@@ -194,7 +197,10 @@ export class GatewayStreamCall extends GatewayCall implements StreamCall {
   send(...parts: readonly Uint8Array[]): void {
     if (this.isOver) return;
     const json = this.toJson(joined(parts), true);
-    if (json === undefined) return this.abort(StatusCode.RESOURCE_EXHAUSTED, TOO_LARGE_TEXT);
+    if (json === undefined) {
+      this.abort(StatusCode.RESOURCE_EXHAUSTED, TOO_LARGE_TEXT);
+      return;
+    }
     const line = `{"result":${json}}\n`;
     this.#head(200, RESULT_HEADERS);
     if (!this.response.write(line)) this.#bufferedBytes += line.length;

@@ -131,88 +131,81 @@ test("base64 of both alphabets, padded or not, line breaks ignored", () => {
   }
 });
 
+const REFUSALS: readonly [MessageType<unknown>, string, string][] = [
+  [RangeRequest, "[]", "proto: syntax error (line 1:1): unexpected token ["],
+  [RangeRequest, "null", "proto: syntax error (line 1:1): unexpected token null"],
+  [RangeRequest, '"x"', 'proto: syntax error (line 1:1): unexpected token "x"'],
+  [RangeRequest, "{", "unexpected EOF"],
+  [RangeRequest, '{"key":"Zm9v"', "unexpected EOF"],
+  [RangeRequest, '{"key":"Zm9v', "unexpected EOF"],
+  [RangeRequest, "garbage", "invalid character 'g' looking for beginning of value"],
+  [RangeRequest, "\u00e9", "invalid character '\u00c3' looking for beginning of value"],
+  [
+    RangeRequest,
+    '{"key":"Zm9v",}',
+    "invalid character '}' looking for beginning of object key string",
+  ],
+  [RangeRequest, "{'key':1}", "invalid character '\\'' looking for beginning of object key string"],
+  [RangeRequest, '{"key" "x"}', "invalid character '\"' after object key"],
+  [RangeRequest, '{"limit":1 "x"}', "invalid character '\"' after object key:value pair"],
+  [RangeRequest, '{"limit":01}', "invalid character '1' after object key:value pair"],
+  [RangeRequest, '{"limit":1.}', "invalid character '}' after decimal point in numeric literal"],
+  [RangeRequest, '{"limit":1e+}', "invalid character '}' in exponent of numeric literal"],
+  [RangeRequest, '{"limit":-}', "invalid character '}' in numeric literal"],
+  [RangeRequest, '{"limit":NaN}', "invalid character 'N' looking for beginning of value"],
+  [RangeRequest, '{"a":[1 2]}', "invalid character '2' after array element"],
+  [RangeRequest, '{"a":trux}', "invalid character 'x' in literal true (expecting 'e')"],
+  [RangeRequest, '{"a":"\n"}', "invalid character '\\n' in string literal"],
+  [RangeRequest, '{"a":"\\x"}', "invalid character 'x' in string escape code"],
+  [RangeRequest, '{"a":"\\u00g0"}', "invalid character 'g' in \\u hexadecimal character escape"],
+  [RangeRequest, '{"key":12}', "proto: (line 1:8): invalid value for bytes field key: 12"],
+  [RangeRequest, '{"key":"Z!"}', 'proto: (line 1:8): invalid value for bytes field key: "Z!"'],
+  [
+    RangeRequest,
+    '{"key":"Zm9v","limit":1.5}',
+    "proto: (line 1:23): invalid value for int64 field limit: 1.5",
+  ],
+  [
+    RangeRequest,
+    '{\n  "limit": "9223372036854775808"}',
+    'proto: (line 2:12): invalid value for int64 field limit: "9223372036854775808"',
+  ],
+  [
+    RangeRequest,
+    '{"keys_only":"true"}',
+    'proto: (line 1:14): invalid value for bool field keysOnly: "true"',
+  ],
+  [RangeRequest, '{"limit":{}}', "proto: (line 1:10): invalid value for int64 field limit: {"],
+  [
+    RangeRequest,
+    '{"sort_order":4294967296}',
+    "proto: (line 1:15): invalid value for enum field sortOrder: 4294967296",
+  ],
+  [
+    RangeRequest,
+    '{"range_end":"AA==","rangeEnd":"AA=="}',
+    'proto: (line 1:21): duplicate field "rangeEnd"',
+  ],
+  [
+    TxnRequest,
+    '{"compare":[{"key":"Zm9v","target":"VALUE","value":"YmFy","version":"1"}]}',
+    'proto: (line 1:59): error parsing "version", ' +
+      "oneof etcdserverpb.Compare.target_union is already set",
+  ],
+  [TxnRequest, '{"compare":{"key":"Zm9v"}}', "proto: syntax error (line 1:12): unexpected token {"],
+  [TxnRequest, '{"compare":[null]}', "proto: syntax error (line 1:13): unexpected token null"],
+  [AuthUserAddRequest, '{"name":5}', "proto: (line 1:9): invalid value for string field name: 5"],
+];
+
 test("refusals are worded as etcd's gateway words them", () => {
-  const table: [MessageType<unknown>, string, string][] = [
-    [RangeRequest, "[]", "proto: syntax error (line 1:1): unexpected token ["],
-    [RangeRequest, "null", "proto: syntax error (line 1:1): unexpected token null"],
-    [RangeRequest, '"x"', 'proto: syntax error (line 1:1): unexpected token "x"'],
-    [RangeRequest, "{", "unexpected EOF"],
-    [RangeRequest, '{"key":"Zm9v"', "unexpected EOF"],
-    [RangeRequest, '{"key":"Zm9v', "unexpected EOF"],
-    [RangeRequest, "garbage", "invalid character 'g' looking for beginning of value"],
-    [RangeRequest, "\u00e9", "invalid character '\u00c3' looking for beginning of value"],
-    [
-      RangeRequest,
-      '{"key":"Zm9v",}',
-      "invalid character '}' looking for beginning of object key string",
-    ],
-    [
-      RangeRequest,
-      "{'key':1}",
-      "invalid character '\\'' looking for beginning of object key string",
-    ],
-    [RangeRequest, '{"key" "x"}', "invalid character '\"' after object key"],
-    [RangeRequest, '{"limit":1 "x"}', "invalid character '\"' after object key:value pair"],
-    [RangeRequest, '{"limit":01}', "invalid character '1' after object key:value pair"],
-    [RangeRequest, '{"limit":1.}', "invalid character '}' after decimal point in numeric literal"],
-    [RangeRequest, '{"limit":1e+}', "invalid character '}' in exponent of numeric literal"],
-    [RangeRequest, '{"limit":-}', "invalid character '}' in numeric literal"],
-    [RangeRequest, '{"limit":NaN}', "invalid character 'N' looking for beginning of value"],
-    [RangeRequest, '{"a":[1 2]}', "invalid character '2' after array element"],
-    [RangeRequest, '{"a":trux}', "invalid character 'x' in literal true (expecting 'e')"],
-    [RangeRequest, '{"a":"\n"}', "invalid character '\\n' in string literal"],
-    [RangeRequest, '{"a":"\\x"}', "invalid character 'x' in string escape code"],
-    [RangeRequest, '{"a":"\\u00g0"}', "invalid character 'g' in \\u hexadecimal character escape"],
-    [RangeRequest, '{"key":12}', "proto: (line 1:8): invalid value for bytes field key: 12"],
-    [RangeRequest, '{"key":"Z!"}', 'proto: (line 1:8): invalid value for bytes field key: "Z!"'],
-    [
-      RangeRequest,
-      '{"key":"Zm9v","limit":1.5}',
-      "proto: (line 1:23): invalid value for int64 field limit: 1.5",
-    ],
-    [
-      RangeRequest,
-      '{\n  "limit": "9223372036854775808"}',
-      'proto: (line 2:12): invalid value for int64 field limit: "9223372036854775808"',
-    ],
-    [
-      RangeRequest,
-      '{"keys_only":"true"}',
-      'proto: (line 1:14): invalid value for bool field keysOnly: "true"',
-    ],
-    [RangeRequest, '{"limit":{}}', "proto: (line 1:10): invalid value for int64 field limit: {"],
-    [
-      RangeRequest,
-      '{"sort_order":4294967296}',
-      "proto: (line 1:15): invalid value for enum field sortOrder: 4294967296",
-    ],
-    [
-      RangeRequest,
-      '{"range_end":"AA==","rangeEnd":"AA=="}',
-      'proto: (line 1:21): duplicate field "rangeEnd"',
-    ],
-    [
-      TxnRequest,
-      '{"compare":[{"key":"Zm9v","target":"VALUE","value":"YmFy","version":"1"}]}',
-      'proto: (line 1:59): error parsing "version", ' +
-        "oneof etcdserverpb.Compare.target_union is already set",
-    ],
-    [
-      TxnRequest,
-      '{"compare":{"key":"Zm9v"}}',
-      "proto: syntax error (line 1:12): unexpected token {",
-    ],
-    [TxnRequest, '{"compare":[null]}', "proto: syntax error (line 1:13): unexpected token null"],
-    [AuthUserAddRequest, '{"name":5}', "proto: (line 1:9): invalid value for string field name: 5"],
-  ];
-  for (const [type, json, message] of table) assert.equal(refusal(type, json), message, json);
+  for (const [type, json, message] of REFUSALS) assert.equal(refusal(type, json), message, json);
 });
 
 test("text must be UTF-8 and surrogates must pair", () => {
   const bad = Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]);
   assert.match(refusal(AuthUserAddRequest, bad), /invalid UTF-8/);
-  for (const escape of ["\\ud800", "\\udc00", "\\ud83d\\u0041", "\\ud83dx"]) {
-    assert.match(refusal(AuthUserAddRequest, `{"name":"${escape}"}`), /invalid surrogate pair/);
+  for (const unpaired of ["\\ud800", "\\udc00", "\\ud83d\\u0041", "\\ud83dx"]) {
+    assert.match(refusal(AuthUserAddRequest, `{"name":"${unpaired}"}`), /invalid surrogate pair/);
   }
   assert.equal(decode(AuthUserAddRequest, '{"name":"\\ud83d\\ude00\\/\\b"}').name, "\u{1f600}/\b");
 });

@@ -276,7 +276,7 @@ test("upgrades that may not be are answered in plain HTTP", async (t) => {
   const table: [string, readonly string[], Partial<HttpHandlerDeps>, RegExp][] = [
     ["/v3/watch", ["Host: evil.test"], { hostWhitelist: ["ok.test"] }, /^HTTP\/1\.1 421 /],
     ["/v3/watch", ["Origin: http://evil.test"], { cors: ["http://a.test"] }, /^HTTP\/1\.1 403 /],
-    ["/version", [], {}, /^HTTP\/1\.1 200 OK\r\n[^]*"etcdserver":"3\.6\.14"/],
+    ["/version", [], {}, /^HTTP\/1\.1 200 OK\r\n[\s\S]*"etcdserver":"3\.6\.14"/],
     ["/v3/watch", [], { service: undefined }, /^HTTP\/1\.1 404 /],
   ];
   for (const [path, headers, options, expected] of table) {
@@ -290,6 +290,6 @@ test("upgrades that may not be are answered in plain HTTP", async (t) => {
   client.socket.write(handshake("/v3/watch").replace("Version: 13", "Version: 8"));
   assert.match(
     await client.closed,
-    /^HTTP\/1\.1 400 Bad Request\r\nsec-websocket-version: 13\r\n[^]*\r\n\r\nBad Request\n$/,
+    /^HTTP\/1\.1 400 Bad Request\r\nsec-websocket-version: 13\r\n[\s\S]*\r\n\r\nBad Request\n$/,
   );
 });

@@ -109,7 +109,7 @@ export class QueuedSink implements LogSink {
 }
 
 /** An open file, pipe, terminal or socket. */
-export class DescriptorTarget implements LogTarget {
+class DescriptorTarget implements LogTarget {
   readonly #fd: number;
   readonly #ownsFd: boolean;
 

@@ -81,17 +81,6 @@ export function createLogger(options: LoggerOptions = {}): RootLogger {
   return new ZapLogger(core, undefined, undefined);
 }
 
-/** A logger that drops everything. */
-export const silentLogger: Logger = {
-  enabled: () => false,
-  debug() {},
-  info() {},
-  warn() {},
-  error() {},
-  fatal() {},
-  child: () => silentLogger,
-};
-
 function openOutputs(options: LoggerOptions, wallMs: () => number): LogSink[] {
   const outputs = [...(options.outputs ?? ["default"])];
   if (outputs.length === 0) outputs.push("default");

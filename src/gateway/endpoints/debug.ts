@@ -96,15 +96,20 @@ export class Profiler {
   handle(name: string, request: HttpRequest, response: HttpResponse): void {
     switch (name) {
       case "":
-        return serveIndex(request, response);
+        serveIndex(request, response);
+        break;
       case "cmdline":
-        return sendText(request, response, 200, this.#commandLine.join("\u0000"), TEXT);
+        sendText(request, response, 200, this.#commandLine.join("\u0000"), TEXT);
+        break;
       case "symbol":
-        return sendText(request, response, 200, "num_symbols: 1\n", TEXT);
+        sendText(request, response, 200, "num_symbols: 1\n", TEXT);
+        break;
       case "profile":
-        return this.#profile(request, response);
+        this.#profile(request, response);
+        break;
       case "heap":
-        return this.#heap(request, response);
+        this.#heap(request, response);
+        break;
       default:
         sendError(request, response, 404, "Unknown profile", { "x-go-pprof": "1" });
     }
