@@ -66,11 +66,6 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
     `{"compare":[{${FOO},"target":"VALUE","value":"Yg=="}],` +
       `"failure":[{"request_delete_range":{"key":"eA=="}}]}`,
   ),
-  post(
-    "transaction with two members of a oneof",
-    "/v3/kv/txn",
-    `{"compare":[{${FOO},"value":"YQ==","version":"1"}]}`,
-  ),
   post("transaction with an object for a list", "/v3/kv/txn", `{"compare":{${FOO}}}`),
   post(
     "transaction with a duplicate key",
