@@ -3,7 +3,16 @@
 import { test } from "node:test";
 import { FaultDisk } from "../env/testing/fault-disk.ts";
 import { SeededRandom } from "../env/testing/seeded-random.ts";
-import { assertSound, assertSoundBackend, Model, openOn, Writer } from "./testing/harness.ts";
+import { VirtualClock } from "../env/testing/virtual-clock.ts";
+import {
+  assertSound,
+  assertSoundBackend,
+  Model,
+  nextTurn,
+  openOn,
+  RestlessClock,
+  Writer,
+} from "./testing/harness.ts";
 import { KEY_BUCKET, LEASE_BUCKET, type ReadView } from "./types.ts";
 
 const SEEDS = Number(process.env.BACKEND_MODEL_SEEDS ?? 5);
@@ -20,7 +29,8 @@ for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
       const views: { view: ReadView; model: Model }[] = [];
       // A cache of three pages makes every read come from the file or from the commit on its way.
       const options = { freelistSync, pageCacheBytes: random.pick([12_000, 1_000_000]) };
-      let backend = await openOn(disk, options);
+      const clock = random.chance(0.7) ? new RestlessClock() : new VirtualClock();
+      let backend = await openOn(disk, options, clock);
       for (let round = 0; round < ROUNDS; round++) {
         for (let count = random.below(300); count > 0; count--) writer.step(backend, model);
         if (random.chance(0.2)) {
@@ -35,11 +45,14 @@ for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
             first.view.close();
           }
         }
-        // Some commits overlap with later writes.
+        // Reads, writes and views fall into the midst of commits.
         const committed = backend.commit();
-        if (random.chance(0.5))
-          for (let count = 20; count > 0; count--) writer.step(backend, model);
-        if (random.chance(0.5)) model.assertSample(backend, KEY_BUCKET, random);
+        for (let turns = random.below(4); turns > 0; turns--) {
+          if (random.chance(0.7)) await nextTurn();
+          for (let count = random.below(10); count > 0; count--) writer.step(backend, model);
+          model.assertSample(backend, random.pick([KEY_BUCKET, LEASE_BUCKET]), random);
+          if (random.chance(0.2)) views.push({ view: backend.openView(), model: new Model(model) });
+        }
         await committed;
         model.assertEquals(backend);
         if (random.chance(0.1)) {
@@ -61,7 +74,7 @@ for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
           }
           await backend.close();
           await assertSound(disk);
-          backend = await openOn(disk, options);
+          backend = await openOn(disk, options, clock);
           model.assertEquals(backend);
         }
       }

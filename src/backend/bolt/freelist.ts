@@ -142,7 +142,7 @@ export class Freelist {
         rest &= rest - 1;
       }
     }
-    for (const pending of this.#pending) ids.push(...pending.ids);
+    for (const pending of this.#pending) for (const id of pending.ids) ids.push(id);
     return ids.sort((a, b) => a - b);
   }
 

@@ -49,6 +49,20 @@ export function openOn(
   return openBackend(deps, DB_PATH, { ensureBuckets: ALL_BUCKETS, ...options });
 }
 
+/** Time passes with every look at it, so that long work is cut into many slices. */
+export class RestlessClock extends VirtualClock {
+  override nowMs(): number {
+    this.advance(STEP_MS);
+    return super.nowMs();
+  }
+}
+const STEP_MS = 3;
+
+/** Lets what is due in this turn of the event loop happen. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** A key of the key bucket. */
 export function revisionKey(main: number, sub = 0, tombstone = false): Buffer {
   const key = Buffer.alloc(tombstone ? 18 : 17, "t");
