@@ -8,6 +8,7 @@ import {
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../../api/gen/health.ts";
 import type { StreamCall, UnaryCall } from "../../env/index.ts";
+import { decodeOrEnd } from "./reply.ts";
 
 export class HealthService {
   #status: ServingStatus = ServingStatus.SERVING;
@@ -24,7 +25,11 @@ export class HealthService {
   /** Sends the status now and at each change. An unknown service is told so, once. */
   watch(call: StreamCall): void {
     call.onMessage = (message) => {
-      if (HealthCheckRequest.decode(message).service !== "") {
+      const request = decodeOrEnd(HealthCheckRequest, message, (code, text) => {
+        call.finish(code, text);
+      });
+      if (request === undefined) return;
+      if (request.service !== "") {
         call.send(encode(ServingStatus.SERVICE_UNKNOWN));
         return;
       }

@@ -22,7 +22,7 @@ import type { StreamCall, UnaryCall } from "../../env/index.ts";
 import type { ServerContext } from "../context.ts";
 import { LEASE_COST_BYTES } from "../quota.ts";
 import { RaftField } from "../raft-request.ts";
-import { finish, statusOf } from "./reply.ts";
+import { decodeOrEnd, finish, statusOf } from "./reply.ts";
 
 /** Renewals of one stream that may wait for something; a client that sends more is paused. */
 const MAX_WAITING_RENEWALS = 1000;
@@ -104,7 +104,12 @@ export class LeaseService {
     };
     call.onMessage = (message) => {
       if (ended) return;
-      const { ID } = LeaseKeepAliveRequest.decode(message);
+      const request = decodeOrEnd(LeaseKeepAliveRequest, message, (code, text) => {
+        close();
+        call.finish(code, text);
+      });
+      if (request === undefined) return;
+      const { ID } = request;
       // The header is from before the renewal, so that its revision is never ahead of it.
       const header = this.#header();
       const quick = waiting.length === 0 ? this.#tryRenew(ID) : undefined;

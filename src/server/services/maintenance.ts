@@ -13,6 +13,7 @@ import {
   HashKVResponse,
   HashResponse,
   ResponseHeader,
+  SnapshotRequest,
   SnapshotResponse,
   StatusResponse,
 } from "../../api/gen/rpc.ts";
@@ -23,7 +24,7 @@ import type { StreamCall, UnaryCall } from "../../env/index.ts";
 import { NO_MEMBER } from "../../raft/index.ts";
 import type { ServerContext } from "../context.ts";
 import { RaftField } from "../raft-request.ts";
-import { failWith, statusOf } from "./reply.ts";
+import { decodeOrEnd, failWith, statusOf } from "./reply.ts";
 
 /** Size of the blobs of a snapshot stream, as etcd's. */
 const SNAPSHOT_BLOB_BYTES = 32 * 1024;
@@ -137,15 +138,22 @@ export class MaintenanceService {
    * snapshot from a cut one.
    */
   snapshot(call: StreamCall): void {
-    const reader = new SlowReaderGate(call);
-    this.#sendSnapshot(call, reader).then(
-      () => call.finish(StatusCode.OK, ""),
-      (error: unknown) => {
-        const status = statusOf(error);
-        this.#server.logger.warn("failed to send database snapshot", { error: status.message });
-        call.finish(status.code, status.message);
-      },
-    );
+    call.onMessage = (message) => {
+      const request = decodeOrEnd(SnapshotRequest, message, (code, text) => {
+        call.finish(code, text);
+      });
+      if (request === undefined) return;
+      call.onMessage = undefined;
+      const reader = new SlowReaderGate(call);
+      this.#sendSnapshot(call, reader).then(
+        () => call.finish(StatusCode.OK, ""),
+        (error: unknown) => {
+          const status = statusOf(error);
+          this.#server.logger.warn("failed to send database snapshot", { error: status.message });
+          call.finish(status.code, status.message);
+        },
+      );
+    };
   }
 
   async #sendSnapshot(call: StreamCall, reader: SlowReaderGate): Promise<void> {

@@ -1,5 +1,6 @@
 /** How outcomes leave: as a reply, or as an error with its gRPC code, mapped here and only here. */
 import { EtcdError, StatusCode } from "../../api/errors.ts";
+import type { MessageType } from "../../api/message-type.ts";
 import { DecodeError } from "../../base/wire.ts";
 import type { UnaryCall } from "../../env/index.ts";
 import type { Outcome } from "../proposals.ts";
@@ -14,6 +15,21 @@ export function finish(call: UnaryCall, outcome: Outcome): void {
 export function failWith(call: UnaryCall, error: unknown): void {
   const status = statusOf(error);
   call.fail(status.code, status.message);
+}
+
+/** A message of a stream; undefined after telling `end` that it is malformed. */
+export function decodeOrEnd<T>(
+  codec: MessageType<T>,
+  message: Uint8Array,
+  end: (code: number, message: string) => void,
+): T | undefined {
+  try {
+    return codec.decode(message);
+  } catch (error) {
+    const status = statusOf(error);
+    end(status.code, status.message);
+    return undefined;
+  }
 }
 
 /** The gRPC status of an error. What is none of ours is a bug: code Unknown, with its text. */

@@ -20,7 +20,7 @@ import {
   type WatchStream,
 } from "../../mvcc/index.ts";
 import type { ServerContext } from "../context.ts";
-import { statusOf } from "./reply.ts";
+import { decodeOrEnd, statusOf } from "./reply.ts";
 
 /** Bytes queued to one client beyond which its watches wait. */
 const CONGESTED_BYTES = 4 * 1024 * 1024;
@@ -171,13 +171,13 @@ class WatchStreamHandler implements WatchSink {
 
   #receive(message: Uint8Array): void {
     if (this.#ended) return;
-    const { requestUnion } = WatchRequest.decode(message);
-    switch (requestUnion?.case) {
+    const request = decodeOrEnd(WatchRequest, message, (code, text) => this.end(code, text));
+    switch (request?.requestUnion?.case) {
       case "createRequest":
-        this.#create(requestUnion.value);
+        this.#create(request.requestUnion.value);
         break;
       case "cancelRequest":
-        this.#cancel(requestUnion.value.watchId);
+        this.#cancel(request.requestUnion.value.watchId);
         break;
       case "progressRequest":
         this.#stream.requestProgress();
