@@ -232,37 +232,41 @@ test("a range of many megabytes arrives whole and in order", async () => {
   assert.ok(reply.kvs.every((kv) => kv.value.length === value.length));
 });
 
-test("KV-31 RangeStream sends a range in pieces of one revision", {
-  skip: OTHER_BINARY !== undefined && "etcd 3.6 has no RangeStream",
-}, async () => {
-  const ops = Array.from({ length: 100 }, (_, i) => String(i).padStart(3, "0"));
-  for (let round = 0; round < 3; round++) {
-    await client.txn({
-      success: ops.map((name) => putOp(`kv31/${round}${name}`, "v".repeat(4000))),
-    });
-  }
-  const rangeEnd = prefixEnd("kv31/");
-  const stream = client.open("/etcdserverpb.KV/RangeStream");
-  stream.send({ key: Buffer.from("kv31/"), rangeEnd });
-  stream.raw.halfClose();
-  assert.equal(await stream.failure(), undefined);
-  const pieces = stream.inbox.drain().map((piece) => piece.rangeResponse);
-  assert.ok(pieces.length > 1, "more than one piece");
-  const found = pieces.flatMap((piece) => keys(piece?.kvs ?? []));
-  const whole = await client.range("kv31/", { rangeEnd });
-  assert.deepEqual(found, keys(whole.kvs));
-  const last = pieces.at(-1);
-  assert.equal(last?.count, 300);
-  assert.equal(last?.more, false);
-  assert.equal(last?.header?.revision, whole.header?.revision);
-  assert.ok(pieces.slice(0, -1).every((piece) => piece?.header === undefined));
-  for (const [request, message] of [
-    [{ sortOrder: 2 }, "RangeStream does not support custom sort orders"],
-    [{ minModRevision: 2 }, "RangeStream does not support revision filters"],
-  ] as const) {
-    const refused = client.open("/etcdserverpb.KV/RangeStream");
-    refused.send({ key: Buffer.from("k"), ...request });
-    const error = await refused.failure();
-    assert.deepEqual([error?.code, error?.message], [12, message]);
-  }
-});
+test(
+  "KV-31 RangeStream sends a range in pieces of one revision",
+  {
+    skip: OTHER_BINARY !== undefined && "etcd 3.6 has no RangeStream",
+  },
+  async () => {
+    const ops = Array.from({ length: 100 }, (_, i) => String(i).padStart(3, "0"));
+    for (let round = 0; round < 3; round++) {
+      await client.txn({
+        success: ops.map((name) => putOp(`kv31/${round}${name}`, "v".repeat(4000))),
+      });
+    }
+    const rangeEnd = prefixEnd("kv31/");
+    const stream = client.open("/etcdserverpb.KV/RangeStream");
+    stream.send({ key: Buffer.from("kv31/"), rangeEnd });
+    stream.raw.halfClose();
+    assert.equal(await stream.failure(), undefined);
+    const pieces = stream.inbox.drain().map((piece) => piece.rangeResponse);
+    assert.ok(pieces.length > 1, "more than one piece");
+    const found = pieces.flatMap((piece) => keys(piece?.kvs ?? []));
+    const whole = await client.range("kv31/", { rangeEnd });
+    assert.deepEqual(found, keys(whole.kvs));
+    const last = pieces.at(-1);
+    assert.equal(last?.count, 300);
+    assert.equal(last?.more, false);
+    assert.equal(last?.header?.revision, whole.header?.revision);
+    assert.ok(pieces.slice(0, -1).every((piece) => piece?.header === undefined));
+    for (const [request, message] of [
+      [{ sortOrder: 2 }, "RangeStream does not support custom sort orders"],
+      [{ minModRevision: 2 }, "RangeStream does not support revision filters"],
+    ] as const) {
+      const refused = client.open("/etcdserverpb.KV/RangeStream");
+      refused.send({ key: Buffer.from("k"), ...request });
+      const error = await refused.failure();
+      assert.deepEqual([error?.code, error?.message], [12, message]);
+    }
+  },
+);

@@ -159,6 +159,7 @@ test("MNT-07 defragmentation gives space back while clients read and write", asy
     const names = Array.from({ length: 300 }, (_, i) => `defrag/${i}`);
     await Promise.all(names.map((name) => user.put(name, value)));
     const kept = await user.put("kept", "kept");
+    await until(async () => (await status(user)).dbSize > 3_000_000, "the data to be in the file");
     const gone = await user.deleteRange("defrag/", { rangeEnd: prefixEnd("defrag/") });
     await user.compact(gone.header?.revision ?? 0, true);
     const before = await status(user);
