@@ -54,8 +54,8 @@ export interface BoltFileOptions {
 /** Small files double up to this size, larger ones grow by steps of it, as bbolt's do. */
 const GROW_STEP_BYTES = 16 * 1024 * 1024;
 const MIN_FILE_BYTES = 32 * 1024;
-/** Separate writes of one commit in flight at a time. */
-const MAX_PARALLEL_WRITES = 4;
+/** Separate writes of one commit in flight at a time: the thread pool has four, the log needs one. */
+const MAX_PARALLEL_WRITES = 2;
 /** Largest single write, so that the thread pool serves others in between. */
 const MAX_WRITE_BYTES = 4 * 1024 * 1024;
 const WRITE_FILE_MODE = 0o600;
