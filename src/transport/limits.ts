@@ -69,8 +69,9 @@ export const OUTPUT_HIGH_WATER_BYTES = 262_144;
 export const READ_PAUSE_BYTES = 1_048_576;
 
 /**
- * Unsent bytes of one connection beyond which a further reply closes it. One reply of any size is
- * allowed. Attack: large answers asked for behind a closed window (CVE-2019-9511, 9517).
+ * Unsent bytes of one connection beyond which a further answer is replaced by RESOURCE_EXHAUSTED.
+ * One answer of any size is allowed. Attack: large answers asked for behind a closed window
+ * (CVE-2019-9511, 9517).
  */
 export const MAX_QUEUED_OUTPUT_BYTES = 67_108_864;
 

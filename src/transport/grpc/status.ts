@@ -10,6 +10,9 @@ export const UNIMPLEMENTED = 12;
 export const INTERNAL = 13;
 export const UNAVAILABLE = 14;
 
+/** Why an answer was withheld from a client that does not read. */
+export const UNREAD_OUTPUT = "grpc: too many answers wait unread on this connection";
+
 /** Go's names, as they stand in metric labels. */
 const CODE_NAMES = [
   "OK",

@@ -6,7 +6,13 @@ import type { DeadlineBucket, DeadlineEntry } from "./deadlines.ts";
 import { MessageReader, type MessageSink } from "./message-reader.ts";
 import { type GrpcRequestHead, metadataValue } from "./request-head.ts";
 import type { GrpcServerConnection } from "./server-connection.ts";
-import { CANCELLED, DEADLINE_EXCEEDED, INTERNAL } from "./status.ts";
+import {
+  CANCELLED,
+  DEADLINE_EXCEEDED,
+  INTERNAL,
+  RESOURCE_EXHAUSTED,
+  UNREAD_OUTPUT,
+} from "./status.ts";
 import { decodeMessage } from "./unary-call.ts";
 
 export class StreamServerCall implements StreamCall, StreamHandler, MessageSink, DeadlineEntry {
@@ -75,6 +81,10 @@ export class StreamServerCall implements StreamCall, StreamHandler, MessageSink,
 
   send(...parts: readonly Uint8Array[]): void {
     if (this.#ended) return;
+    if (this.#connection.http2.send.overfull) {
+      this.#refuse(RESOURCE_EXHAUSTED, UNREAD_OUTPUT);
+      return;
+    }
     this.#sendHead();
     const { metrics } = this.#connection.server;
     if (metrics !== undefined) {

@@ -13,7 +13,14 @@ import { gunzipMessage } from "./decompress.ts";
 import { type MessageSink, MessageReader, PREFIX_BYTES } from "./message-reader.ts";
 import { type GrpcRequestHead, metadataValue } from "./request-head.ts";
 import type { GrpcServerConnection } from "./server-connection.ts";
-import { CANCELLED, DEADLINE_EXCEEDED, INTERNAL, OK, RESOURCE_EXHAUSTED } from "./status.ts";
+import {
+  CANCELLED,
+  DEADLINE_EXCEEDED,
+  INTERNAL,
+  OK,
+  RESOURCE_EXHAUSTED,
+  UNREAD_OUTPUT,
+} from "./status.ts";
 
 /** Reading the request; waiting in the batch; with the service; answered or abandoned. */
 const COLLECTING = 0;
@@ -77,8 +84,12 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
   // The service's side.
 
   reply(message: Uint8Array): void {
-    if (!this.#answer(OK)) return;
     const connection = this.#connection;
+    if (connection.http2.send.overfull) {
+      this.fail(RESOURCE_EXHAUSTED, UNREAD_OUTPUT);
+      return;
+    }
+    if (!this.#answer(OK)) return;
     connection.server.metrics?.sent(this.method, message.length);
     const head = connection.replyHead(this.#head);
     if (head instanceof HeaderTemplate) {
@@ -94,6 +105,10 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
     if (bytes > MAX_REPLY_BYTES) {
       const text = `trying to send message larger than max (${bytes} vs. ${MAX_REPLY_BYTES})`;
       this.fail(RESOURCE_EXHAUSTED, `grpc: ${text}`);
+      return;
+    }
+    if (this.#connection.http2.send.overfull) {
+      this.fail(RESOURCE_EXHAUSTED, UNREAD_OUTPUT);
       return;
     }
     if (!this.#answer(OK)) return;

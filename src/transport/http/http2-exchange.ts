@@ -1,6 +1,6 @@
 /** One plain HTTP request over our HTTP/2, in the shape that handlers know from HTTP/1.1. */
 import type { HttpRequest, HttpResponse } from "../../env/http.ts";
-import { CANCEL } from "../http2/constants.ts";
+import { CANCEL, ENHANCE_YOUR_CALM } from "../http2/constants.ts";
 import type { Http2Connection } from "../http2/connection.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
 import { OutgoingField } from "../http2/hpack-encoder.ts";
@@ -110,6 +110,11 @@ export class Http2Exchange implements HttpRequest, HttpResponse, StreamHandler, 
     if (this.closed) return false;
     if (!this.#headSent) this.head(200, {});
     if (this.method === "HEAD") return true;
+    if (this.#connection.send.overfull) {
+      this.#connection.resetStream(this.#stream, ENHANCE_YOUR_CALM);
+      this.onReset(ENHANCE_YOUR_CALM);
+      return false;
+    }
     this.#connection.send.data(this.#stream, asBytes(chunk), false);
     return this.#stream.queuedBytes < STREAM_LOW_WATER_BYTES;
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CoreHarness, describe, type HarnessOptions } from "../testing/core-harness.ts";
+
 import {
   block,
   call,
@@ -8,6 +9,7 @@ import {
   data,
   END_HEADERS,
   END_STREAM,
+  type Frame,
   frame,
   GRPC_HEAD,
   grpcHead,
@@ -350,6 +352,32 @@ test("our DATA respects the peer's windows and goes on when they open", () => {
   assert.deepEqual(first, ["HEADERS 1", "DATA 1 10"]);
   assert.deepEqual(describe(harness.feed(windowUpdate(1, 5))), ["DATA 1 5"]);
   assert.deepEqual(describe(harness.feed(windowUpdate(1, 100))), ["DATA 1 15", "HEADERS 1 END"]);
+});
+
+test("the connection's window limits all streams together", () => {
+  const harness = new CoreHarness({ hello: false });
+  harness.feed(HELLO.subarray(0, 24), settings({ 4: 1_000_000 }), SETTINGS_ACK);
+  const sent = (frames: readonly Frame[]): number =>
+    frames.reduce((sum, { type, payload }) => sum + (type === 0 ? payload.length : 0), 0);
+  let bytes = 0;
+  for (let id = 1; id < 21; id += 2) bytes += sent(harness.feed(call(id, "9000", "Big")));
+  assert.equal(bytes, 65_535);
+  bytes += sent(harness.feed(windowUpdate(0, 100_000)));
+  assert.equal(bytes, 10 * 9_005);
+});
+
+test("END_STREAM comes with the last byte, however the windows cut the body", () => {
+  const harness = new CoreHarness({ hello: false });
+  harness.feed(HELLO.subarray(0, 24), settings({ 4: 10 }), SETTINGS_ACK);
+  harness.feed(call(1, "", "Hang"));
+  const stream = harness.connection.streams.get(1);
+  assert.ok(stream !== undefined);
+  harness.connection.send.data(stream, Buffer.alloc(15), false);
+  harness.connection.send.data(stream, Buffer.alloc(10), true);
+  assert.deepEqual(describe(harness.output()), ["DATA 1 10"]);
+  assert.deepEqual(describe(harness.feed(windowUpdate(1, 10))), ["DATA 1 10"]);
+  assert.deepEqual(describe(harness.feed(windowUpdate(1, 10))), ["DATA 1 5 END"]);
+  assert.equal(harness.connection.streams.size, 0);
 });
 
 test("a smaller INITIAL_WINDOW_SIZE makes windows negative until they are paid back", () => {

@@ -219,6 +219,22 @@ test("any bytes survive Huffman coding", () => {
   );
 });
 
+test("a template follows the table: what was cached before an insertion is not sent after it", () => {
+  const encoder = new HpackEncoder();
+  const decoder = new HpackDecoder();
+  const template = new HeaderTemplate([new OutgoingField("a", "1", MODE_INDEX)]);
+  const other = [new OutgoingField("b", "2", MODE_INDEX)];
+  const read = (bytes: Uint8Array) => summary(decode(decoder, Buffer.from(bytes)));
+  for (let i = 0; i < 3; i++) assert.deepEqual(read(encoder.encodeTemplate(template)), ["a: 1"]);
+  assert.deepEqual(read(encoder.encode(other)), ["b: 2"]);
+  assert.deepEqual(read(encoder.encodeTemplate(template)), ["a: 1"]);
+  const extra = new OutgoingField("c", "3");
+  assert.deepEqual(read(encoder.encodeTemplateAnd(template, extra)), ["a: 1", "c: 3"]);
+  encoder.setMaxTableBytes(0);
+  assert.deepEqual(read(encoder.encodeTemplateAnd(template, extra)), ["a: 1", "c: 3"]);
+  assert.equal(decoder.tableBytes, 0);
+});
+
 const field = fc
   .record({
     name: fc.stringMatching(/^[a-z][a-z0-9-]{0,12}$/),

@@ -41,7 +41,7 @@ export interface SendListener {
   wantFlush(): void;
   /** END_STREAM of this stream was written. */
   localEnded(stream: Http2Stream): void;
-  /** More is queued than a well-behaved peer lets grow; the connection must go. */
+  /** More control frames wait than a well-behaved peer causes; the connection must go. */
   outputOverflow(reason: string): void;
 }
 
@@ -77,6 +77,11 @@ export class SendScheduler {
   /** Everything unsent, wherever it waits. */
   get totalBytes(): number {
     return this.queuedBytes + this.output.bytes + this.socketBytes;
+  }
+
+  /** The peer leaves so much unread that no further answer should be queued. */
+  get overfull(): boolean {
+    return this.totalBytes > MAX_QUEUED_OUTPUT_BYTES;
   }
 
   /** Some stream could send now if the output took more. */
@@ -200,7 +205,6 @@ export class SendScheduler {
       this.#touch();
       return;
     }
-    if (this.#overflows()) return;
     this.#enqueue(stream, { bytes, at: 0, headers: undefined, endStream });
   }
 
@@ -217,7 +221,6 @@ export class SendScheduler {
       this.#touch();
       return;
     }
-    if (this.#overflows()) return;
     const prefix = Buffer.allocUnsafe(GRPC_PREFIX_BYTES);
     prefix[0] = 0;
     prefix.writeUInt32BE(length, 1);
@@ -290,13 +293,6 @@ export class SendScheduler {
   }
 
   // Queues.
-
-  /** Asked once per message or piece of body, so that one of any size may be queued. */
-  #overflows(): boolean {
-    if (this.totalBytes <= MAX_QUEUED_OUTPUT_BYTES) return false;
-    this.#listener.outputOverflow("too much unread output");
-    return true;
-  }
 
   #enqueue(stream: Http2Stream, item: OutgoingItem): void {
     if (stream.queue === NO_ITEMS) stream.queue = [];

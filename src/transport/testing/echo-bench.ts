@@ -59,7 +59,7 @@ async function main(): Promise<void> {
   const [connections = 100, streams = 10, seconds = 3, bytes = 64] = process.argv
     .slice(2)
     .map(Number);
-  const execArgv = process.env.SERVER_ARGV?.split(" ") ?? [];
+  const execArgv = (process.env.SERVER_ARGV ?? "").split(" ").filter(Boolean);
   const server = fork(fileURLToPath(import.meta.url), ["serve"], { execArgv });
   const ask = (): Promise<Report> =>
     new Promise((resolve) => {
