@@ -389,6 +389,32 @@ test("history comes in responses of at most 1000 revisions", () => {
   assert.deepEqual(sizes, [1000, 1000, 500]);
 });
 
+test("a transaction is not divided where a response's history ends", () => {
+  const { store, stream, sink, watchable } = openWatch();
+  for (let i = 0; i < 1500; i++) {
+    executeTxn(store, txnRequest([putOp("a", "v"), putOp("b", "v"), putOp("c", "v")]));
+  }
+  const large = "x".repeat(1 << 20);
+  for (let i = 0; i < 5; i++) {
+    executeTxn(store, txnRequest([putOp("a", large), putOp("b", large), putOp("c", large)]));
+  }
+  stream.create(watchRequest("a", "z", { startRevision: 2 }));
+  while (watchable.syncWatchers(1) === "more") {
+    // Go on.
+  }
+  const sizes = sink.take().map((item) => {
+    assert.ok(item.kind === "events");
+    return item.events.length;
+  });
+  assert.equal(sizes[0], 3000);
+  assert.ok(sizes.length > 3, "the large ones come in several responses");
+  for (const size of sizes) assert.equal(size % 3, 0);
+  assert.equal(
+    sizes.reduce((sum, size) => sum + size),
+    4515,
+  );
+});
+
 test("one read of history serves all watchers that lag", () => {
   const { store, backend, watchable } = openWatch();
   for (let i = 0; i < 500; i++) put(store, `k${i % 10}`);
