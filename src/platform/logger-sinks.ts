@@ -2,12 +2,13 @@
  * Where log lines go. Lines are queued; once per turn of the event loop each sink writes its queue
  * with one system call. `flushSync` writes what is left before the process ends.
  *
- * Pipes and terminals are reopened without blocking: a reader that has stopped reading (a paused
- * terminal, a stuck log shipper) costs log lines, never the event loop on which heartbeats depend.
+ * Pipes, sockets and terminals are used without blocking: a reader that has stopped reading (a
+ * paused terminal, a stuck log shipper) costs log lines, never the event loop that heartbeats need.
  * The queue is bounded; lines beyond the bound are dropped and counted in a line of their own.
  */
 
 import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
+import { Socket } from "node:net";
 import { basename, dirname } from "node:path";
 import type { CallResult } from "./system-calls.ts";
 
@@ -132,11 +133,18 @@ class DescriptorTarget implements LogTarget {
   }
 }
 
+/** Handles whose only purpose is that their descriptor does not block; kept from collection. */
+const unblocked = new Map<number, Socket>();
+
 /** Standard error (2) or standard output (1), without blocking where that is possible. */
 export function openStandardStream(fd: 1 | 2): LogTarget {
   try {
     const info = fstatSync(fd);
-    if (info.isFIFO() || info.isCharacterDevice()) {
+    if (info.isSocket() && !unblocked.has(fd)) {
+      // The journal's socket, or a parent that is Node.js. A socket cannot be reopened, but Node
+      // makes a descriptor non-blocking when it wraps it. Nothing is written through the wrapper.
+      unblocked.set(fd, new Socket({ fd, readable: false, writable: true }).unref());
+    } else if (info.isFIFO() || info.isCharacterDevice()) {
       // A fresh open file description: its flags are not shared with our parent process.
       const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK;
       return new DescriptorTarget(openSync(`/proc/self/fd/${fd}`, flags), true);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -233,6 +234,29 @@ logger.info("one"); logger.info("last"); ${ending};`;
     }
     rmSync(path);
   }
+});
+
+test("a reader that has stopped reading stderr does not stop the process", async () => {
+  const module = new URL(
+    import.meta.url.endsWith(".js") ? "./logger.js" : "./logger.ts",
+    import.meta.url,
+  ).href;
+  const script = `import { createLogger } from ${JSON.stringify(module)};
+const logger = createLogger({ sampling: false });
+const text = "x".repeat(1000);
+for (let i = 0; i < 2000; i++) logger.info(text);
+setImmediate(() => {
+  logger.info("after");
+  setImmediate(() => process.stdout.write("alive"));
+});`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script]);
+  const [output] = await once(child.stdout, "data");
+  assert.equal(String(output), "alive");
+  // Now the reader wakes up, and gets everything.
+  let received = "";
+  for await (const chunk of child.stderr) received += chunk;
+  assert.equal(received.trim().split("\n").length, 2001);
+  assert.match(received, /"msg":"after"\}\n$/);
 });
 
 test("bad combinations of outputs are refused in etcd's words", () => {

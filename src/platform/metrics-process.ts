@@ -61,11 +61,18 @@ function registerCpuAndMemory(registry: MetricsRegistry): void {
 function registerFileDescriptors(registry: MetricsRegistry): void {
   if (openFileDescriptors() === undefined) return;
   const used = (): number => openFileDescriptors() ?? 0;
-  const limit = (): number => readLimit("Max open files") ?? 0;
   registry.gaugeFunction({ name: "process_open_fds", help: "Open file descriptors." }, used);
-  registry.gaugeFunction({ name: "process_max_fds", help: "Limit of open descriptors." }, limit);
+  registry.gaugeFunction(
+    { name: "process_max_fds", help: "Limit of open descriptors." },
+    fileDescriptorLimit,
+  );
   registry.gaugeFunction(ServerMetrics.fileDescriptorsUsed, used);
-  registry.gaugeFunction(ServerMetrics.fileDescriptorsLimit, limit);
+  registry.gaugeFunction(ServerMetrics.fileDescriptorsLimit, fileDescriptorLimit);
+}
+
+/** How many file descriptors this process may have; 0 if the system does not tell. */
+export function fileDescriptorLimit(): number {
+  return readLimit("Max open files") ?? 0;
 }
 
 function registerRuntime(registry: MetricsRegistry): ProcessMetrics {

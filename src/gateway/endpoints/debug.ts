@@ -194,7 +194,10 @@ function takeCpuProfile(durationMs: number, response: HttpResponse): Promise<str
   return new Promise((resolve, reject) => {
     const session = new Session();
     session.connect();
+    let stopped = false;
     const stop = (): void => {
+      if (stopped) return;
+      stopped = true;
       clearTimeout(timer);
       session.post("Profiler.stop", (error, result) => {
         session.disconnect();
@@ -203,11 +206,11 @@ function takeCpuProfile(durationMs: number, response: HttpResponse): Promise<str
       });
     };
     const timer = setTimeout(stop, durationMs);
-    timer.unref();
     response.onClose = stop;
     session.post("Profiler.enable", () => {
       session.post("Profiler.start", (error) => {
         if (error === null) return;
+        stopped = true;
         clearTimeout(timer);
         session.disconnect();
         reject(error);
