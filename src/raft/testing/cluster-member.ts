@@ -11,7 +11,6 @@ import { snapshotIndex, snapshotTerm } from "../log-unstable.ts";
 import { type BasicStatus, RawNode } from "../raw-node.ts";
 import { emptyConfState, MemoryStorage, newSnapshot } from "../storage.ts";
 import { APPEND_THREAD, APPLY_THREAD, type RaftConfig, type Ready } from "../types.ts";
-import { readContext } from "./cluster.ts";
 import type { SafetyChecker } from "./safety-checker.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 
@@ -45,6 +44,8 @@ export class ClusterMember {
   #node: RawNode;
   /** The hard state that a crash leaves. */
   #durable: HardState = { term: 0, vote: 0n, commit: 0 };
+  /** Of so many chances to write, one is taken. */
+  readonly #diskDelay: number;
   #appendWork: Message[] = [];
   #applyWork: Message[] = [];
   /** The snapshot on disk; index 0 for none. */
@@ -66,6 +67,7 @@ export class ClusterMember {
     this.#checker = checker;
     this.#random = random;
     this.#send = send;
+    this.#diskDelay = random.pick([1, 2, 30]);
     // Members that are not in the group yet start with nothing and learn of it from the leader.
     const isVoter = voters.includes(id);
     this.#confState = { ...emptyConfState(), voters: isVoter ? [...voters] : [] };
@@ -98,12 +100,10 @@ export class ClusterMember {
 
   /** Does one piece of the work that is due. Returns whether there was any. */
   workOnce(): boolean {
-    if (this.#appendWork.length > 0 && this.#random.oneIn(2)) this.#persistWork();
+    if (this.#appendWork.length > 0 && this.#random.oneIn(this.#diskDelay)) this.#persistWork();
     else if (this.#applyWork.length > 0 && this.#random.oneIn(2)) this.#applyOneWork();
     else if (this.#node.hasReady()) this.#handle(this.#node.ready());
-    else if (this.#appendWork.length > 0) this.#persistWork();
-    else if (this.#applyWork.length > 0) this.#applyOneWork();
-    else return false;
+    else return this.#appendWork.length > 0 || this.#applyWork.length > 0;
     this.#checker.observe(this.id, this.#node);
     return true;
   }
@@ -171,7 +171,7 @@ export class ClusterMember {
 
   #handle(ready: Ready): void {
     for (const { index, requestContext } of ready.readStates) {
-      this.#checker.readAnswered(readContext(requestContext), index);
+      this.#checker.readAnswered(utf8FromBytes(requestContext), index);
     }
     if (this.#options.asyncStorageWrites === true) {
       for (const message of ready.messages) this.#dispatch(message);

@@ -5,7 +5,7 @@
  * SafetyChecker.
  */
 import { Message, MessageType } from "../../api/gen/raft.ts";
-import { bytesFromUtf8, utf8FromBytes } from "../../base/bytes.ts";
+import { bytesFromUtf8 } from "../../base/bytes.ts";
 import type { MemberID } from "../../base/ids.ts";
 import { newEntry } from "../messages.ts";
 import { ClusterMember, type MemberOptions } from "./cluster-member.ts";
@@ -85,7 +85,7 @@ export class Cluster {
 
   /** Splits the members at random, or joins them again. */
   partition(): void {
-    const parts = this.random.oneIn(2) ? 1 : 2;
+    const parts = this.random.oneIn(3) ? 1 : 2;
     for (const { id } of this.members) this.#parts.set(id, this.random.below(parts));
   }
 
@@ -120,9 +120,4 @@ export class Cluster {
     }
     this.#messages.push(Message.encode(message));
   }
-}
-
-/** The context of a read as the text that it was made from. */
-export function readContext(bytes: Uint8Array): string {
-  return utf8FromBytes(bytes);
 }
