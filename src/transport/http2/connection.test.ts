@@ -284,6 +284,12 @@ test("late frames of a stream that we reset are forgiven", () => {
   assert.equal(harness.ended, "");
 });
 
+test("after the peer's own RST_STREAM nothing is a late frame any more", () => {
+  const harness = new CoreHarness();
+  harness.feed(headers(1, HEAD), windowUpdate(1, 0), rst(1));
+  assert.deepEqual(describe(harness.feed(data(1, "x"))), ["RST_STREAM 1 STREAM_CLOSED"]);
+});
+
 test("unknown frame types, flags, settings and PRIORITY are ignored", () => {
   const { frames, ended } = run([
     frame(0x42, 0xff, 7, Buffer.alloc(100)),

@@ -660,7 +660,11 @@ export class Http2Connection implements SendListener, FrameSink {
     if (end - start !== 4) return this.fail(FRAME_SIZE_ERROR, "RST_STREAM of wrong size");
     if (this.#isIdle(id)) return this.fail(PROTOCOL_ERROR, "RST_STREAM on an idle stream");
     const stream = this.streams.get(id);
-    if (stream === undefined) return this.#ignoreFrame();
+    if (stream === undefined) {
+      // The peer has seen that the stream is over: frames after this one are no late frames.
+      this.#resetByUs.delete(id);
+      return this.#ignoreFrame();
+    }
     const rapid = this.nowMs - stream.openedMs < RAPID_RESET_AGE_MS;
     this.#remove(stream);
     this.#abandon(stream, chunk.readUInt32BE(start));
