@@ -257,9 +257,9 @@ test("a client that goes away cancels its call, once", async () => {
   const answered = world.start("/v3/kv/range", { body: "{}", headers: { "grpc-timeout": "9S" } });
   await new Promise(setImmediate);
   world.service.unaryCalls[1]?.reply(PutResponse.encode(PutResponse.create()));
+  assert.equal(world.clock.pendingTimers, 0);
   answered.onClose?.();
   assert.equal(cancelled, 1);
-  assert.equal(world.clock.pendingTimers, 0);
 });
 
 function jsonChunks(...chunks: (string | Promise<unknown>)[]): AsyncIterable<Uint8Array> {

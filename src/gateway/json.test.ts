@@ -5,7 +5,9 @@ import {
   AlarmResponse,
   AuthUserAddRequest,
   HashKVResponse,
+  HashResponse,
   LeaseGrantRequest,
+  MemberRemoveRequest,
   RangeRequest,
   RangeResponse,
   TxnRequest,
@@ -196,6 +198,21 @@ const REFUSALS: readonly [MessageType<unknown>, string, string][] = [
   [TxnRequest, '{"compare":[null]}', "proto: syntax error (line 1:13): unexpected token null"],
   [AuthUserAddRequest, '{"name":5}', "proto: (line 1:9): invalid value for string field name: 5"],
 ];
+
+test("integers keep to the range of their kind", () => {
+  const id = (value: string): bigint => decode(MemberRemoveRequest, `{"ID":${value}}`).ID;
+  assert.equal(id("18446744073709551615"), 2n ** 64n - 1n);
+  for (const value of ["-1", "18446744073709551616", '"-1"']) {
+    assert.equal(
+      refusal(MemberRemoveRequest, `{"ID":${value}}`),
+      `proto: (line 1:7): invalid value for uint64 field ID: ${value}`,
+    );
+  }
+  assert.match(refusal(LeaseGrantRequest, '{"ID":9223372036854775808}'), /int64 field ID/);
+  assert.match(refusal(LeaseGrantRequest, '{"ID":"-9223372036854775809"}'), /int64 field ID/);
+  assert.match(refusal(HashResponse, '{"hash":4294967296}'), /uint32 field hash/);
+  assert.match(refusal(HashResponse, '{"hash":-1}'), /uint32 field hash/);
+});
 
 test("refusals are worded as etcd's gateway words them", () => {
   for (const [type, json, message] of REFUSALS) assert.equal(refusal(type, json), message, json);

@@ -172,11 +172,11 @@ test("a message repeated within a second is sampled: 100, then every 100th", () 
   logger.info("another");
   assert.equal(lines(), 104);
   now += 1000;
-  logger.info("again");
-  assert.equal(lines(), 105);
+  for (let i = 0; i < 150; i++) logger.info("again");
+  assert.equal(lines(), 204);
   now -= 5000;
   for (let i = 0; i < 50; i++) logger.info("again");
-  assert.equal(lines(), 155, "a clock that was set back does not silence a message");
+  assert.equal(lines(), 254, "a clock that was set back does not silence a message");
 });
 
 test("a fatal line is flushed at once", () => {
