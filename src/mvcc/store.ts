@@ -20,7 +20,7 @@ import { KEY_BUCKET, META_BUCKET } from "../backend/types.ts";
 import { assert } from "../base/assert.ts";
 import type { LeaseID, Revision } from "../base/ids.ts";
 import { type CompactionStep, Compactor } from "./compaction.ts";
-import { HashJob, HashStorage, type KeyValueHash } from "./hash.ts";
+import { HashJob, HashStorage } from "./hash.ts";
 import { KeyIndex } from "./key-index.ts";
 import { encodeKeyValue, encodeTombstone } from "./key-value.ts";
 import { type LeaseHooks, NO_LEASE } from "./lease-hooks.ts";
@@ -289,5 +289,3 @@ export class Store {
     return scheduled;
   }
 }
-
-export type { KeyValueHash };

@@ -435,6 +435,29 @@ test("one read of history serves all watchers that lag", () => {
   assert.ok(visited < 1000, `visited ${visited} records`);
 });
 
+test("thousands of watchers that lag in any order all catch up, a piece at a time", () => {
+  const { store, watchable, sink, stream } = openWatch();
+  for (let i = 0; i < 3000; i++) put(store, `k${i % 100}`);
+  for (let i = 0; i < 3000; i++) {
+    stream.create(watchRequest(`k${i % 100}`, "", { startRevision: 3001 - i }));
+  }
+  let calls = 0;
+  while (watchable.syncWatchers(50) === "more") calls++;
+  assert.ok(calls > 3000 / 512, `${calls} calls`);
+  const seen = new Map<number, number>();
+  for (const item of sink.take()) {
+    assert.ok(item.kind === "events");
+    seen.set(item.watchID, (seen.get(item.watchID) ?? 0) + item.events.length);
+  }
+  for (let i = 0; i < 3000; i++) {
+    // Key i % 100 was written at the revisions that are 2 + i modulo 100.
+    const first = 3001 - i;
+    const skip = (((i + 2 - first) % 100) + 100) % 100;
+    const expected = Math.max(0, Math.ceil((3002 - first - skip) / 100));
+    assert.equal(seen.get(i) ?? 0, expected, `watch ${i}`);
+  }
+});
+
 test("watchers of one key share the bytes of an event", () => {
   const { store, watchable } = openWatch();
   const sinks = Array.from({ length: 3 }, (_, i) => {

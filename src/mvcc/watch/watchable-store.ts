@@ -26,6 +26,15 @@ const MAX_BATCH_REVISIONS = 1000;
 /** Bytes of records after which a round ends at the next whole transaction. */
 const MAX_ROUND_BYTES = 4 << 20;
 
+/** Most watchers that take part in a round, as in etcd. */
+const MAX_MEMBERS = 512;
+/** Most watchers looked at for a round: a client may have thousands in any order. */
+const MAX_LOOKED_AT = 4 * MAX_MEMBERS;
+/** How far before the leading watcher a round may begin for others: half of its way. */
+const MAX_STEP_BACK = MAX_BATCH_REVISIONS / 2;
+/** Watchers that cost as much to look at as one record costs to read. */
+const WATCHERS_PER_RECORD = 16;
+
 const TO_BE_LOOKED_UP = -1;
 
 /**
@@ -38,8 +47,10 @@ export class WatchableStore {
   readonly store: Store;
   readonly #synced = new WatcherGroup();
   readonly #unsynced = new WatcherGroup();
+  /** Watchers that have events or news to come, of sinks that were congested when last tried. */
+  readonly #blocked = new Map<WatchSink, Set<Watcher>>();
+  #blockedWatchers = 0;
   readonly #streams = new Set<WatchStream>();
-  #round = 0;
   #eventsDelivered = 0;
   readonly #observe = (revision: Revision, changes: readonly Change[]): void =>
     this.#notify(revision, changes);
@@ -54,16 +65,16 @@ export class WatchableStore {
   }
 
   get watchers(): number {
-    return this.#synced.size + this.#unsynced.size;
+    return this.#synced.size + this.slowWatchers;
   }
 
   /** Watchers that have not caught up, congested ones included. */
   get slowWatchers(): number {
-    return this.#unsynced.size;
+    return this.#unsynced.size + this.#blockedWatchers;
   }
 
   get hasUnsynced(): boolean {
-    return this.#unsynced.size > 0;
+    return this.slowWatchers > 0;
   }
 
   /** Events handed to sinks since the start. */
@@ -132,13 +143,12 @@ export class WatchableStore {
 
   /** Lets unsynced watchers read up to about `maxRecords` records of history. */
   syncWatchers(maxRecords: number): SyncState {
-    this.#endCompacted();
-    for (let budget = maxRecords; budget > 0; ) {
-      const lead = this.#nextLead();
-      if (lead === undefined) return this.hasUnsynced ? "blocked" : "idle";
-      budget -= 1 + this.#runRound(lead);
+    for (const sink of this.#blocked.keys()) if (!sink.congested) this.#unblock(sink);
+    for (let budget = maxRecords; budget > 0 && this.#unsynced.size > 0; ) {
+      budget -= this.#runRound();
     }
-    return this.hasUnsynced ? "more" : "idle";
+    if (this.#unsynced.size > 0) return "more";
+    return this.#blocked.size > 0 ? "blocked" : "idle";
   }
 
   #notify(revision: Revision, changes: readonly Change[]): void {
@@ -167,7 +177,7 @@ export class WatchableStore {
       if (this.#deliverPending(watcher, revision)) watcher.minRevision = revision + 1;
       else if (watcher.state === "synced") {
         watcher.minRevision = revision;
-        this.#move(watcher, "unsynced");
+        this.#move(watcher, "blocked");
       }
     }
   }
@@ -184,47 +194,60 @@ export class WatchableStore {
     return true;
   }
 
-  /** The longest waiting watcher that could take events. */
-  #nextLead(): Watcher | undefined {
-    for (const watcher of this.#unsynced.watchers) {
-      if (!watcher.sink.congested && watcher.minRevision >= this.store.compactRevision) {
-        return watcher;
-      }
-    }
-    return undefined;
-  }
-
-  #endCompacted(): void {
-    const compactRevision = this.store.compactRevision;
-    for (const watcher of [...this.#unsynced.watchers]) {
-      if (watcher.minRevision >= compactRevision || watcher.state === "ended") continue;
-      if (watcher.sink.compacted(watcher.id, compactRevision)) this.remove(watcher);
-    }
-  }
-
   /**
-   * Reads one batch of history from where `lead` stands, for it and for all watchers that stand
-   * there or later. Returns the number of records read.
+   * Reads one batch of history, for the longest waiting watcher and for others that stand near it
+   * or later. Returns the cost in records.
    */
-  #runRound(lead: Watcher): number {
+  #runRound(): number {
+    const { members, start, looked } = this.#chooseMembers();
+    const [lead] = members;
+    const cost = 1 + Math.ceil(looked / WATCHERS_PER_RECORD);
+    if (lead === undefined) return cost;
     const current = this.store.currentRevision;
-    const start = lead.minRevision;
-    this.#round++;
     this.#unsynced.requeue(lead);
-    const members: Watcher[] = [];
-    for (const watcher of this.#unsynced.watchers) {
-      if (watcher.minRevision < start || watcher.sink.congested) continue;
-      watcher.round = this.#round;
-      members.push(watcher);
+    let group = this.#unsynced;
+    if (members.length < group.size) {
+      group = new WatcherGroup();
+      for (const watcher of members) group.add(watcher);
     }
     const scan = { upTo: current, records: 0 };
-    if (start <= current) this.#scan(start, current, scan);
+    if (start <= current) this.#scan(group, start, current, scan);
     for (const watcher of members) this.#advance(watcher, scan.upTo, current);
-    return scan.records;
+    return cost + scan.records;
+  }
+
+  /** Watchers for one round, the one that leads it first. Sorts out those that cannot read on. */
+  #chooseMembers(): { members: Watcher[]; start: Revision; looked: number } {
+    const compactRevision = this.store.compactRevision;
+    const members: Watcher[] = [];
+    let floor = 0;
+    let start = Number.POSITIVE_INFINITY;
+    let looked = 0;
+    for (const watcher of this.#unsynced.watchers) {
+      if (looked++ === MAX_LOOKED_AT || members.length === MAX_MEMBERS) break;
+      if (watcher.sink.congested) this.#move(watcher, "blocked");
+      else if (watcher.minRevision < compactRevision) this.#endCompacted(watcher);
+      else if (watcher.minRevision >= floor) {
+        if (members.length === 0) floor = watcher.minRevision - MAX_STEP_BACK;
+        start = Math.min(start, watcher.minRevision);
+        members.push(watcher);
+      }
+    }
+    return { members, start, looked };
+  }
+
+  #endCompacted(watcher: Watcher): void {
+    if (watcher.sink.compacted(watcher.id, this.store.compactRevision)) this.remove(watcher);
+    else if (watcher.state === "unsynced") this.#move(watcher, "blocked");
   }
 
   /** Collects events from `start` on; `scan.upTo` is the last revision completely covered. */
-  #scan(start: Revision, current: Revision, scan: { upTo: Revision; records: number }): void {
+  #scan(
+    group: WatcherGroup,
+    start: Revision,
+    current: Revision,
+    scan: { upTo: Revision; records: number },
+  ): void {
     let bytes = 0;
     let revisions = 0;
     let last = 0;
@@ -242,17 +265,16 @@ export class WatchableStore {
       }
       scan.records++;
       bytes += record.length;
-      this.#collect(main, isTombstone(bucketKey), record);
+      this.#collect(group, main, isTombstone(bucketKey), record);
       return true;
     });
   }
 
-  #collect(main: Revision, tombstone: boolean, record: Uint8Array): void {
+  #collect(group: WatcherGroup, main: Revision, tombstone: boolean, record: Uint8Array): void {
     const key = keyOf(record);
     let event: SharedEvent | undefined;
-    this.#unsynced.match(key, (watcher) => {
-      if (watcher.round !== this.#round || watcher.minRevision > main) return;
-      if (!watcher.wants(tombstone)) return;
+    group.match(key, (watcher) => {
+      if (watcher.minRevision > main || !watcher.wants(tombstone)) return;
       event ??= new SharedEvent(this.store, key, main, tombstone, record, TO_BE_LOOKED_UP, 0);
       add(watcher, event.encoded(watcher.options.prevKv));
     });
@@ -264,26 +286,46 @@ export class WatchableStore {
       watcher.pending = NO_EVENTS;
       return;
     }
-    if (watcher.pending.length > 0 && !this.#deliverPending(watcher, current)) return;
+    if (watcher.pending.length > 0 && !this.#deliverPending(watcher, current)) {
+      if (watcher.state === "unsynced") this.#move(watcher, "blocked");
+      return;
+    }
     if (watcher.state !== "unsynced") return;
     watcher.minRevision = Math.max(watcher.minRevision, upTo + 1);
     if (watcher.minRevision > current) this.#move(watcher, "synced");
   }
 
-  #move(watcher: Watcher, state: "synced" | "unsynced"): void {
+  #unblock(sink: WatchSink): void {
+    for (const watcher of this.#blocked.get(sink) ?? []) this.#move(watcher, "unsynced");
+  }
+
+  #move(watcher: Watcher, state: "synced" | "unsynced" | "blocked"): void {
     this.#leave(watcher);
     this.#enter(watcher, state);
   }
 
-  #enter(watcher: Watcher, state: "synced" | "unsynced"): void {
-    (state === "synced" ? this.#synced : this.#unsynced).add(watcher);
+  #enter(watcher: Watcher, state: "synced" | "unsynced" | "blocked"): void {
     watcher.state = state;
+    if (state !== "blocked") {
+      (state === "synced" ? this.#synced : this.#unsynced).add(watcher);
+    } else {
+      const peers = this.#blocked.get(watcher.sink);
+      if (peers === undefined) this.#blocked.set(watcher.sink, new Set([watcher]));
+      else peers.add(watcher);
+      this.#blockedWatchers++;
+    }
     this.#updateObserver();
   }
 
   #leave(watcher: Watcher): void {
     if (watcher.state === "synced") this.#synced.delete(watcher);
     else if (watcher.state === "unsynced") this.#unsynced.delete(watcher);
+    else if (watcher.state === "blocked") {
+      const peers = this.#blocked.get(watcher.sink);
+      peers?.delete(watcher);
+      if (peers?.size === 0) this.#blocked.delete(watcher.sink);
+      this.#blockedWatchers--;
+    }
     this.#updateObserver();
   }
 

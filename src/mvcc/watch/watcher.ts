@@ -50,9 +50,9 @@ export interface WatcherOptions {
 
 /**
  * "synced": has had everything up to the current revision. "unsynced": has to read from the
- * backend. "ended": cancelled or compacted.
+ * backend. "blocked": the same, but waits for its client. "ended": cancelled or compacted.
  */
-export type WatcherState = "synced" | "unsynced" | "ended";
+export type WatcherState = "synced" | "unsynced" | "blocked" | "ended";
 
 /** The empty list that all idle watchers share; never changed. */
 export const NO_EVENTS: Uint8Array[] = [];
@@ -61,15 +61,13 @@ export class Watcher implements WatchInfo {
   readonly id: WatchID;
   readonly sink: WatchSink;
   readonly options: WatcherOptions;
-  /** Least revision the watcher has not seen. A synced one may lag here: see `minRevisionNow`. */
+  /** Least revision that the watcher may not have seen; exact unless it is synced. */
   minRevision: Revision;
   state: WatcherState = "ended";
   /** The next periodic progress notification is due: there were no events since the last tick. */
   progressDue: boolean;
   /** Events collected in the current round; `NO_EVENTS` between rounds. */
   pending: Uint8Array[] = NO_EVENTS;
-  /** Number of the last synchronisation round that the watcher takes part in. */
-  round = 0;
 
   constructor(id: WatchID, sink: WatchSink, options: WatcherOptions) {
     this.id = id;
