@@ -10,7 +10,7 @@ import {
   rangeRequest,
   textOf,
 } from "../testing/harness.ts";
-import { executeRange } from "./range.ts";
+import { executeRange, RangeExecution } from "./range.ts";
 import { executeDeleteRange, executePut } from "./write.ts";
 
 type Options = Parameters<typeof rangeRequest>[2];
@@ -162,4 +162,18 @@ test("revision 0 and below mean now; above now and below compaction are errors",
   const attempt = (revision: number) => () => keys(store, "a", "z", { revision });
   assert.throws(attempt(2), (error) => isEtcdError(error, "compacted"));
   assert.throws(attempt(5), (error) => isEtcdError(error, "futureRevision"));
+});
+
+test("a range that a restored snapshot overtakes asks the client to try again", () => {
+  const { store } = openWorld();
+  for (const key of ["a", "b", "c"]) executePut(store, putRequest(key, "v"));
+  const range = new RangeExecution(store, rangeRequest("a", "z"));
+  assert.equal(range.step(1), undefined);
+  store.restore();
+  assert.throws(
+    () => range.step(1),
+    (error) => isEtcdError(error, "leaderChanged"),
+  );
+  store.compact(4);
+  assert.equal(store.runCompaction(100).state, "finished");
 });

@@ -135,8 +135,15 @@ export class RangeExecution {
     this.#unpin = store.pin(this.#revision);
   }
 
-  /** Looks at up to `maxKeys` keys; returns the result when done. */
+  /**
+   * Looks at up to `maxKeys` keys; returns the result when done. Throws "leader changed", which
+   * tells clients to try again, if a snapshot has replaced the store's content since the start.
+   */
   step(maxKeys: number): RangeResult | undefined {
+    if (this.#store.index !== this.#index) {
+      this.close();
+      throw new EtcdError("leaderChanged");
+    }
     if (this.#phase === "collect") this.#collect(maxKeys);
     else if (this.#phase === "read") this.#read(maxKeys);
     if (this.#phase !== "done") return undefined;
