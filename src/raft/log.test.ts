@@ -103,7 +103,7 @@ test(`unstable tail and storage are one log, wherever the border is (seed ${SEED
         model.length = keep;
         model.push(...added);
         log.append(added);
-      } else if (random.oneIn(2)) {
+      } else if (random.below(2) === 0) {
         // A write of everything so far; it finishes now or is overtaken by the next step.
         storage.append(log.unstable.pendingEntries());
         log.unstable.acceptInProgress();

@@ -134,6 +134,28 @@ test("a membership change that a snapshot has overtaken is skipped", () => {
   assert.deepEqual(lab.node.applyConfChange(old, 10).voters, [1n, 2n, 3n]);
 });
 
+test("a write that was overtaken twice does not make equal entries stable (ABA)", () => {
+  // Three leaders in turn put an entry at index 1: of term 1, of term 2, and of term 1 again. The
+  // disk is slow. When the first write is done the log matches it, but the disk will hold the
+  // second next, so nothing may be applied before the third is done.
+  const lab = new Lab({ asyncStorageWrites: true });
+  const writes = [[1], [2], [1, 3]].map((terms, i) => {
+    const term = i + 1;
+    const entries = entriesOf(terms);
+    const commit = term === 3 ? 2 : 0;
+    lab.node.step(message(MessageType.MsgApp, 2n, 1n, { term, entries, commit }));
+    const write = lab.node.ready().messages.find((one) => one.to === APPEND_THREAD);
+    assert.ok(write !== undefined);
+    return write;
+  });
+  const applied = writes.map((write) => {
+    lab.storage.append(write.entries);
+    for (const response of write.responses) if (response.to === 1n) lab.node.step(response);
+    return lab.node.ready().committedEntries.map(({ term, index }) => `${term}/${index}`);
+  });
+  assert.deepEqual(applied, [[], [], ["1/1", "3/2"]]);
+});
+
 test("status shows the members to a leader, as copies", () => {
   const lab = new Lab().lead();
   const { progress, config } = lab.node.status();
