@@ -232,7 +232,7 @@ const SNAPSHOT: readonly EtcdctlCase[] = [
 ];
 
 const LOCKS: readonly EtcdctlCase[] = [
-  ctl(["lock", "a-lock", "--", "sh", "-c", "echo locked: ${ETCD_LOCK_KEY%/*}; exit 3"]),
+  ctl(["lock", "a-lock", "--", "sh", "-c", "echo locked $ETCD_LOCK_KEY | cut -d/ -f1; exit 3"]),
   ctl("lock a-lock", {
     capture: ["lockKey", /(a-lock\/[0-9a-f]+)/],
     ready: /a-lock\//,

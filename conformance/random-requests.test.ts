@@ -1,0 +1,135 @@
+/**
+ * The same random requests to a reference etcd and to ours: every reply, error code and error text
+ * must be equal, and so must the hash of the data, the events of a watch over everything, and both
+ * again after a restart.
+ *
+ * `ETCD_SEED` and `ETCD_ROUNDS` repeat or lengthen a run.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { eventTexts, FROM_KEY, RpcClient } from "../src/embed/e2e/rpc-client.ts";
+import type { RpcError } from "../src/transport/index.ts";
+import { type EtcdProcess, missing, startEtcd, versionOf } from "./harness.ts";
+import { type RandomRequest, RandomRequests } from "./random-requests.ts";
+
+const SEED = Number(process.env.ETCD_SEED ?? Date.now() % 1_000_000_007);
+const ROUNDS = Number(process.env.ETCD_ROUNDS ?? 2000);
+const MARKER = "marker";
+/** Both members have the ids that follow from this address. */
+const PEER_URL = "http://127.0.0.1:2380";
+
+const FLAGS = [
+  `--initial-advertise-peer-urls=${PEER_URL}`,
+  `--initial-cluster=default=${PEER_URL}`,
+  "--max-txn-ops=6",
+];
+
+function clientOf(etcd: EtcdProcess): Promise<RpcClient> {
+  return RpcClient.connect(Number(new URL(etcd.clientUrl).port));
+}
+
+/** A reply, or how the call failed. */
+async function outcomeOf(client: RpcClient, request: RandomRequest): Promise<unknown> {
+  try {
+    return await client.call(request.path, request.fields);
+  } catch (error) {
+    const { code, message } = error as RpcError;
+    return { code, message };
+  }
+}
+
+/** Text of anything, bytes as latin1, for comparison and for people. */
+function shown(value: unknown): string {
+  return JSON.stringify(
+    value,
+    (_key, field: unknown) => {
+      if (typeof field === "bigint") return field.toString();
+      if (field instanceof Uint8Array) return Buffer.from(field).toString("latin1");
+      if (isBufferJSON(field)) return Buffer.from(field.data).toString("latin1");
+      return field;
+    },
+    1,
+  );
+}
+
+function isBufferJSON(field: unknown): field is { data: number[] } {
+  return typeof field === "object" && field !== null && "type" in field && field.type === "Buffer";
+}
+
+/** Before 3.5 all puts of a transaction were checked before its ranges, now they are in order. */
+const isOld = versionOf("reference")?.startsWith("3.4.") === true;
+const REFUSED =
+  /"code": \d+,\s+"message": "etcdserver: (?:key not found|requested lease not found|mvcc: required revision [a-z ]+)"/;
+
+/** What a member of 3.4 does not know or does differently. */
+function comparable(request: RandomRequest, outcome: unknown): string {
+  if (request.path === "/etcdserverpb.Lease/LeaseLeases") {
+    const { leases } = outcome as { leases: readonly { ID: bigint }[] };
+    return shown(leases.map(({ ID }) => ID).sort());
+  }
+  const text = shown(outcome);
+  if (request.path === "/etcdserverpb.KV/Txn" && isOld) return text.replace(REFUSED, "refused");
+  if (request.path !== "/etcdserverpb.Maintenance/HashKV") return text;
+  return text.replace(/"hashRevision": \d+/, '"hashRevision": …');
+}
+
+/** All events from a revision to the marker that was put last. */
+async function eventsFrom(client: RpcClient, startRevision: number): Promise<string[]> {
+  const watch = client.watch();
+  await watch.create("", { rangeEnd: FROM_KEY, startRevision, prevKv: true });
+  const events: string[] = [];
+  while (events.at(-1)?.startsWith(`PUT ${MARKER}=`) !== true) {
+    events.push(...eventTexts(await watch.next()));
+  }
+  watch.close();
+  return events;
+}
+
+async function dataOf(client: RpcClient): Promise<string> {
+  const range = await client.range(FROM_KEY, { rangeEnd: FROM_KEY });
+  const hash = await client.call("/etcdserverpb.Maintenance/HashKV", {});
+  return shown([range, hash.hash, hash.compactRevision]);
+}
+
+test(
+  `random requests have equal outcomes (seed ${SEED})`,
+  { skip: missing("ours", "reference"), timeout: 300_000 },
+  async () => {
+    await using reference = await startEtcd({ kind: "reference", flags: FLAGS });
+    await using ours = await startEtcd({ kind: "ours", flags: FLAGS });
+    let clients = await Promise.all([clientOf(reference), clientOf(ours)]);
+    const random = new RandomRequests(SEED);
+    let compacted = 0;
+    for (let round = 0; round < ROUNDS; round++) {
+      const request = random.next();
+      const [expected, actual] = await Promise.all(
+        clients.map((client) => outcomeOf(client, request)),
+      );
+      assert.equal(
+        comparable(request, actual),
+        comparable(request, expected),
+        `round ${round}: ${request.path} ${shown(request.fields)} of ${versionOf("reference")}`,
+      );
+      const { header } = expected as { header?: { revision: number } };
+      random.revision = header?.revision ?? random.revision;
+      if (request.path === "/etcdserverpb.KV/Compact" && header !== undefined) {
+        compacted = (request.fields as { revision: number }).revision;
+      }
+    }
+    const [data, sameData] = await Promise.all(clients.map(dataOf));
+    assert.equal(sameData, data);
+    await Promise.all(clients.map((client) => client.put(MARKER)));
+    const [events, sameEvents] = await Promise.all(
+      clients.map((client) => eventsFrom(client, compacted + 1)),
+    );
+    assert.deepEqual(sameEvents, events);
+    const [before] = await Promise.all(clients.map(dataOf));
+    for (const client of clients) client.close();
+    await Promise.all([reference.restart(), ours.restart()]);
+    clients = await Promise.all([clientOf(reference), clientOf(ours)]);
+    for (const after of await Promise.all(clients.map(dataOf))) {
+      assert.equal(after.replace(/"raftTerm": \d+/, ""), before?.replace(/"raftTerm": \d+/, ""));
+    }
+    for (const client of clients) client.close();
+  },
+);
