@@ -65,7 +65,7 @@ function handleAcknowledgement(raft: Raft, message: Message, progress: Progress)
   }
 }
 
-/** Enters or stays in replicate state after an acknowledgement, if the log reaches back far enough. */
+/** Enters or stays in replicate state after an acknowledgement, if the log reaches back enough. */
 function resumeSending(raft: Raft, progress: Progress, index: number): void {
   switch (progress.state) {
     case "StateProbe":

@@ -76,7 +76,7 @@ function objectionTo(raft: Raft, change: AnyConfChange): string | undefined {
   return "error" in result ? result.error : undefined;
 }
 
-/** Makes the configuration of a committed change the active one. A change that cannot be, throws. */
+/** Makes the configuration of a committed change the active one; throws if it cannot be. */
 export function applyConfChange(raft: Raft, change: AnyConfChange): ConfState {
   const result = compute(raft, asConfChangeV2(change));
   if ("error" in result) throw new AssertionError(result.error);

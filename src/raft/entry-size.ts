@@ -1,4 +1,4 @@
-/** How many bytes entries take: encoded, for message and apply limits; payload, for backpressure. */
+/** Bytes that entries take: encoded, for message and apply limits; payload, for backpressure. */
 import type { Entry } from "../api/gen/raft.ts";
 
 /** Encoded size of one entry: type, term and index always, data when there is any. */
@@ -20,7 +20,7 @@ export function payloadBytes(entries: readonly Entry[]): number {
   return bytes;
 }
 
-/** The longest prefix within `maxBytes`, but at least one entry. Returns the array itself if all fit. */
+/** The longest prefix within `maxBytes`, but at least one entry; the array itself if all fit. */
 export function limitEntries(entries: Entry[], maxBytes: number): Entry[] {
   if (entries.length <= 1 || maxBytes === Number.POSITIVE_INFINITY) return entries;
   let bytes = 0;

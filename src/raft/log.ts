@@ -254,9 +254,12 @@ export class RaftLog {
     return stored.concat(tail);
   }
 
-  /** Calls `visit` with pieces of low..high-1 until it returns true. Returns whether it did. */
+  /**
+   * Calls `visit` with pieces of low..high-1 until it returns true. Returns whether it did. What is
+   * compacted away is left out: a caller may compact what it has applied but not reported yet.
+   */
   some(low: Index, high: Index, visit: (entries: readonly Entry[]) => boolean): boolean {
-    for (let at = low; at < high; ) {
+    for (let at = Math.max(low, this.firstIndex()); at < high; ) {
       const entries = this.slice(at, high, this.maxApplyingBytes);
       assert(
         entries !== undefined && entries.length > 0,

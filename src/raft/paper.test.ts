@@ -363,7 +363,7 @@ test("thesis 3.10 the target of a transfer campaigns at once and unseats the lea
   assert.equal(first.state, "StateFollower");
 });
 
-test("thesis 3.10 a leader takes no proposals while handing over, and resumes after a timeout", () => {
+test("thesis 3.10 a leader takes no proposals while handing over, for one timeout at most", () => {
   const lab = new Lab().lead();
   lab.receive(message(MsgAppResp, 2n, 1n, { term: 1, index: 1 }));
   lab.node.transferLeader(3n);
@@ -407,7 +407,7 @@ test("thesis 6.4 a leader that has committed nothing in its term answers no read
   assert.equal(ofType(sent, MsgHeartbeat).length, 2, "the first commit lets the read begin");
 });
 
-test("thesis 6.4 a read is answered with the commit index after a majority confirmed the leader", () => {
+test("thesis 6.4 a read gets the commit index once a majority has confirmed the leader", () => {
   const lab = new Lab().lead();
   lab.receive(message(MsgAppResp, 3n, 1n, { term: 1, index: 1 }));
   const [beat] = ofType(lab.receive(ask("r")), MsgHeartbeat);

@@ -40,7 +40,7 @@ export class Progress {
     this.isLearner = isLearner;
   }
 
-  /** A copy for a new configuration. The inflights window moves along: the messages are still out. */
+  /** A copy for a new configuration. The inflights window moves along: its messages are out. */
   clone(): Progress {
     const copy = new Progress(this.id, this.next, this.inflights, this.isLearner);
     copy.match = this.match;

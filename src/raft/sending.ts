@@ -1,4 +1,4 @@
-/** The leader's sending side: appends, heartbeats and snapshots, as far as flow control lets them. */
+/** The leader's sending side: appends, heartbeats and snapshots, within flow control. */
 import { MessageType } from "../api/gen/raft.ts";
 import { assert } from "../base/assert.ts";
 import { EMPTY_BYTES } from "../base/bytes.ts";

@@ -87,13 +87,13 @@ export interface RaftConfig {
   maxSizePerMsgBytes: number;
   /** Entry bytes that may be applying at the same time. Default: `maxSizePerMsgBytes`. */
   maxCommittedSizePerReadyBytes?: number | undefined;
-  /** Payload bytes in a leader's uncommitted tail; more proposals are dropped. Default: no limit. */
+  /** Payload bytes in a leader's uncommitted tail; beyond, proposals drop. Default: no limit. */
   maxUncommittedSizeBytes?: number | undefined;
   /** Append messages under way to one follower. */
   maxInflightMsgs: number;
   /** Entry bytes under way to one follower. Default: no limit. At least `maxSizePerMsgBytes`. */
   maxInflightBytes?: number | undefined;
-  /** A leader without contact to a quorum steps down; a follower in touch with one refuses votes. */
+  /** A leader out of touch with a quorum steps down; a follower in touch refuses to vote. */
   checkQuorum?: boolean | undefined;
   /** Ask whether an election could be won before starting it (raft thesis 9.6). */
   preVote?: boolean | undefined;

@@ -127,8 +127,7 @@ export class ClusterMember {
   /** Makes a snapshot of the applied state and drops the log up to somewhere before it. */
   compact(): void {
     const first = this.storage.firstIndex();
-    // The node still looks for membership changes behind what was reported to it as applied.
-    const last = Math.min(this.status().applied, this.storage.lastIndex());
+    const last = Math.min(this.#applied, this.storage.lastIndex());
     if (last < first || this.#applied > this.storage.lastIndex()) return;
     if (snapshotIndex(this.#stored) >= this.#applied) return;
     const digest = digestBytes(this.#digest);
