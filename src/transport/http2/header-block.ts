@@ -22,8 +22,6 @@ import {
 const TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 
 export class HeaderBlock {
-  /** Regular fields only, in order. */
-  readonly fields: readonly HeaderField[];
   method = "";
   path = "";
   scheme = "";
@@ -36,38 +34,39 @@ export class HeaderBlock {
   /** Why the section is malformed whatever it is used for, or "". */
   problem = "";
   /** The list was larger than allowed; `fields` holds the part that fitted. */
-  readonly tooLarge: boolean;
+  tooLarge = false;
   /** What the layer above derived from this block; it owns the slot. */
   interpretation: unknown = undefined;
+  readonly #regular: HeaderField[] = [];
   #pseudoCount = 0;
+  #host = "";
 
-  constructor(all: readonly HeaderField[], tooLarge: boolean) {
-    this.tooLarge = tooLarge;
-    const regular: HeaderField[] = [];
-    let host = "";
-    for (const field of all) {
-      const kind = field.kind;
-      if (kind === FIELD_PLAIN) {
-        regular.push(field);
-      } else if (kind <= FIELD_UNKNOWN_PSEUDO) {
-        if (regular.length > 0) this.problem = `pseudo-header ${field.name} after a regular field`;
-        this.#pseudoCount += 1;
-        this.#takePseudo(field);
-      } else {
-        regular.push(field);
-        if (kind === FIELD_HOST) {
-          if (host !== "" && host !== field.value) this.problem = "two different host fields";
-          host = field.value;
-        } else {
-          this.#checkRegular(field);
-        }
+  /** Takes the next field of the section; for the decoder, before anyone else sees the block. */
+  add(field: HeaderField): void {
+    const kind = field.kind;
+    if (kind > FIELD_PLAIN && kind <= FIELD_UNKNOWN_PSEUDO) {
+      if (this.#regular.length > 0) {
+        this.problem = `pseudo-header ${field.name} after a regular field`;
       }
+      this.#pseudoCount += 1;
+      this.#takePseudo(field);
+      return;
     }
-    if (host !== "") {
-      if (this.authority === "") this.authority = host;
-      else if (this.authority !== host) this.problem = "host differs from :authority";
-    }
-    this.fields = regular;
+    this.#regular.push(field);
+    if (kind !== FIELD_PLAIN) this.#checkRegular(field);
+  }
+
+  /** The section is complete. */
+  seal(tooLarge: boolean): void {
+    this.tooLarge = tooLarge;
+    if (this.#host === "") return;
+    if (this.authority === "") this.authority = this.#host;
+    else if (this.authority !== this.#host) this.problem = "host differs from :authority";
+  }
+
+  /** Regular fields only, in order. */
+  get fields(): readonly HeaderField[] {
+    return this.#regular;
   }
 
   /** Why this cannot start a request, or "". */
@@ -137,6 +136,12 @@ export class HeaderBlock {
 
   #checkRegular(field: HeaderField): void {
     switch (field.kind) {
+      case FIELD_HOST:
+        if (this.#host !== "" && this.#host !== field.value) {
+          this.problem = "two different host fields";
+        }
+        this.#host = field.value;
+        break;
       case FIELD_INVALID:
         this.problem = "invalid header field";
         break;

@@ -93,7 +93,7 @@ export class HpackDecoder {
     this.#at = start;
     this.#end = end;
     this.#failed = false;
-    const fields: HeaderField[] = [];
+    const block = new HeaderBlock();
     let listBytes = 0;
     let sizeUpdateAllowed = true;
     while (this.#at < this.#end) {
@@ -112,10 +112,12 @@ export class HpackDecoder {
         break;
       }
       listBytes += field.size;
-      if (listBytes <= this.#maxListBytes) fields.push(field);
+      if (listBytes <= this.#maxListBytes) block.add(field);
     }
     this.#source = scratch;
-    return this.#failed ? undefined : new HeaderBlock(fields, listBytes > this.#maxListBytes);
+    if (this.#failed) return undefined;
+    block.seal(listBytes > this.#maxListBytes);
+    return block;
   }
 
   #literal(byte: number): HeaderField | undefined {

@@ -73,7 +73,8 @@ export class Http2Stream {
     this.id = id;
     this.sendWindow = sendWindow;
     this.recvWindow = recvWindow;
-    this.openedMs = openedMs;
+    // A small integer costs no allocation; RAPID_RESET_AGE_MS does not need the fraction.
+    this.openedMs = Math.floor(openedMs);
   }
 
   get hasQueue(): boolean {
