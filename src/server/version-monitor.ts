@@ -20,6 +20,9 @@ import { RaftField } from "./raft-request.ts";
 /** etcd's monitorVersionInterval minus its jitter. */
 const MONITOR_INTERVAL_MS = 5000;
 
+/** Before 3.6 the db did not name its version. */
+const FIRST_STORAGE_VERSION: SemanticVersion = mustParse("3.6.0");
+
 export interface VersionMonitorOptions {
   readonly clock: Clock;
   readonly logger: Logger;
@@ -90,8 +93,11 @@ export class VersionMonitor {
 
   #updateStorageVersion(): void {
     const { cluster, logger, storageVersion, setStorageVersion } = this.#options;
-    if (cluster.version === undefined || cluster.version === "3.0.0") return;
-    const target = formatVersion(majorMinor(mustParse(cluster.version)));
+    if (cluster.version === undefined) return;
+    const version = majorMinor(mustParse(cluster.version));
+    // Older servers refuse a db that names a version which had no storage version yet.
+    if (compareVersions(version, FIRST_STORAGE_VERSION) < 0) return;
+    const target = formatVersion(version);
     const current = storageVersion();
     if (current === target) return;
     logger.info("cluster version differs from storage version.", {
