@@ -10,6 +10,7 @@ import {
   type HealthSource,
 } from "../gateway/index.ts";
 import { memberToJSON } from "../membership/index.ts";
+import { fileDescriptorLimit } from "../platform/metrics-process.ts";
 import { METRICS_CONTENT_TYPE, type MetricsRegistry } from "../platform/metrics.ts";
 import { NO_MEMBER } from "../raft/index.ts";
 import { type EtcdServer, requestTimeoutMs } from "../server/index.ts";
@@ -49,6 +50,7 @@ export function makeHttpHandlers(deps: HttpHandlersDeps): {
     authEnabled: () => false,
     commandLine: process.argv,
     raftStatus: () => raftStatus(server),
+    fileDescriptorLimit: fileDescriptorLimit,
   });
   return { client, metrics: createMetricsHandler(shared), peer: peerHandler(server) };
 }
@@ -65,6 +67,10 @@ function healthSourceOf(server: EtcdServer): HealthSource {
     isLearner: () => server.cluster.local?.isLearner === true,
     linearizableRead: (signal) =>
       new Promise((resolve, reject) => {
+        if (signal.aborted) {
+          reject(signal.reason);
+          return;
+        }
         signal.addEventListener("abort", () => reject(signal.reason), { once: true });
         server.reads.add((error) => {
           if (error === undefined) resolve();

@@ -14,6 +14,7 @@ import {
   type ListenerOptions,
   listen,
 } from "../transport/listener.ts";
+import { fileDescriptorLimit } from "../platform/metrics-process.ts";
 import type { EtcdConfig, EtcdUrl } from "./config/index.ts";
 
 export interface ListenersDeps {
@@ -118,6 +119,7 @@ export class Listeners {
       methods: METHODS,
       maxRequestBytes: config.maxRequestBytes,
       maxConcurrentStreams: config.maxConcurrentStreams,
+      maxConnections: maxConnections(),
       keepaliveMinTimeMs: config.grpcKeepaliveMinTimeMs,
       keepaliveIntervalMs: config.grpcKeepaliveIntervalMs,
       keepaliveTimeoutMs: config.grpcKeepaliveTimeoutMs,
@@ -143,6 +145,15 @@ export class Listeners {
     assert(this.#handlers !== undefined, "a request before the member serves");
     return this.#handlers;
   }
+}
+
+/** As etcd: what the process needs for its own files stays free. */
+const RESERVED_DESCRIPTORS = 150;
+
+function maxConnections(): number | undefined {
+  const limit = fileDescriptorLimit();
+  // 0: the system does not tell.
+  return limit === 0 ? undefined : Math.max(1, limit - RESERVED_DESCRIPTORS);
 }
 
 function hrefs(urls: readonly EtcdUrl[]): string[] {

@@ -36,7 +36,7 @@ export function messageTypeName(type: MessageType): string {
 }
 
 /** `Lead:1 State:StateLeader` */
-export function formatSoftState(state: SoftState): string {
+function formatSoftState(state: SoftState): string {
   return `Lead:${state.lead} State:${state.state}`;
 }
 
@@ -54,7 +54,7 @@ export function formatConfState(state: ConfState): string {
   );
 }
 
-export function formatSnapshot(snapshot: Snapshot): string {
+function formatSnapshot(snapshot: Snapshot): string {
   const { index = 0, term = 0, confState } = snapshot.metadata ?? {};
   const members = confState === undefined ? "" : formatConfState(confState);
   return `Index:${index} Term:${term} ConfState:${members}`;
@@ -124,7 +124,7 @@ export function formatEntry(entry: Entry): string {
 }
 
 /** `v1 l2 r3 u4`: add voter, add learner, remove, update. */
-export function formatConfChanges(changes: readonly ConfChangeSingle[]): string {
+function formatConfChanges(changes: readonly ConfChangeSingle[]): string {
   return changes.map(({ type, nodeId }) => `${changeLetter(type)}${nodeId}`).join(" ");
 }
 
@@ -151,7 +151,7 @@ export function formatConfig(config: TrackerConfig): string {
 }
 
 /** IDs in decimal, as etcd 3.6 prints them here. */
-export function formatVoters(voters: Voters): string {
+function formatVoters(voters: Voters): string {
   return `(${voters.join(" ")})`;
 }
 

@@ -37,18 +37,18 @@ export class ConfChangeApplier {
   /** `isNew` is false for an entry that the backend already contains. */
   apply(entry: Entry, isNew: boolean): AppliedConfChange {
     if (entry.type === EntryType.EntryConfChangeV2) {
-      const confState = this.#node.applyConfChange(ConfChangeV2.decode(entry.data));
+      const confState = this.#node.applyConfChange(ConfChangeV2.decode(entry.data), entry.index);
       return { confState, removedSelf: false };
     }
     const change = ConfChange.decode(entry.data);
     if (isNew && !this.#isValid(change)) {
       // Raft must hear of the entry all the same; without a node it changes nothing.
       return {
-        confState: this.#node.applyConfChange({ ...change, nodeId: NO_MEMBER }),
+        confState: this.#node.applyConfChange({ ...change, nodeId: NO_MEMBER }, entry.index),
         removedSelf: false,
       };
     }
-    const confState = this.#node.applyConfChange(change);
+    const confState = this.#node.applyConfChange(change, entry.index);
     return { confState, removedSelf: this.#applyToCluster(change, isNew) };
   }
 

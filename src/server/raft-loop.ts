@@ -12,6 +12,7 @@
  * - After a failed sync nothing is acknowledged any more: `onFatal` stops the member.
  */
 import type { Entry, Message } from "../api/gen/raft.ts";
+import { assert } from "../base/assert.ts";
 import type { Index, MemberID } from "../base/ids.ts";
 import type { Clock, Logger } from "../env/index.ts";
 import {
@@ -149,6 +150,8 @@ export class RaftLoop {
   }
 
   #append(ready: Ready, message: Message): void {
+    // Only peers send snapshots, and a member that is alone has none.
+    assert(ready.snapshot === undefined, "a snapshot from a peer");
     if (ready.hardState !== undefined) this.#storage.setHardState(ready.hardState);
     if (ready.entries.length > 0) this.#storage.append(ready.entries);
     const task = { sequence: this.#sequence++, ready, responses: message.responses };

@@ -17,7 +17,7 @@ export type V2Translation =
   | { readonly kind: "nothing" };
 
 /** A v2 write of user data, which this server does not hold. */
-export class V2DataError extends Error {
+class V2DataError extends Error {
   constructor(method: string, path: string) {
     super(
       `detected disallowed v2 WAL entry (${method} ${path}): ` +

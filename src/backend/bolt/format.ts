@@ -152,6 +152,6 @@ export function decodeMetaPage(page: Buffer): Meta | string {
   };
 }
 
-export function isPageSize(bytes: number): boolean {
+function isPageSize(bytes: number): boolean {
   return bytes >= MIN_PAGE_BYTES && bytes <= MAX_PAGE_BYTES && (bytes & (bytes - 1)) === 0;
 }

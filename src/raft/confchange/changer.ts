@@ -185,7 +185,7 @@ class Draft {
 }
 
 /** What holds for every configuration; a violation is a bug here, not a user's mistake. */
-export function assertConfigInvariants(
+function assertConfigInvariants(
   config: TrackerConfig,
   progress: ReadonlyMap<MemberID, Progress>,
 ): void {

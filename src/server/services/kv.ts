@@ -16,6 +16,7 @@ import {
   TxnRequest,
 } from "../../api/gen/rpc.ts";
 import type { MessageType } from "../../api/message-type.ts";
+import { longestTxnList } from "../../api/txn-scan.ts";
 import { copyBytes } from "../../base/bytes.ts";
 import type { UnaryCall } from "../../env/index.ts";
 import {
@@ -35,6 +36,7 @@ import {
   sizeRangeResponse,
 } from "../../mvcc/index.ts";
 import type { ServerContext } from "../context.ts";
+import type { BuiltRequest } from "../proposals.ts";
 import { putCost, txnCost } from "../quota.ts";
 import { RaftField } from "../raft-request.ts";
 import { failWith, finish } from "./reply.ts";
@@ -82,16 +84,18 @@ export class KeyValueService {
   }
 
   txn(call: UnaryCall): void {
-    const borrowed = TxnRequest.decode(call.body);
     const { maxTxnOps } = this.#server.options;
-    checkTxn(borrowed, { maxTxnOps });
-    if (isTxnReadonly(borrowed)) {
-      this.#readOnlyTxn(call, isTxnSerializable(borrowed));
+    // Counted before anything is decoded: millions of empty operations fit into one request.
+    if (longestTxnList(call.body) > maxTxnOps) throw new EtcdError("tooManyOps");
+    const built = this.#server.proposals.build(RaftField.txn, call.body);
+    const request = TxnRequest.decode(built.data, built.start, built.end);
+    checkTxn(request, { maxTxnOps });
+    if (isTxnReadonly(request)) {
+      this.#readOnlyTxn(call, request);
       return;
     }
-    this.#propose(call, RaftField.txn, TxnRequest, (request) => {
-      this.#checkQuota(txnCost(request));
-    });
+    this.#checkQuota(txnCost(request));
+    this.#submit(call, built, request);
   }
 
   /** With `physical`, the answer waits until the old revisions are gone for good. */
@@ -157,8 +161,7 @@ export class KeyValueService {
     else call.replyParts([...encodeRangeChunks(header, result, RESPONSE_CHUNK_BYTES)]);
   }
 
-  #readOnlyTxn(call: UnaryCall, serializable: boolean): void {
-    const request = TxnRequest.decode(copyBytes(call.body));
+  #readOnlyTxn(call: UnaryCall, request: TxnRequest): void {
     const execute = () => {
       try {
         const result = executeTxn(this.#server.store, request);
@@ -168,7 +171,7 @@ export class KeyValueService {
         failWith(call, error);
       }
     };
-    if (serializable) {
+    if (isTxnSerializable(request)) {
       execute();
       return;
     }
@@ -188,6 +191,11 @@ export class KeyValueService {
     const built = proposals.build(field, call.body);
     const request = codec.decode(built.data, built.start, built.end);
     check(request);
+    this.#submit(call, built, request);
+  }
+
+  #submit(call: UnaryCall, built: BuiltRequest, request: unknown): void {
+    const { proposals } = this.#server;
     this.#refuseIfNeeded();
     if (built.data.length > this.#server.options.maxRequestBytes) {
       throw new EtcdError("requestTooLarge");
