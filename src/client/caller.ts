@@ -1,0 +1,365 @@
+/**
+ * Carries out calls: chooses a connection, adds the token, bounds the time, and decides what may
+ * be sent again.
+ *
+ * The rule of repetition: a call that was certainly not processed is sent again; a read (or what
+ * can be done twice without harm) is also sent again when its fate is unknown; a write whose fate
+ * is unknown never is: it fails with `outcomeUnknown`. Sending it again could carry it out twice,
+ * the second time over somebody else's change.
+ */
+import { StatusCode } from "../api/errors.ts";
+import { AuthenticateRequest } from "../api/gen/rpc.ts";
+import type { MessageType } from "../api/message-type.ts";
+import { DecodeError } from "../base/wire.ts";
+import type { Clock } from "../env/clock.ts";
+import type { CallHandler, ClientCall } from "../transport/client/client-call.ts";
+import type { ClientStream } from "../transport/client/connection.ts";
+import { RpcError } from "../transport/client/rpc-error.ts";
+import type { Backoff } from "./backoff.ts";
+import type { Balancer } from "./balancer.ts";
+import { type Endpoint, type Link, metadataOf } from "./endpoint.ts";
+import {
+  abortedError,
+  closedError,
+  deadlineError,
+  EtcdClientError,
+  fromRpcError,
+  isErrorKind,
+  kindOfStatus,
+  mayHaveHappened,
+} from "./errors.ts";
+import { METHODS, type RepeatRule, type RpcMethod } from "./methods.ts";
+import type { CallOptions, Credentials } from "./options.ts";
+import { asksForNewToken, TokenSource } from "./token-source.ts";
+import { type Limits, pause, within } from "./waiting.ts";
+
+export interface CallerDeps {
+  readonly balancer: Balancer;
+  readonly clock: Clock;
+  readonly backoff: Backoff;
+  readonly maxAttempts: number;
+  readonly requestTimeoutMs: number | undefined;
+  readonly credentials: Credentials | undefined;
+}
+
+/** What one call remembers over its attempts. */
+interface Progress {
+  readonly repeat: RepeatRule;
+  readonly limits: Limits;
+  readonly options: CallOptions;
+  attempts: number;
+  /** A new token was asked for because of this call. */
+  renewed: boolean;
+  /** The endpoint of the last failure. */
+  avoid: Endpoint | undefined;
+}
+
+export class Caller {
+  readonly clock: Clock;
+  readonly backoff: Backoff;
+  readonly balancer: Balancer;
+  readonly #deps: CallerDeps;
+  readonly #tokens: TokenSource | undefined;
+
+  constructor(deps: CallerDeps) {
+    this.#deps = deps;
+    this.clock = deps.clock;
+    this.backoff = deps.backoff;
+    this.balancer = deps.balancer;
+    const { credentials } = deps;
+    this.#tokens =
+      credentials === undefined ? undefined : new TokenSource(() => this.authenticate(credentials));
+  }
+
+  /** One call. Rejects with `EtcdClientError`. `repeat` replaces the method's rule. */
+  unary<Q, R>(
+    method: RpcMethod<Q, R>,
+    request: Q,
+    options: CallOptions = {},
+    repeat: RepeatRule = method.repeat,
+  ): Promise<R> {
+    return this.#unary(method, request, options, repeat, this.#tokens);
+  }
+
+  /** A token for these credentials. */
+  async authenticate(credentials: Credentials, options: CallOptions = {}): Promise<string> {
+    const request = AuthenticateRequest.create({
+      name: credentials.username,
+      password: credentials.password,
+    });
+    const { authenticate } = METHODS;
+    const answer = await this.#unary(authenticate, request, options, "read", undefined);
+    return answer.token;
+  }
+
+  /** The end of a call's time on the clock's scale. */
+  limitsOf(options: CallOptions): Limits {
+    const timeoutMs = options.timeoutMs ?? this.#deps.requestTimeoutMs;
+    return {
+      deadlineMs:
+        timeoutMs === undefined ? Number.POSITIVE_INFINITY : this.clock.nowMs() + timeoutMs,
+      signal: options.signal,
+    };
+  }
+
+  async #unary<Q, R>(
+    method: RpcMethod<Q, R>,
+    request: Q,
+    options: CallOptions,
+    repeat: RepeatRule,
+    tokens: TokenSource | undefined,
+  ): Promise<R> {
+    const limits = this.limitsOf(options);
+    const progress: Progress = {
+      repeat,
+      limits,
+      options,
+      attempts: 0,
+      renewed: false,
+      avoid: undefined,
+    };
+    if (limits.signal?.aborted === true) throw abortedError(limits.signal.reason);
+    for (;;) {
+      const picked = this.balancer.pick(limits, options.endpoint, progress.avoid);
+      const link = picked instanceof Promise ? await picked : picked;
+      let token = tokens?.current;
+      if (tokens !== undefined && token === undefined) {
+        token = await within(tokens.fetch(), limits, this.clock);
+      }
+      progress.attempts++;
+      try {
+        const answer = await this.#attempt(link, method, request, options, token, limits);
+        link.endpoint.markGood();
+        return answer;
+      } catch (error) {
+        await this.#afterFailure(error, link, progress, tokens, token);
+      }
+    }
+  }
+
+  #attempt<Q, R>(
+    link: Link,
+    method: RpcMethod<Q, R>,
+    request: Q,
+    options: CallOptions,
+    token: string | undefined,
+    limits: Limits,
+  ): Promise<R> {
+    return new Promise((resolve, reject) => {
+      const { signal } = limits;
+      const head = link.method(method.path, token || undefined, options.requireLeader === true);
+      const body = method.request.encode(request);
+      const handler = new UnaryHandler(method.response, resolve, reject, signal);
+      const call = link.connection.call(head, body, handler, limits.deadlineMs);
+      if (signal !== undefined) handler.cancelOnAbort(call);
+    });
+  }
+
+  /** Returns when the call shall be sent again; throws what the caller gets otherwise. */
+  async #afterFailure(
+    error: unknown,
+    link: Link,
+    progress: Progress,
+    tokens: TokenSource | undefined,
+    token: string | undefined,
+  ): Promise<void> {
+    const { limits, options, repeat } = progress;
+    if (!(error instanceof RpcError)) throw error;
+    const isWrite = repeat === "write";
+    const unknown = isWrite && mayHaveHappened(error);
+    if (limits.signal?.aborted === true) throw abortedError(limits.signal.reason, unknown);
+    if (this.balancer.closed) throw closedError(unknown);
+    const kind = kindOfStatus(error.code, error.message);
+    if (tokens !== undefined && token !== undefined && asksForNewToken(kind) && !progress.renewed) {
+      progress.renewed = true;
+      tokens.invalidate(token);
+      return;
+    }
+    const { endpoint } = link;
+    if (error.code === StatusCode.UNAVAILABLE) endpoint.markBad(error);
+    else if (error.code !== StatusCode.DEADLINE_EXCEEDED) endpoint.markGood();
+    const elsewhere = kind === "notSupportedForLearner" && this.balancer.urls.length > 1;
+    const again =
+      elsewhere || (error.code === StatusCode.UNAVAILABLE && (error.unprocessed || !isWrite));
+    if (!again || progress.attempts >= this.#deps.maxAttempts) {
+      throw fromRpcError(error, isWrite, endpoint.url, progress.attempts);
+    }
+    progress.avoid = options.endpoint === undefined ? endpoint : undefined;
+    if (!error.unprocessed && progress.attempts > 1) {
+      await this.#pauseBefore(progress, error);
+    }
+  }
+
+  async #pauseBefore(progress: Progress, cause: Error): Promise<void> {
+    const delayMs = this.backoff.delayMs(progress.attempts - 1);
+    const { deadlineMs, signal } = progress.limits;
+    if (this.clock.nowMs() + delayMs >= deadlineMs) throw deadlineError(cause);
+    const closing = new AbortController();
+    const forget = this.balancer.onClose(() => closing.abort());
+    try {
+      const both =
+        signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]);
+      await pause(delayMs, this.clock, both);
+    } catch (error) {
+      throw closing.signal.aborted ? closedError() : error;
+    } finally {
+      forget();
+    }
+  }
+
+  /**
+   * Opens one stream and hands its messages to `sink`. Rejects when it cannot be opened. The
+   * deadline of `limits` bounds the opening only.
+   */
+  async openStream<Q, R>(
+    method: RpcMethod<Q, R>,
+    sink: StreamSink<R>,
+    limits: Limits,
+    options: CallOptions,
+    avoid: Endpoint | undefined,
+  ): Promise<OpenStream<Q>> {
+    const tokens = this.#tokens;
+    const picked = this.balancer.pick(limits, options.endpoint, avoid);
+    const link = picked instanceof Promise ? await picked : picked;
+    let token = tokens?.current;
+    if (tokens !== undefined && token === undefined) {
+      token = await within(tokens.fetch(), limits, this.clock);
+    }
+    if (limits.signal?.aborted === true) throw abortedError(limits.signal.reason);
+    const handler: CallHandler = {
+      onMessage: (body) => {
+        link.endpoint.markGood();
+        deliver(method.response, body, sink, () => stream.cancel());
+      },
+      onEnd: (error) => {
+        if (this.balancer.closed) sink.onEnd(closedError());
+        else if (error === undefined) sink.onEnd(undefined);
+        else sink.onEnd(this.#streamError(error, link, token));
+      },
+    };
+    const metadata = metadataOf(token || undefined, options.requireLeader === true);
+    const stream = link.connection.stream(method.path, handler, { metadata });
+    return {
+      endpoint: link.endpoint,
+      send: (request) => stream.send(method.request.encode(request)),
+      stream,
+    };
+  }
+
+  #streamError(error: RpcError, link: Link, token: string | undefined): EtcdClientError {
+    if (error.code === StatusCode.UNAVAILABLE) link.endpoint.markBad(error);
+    const failure = fromRpcError(error, false, link.endpoint.url, 1);
+    if (token !== undefined && asksForNewToken(failure.kind)) this.#tokens?.invalidate(token);
+    return failure;
+  }
+
+  /** A stream's server said that the token is no good, in a message. */
+  invalidateToken(): void {
+    const token = this.#tokens?.current;
+    if (token !== undefined) this.#tokens?.invalidate(token);
+  }
+
+  get hasCredentials(): boolean {
+    return this.#tokens !== undefined;
+  }
+}
+
+export interface StreamSink<R> {
+  onMessage(message: R, bytes: number): void;
+  /** The last; undefined: the server ended it with OK. */
+  onEnd(error: EtcdClientError | undefined): void;
+}
+
+export interface OpenStream<Q> {
+  readonly endpoint: Endpoint;
+  readonly stream: ClientStream;
+  send(request: Q): void;
+}
+
+/** Answers borrow the connection's buffer only until `onMessage` returns: they are copied once. */
+function decodeCopy<R>(codec: MessageType<R>, body: Uint8Array): R {
+  return codec.decode(Uint8Array.prototype.slice.call(body));
+}
+
+function deliver<R>(
+  codec: MessageType<R>,
+  body: Uint8Array,
+  sink: StreamSink<R>,
+  cancel: () => void,
+): void {
+  let message: R;
+  try {
+    message = decodeCopy(codec, body);
+  } catch (error) {
+    cancel();
+    sink.onEnd(malformed(error));
+    return;
+  }
+  sink.onMessage(message, body.length);
+}
+
+function malformed(error: unknown): EtcdClientError {
+  if (!(error instanceof DecodeError)) throw error;
+  return new EtcdClientError(`the server's answer is malformed: ${error.message}`, {
+    code: StatusCode.INTERNAL,
+    kind: "internal",
+    cause: error,
+  });
+}
+
+class UnaryHandler<R> implements CallHandler {
+  readonly #codec: MessageType<R>;
+  readonly #resolve: (answer: R) => void;
+  readonly #reject: (error: unknown) => void;
+  readonly #signal: AbortSignal | undefined;
+  #answer: R | undefined;
+  #malformed: EtcdClientError | undefined;
+  #onAbort: (() => void) | undefined;
+  #ended = false;
+
+  constructor(
+    codec: MessageType<R>,
+    resolve: (answer: R) => void,
+    reject: (error: unknown) => void,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#codec = codec;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#signal = signal;
+  }
+
+  cancelOnAbort(call: ClientCall): void {
+    if (this.#ended) return;
+    this.#onAbort = () => call.cancel();
+    this.#signal?.addEventListener("abort", this.#onAbort);
+  }
+
+  onMessage(body: Uint8Array): void {
+    try {
+      this.#answer = decodeCopy(this.#codec, body);
+    } catch (error) {
+      this.#malformed = malformed(error);
+    }
+  }
+
+  onEnd(error: RpcError | undefined): void {
+    this.#ended = true;
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener("abort", this.#onAbort);
+    if (error !== undefined) this.#reject(error);
+    else if (this.#malformed !== undefined) this.#reject(this.#malformed);
+    else this.#resolve(this.#answer as R);
+  }
+}
+
+/** True for failures of a stream that another attempt may cure. */
+export function isPassing(error: EtcdClientError): boolean {
+  switch (error.code) {
+    case StatusCode.UNAVAILABLE:
+    case StatusCode.INTERNAL:
+    case StatusCode.CANCELLED:
+      return error.kind !== "aborted" && error.kind !== "clientClosed";
+    default:
+      return asksForNewToken(error.kind) || isErrorKind(error, "notSupportedForLearner");
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * Care of single members and of the whole cluster. Answers are etcd's messages, with etcd's field
+ * names. What concerns one member asks the one that `endpoint` names, or any.
+ */
+import {
+  AlarmRequest,
+  AlarmRequest_AlarmAction,
+  type AlarmResponse,
+  AlarmType,
+  DefragmentRequest,
+  type DefragmentResponse,
+  DowngradeRequest,
+  DowngradeRequest_DowngradeAction,
+  type DowngradeResponse,
+  HashKVRequest,
+  type HashKVResponse,
+  HashRequest,
+  type HashResponse,
+  MoveLeaderRequest,
+  type MoveLeaderResponse,
+  StatusRequest,
+  type StatusResponse,
+} from "../api/gen/rpc.ts";
+import type { MemberID, Revision } from "../base/ids.ts";
+import type { Caller } from "./caller.ts";
+import { METHODS } from "./methods.ts";
+import type { CallOptions } from "./options.ts";
+import { Snapshot } from "./snapshot.ts";
+
+const ALARMS = {
+  none: AlarmType.NONE,
+  noSpace: AlarmType.NOSPACE,
+  corrupt: AlarmType.CORRUPT,
+} as const;
+
+export type AlarmName = keyof typeof ALARMS;
+
+const DOWNGRADE_ACTIONS = {
+  validate: DowngradeRequest_DowngradeAction.VALIDATE,
+  enable: DowngradeRequest_DowngradeAction.ENABLE,
+  cancel: DowngradeRequest_DowngradeAction.CANCEL,
+} as const;
+
+export class Maintenance {
+  readonly #caller: Caller;
+
+  constructor(caller: Caller) {
+    this.#caller = caller;
+  }
+
+  /** Works without a quorum. */
+  status(options: CallOptions = {}): Promise<StatusResponse> {
+    return this.#caller.unary(METHODS.status, StatusRequest.create(), options);
+  }
+
+  /** The alarms that are raised. */
+  alarmList(options: CallOptions = {}): Promise<AlarmResponse> {
+    const request = AlarmRequest.create({ action: AlarmRequest_AlarmAction.GET });
+    return this.#caller.unary(METHODS.alarm, request, options, "read");
+  }
+
+  alarmActivate(
+    memberID: MemberID,
+    alarm: AlarmName,
+    options: CallOptions = {},
+  ): Promise<AlarmResponse> {
+    const request = AlarmRequest.create({
+      action: AlarmRequest_AlarmAction.ACTIVATE,
+      memberID,
+      alarm: ALARMS[alarm],
+    });
+    return this.#caller.unary(METHODS.alarm, request, options, "repeatable");
+  }
+
+  /** Clears an alarm. Member 0n and alarm "none" together stand for all of them. */
+  alarmDisarm(
+    memberID: MemberID,
+    alarm: AlarmName,
+    options: CallOptions = {},
+  ): Promise<AlarmResponse> {
+    const request = AlarmRequest.create({
+      action: AlarmRequest_AlarmAction.DEACTIVATE,
+      memberID,
+      alarm: ALARMS[alarm],
+    });
+    return this.#caller.unary(METHODS.alarm, request, options, "repeatable");
+  }
+
+  /** Gives free space of a member's database file back. */
+  defragment(options: CallOptions = {}): Promise<DefragmentResponse> {
+    return this.#caller.unary(METHODS.defragment, DefragmentRequest.create(), options);
+  }
+
+  /** Hash of a member's whole database. */
+  hash(options: CallOptions = {}): Promise<HashResponse> {
+    return this.#caller.unary(METHODS.hash, HashRequest.create(), options);
+  }
+
+  /** Hash of a member's keys up to `revision`; 0 is the newest. */
+  hashKV(revision: Revision = 0, options: CallOptions = {}): Promise<HashKVResponse> {
+    return this.#caller.unary(METHODS.hashKV, HashKVRequest.create({ revision }), options);
+  }
+
+  /**
+   * A member's database as one stream of bytes, checked against its SHA-256. What it yields, in
+   * order, is a snapshot file as `etcdutl snapshot restore` reads it.
+   */
+  snapshot(options: CallOptions = {}): Snapshot {
+    return new Snapshot(this.#caller, options);
+  }
+
+  /** Asks the leader, which must be the one that answers, to make `targetID` the leader. */
+  moveLeader(targetID: MemberID, options: CallOptions = {}): Promise<MoveLeaderResponse> {
+    return this.#caller.unary(METHODS.moveLeader, MoveLeaderRequest.create({ targetID }), options);
+  }
+
+  downgrade(
+    action: keyof typeof DOWNGRADE_ACTIONS,
+    version: string,
+    options: CallOptions = {},
+  ): Promise<DowngradeResponse> {
+    const request = DowngradeRequest.create({ action: DOWNGRADE_ACTIONS[action], version });
+    return this.#caller.unary(METHODS.downgrade, request, options);
+  }
+}

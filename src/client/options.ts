@@ -1,0 +1,75 @@
+/**
+ * What a user of the client gives: options of the client and options of one call. Nothing here is
+ * evaluated; defaults are applied where they are used and are named in the comments.
+ */
+import type { Clock } from "../env/clock.ts";
+
+/** Keys and values may be given as text (UTF-8) or as bytes. */
+export type Bytes = string | Uint8Array;
+
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** As in `node:tls`: PEM text or bytes. */
+export type Pem = string | Uint8Array;
+
+export interface TlsOptions {
+  /** Certificate authorities to trust; default: the system's. */
+  readonly ca?: Pem | readonly Pem[] | undefined;
+  /** Client certificate and its key, for servers with `--client-cert-auth`. */
+  readonly cert?: Pem | undefined;
+  readonly key?: Pem | undefined;
+  readonly passphrase?: string | undefined;
+  /** Name to verify and to send as SNI; default: the host of the endpoint. */
+  readonly serverName?: string | undefined;
+  /** Accepts any certificate. For tests only. Default false. */
+  readonly insecureSkipVerify?: boolean | undefined;
+}
+
+export interface EtcdClientOptions {
+  /**
+   * "http://host:port", "https://host:port", "host:port", "unix:///path" or "unixs:///path", one
+   * or several of one cluster. Default "http://127.0.0.1:2379".
+   */
+  readonly endpoints?: string | readonly string[] | undefined;
+  readonly credentials?: Credentials | undefined;
+  /** Also makes endpoints without a scheme secure. */
+  readonly tls?: TlsOptions | undefined;
+  /**
+   * Longest time to establish one connection, and longest time that a call without a deadline
+   * waits until any endpoint can be reached. Default 5000.
+   */
+  readonly dialTimeoutMs?: number | undefined;
+  /** Deadline of calls that give none. Default: none. Streams and iterators have none. */
+  readonly requestTimeoutMs?: number | undefined;
+  /** Pings a connection that has open calls and is silent for so long. Default 30 000. */
+  readonly keepaliveIntervalMs?: number | undefined;
+  /** A ping unanswered for so long ends the connection. Default 10 000. */
+  readonly keepaliveTimeoutMs?: number | undefined;
+  /** Attempts of a call that is safe to repeat, the first included. Default 5. */
+  readonly maxAttempts?: number | undefined;
+  /** Pause before the first repetition and before the second dial; doubles. Default 50. */
+  readonly backoffMs?: number | undefined;
+  /** Upper bound of the doubling. Default 2000. */
+  readonly maxBackoffMs?: number | undefined;
+  /** Largest answer. Default 2^31-1, as in etcd's own client. */
+  readonly maxMessageBytes?: number | undefined;
+  /** Time as an argument, for tests. Default: the process's monotonic clock. */
+  readonly clock?: Clock | undefined;
+  /** Numbers in [0, 1) for jitter, for tests. Default `Math.random`. */
+  readonly random?: (() => number) | undefined;
+}
+
+/** The last argument of every call; most calls add options of their own to it. */
+export interface CallOptions {
+  /** Ends the call; it then rejects with kind "aborted" and the signal's reason as `cause`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Time for the whole call, with all its attempts. Default: the client's `requestTimeoutMs`. */
+  readonly timeoutMs?: number | undefined;
+  /** Asks this endpoint only, be it one of the client's or not. */
+  readonly endpoint?: string | undefined;
+  /** Fails with kind "noLeader" at a member that has lost its leader. Default false. */
+  readonly requireLeader?: boolean | undefined;
+}
