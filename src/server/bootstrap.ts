@@ -7,14 +7,7 @@
  * and one conf change per initial member, committed in term 1, as etcd does.
  */
 import { Metadata } from "../api/gen/etcdserver.ts";
-import {
-  ConfChange,
-  ConfChangeType,
-  Entry,
-  EntryType,
-  HardState,
-  type Snapshot,
-} from "../api/gen/raft.ts";
+import type { HardState, Snapshot } from "../api/gen/raft.ts";
 import { compareVersions, parseVersion, SERVER_VERSION } from "../api/version.ts";
 import { openBackend } from "../backend/index.ts";
 import {
@@ -30,25 +23,15 @@ import {
   MEMBERS_REMOVED_BUCKET,
   META_BUCKET,
 } from "../backend/types.ts";
-import { assert } from "../base/assert.ts";
 import { bytesFromUtf8, utf8FromBytes } from "../base/bytes.ts";
 import { type ClusterID, formatID, type Index, type MemberID } from "../base/ids.ts";
-import type { Disk } from "../env/index.ts";
-import { DiskError } from "../env/index.ts";
-import {
-  Cluster,
-  compareIDs,
-  computeClusterID,
-  computeMemberID,
-  decodeV2Document,
-  type Member,
-  memberToJSON,
-  refuseBootstrap,
-} from "../membership/index.ts";
+import { Cluster, computeClusterID, decodeV2Document } from "../membership/index.ts";
 import { MemoryStorage } from "../raft/index.ts";
 import { SnapshotFiles } from "../snap/index.ts";
 import { validSnapshotEntries, Wal, walExists } from "../wal/index.ts";
 import { readConsistentIndex } from "./consistent-index.ts";
+import { BootstrapError, memberDirectories, touchDirectory } from "./data-directory.ts";
+import { initialMembers, writeInitialMembers } from "./initial-members.ts";
 import type { ServerDeps, ServerOptions } from "./options.ts";
 
 /** Present in every db of etcd from its first start. */
@@ -65,14 +48,6 @@ const ETCD_BUCKETS = [
   AUTH_ROLES_BUCKET,
 ];
 
-/** A start that was refused: the message says what is wrong, and nothing was changed. */
-export class BootstrapError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "BootstrapError";
-  }
-}
-
 export interface Bootstrapped {
   readonly memberID: MemberID;
   readonly clusterID: ClusterID;
@@ -85,20 +60,6 @@ export interface Bootstrapped {
   readonly snapshotFiles: SnapshotFiles;
   readonly backend: Backend;
   readonly cluster: Cluster;
-}
-
-export function memberDirectories(
-  disk: Disk,
-  options: ServerOptions,
-): { readonly member: string; readonly wal: string; readonly snap: string; readonly db: string } {
-  const member = disk.join(options.dataDirectory, "member");
-  const snap = disk.join(member, "snap");
-  return {
-    member,
-    wal: options.walDirectory === "" ? disk.join(member, "wal") : options.walDirectory,
-    snap,
-    db: disk.join(snap, "db"),
-  };
 }
 
 /** Throws `BootstrapError`, `DiskError`, or the errors of WAL and backend about damaged files. */
@@ -209,18 +170,10 @@ async function recoverMember(
   );
   const content = wal.readAll();
   const identity = Metadata.decode(content.metadata);
-  let { hardState, entries } = content;
-  if (snapshot === undefined && entries.length === 0) {
-    // The first start ended after the WAL was made and before the members were written.
-    const { members, local } = initialMembers(options);
-    if (local.id !== identity.NodeID) {
-      throw new BootstrapError(
-        `the WAL in ${walDirectory} belongs to member ${formatID(identity.NodeID)}, ` +
-          `but this configuration is member ${formatID(local.id)}`,
-      );
-    }
-    ({ hardState, entries } = await writeInitialMembers(wal, members));
-  }
+  const wasInterrupted = snapshot === undefined && content.entries.length === 0;
+  const { hardState, entries } = wasInterrupted
+    ? await finishCreation(options, wal, identity)
+    : content;
   const storage = new MemoryStorage();
   if (snapshot !== undefined) storage.applySnapshot(snapshot);
   storage.setHardState(hardState);
@@ -254,54 +207,16 @@ async function recoverMember(
   };
 }
 
-/** What raft finds when it starts: every initial member added, in term 1. */
-async function writeInitialMembers(wal: Wal, members: readonly Member[]) {
-  const entries = members.map((member, i) => bootstrapEntry(member, i + 1));
-  const hardState = HardState.create({ term: 1, vote: 0n, commit: entries.length });
-  await wal.save(hardState, entries);
-  return { hardState, entries };
-}
-
-/** Sorted by id. Throws `BootstrapError` in etcd's words. */
-function initialMembers(options: ServerOptions): {
-  readonly members: readonly Member[];
-  readonly local: Member;
-} {
-  const { name, initialCluster, peerURLs, initialClusterToken } = options;
-  const choice = { name, initialCluster, advertisePeerURLs: peerURLs, usesDiscovery: false };
-  const refusal = refuseBootstrap(choice);
-  if (refusal !== undefined) throw new BootstrapError(refusal);
-  const members: Member[] = [];
-  for (const [memberName, urls] of initialCluster) {
-    const id = computeMemberID(urls, initialClusterToken);
-    members.push({
-      id,
-      name: memberName,
-      peerURLs: [...urls].sort(),
-      isLearner: false,
-      clientURLs: [],
-    });
+/** The first start ended after the WAL was made and before the members were written. */
+async function finishCreation(options: ServerOptions, wal: Wal, identity: Metadata) {
+  const { members, local } = initialMembers(options);
+  if (local.id !== identity.NodeID) {
+    throw new BootstrapError(
+      `the WAL in ${wal.directory} belongs to member ${formatID(identity.NodeID)}, ` +
+        `but this configuration is member ${formatID(local.id)}`,
+    );
   }
-  members.sort((a, b) => compareIDs(a.id, b.id));
-  const local = members.find((member) => member.name === name);
-  assert(local !== undefined, "the initial cluster names this member");
-  return { members, local };
-}
-
-/** The conf change that makes an initial member; its context is the member as JSON. */
-function bootstrapEntry(member: Member, index: Index): Entry {
-  const change = ConfChange.create({
-    id: 0n,
-    type: ConfChangeType.ConfChangeAddNode,
-    nodeId: member.id,
-    context: bytesFromUtf8(memberToJSON(member)),
-  });
-  return Entry.create({
-    type: EntryType.EntryConfChange,
-    term: 1,
-    index,
-    data: ConfChange.encode(change),
-  });
+  return writeInitialMembers(wal, members);
 }
 
 /** Members that were written before the backend held the membership (etcd before 3.4). */
@@ -334,44 +249,4 @@ function refuseEnabledAuth(backend: Backend): void {
         "disable authentication with the etcd that wrote it, or keep using that one",
     );
   }
-}
-
-const PRIVATE_DIRECTORY_MODE = 0o700;
-
-/** Makes the directory when it is missing, and proves that files can be written into it. */
-function touchDirectory(deps: ServerDeps, path: string, what: string): void {
-  const { disk, logger } = deps;
-  try {
-    const found = disk.stat(path);
-    if (found === undefined) makeDurableDirectory(disk, path);
-    else if (!found.isDirectory) {
-      throw new BootstrapError(`cannot access ${what}: ${path} is not a directory`);
-    } else if ((found.mode & 0o077) !== 0) {
-      logger.warn("check file permission", {
-        error: `directory "${path}" exist, but the permission is "${modeText(found.mode)}". The recommended permission is "-rwx------" to prevent possible unprivileged access to the data`,
-      });
-    }
-    const probe = disk.join(path, ".touch");
-    disk.open(probe, { create: true, truncate: true }).close();
-    disk.remove(probe);
-  } catch (error) {
-    if (!(error instanceof DiskError)) throw error;
-    throw new BootstrapError(`cannot access ${what}: ${error.message}`);
-  }
-}
-
-/** Also makes missing parents, and makes all their names survive a loss of power. */
-function makeDurableDirectory(disk: Disk, path: string): void {
-  const parent = disk.join(path, "..");
-  if (disk.stat(parent) === undefined) makeDurableDirectory(disk, parent);
-  disk.makeDirectories(path, PRIVATE_DIRECTORY_MODE);
-  disk.syncDirectory(parent);
-}
-
-/** As Go prints a directory's mode: "drwxr-xr-x". */
-function modeText(mode: number): string {
-  const letters = "rwxrwxrwx";
-  let text = "d";
-  for (let i = 0; i < 9; i++) text += (mode & (1 << (8 - i))) === 0 ? "-" : letters[i];
-  return text;
 }

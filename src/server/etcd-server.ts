@@ -7,12 +7,9 @@
  * A failure that makes it unsafe to go on stops the member: `failed` settles with the reason.
  */
 import { EtcdError } from "../api/errors.ts";
-import { Attributes, ClusterMemberAttrSetRequest } from "../api/gen/membership.ts";
 import type { ConfState } from "../api/gen/raft.ts";
-import { CompactionRequest, LeaseCheckpointRequest } from "../api/gen/rpc.ts";
 import { SERVER_VERSION } from "../api/version.ts";
-import { type Backend, META_BUCKET } from "../backend/types.ts";
-import { bytesFromUtf8, utf8FromBytes } from "../base/bytes.ts";
+import type { Backend } from "../backend/types.ts";
 import { RequestIDGenerator } from "../base/id-generator.ts";
 import {
   type ClusterID,
@@ -29,28 +26,24 @@ import { type KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
 import { NO_MEMBER, RawNode, type SoftState } from "../raft/index.ts";
 import { Alarms } from "./alarms.ts";
 import { Applier } from "./applier.ts";
-import { AutoCompactor } from "./auto-compactor.ts";
-import { type Bootstrapped, bootstrap, memberDirectories } from "./bootstrap.ts";
-import { CompactionRunner } from "./compaction-runner.ts";
+import { Background } from "./background.ts";
+import { type Bootstrapped, bootstrap } from "./bootstrap.ts";
 import { ConfChangeApplier } from "./conf-change-applier.ts";
 import { ConsistentIndex } from "./consistent-index.ts";
 import type { ServerContext } from "./context.ts";
 import { EntryApplier } from "./entry-applier.ts";
 import { HeaderEncoder } from "./header.ts";
-import { LeaseExpirer } from "./lease-expirer.ts";
 import { LinearizableReads } from "./linearizable-reads.ts";
 import { registerServerMetrics, type ServerCounters } from "./metrics.ts";
 import { type Defer, requestTimeoutMs, type ServerDeps, type ServerOptions } from "./options.ts";
 import { Proposals } from "./proposals.ts";
-import { Purger } from "./purger.ts";
+import { publishSelf } from "./publish.ts";
 import { Quota } from "./quota.ts";
-import { RaftField } from "./raft-request.ts";
 import { RaftLoop } from "./raft-loop.ts";
 import { raftLogger } from "./raft-logger.ts";
 import { decodeRequestBody } from "./request-codecs.ts";
 import { RpcServer } from "./rpc-server.ts";
-import { Snapshotter } from "./snapshotter.ts";
-import { VersionMonitor } from "./version-monitor.ts";
+import { StorageVersion } from "./storage-version.ts";
 
 /** etcd's limit on committed entries that are not applied yet. */
 const MAX_COMMIT_APPLY_GAP = 5000;
@@ -61,7 +54,6 @@ const MAX_INFLIGHT_MESSAGES = 512;
 const HASH_RECORDS_PER_STEP = 5000;
 /** Records restored before sockets and timers get a turn. */
 const RESTORE_RECORDS_PER_STEP = 20_000;
-const STORAGE_VERSION_KEY = bytesFromUtf8("storageVersion");
 
 export class EtcdServer implements ServerContext {
   readonly options: ServerOptions;
@@ -93,12 +85,8 @@ export class EtcdServer implements ServerContext {
   readonly #boot: Bootstrapped;
   readonly #consistentIndex: ConsistentIndex;
   readonly #entries: EntryApplier;
-  readonly #compaction: CompactionRunner;
-  readonly #expirer: LeaseExpirer;
-  readonly #versions: VersionMonitor;
-  readonly #snapshotter: Snapshotter;
-  readonly #autoCompactor: AutoCompactor | undefined;
-  readonly #purger: Purger;
+  readonly #background: Background;
+  readonly #storageVersion: StorageVersion;
   #resolveReady: () => void = () => {};
   #rejectReady: (error: Error) => void = () => {};
   #resolveFailed: (error: Error) => void = () => {};
@@ -111,7 +99,6 @@ export class EtcdServer implements ServerContext {
   #campaignWhenApplied = false;
   /** Where the backend stood when the member started. */
   readonly #recoveredIndex: Index;
-  #storageVersion: string | undefined;
 
   /** Throws `BootstrapError` and the errors of damaged files; nothing runs then. */
   static async start(options: ServerOptions, deps: ServerDeps): Promise<EtcdServer> {
@@ -152,19 +139,10 @@ export class EtcdServer implements ServerContext {
     this.header = new HeaderEncoder(this.clusterID, this.memberID);
     this.alarms = new Alarms(this.backend);
     this.quota = new Quota(this.backend, options.quotaBackendBytes);
-    this.#storageVersion = this.#readStorageVersion();
+    this.#storageVersion = new StorageVersion(this.backend);
     this.#consistentIndex = new ConsistentIndex(this.backend);
     this.#recoveredIndex = this.#consistentIndex.index;
-    this.lessor = new Lessor({
-      backend: this.backend,
-      minTTL: minimumLeaseTTL(options.electionTicks, options.heartbeatIntervalMs),
-      metrics: deps.metrics,
-      checkpoints: options.leaseCheckpoint,
-      persistCheckpoints: () => true,
-      deleteKeys: (keys) => {
-        this.store.deleteKeys(keys);
-      },
-    });
+    this.lessor = this.#makeLessor(deps);
     this.store = new Store({ backend: this.backend, leases: this.lessor });
     this.watchable = new WatchableStore(this.store);
     this.raft = this.#makeRaftLoop(deps);
@@ -175,84 +153,19 @@ export class EtcdServer implements ServerContext {
       timeoutError: () => this.#timeoutError(),
     });
     this.counters = registerServerMetrics(deps.metrics, this);
-    this.reads = new LinearizableReads({
-      clock,
-      ids: this.ids,
-      timeoutMs: requestTimeoutMs(options),
-      ask: (context) => this.raft.node.readIndex(context),
-      appliedIndex: () => this.#entries.appliedIndex,
-      onSlow: (elapsedMs) => {
-        this.counters.slowReadIndexes.add();
-        logger.warn("waiting for ReadIndex response took too long, retrying", {
-          "retry-timeout": "500ms",
-          elapsed: `${elapsedMs.toFixed(0)}ms`,
-        });
-      },
-    });
-    this.#compaction = new CompactionRunner({
-      store: this.store,
-      backend: this.backend,
-      clock,
-      logger,
-      batchLimit: options.compactionBatchLimit,
-      sleepIntervalMs: options.compactionSleepIntervalMs,
-    });
-    this.#entries = new EntryApplier({
+    this.reads = this.#makeReads();
+    this.#entries = this.#makeEntryApplier();
+    this.#background = new Background({
       server: this,
-      consistentIndex: this.#consistentIndex,
-      confChanges: new ConfChangeApplier(this.raft.node, this.cluster, logger),
-      applier: new Applier(this, {
-        compactionScheduled: () => this.#compaction.start(),
-        clusterVersionChanged: () => this.#versions.check(),
-      }),
-      onFirstEntryOfTerm: () => this.#firstEntryOfTerm(),
-      onRemovedSelf: () => this.#fail(new Error("the member has been permanently removed")),
-      startIndex: boot.snapshotIndex,
-      startConfState: boot.storage.initialState().confState,
-    });
-    this.#expirer = new LeaseExpirer({
-      clock,
-      logger,
-      expired: this.counters.leaseExpired,
-      takeExpired: (nowMs, limit) => this.lessor.takeExpired(nowMs, limit),
-      propose: (field, body) => this.propose(field, body),
-      onScan: (nowMs) => this.#checkpointLeases(nowMs),
-    });
-    this.#versions = new VersionMonitor({
-      clock,
-      logger,
-      cluster: this.cluster,
-      isLeader: () => this.isLeader,
-      propose: (field, body) => this.propose(field, body),
-      storageVersion: () => this.#storageVersion,
-      setStorageVersion: (version) => this.#writeStorageVersion(version),
-    });
-    this.#snapshotter = new Snapshotter(
-      {
-        snapshotCount: options.snapshotCount,
-        catchUpEntries: options.catchUpEntries,
-        storage: boot.storage,
-        wal: boot.wal,
-        files: boot.snapshotFiles,
-        backend: this.backend,
-        cluster: this.cluster,
-        clock,
-        logger,
-      },
-      boot.snapshotIndex,
-    );
-    this.#autoCompactor = this.#makeAutoCompactor();
-    const paths = memberDirectories(deps.disk, options);
-    this.#purger = new Purger({
-      ...deps,
-      walDirectory: paths.wal,
-      snapDirectory: paths.snap,
-      maxWals: options.maxWals,
-      maxSnapshots: options.maxSnapshots,
+      boot,
+      deps,
+      storageVersion: this.#storageVersion,
+      leaseExpired: this.counters.leaseExpired,
     });
     this.rpc = new RpcServer(this);
     this.backend.onBeforeCommit = () => this.#consistentIndex.save();
     this.backend.onFatal = (error) => this.#fail(error);
+    boot.wal.onFatal = (error) => this.#fail(error);
   }
 
   get term(): Term {
@@ -280,7 +193,7 @@ export class EtcdServer implements ServerContext {
   }
 
   get storageVersion(): string | undefined {
-    return this.#storageVersion;
+    return this.#storageVersion.current;
   }
 
   get refusal(): EtcdError | undefined {
@@ -329,7 +242,7 @@ export class EtcdServer implements ServerContext {
   }
 
   compactionDone(): Promise<void> {
-    return this.#compaction.done();
+    return this.#background.compaction.done();
   }
 
   /** Stops raft, settles what waits with `server stopped`, and leaves the disk in order. */
@@ -339,17 +252,13 @@ export class EtcdServer implements ServerContext {
     this.#refusal = new EtcdError("stopped");
     this.logger.info("closing etcd server", { name: this.options.name });
     this.#ticker?.cancel();
-    this.#expirer.stop();
-    this.#versions.stop();
-    this.#compaction.stop();
-    this.#autoCompactor?.stop();
-    this.#purger.stop();
+    const backgroundStopped = this.#background.stop();
     this.rpc.stop();
     this.raft.stop();
     this.#rejectReady(new EtcdError("stopped"));
     this.proposals.failAll(new EtcdError("stopped"));
     this.reads.failAll(new EtcdError("stopped"));
-    await this.#snapshotter.idle();
+    await backgroundStopped;
     await this.backend.close();
     await this.#boot.wal.close();
     this.logger.info("closed etcd server", { name: this.options.name });
@@ -366,7 +275,7 @@ export class EtcdServer implements ServerContext {
           this.logger.info("resume scheduled compaction", {
             "scheduled-compact-revision": resumedCompaction,
           });
-          this.#compaction.start();
+          this.#background.compaction.start();
         }
         return;
       }
@@ -375,7 +284,7 @@ export class EtcdServer implements ServerContext {
   }
 
   #run(): void {
-    const { logger, options } = this;
+    const { logger } = this;
     logger.info("starting etcd server", {
       "local-member-id": formatID(this.memberID),
       "local-server-version": SERVER_VERSION,
@@ -384,14 +293,12 @@ export class EtcdServer implements ServerContext {
     this.raft.process();
     this.#advanceElection();
     this.#tick();
-    this.#expirer.start();
-    this.#versions.start();
-    this.#autoCompactor?.start();
-    this.#purger.start();
+    this.#background.start();
     this.rpc.start();
-    this.#publish().catch((error: Error) => {
-      if (!this.#stopping) logger.warn("stopped publish", { error, name: options.name });
-    });
+    publishSelf(this, () => this.#stopping).then(
+      () => this.#resolveReady(),
+      (error: Error) => this.#rejectReady(error),
+    );
   }
 
   /**
@@ -430,38 +337,6 @@ export class EtcdServer implements ServerContext {
       this.flush();
       this.#tick();
     });
-  }
-
-  /** Tells the cluster this member's name and client URLs, until it has been applied. */
-  async #publish(): Promise<void> {
-    const { name, clientURLs } = this.options;
-    const request = ClusterMemberAttrSetRequest.create({
-      memberID: this.memberID,
-      memberAttributes: Attributes.create({ name, clientUrls: [...clientURLs] }),
-    });
-    const fields = {
-      "local-member-id": formatID(this.memberID),
-      "local-member-attributes": `{Name:${name} ClientURLs:[${clientURLs.join(" ")}]}`,
-      "publish-timeout": `${requestTimeoutMs(this.options) / 1000}s`,
-    };
-    while (!this.#stopping) {
-      try {
-        const body = ClusterMemberAttrSetRequest.encode(request);
-        await this.propose(RaftField.clusterMemberAttrSet, body);
-        this.logger.info("published local member to cluster through raft", {
-          ...fields,
-          "cluster-id": formatID(this.clusterID),
-        });
-        this.#resolveReady();
-        return;
-      } catch (error) {
-        if (this.#stopping) throw error;
-        this.logger.warn("failed to publish local member to cluster through raft", {
-          ...fields,
-          error,
-        });
-      }
-    }
   }
 
   #proposeBatch(): void {
@@ -534,11 +409,8 @@ export class EtcdServer implements ServerContext {
     if (this.#campaignWhenApplied) this.#maybeCampaign();
     // The membership in memory is that of the recovered backend: no snapshot of an earlier index.
     if (this.appliedIndex < this.#recoveredIndex) return;
-    this.#snapshotter.applied(
-      this.#entries.appliedIndex,
-      this.#entries.appliedTerm,
-      this.#entries.confState,
-    );
+    const { appliedIndex, appliedTerm, confState } = this.#entries;
+    this.#background.applied(appliedIndex, appliedTerm, confState);
   }
 
   #softStateChanged(state: SoftState): void {
@@ -564,9 +436,7 @@ export class EtcdServer implements ServerContext {
     if (!this.isLeader) return;
     const extendMs = this.options.electionTicks * this.options.heartbeatIntervalMs;
     this.lessor.promote(this.clock.nowMs(), extendMs);
-    this.defer(() => {
-      if (!this.#stopping) this.#versions.check();
-    });
+    this.defer(() => this.#background.checkVersions());
   }
 
   #timeoutError(): EtcdError {
@@ -581,44 +451,51 @@ export class EtcdServer implements ServerContext {
     this.#resolveFailed(error);
   }
 
-  #makeAutoCompactor(): AutoCompactor | undefined {
-    const { autoCompactionMode, autoCompactionRetention } = this.options;
-    if (autoCompactionRetention === 0) return undefined;
-    return new AutoCompactor({
-      mode: autoCompactionMode,
-      retention: autoCompactionRetention,
-      clock: this.clock,
-      logger: this.logger,
-      currentRevision: () => this.store.currentRevision,
-      isLeader: () => this.isLeader,
-      compact: async (revision) => {
-        const request = CompactionRequest.create({ revision });
-        try {
-          await this.propose(RaftField.compaction, CompactionRequest.encode(request));
-        } catch (error) {
-          if (!(error instanceof EtcdError) || error.kind !== "compacted") throw error;
-        }
+  #makeLessor(deps: ServerDeps): Lessor {
+    const { electionTicks, heartbeatIntervalMs, leaseCheckpoint } = this.options;
+    return new Lessor({
+      backend: this.backend,
+      minTTL: minimumLeaseTTL(electionTicks, heartbeatIntervalMs),
+      metrics: deps.metrics,
+      checkpoints: leaseCheckpoint,
+      persistCheckpoints: () => true,
+      deleteKeys: (keys) => {
+        this.store.deleteKeys(keys);
       },
     });
   }
 
-  #checkpointLeases(nowMs: number): void {
-    const checkpoints = this.lessor.takeDueCheckpoints(nowMs);
-    if (checkpoints.length === 0) return;
-    const request = LeaseCheckpointRequest.create({ checkpoints });
-    const body = LeaseCheckpointRequest.encode(request);
-    this.propose(RaftField.leaseCheckpoint, body).catch((error: unknown) => {
-      if (!this.#stopping) this.logger.warn("failed to checkpoint leases", { error });
+  #makeReads(): LinearizableReads {
+    return new LinearizableReads({
+      clock: this.clock,
+      ids: this.ids,
+      timeoutMs: requestTimeoutMs(this.options),
+      ask: (context) => this.raft.node.readIndex(context),
+      appliedIndex: () => this.#entries.appliedIndex,
+      onSlow: (elapsedMs) => {
+        this.counters.slowReadIndexes.add();
+        this.logger.warn("waiting for ReadIndex response took too long, retrying", {
+          "retry-timeout": "500ms",
+          elapsed: `${elapsedMs.toFixed(0)}ms`,
+        });
+      },
     });
   }
 
-  #readStorageVersion(): string | undefined {
-    const value = this.backend.get(META_BUCKET, STORAGE_VERSION_KEY);
-    return value === undefined ? undefined : utf8FromBytes(value);
-  }
-
-  #writeStorageVersion(version: string): void {
-    this.#storageVersion = version;
-    this.backend.put(META_BUCKET, STORAGE_VERSION_KEY, bytesFromUtf8(version));
+  #makeEntryApplier(): EntryApplier {
+    const { snapshotIndex, storage } = this.#boot;
+    return new EntryApplier({
+      server: this,
+      consistentIndex: this.#consistentIndex,
+      confChanges: new ConfChangeApplier(this.raft.node, this.cluster, this.logger),
+      applier: new Applier(this, {
+        compactionScheduled: () => this.#background.compaction.start(),
+        clusterVersionChanged: () => this.#background.checkVersions(),
+      }),
+      onFirstEntryOfTerm: () => this.#firstEntryOfTerm(),
+      onRemovedSelf: () => this.#fail(new Error("the member has been permanently removed")),
+      startIndex: snapshotIndex,
+      startConfState: storage.initialState().confState,
+    });
   }
 }

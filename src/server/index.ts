@@ -1,4 +1,4 @@
-export { BootstrapError } from "./bootstrap.ts";
+export { BootstrapError } from "./data-directory.ts";
 export { EtcdServer } from "./etcd-server.ts";
 export {
   DEFAULT_QUOTA_BYTES,

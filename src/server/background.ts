@@ -1,0 +1,146 @@
+/**
+ * What a member does beside serving: compaction, lease expiry, version negotiation, snapshots,
+ * purging of old files. Each part has its own timer on the member's clock and none outlives `stop`.
+ */
+import { EtcdError } from "../api/errors.ts";
+import type { ConfState } from "../api/gen/raft.ts";
+import { CompactionRequest, LeaseCheckpointRequest } from "../api/gen/rpc.ts";
+import type { Index, Term } from "../base/ids.ts";
+import type { Counter } from "../env/index.ts";
+import { AutoCompactor } from "./auto-compactor.ts";
+import type { Bootstrapped } from "./bootstrap.ts";
+import { CompactionRunner } from "./compaction-runner.ts";
+import type { ServerContext } from "./context.ts";
+import { memberDirectories } from "./data-directory.ts";
+import { LeaseExpirer } from "./lease-expirer.ts";
+import type { ServerDeps } from "./options.ts";
+import { Purger } from "./purger.ts";
+import { RaftField } from "./raft-request.ts";
+import { Snapshotter } from "./snapshotter.ts";
+import type { StorageVersion } from "./storage-version.ts";
+import { VersionMonitor } from "./version-monitor.ts";
+
+export interface BackgroundOptions {
+  readonly server: ServerContext;
+  readonly boot: Bootstrapped;
+  readonly deps: ServerDeps;
+  readonly storageVersion: StorageVersion;
+  readonly leaseExpired: Counter;
+}
+
+export class Background {
+  readonly compaction: CompactionRunner;
+  readonly #server: ServerContext;
+  readonly #expirer: LeaseExpirer;
+  readonly #versions: VersionMonitor;
+  readonly #snapshotter: Snapshotter;
+  readonly #autoCompactor: AutoCompactor | undefined;
+  readonly #purger: Purger;
+  #stopped = false;
+
+  constructor(options: BackgroundOptions) {
+    const { server, boot, deps } = options;
+    const { clock, logger, store, backend, cluster, lessor } = server;
+    this.#server = server;
+    this.compaction = new CompactionRunner({
+      store,
+      backend,
+      clock,
+      logger,
+      batchLimit: server.options.compactionBatchLimit,
+      sleepIntervalMs: server.options.compactionSleepIntervalMs,
+    });
+    this.#expirer = new LeaseExpirer({
+      clock,
+      logger,
+      expired: options.leaseExpired,
+      takeExpired: (nowMs, limit) => lessor.takeExpired(nowMs, limit),
+      propose: (field, body) => server.propose(field, body),
+      onScan: (nowMs) => this.#checkpointLeases(nowMs),
+    });
+    this.#versions = new VersionMonitor({
+      clock,
+      logger,
+      cluster,
+      isLeader: () => server.isLeader,
+      propose: (field, body) => server.propose(field, body),
+      storageVersion: () => options.storageVersion.current,
+      setStorageVersion: (version) => options.storageVersion.set(version),
+    });
+    const { snapshotCount, catchUpEntries } = server.options;
+    const { storage, wal, snapshotFiles: files } = boot;
+    this.#snapshotter = new Snapshotter(
+      { snapshotCount, catchUpEntries, storage, wal, files, backend, cluster, clock, logger },
+      boot.snapshotIndex,
+    );
+    this.#autoCompactor = makeAutoCompactor(server);
+    const paths = memberDirectories(deps.disk, server.options);
+    this.#purger = new Purger({
+      ...deps,
+      walDirectory: paths.wal,
+      snapDirectory: paths.snap,
+      maxWals: server.options.maxWals,
+      maxSnapshots: server.options.maxSnapshots,
+    });
+  }
+
+  start(): void {
+    this.#expirer.start();
+    this.#versions.start();
+    this.#autoCompactor?.start();
+    this.#purger.start();
+  }
+
+  /** Settles when a snapshot that is being written is done. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#expirer.stop();
+    this.#versions.stop();
+    this.compaction.stop();
+    this.#autoCompactor?.stop();
+    this.#purger.stop();
+    await this.#snapshotter.idle();
+  }
+
+  /** Entries up to here were applied. */
+  applied(index: Index, term: Term, confState: ConfState): void {
+    this.#snapshotter.applied(index, term, confState);
+  }
+
+  /** The leader or the cluster version has changed. */
+  checkVersions(): void {
+    if (!this.#stopped) this.#versions.check();
+  }
+
+  #checkpointLeases(nowMs: number): void {
+    const { lessor, logger } = this.#server;
+    const checkpoints = lessor.takeDueCheckpoints(nowMs);
+    if (checkpoints.length === 0) return;
+    const request = LeaseCheckpointRequest.create({ checkpoints });
+    const body = LeaseCheckpointRequest.encode(request);
+    this.#server.propose(RaftField.leaseCheckpoint, body).catch((error: unknown) => {
+      if (!this.#stopped) logger.warn("failed to checkpoint leases", { error });
+    });
+  }
+}
+
+function makeAutoCompactor(server: ServerContext): AutoCompactor | undefined {
+  const { autoCompactionMode: mode, autoCompactionRetention: retention } = server.options;
+  if (retention === 0) return undefined;
+  return new AutoCompactor({
+    mode,
+    retention,
+    clock: server.clock,
+    logger: server.logger,
+    currentRevision: () => server.store.currentRevision,
+    isLeader: () => server.isLeader,
+    compact: async (revision) => {
+      const request = CompactionRequest.create({ revision });
+      try {
+        await server.propose(RaftField.compaction, CompactionRequest.encode(request));
+      } catch (error) {
+        if (!(error instanceof EtcdError) || error.kind !== "compacted") throw error;
+      }
+    },
+  });
+}

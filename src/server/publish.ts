@@ -1,0 +1,35 @@
+/** How a member makes its name and client URLs known: through the log, so that all agree. */
+import { Attributes, ClusterMemberAttrSetRequest } from "../api/gen/membership.ts";
+import { formatID } from "../base/ids.ts";
+import type { ServerContext } from "./context.ts";
+import { requestTimeoutMs } from "./options.ts";
+import { RaftField } from "./raft-request.ts";
+
+/** Tries until it has been applied. Rejects once the member stops. */
+export async function publishSelf(server: ServerContext, isStopping: () => boolean): Promise<void> {
+  const { logger, memberID, clusterID } = server;
+  const { name, clientURLs } = server.options;
+  const request = ClusterMemberAttrSetRequest.create({
+    memberID,
+    memberAttributes: Attributes.create({ name, clientUrls: [...clientURLs] }),
+  });
+  const body = ClusterMemberAttrSetRequest.encode(request);
+  const fields = {
+    "local-member-id": formatID(memberID),
+    "local-member-attributes": `{Name:${name} ClientURLs:[${clientURLs.join(" ")}]}`,
+    "publish-timeout": `${requestTimeoutMs(server.options) / 1000}s`,
+  };
+  for (;;) {
+    try {
+      await server.propose(RaftField.clusterMemberAttrSet, body);
+      logger.info("published local member to cluster through raft", {
+        ...fields,
+        "cluster-id": formatID(clusterID),
+      });
+      return;
+    } catch (error) {
+      if (isStopping()) throw error;
+      logger.warn("failed to publish local member to cluster through raft", { ...fields, error });
+    }
+  }
+}
