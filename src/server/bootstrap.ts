@@ -66,10 +66,12 @@ export interface Bootstrapped {
 export async function bootstrap(options: ServerOptions, deps: ServerDeps): Promise<Bootstrapped> {
   const { disk, logger } = deps;
   const paths = memberDirectories(disk, options);
+  const isNew = !walExists(disk, paths.wal);
+  // Called for its refusals, before anything is made: a mistake leaves no directory behind.
+  if (isNew) initialMembers(options);
   touchDirectory(deps, options.dataDirectory, "data directory");
   touchDirectory(deps, paths.member, "member directory");
   touchDirectory(deps, paths.snap, "snapshot directory");
-  const isNew = !walExists(disk, paths.wal);
   const dbExisted = disk.stat(paths.db) !== undefined;
   const snapshotFiles = new SnapshotFiles({ disk, logger }, paths.snap);
   snapshotFiles.cleanUp();
