@@ -63,6 +63,7 @@ export interface BackendOptions {
 
 const DEFAULT_PAGE_CACHE_BYTES = 64 * 1024 * 1024;
 const DEFAULT_BATCH_INTERVAL_MS = 100;
+/** Operations after which a batch is committed without waiting for its interval, as in etcd. */
 const DEFAULT_BATCH_LIMIT = 10_000;
 /** Bytes of keys and values that seal a batch before its operation limit: bounds memory. */
 const BATCH_BYTES = 32 * 1024 * 1024;

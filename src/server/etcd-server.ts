@@ -49,6 +49,7 @@ import { StorageVersion } from "./storage-version.ts";
 const MAX_COMMIT_APPLY_GAP = 5000;
 /** Entries in one append message, and handed to the applier at a time. */
 const MAX_SIZE_PER_MESSAGE_BYTES = 1024 * 1024;
+/** Append messages under way to one follower, as in etcd. */
 const MAX_INFLIGHT_MESSAGES = 512;
 /** Records hashed before sockets and timers get a turn. */
 const HASH_RECORDS_PER_STEP = 5000;

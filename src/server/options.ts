@@ -58,6 +58,7 @@ export interface ServerOptions {
   readonly stopServiceOnDefrag: boolean;
 }
 
+/** Size of the db file at which writes are refused when no quota is configured, as in etcd. */
 export const DEFAULT_QUOTA_BYTES = 2 * 1024 * 1024 * 1024;
 
 /** How long a request may wait for consensus, as etcd: 5 s plus two election timeouts. */

@@ -45,6 +45,7 @@ export interface WalOptions {
   readonly unsafeNoFsync?: boolean;
 }
 
+/** A segment is closed once it has at least this many bytes, as in etcd. */
 export const SEGMENT_BYTES = 64 * 1000 * 1000;
 
 /** Up to this size a write into the page cache is cheaper than a hop to the thread pool. */

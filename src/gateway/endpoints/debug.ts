@@ -22,6 +22,7 @@ export interface DebugDeps {
 
 const TEXT = { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff" };
 const DEFAULT_PROFILE_SECONDS = 30;
+/** Longest CPU profile; the response waits for as long. */
 const MAX_PROFILE_SECONDS = 600;
 
 export function serveVersion(

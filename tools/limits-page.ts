@@ -1,0 +1,228 @@
+/**
+ * Writes `docs/LIMITS.md` from the named constants of the sources: `node dist/tools/limits-page.js`.
+ * A test fails when the page and the sources differ.
+ *
+ * All of `src/transport/limits.ts` is on the page. Elsewhere constants also steer what nobody
+ * outside can notice, so `SECTIONS` names those that a user or a peer can meet.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { findRepository } from "./tidy.ts";
+
+export const LIMITS_PAGE = "docs/LIMITS.md";
+
+interface Source {
+  readonly path: string;
+  /** All of the file's constants when left out. */
+  readonly names?: readonly string[];
+}
+
+interface Section {
+  readonly title: string;
+  readonly sources: readonly Source[];
+}
+
+const SECTIONS: readonly Section[] = [
+  {
+    title: "Connections: HTTP/2, HTTP/1.1, gRPC",
+    sources: [{ path: "src/transport/limits.ts" }],
+  },
+  {
+    title: "JSON gateway, WebSocket, debugging",
+    sources: [
+      { path: "src/gateway/json-reader.ts", names: ["MAX_JSON_DEPTH"] },
+      { path: "src/gateway/json-gateway.ts", names: ["JSON_FACTOR", "JSON_EXTRA_BYTES"] },
+      { path: "src/gateway/websocket-frames.ts", names: ["MAX_CONTROL_BYTES", "MAX_FRAGMENTS"] },
+      { path: "src/gateway/websocket.ts", names: ["MAX_QUEUED_MESSAGES", "MAX_QUEUED_PONG_BYTES"] },
+      { path: "src/gateway/endpoints/debug.ts", names: ["MAX_PROFILE_SECONDS"] },
+    ],
+  },
+  {
+    title: "Requests and watches",
+    sources: [
+      { path: "src/base/wire.ts", names: ["MAX_NESTING"] },
+      { path: "src/mvcc/requests/check.ts", names: ["MAX_TXN_DEPTH"] },
+      { path: "src/server/services/kv.ts", names: ["MAX_SEND_BYTES"] },
+      {
+        path: "src/server/services/watch.ts",
+        names: ["MAX_WATCHES_PER_STREAM", "CONGESTED_BYTES"],
+      },
+      { path: "src/mvcc/watch/watchable-store.ts", names: ["MAX_BATCH_REVISIONS"] },
+      { path: "src/server/services/maintenance.ts", names: ["SNAPSHOT_BLOB_BYTES"] },
+    ],
+  },
+  {
+    title: "Leases",
+    sources: [
+      {
+        path: "src/lease/lessor.ts",
+        names: ["MAX_LEASE_TTL", "LEASE_REVOKES_PER_SECOND", "MAX_CHECKPOINTS_PER_ENTRY"],
+      },
+      { path: "src/server/services/lease.ts", names: ["MAX_WAITING_RENEWALS"] },
+    ],
+  },
+  {
+    title: "The member",
+    sources: [
+      { path: "src/server/options.ts", names: ["DEFAULT_QUOTA_BYTES"] },
+      {
+        path: "src/server/etcd-server.ts",
+        names: ["MAX_COMMIT_APPLY_GAP", "MAX_SIZE_PER_MESSAGE_BYTES", "MAX_INFLIGHT_MESSAGES"],
+      },
+      { path: "src/server/snapshotter.ts", names: ["MIN_SNAPSHOT_INTERVAL_MS"] },
+      { path: "src/mvcc/hash.ts", names: ["MAX_STORED_HASHES"] },
+    ],
+  },
+  {
+    title: "Files",
+    sources: [
+      { path: "src/wal/wal.ts", names: ["SEGMENT_BYTES"] },
+      { path: "src/wal/segment-reader.ts", names: ["MAX_RECORD_BYTES"] },
+      { path: "src/snap/snapshot-files.ts", names: ["MAX_SNAP_BYTES"] },
+      {
+        path: "src/backend/bolt/format.ts",
+        names: ["MAX_KEY_BYTES", "MAX_PAGE_RUN_BYTES", "MAX_PAGES", "MAX_TREE_DEPTH"],
+      },
+      { path: "src/backend/backend.ts", names: ["DEFAULT_BATCH_LIMIT", "CONGESTED_BATCHES"] },
+    ],
+  },
+  {
+    title: "Settings and logs",
+    sources: [
+      { path: "src/embed/config/yaml-file.ts", names: ["MAX_CONFIG_FILE_BYTES"] },
+      {
+        path: "src/embed/config/verify.ts",
+        names: [
+          "MAX_ELECTION_TIMEOUT_MS",
+          "MIN_HEARTBEATS_PER_ELECTION",
+          "MAX_SAMPLES_PER_MILLION",
+        ],
+      },
+      { path: "src/embed/server-options.ts", names: ["MIN_PROGRESS_INTERVAL_MS"] },
+      { path: "src/platform/logger-sinks.ts", names: ["MAX_QUEUED_LOG_BYTES"] },
+    ],
+  },
+];
+
+const HEAD = `# Limits
+
+Every limit that a client, a peer, a file or an operator can meet, with its value and its reason. Limits that can be set are
+defaults here; the flags are in [settings.md](settings.md) (\`--max-request-bytes\`, \`--max-txn-ops\`,
+\`--max-concurrent-streams\`, \`--quota-backend-bytes\`, and more).
+
+This page is made from the sources by \`node dist/tools/limits-page.js\`.
+`;
+
+export interface Limit {
+  readonly name: string;
+  readonly value: string;
+  /** The comment above it; that of the constant before when they stand together. */
+  readonly meaning: string;
+}
+
+/** The numeric constants of a source text, in order. */
+export function limitsOf(text: string): Limit[] {
+  const limits: Limit[] = [];
+  const constant =
+    /(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n)?^(?:export )?const ([A-Z][A-Z0-9_]*)(?:: \w+)? = ([^;\n]+);/gm;
+  let lastEnd = -2;
+  for (const match of text.matchAll(constant)) {
+    const [whole, comment, name, expression] = match as unknown as [string, string, string, string];
+    const value = numberOf(expression);
+    const isBesidePrevious = match.index === lastEnd + 1;
+    lastEnd = match.index + whole.length;
+    if (value === undefined) continue;
+    const inherited = isBesidePrevious ? (limits.at(-1)?.meaning ?? "") : "";
+    const meaning = comment === undefined ? inherited : plainText(comment);
+    limits.push({ name, value: withUnit(name, value), meaning });
+  }
+  return limits;
+}
+
+function plainText(comment: string): string {
+  return comment
+    .replaceAll(/\s*\n \* ?/g, " ")
+    .replaceAll(/\s+/g, " ")
+    .trim();
+}
+
+/** Products, powers and shifts of literals; undefined for anything else. */
+function numberOf(expression: string): number | undefined {
+  const tokens = expression.match(/0x[0-9a-f_]+|[\d_]+|\*\*|<<|[-*+]|\S/g) ?? [];
+  const operand = (i: number): number => Number((tokens[i] ?? "").replaceAll("_", ""));
+  let value = operand(0);
+  for (let i = 1; i < tokens.length; i += 2) {
+    const right = operand(i + 1);
+    switch (tokens[i]) {
+      case "*":
+        value *= right;
+        break;
+      case "**":
+        value **= right;
+        break;
+      case "<<":
+        value *= 2 ** right;
+        break;
+      case "-":
+        value -= right;
+        break;
+      default:
+        return undefined;
+    }
+  }
+  return Number.isNaN(value) ? undefined : value;
+}
+
+function withUnit(name: string, value: number): string {
+  if (name.endsWith("_BYTES")) return bytesText(value);
+  if (name.endsWith("_MS"))
+    return value % 1000 === 0 ? `${grouped(value / 1000)} s` : `${value} ms`;
+  if (name.endsWith("_PER_SECOND")) return `${grouped(value)} per second`;
+  if (name.endsWith("_SECONDS") || name.endsWith("_TTL")) return `${grouped(value)} s`;
+  return grouped(value);
+}
+
+function bytesText(value: number): string {
+  const units = [
+    [2 ** 30, "GiB"],
+    [2 ** 20, "MiB"],
+    [2 ** 10, "KiB"],
+  ] as const;
+  for (const [size, unit] of units) {
+    const count = value / size;
+    if (count >= 1 && count < 1024 && Number.isInteger(count * 2)) return `${count} ${unit}`;
+  }
+  return `${grouped(value)} bytes`;
+}
+
+function grouped(value: number): string {
+  return value.toString().replaceAll(/\B(?=(?:\d{3})+$)/g, ",");
+}
+
+/** Throws when a constant of `SECTIONS` has left its file or has no comment. */
+export function limitsPage(root: string): string {
+  const parts = [HEAD];
+  for (const { title, sources } of SECTIONS) {
+    parts.push(`## ${title}\n`);
+    parts.push("| limit | value | meaning |\n| --- | --- | --- |");
+    parts.push(`${sources.flatMap((source) => rowsOf(root, source)).join("\n")}\n`);
+  }
+  return parts.join("\n");
+}
+
+function rowsOf(root: string, { path, names }: Source): string[] {
+  const found = limitsOf(readFileSync(join(root, path), "utf8"));
+  const wanted = names ?? found.map(({ name }) => name);
+  return wanted.map((name) => {
+    const limit = found.find((candidate) => candidate.name === name);
+    if (limit === undefined) throw new Error(`${path} has no number ${name}`);
+    if (limit.meaning === "") throw new Error(`${name} in ${path} has no comment`);
+    return `| [\`${name}\`](../${path}) | ${limit.value} | ${limit.meaning.replaceAll("|", "\\|")} |`;
+  });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const root = findRepository(dirname(fileURLToPath(import.meta.url)));
+  writeFileSync(join(root, LIMITS_PAGE), limitsPage(root));
+}

@@ -1,0 +1,127 @@
+/**
+ * Writes `docs/METRICS.md`: `node dist/tools/metrics-page.js`. The families are those that a
+ * member really registers: one is started on a temporary directory and asked. A test fails when
+ * the page and the member differ.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createConfig, startEtcd } from "../src/embed/index.ts";
+import { MemoryLogger } from "../src/env/testing/index.ts";
+import { MetricsRegistry } from "../src/platform/metrics.ts";
+import { findRepository } from "./tidy.ts";
+
+export const METRICS_PAGE = "docs/METRICS.md";
+
+export interface MetricFamily {
+  readonly name: string;
+  readonly kind: "counter" | "gauge" | "histogram";
+  readonly labels: readonly string[];
+  readonly help: string;
+}
+
+interface Section {
+  readonly title: string;
+  readonly prefixes: readonly string[];
+}
+
+/** A family belongs to the first section with a fitting prefix; the last one takes the rest. */
+const SECTIONS: readonly Section[] = [
+  {
+    title: "The member and raft",
+    prefixes: ["etcd_server_", "etcd_cluster_", "etcd_debugging_server_"],
+  },
+  { title: "Keys and watches", prefixes: ["etcd_mvcc_", "etcd_debugging_mvcc_"] },
+  { title: "Leases", prefixes: ["etcd_debugging_lease_", "etcd_lease_"] },
+  {
+    title: "Disk",
+    prefixes: ["etcd_disk_", "etcd_snap_", "etcd_debugging_snap_", "etcd_debugging_disk_"],
+  },
+  { title: "Network and RPCs", prefixes: ["etcd_network_", "grpc_"] },
+  { title: "Authentication", prefixes: ["etcd_debugging_auth_"] },
+  { title: "The process", prefixes: [""] },
+];
+
+const HEAD = `# Metrics
+
+What \`/metrics\` offers on the client listener and on \`--listen-metrics-urls\`, in Prometheus' text format. Names, labels and
+buckets of the \`etcd_\` and \`grpc_\` families are etcd's. A family with labels shows up with its first series. Families that
+Go's runtime adds (\`go_*\`) do not exist; \`nodejs_*\` describe this runtime.
+
+This page is made from what a running member registers, by \`node dist/tools/metrics-page.js\`.
+`;
+
+/** Every family that a member registers while it starts, by name. */
+export async function registeredFamilies(): Promise<MetricFamily[]> {
+  const families = new Map<string, MetricFamily>();
+  const stopRecording = recordRegistrations((family) => families.set(family.name, family));
+  const folder = mkdtempSync(join(tmpdir(), "etcd-metrics-"));
+  try {
+    const config = createConfig({
+      dataDir: join(folder, "data"),
+      listenClientUrls: ["http://127.0.0.1:0"],
+      listenPeerUrls: ["http://127.0.0.1:0"],
+    });
+    const member = await startEtcd(config, { logger: new MemoryLogger() });
+    await member.ready;
+    await member.stop();
+  } finally {
+    stopRecording();
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return [...families.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+type Method = (options: { name: string; help: string }, more?: unknown) => unknown;
+
+/** Listens to all registries of this process until the returned function is called. */
+function recordRegistrations(record: (family: MetricFamily) => void): () => void {
+  const registry = MetricsRegistry.prototype as unknown as Record<string, Method>;
+  const methods = [
+    ["counter", "counter"],
+    ["counters", "counter"],
+    ["counterFunction", "counter"],
+    ["gauge", "gauge"],
+    ["gauges", "gauge"],
+    ["gaugeFunction", "gauge"],
+    ["histogram", "histogram"],
+    ["histograms", "histogram"],
+  ] as const;
+  const originals = methods.map(([method]) => registry[method] as Method);
+  for (const [i, [method, kind]] of methods.entries()) {
+    const original = originals[i] as Method;
+    registry[method] = function (this: MetricsRegistry, options, more) {
+      const labels = Array.isArray(more) ? (more as string[]) : [];
+      record({ name: options.name, help: options.help, kind, labels });
+      return original.call(this, options, more);
+    };
+  }
+  return () => {
+    for (const [i, [method]] of methods.entries()) registry[method] = originals[i] as Method;
+  };
+}
+
+export function metricsPage(families: readonly MetricFamily[]): string {
+  const parts = [HEAD];
+  const rest = new Set(families);
+  for (const { title, prefixes } of SECTIONS) {
+    const chosen = [...rest].filter(({ name }) => prefixes.some((p) => name.startsWith(p)));
+    if (chosen.length === 0) continue;
+    for (const family of chosen) rest.delete(family);
+    parts.push(`## ${title}\n`);
+    parts.push("| metric | kind | labels | meaning |\n| --- | --- | --- | --- |");
+    parts.push(`${chosen.map(row).join("\n")}\n`);
+  }
+  return parts.join("\n");
+}
+
+function row({ name, kind, labels, help }: MetricFamily): string {
+  const labelCell = labels.map((label) => `\`${label}\``).join(", ");
+  return `| \`${name}\` | ${kind} | ${labelCell} | ${help.replaceAll("|", "\\|")} |`;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const root = findRepository(dirname(fileURLToPath(import.meta.url)));
+  writeFileSync(join(root, METRICS_PAGE), metricsPage(await registeredFamilies()));
+}
