@@ -12,6 +12,7 @@ import { HealthService } from "./services/health.ts";
 import { KeyValueService } from "./services/kv.ts";
 import { LeaseService } from "./services/lease.ts";
 import { MaintenanceService } from "./services/maintenance.ts";
+import { QuotaGate } from "./services/quota-gate.ts";
 import { RangeStreamService } from "./services/range-stream.ts";
 import { failWith, statusOf } from "./services/reply.ts";
 import { WatchService } from "./services/watch.ts";
@@ -31,9 +32,10 @@ export class RpcServer implements RpcService {
     this.#server = server;
     this.#watch = new WatchService(server);
     this.#health = new HealthService();
-    const kv = new KeyValueService(server);
+    const quota = new QuotaGate(server);
+    const kv = new KeyValueService(server, quota);
     const rangeStream = new RangeStreamService(server);
-    this.#lease = new LeaseService(server);
+    this.#lease = new LeaseService(server, quota);
     const lease = this.#lease;
     const cluster = new ClusterService(server);
     const maintenance = new MaintenanceService(server, (running) => {

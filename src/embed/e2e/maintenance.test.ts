@@ -127,6 +127,19 @@ test("MNT-05 a full quota refuses what grows, and ends with compact, defrag and 
   }
 });
 
+test("MNT-05 a lease that does not fit raises the alarm, too", async () => {
+  const own = await TestMember.start({ "quota-backend-bytes": 1 });
+  try {
+    await assert.rejects(own.client.grant(10), NO_SPACE);
+    await until(
+      async () => (await alarm(own.client, GET, AlarmType.NOSPACE)).alarms.length === 1,
+      "the alarm",
+    );
+  } finally {
+    await own.remove();
+  }
+});
+
 test("MNT-06 a corrupt member changes nothing until the alarm is cleared", async () => {
   const own = await TestMember.start();
   const user = own.client;

@@ -6,9 +6,6 @@
  */
 import { EtcdError, StatusCode } from "../../api/errors.ts";
 import {
-  AlarmRequest,
-  AlarmRequest_AlarmAction,
-  AlarmType,
   CompactionRequest,
   DeleteRangeRequest,
   PutRequest,
@@ -39,6 +36,7 @@ import type { ServerContext } from "../context.ts";
 import type { BuiltRequest } from "../proposals.ts";
 import { putCost, txnCost } from "../quota.ts";
 import { RaftField } from "../raft-request.ts";
+import type { QuotaGate } from "./quota-gate.ts";
 import { failWith, finish } from "./reply.ts";
 
 /** Records that a range reads before other requests get a turn. */
@@ -52,10 +50,11 @@ const MAX_SEND_BYTES = 2 ** 31 - 1;
 
 export class KeyValueService {
   readonly #server: ServerContext;
-  #raisingNoSpace = false;
+  readonly #quota: QuotaGate;
 
-  constructor(server: ServerContext) {
+  constructor(server: ServerContext, quota: QuotaGate) {
     this.#server = server;
+    this.#quota = quota;
   }
 
   range(call: UnaryCall): void {
@@ -75,7 +74,7 @@ export class KeyValueService {
   put(call: UnaryCall): void {
     this.#propose(call, RaftField.put, PutRequest, (request) => {
       checkPut(request);
-      this.#checkQuota(putCost(request));
+      this.#quota.check(putCost(request));
     });
   }
 
@@ -94,7 +93,7 @@ export class KeyValueService {
       this.#readOnlyTxn(call, request);
       return;
     }
-    this.#checkQuota(txnCost(request));
+    this.#quota.check(txnCost(request));
     this.#submit(call, built, request);
   }
 
@@ -206,29 +205,5 @@ export class KeyValueService {
   #refuseIfNeeded(): void {
     const { refusal } = this.#server;
     if (refusal !== undefined) throw refusal;
-  }
-
-  /** A request that would not fit is refused before it costs log space, and the alarm is raised. */
-  #checkQuota(costBytes: number): void {
-    const { quota, alarms } = this.#server;
-    if (quota.available(costBytes)) return;
-    if (!alarms.has(AlarmType.NOSPACE)) this.#raiseNoSpace();
-    throw new EtcdError("noSpace");
-  }
-
-  #raiseNoSpace(): void {
-    if (this.#raisingNoSpace) return;
-    this.#raisingNoSpace = true;
-    const request = AlarmRequest.create({
-      memberID: this.#server.memberID,
-      action: AlarmRequest_AlarmAction.ACTIVATE,
-      alarm: AlarmType.NOSPACE,
-    });
-    this.#server
-      .propose(RaftField.alarm, AlarmRequest.encode(request))
-      .catch((error: unknown) => this.#server.logger.warn("failed to raise alarm", { error }))
-      .finally(() => {
-        this.#raisingNoSpace = false;
-      });
   }
 }

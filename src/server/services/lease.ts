@@ -22,6 +22,7 @@ import type { StreamCall, UnaryCall } from "../../env/index.ts";
 import type { ServerContext } from "../context.ts";
 import { LEASE_COST_BYTES } from "../quota.ts";
 import { RaftField } from "../raft-request.ts";
+import type { QuotaGate } from "./quota-gate.ts";
 import { decodeOrEnd, finish, statusOf } from "./reply.ts";
 
 /** Renewals of one stream that may wait for something; a client that sends more is paused. */
@@ -29,11 +30,13 @@ const MAX_WAITING_RENEWALS = 1000;
 
 export class LeaseService {
   readonly #server: ServerContext;
+  readonly #quota: QuotaGate;
   /** Ends each open keep-alive stream. */
   readonly #streams = new Set<(error: unknown) => void>();
 
-  constructor(server: ServerContext) {
+  constructor(server: ServerContext, quota: QuotaGate) {
     this.#server = server;
+    this.#quota = quota;
   }
 
   /** Ends the open streams, as the member stops. */
@@ -43,10 +46,10 @@ export class LeaseService {
 
   /** Chooses an id where the client gave none. */
   grant(call: UnaryCall): void {
-    const { proposals, quota, ids } = this.#server;
+    const { proposals, ids } = this.#server;
     const request = LeaseGrantRequest.decode(call.body);
     this.#refuseIfNeeded();
-    if (!quota.available(LEASE_COST_BYTES)) throw new EtcdError("noSpace");
+    this.#quota.check(LEASE_COST_BYTES);
     if (request.ID === 0n) request.ID = this.#freeLeaseID(ids);
     const built = proposals.build(RaftField.leaseGrant, LeaseGrantRequest.encode(request));
     proposals.submit(built, request, (outcome) => finish(call, outcome));
