@@ -8,7 +8,7 @@ import { DecodeError } from "../base/wire.ts";
 import { bodyOffset, decodeRaftRequest, encodeRaftRequest, RaftField } from "./raft-request.ts";
 
 const anyID = fc.record({
-  low48: fc.integer({ min: 0, max: 2 ** 48 - 1 }),
+  low48: fc.integer({ min: 1, max: 2 ** 48 - 1 }),
   high16: fc.integer({ min: 0, max: 0xffff }),
 });
 const anyPut = fc

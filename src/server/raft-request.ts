@@ -196,8 +196,13 @@ function writeVarint64(target: Uint8Array, start: number, id: RequestID): number
   let low = id.low48;
   // Seven bits at a time; the seventh group straddles bit 48.
   for (let i = 0; i < 6; i++) {
-    target[at++] = (low % 128) | 0x80;
+    const bits = low % 128;
     low = Math.floor(low / 128);
+    if (low === 0 && id.high16 === 0) {
+      target[at++] = bits;
+      return at;
+    }
+    target[at++] = bits | 0x80;
   }
   let high = low + id.high16 * 64;
   while (high >= 128) {
