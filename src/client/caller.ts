@@ -165,7 +165,7 @@ export class Caller {
   ): Promise<void> {
     const { limits, options, repeat } = progress;
     if (!(error instanceof RpcError)) throw error;
-    const isWrite = repeat === "write";
+    const isWrite = repeat !== "read";
     const unknown = isWrite && mayHaveHappened(error);
     if (limits.signal?.aborted === true) throw abortedError(limits.signal.reason, unknown);
     if (this.balancer.closed) throw closedError(unknown);
@@ -180,7 +180,8 @@ export class Caller {
     else if (error.code !== StatusCode.DEADLINE_EXCEEDED) endpoint.markGood();
     const elsewhere = kind === "notSupportedForLearner" && this.balancer.urls.length > 1;
     const again =
-      elsewhere || (error.code === StatusCode.UNAVAILABLE && (error.unprocessed || !isWrite));
+      elsewhere ||
+      (error.code === StatusCode.UNAVAILABLE && (error.unprocessed || repeat !== "write"));
     if (!again || progress.attempts >= this.#deps.maxAttempts) {
       throw fromRpcError(error, isWrite, endpoint.url, progress.attempts);
     }

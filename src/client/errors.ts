@@ -31,12 +31,8 @@ export type ClientErrorKind =
   | "leaseLost"
   /** A snapshot's data does not match its checksum, or ended early. */
   | "snapshotCorrupt"
-  /** There is no leader of the election (now). */
-  | "electionNoLeader"
   /** The campaign's key is gone: this session does not lead. */
-  | "notElected"
-  /** `tryLock` semantics: somebody else holds the lock. */
-  | "locked";
+  | "notElected";
 
 export interface ClientErrorInfo {
   readonly code: number;

@@ -2,6 +2,7 @@
  * The client: one object for a cluster, with a service for each part of the API. It dials when
  * something is asked of it, and keeps its connections until it is closed.
  */
+import type { Clock } from "../env/clock.ts";
 import { Auth } from "./auth.ts";
 import { Backoff } from "./backoff.ts";
 import { Balancer } from "./balancer.ts";
@@ -38,10 +39,14 @@ export class EtcdClient implements AsyncDisposable {
   readonly #caller: Caller;
   readonly #hubs = new Map<string, WatchHub>();
 
+  /** What deadlines are measured with. */
+  readonly clock: Clock;
+
   /** Throws `TypeError` for endpoints that are none. Does not dial. */
   constructor(options: EtcdClientOptions = {}) {
     const { endpoints = DEFAULT_ENDPOINT } = options;
     const clock = options.clock ?? new ProcessClock();
+    this.clock = clock;
     const backoff = new Backoff({
       firstMs: options.backoffMs ?? DEFAULT_BACKOFF_MS,
       maxMs: options.maxBackoffMs ?? DEFAULT_MAX_BACKOFF_MS,
@@ -68,6 +73,10 @@ export class EtcdClient implements AsyncDisposable {
     this.auth = new Auth(this.#caller);
     this.cluster = new Cluster(this.#caller);
     this.maintenance = new Maintenance(this.#caller);
+  }
+
+  get closed(): boolean {
+    return this.#balancer.closed;
   }
 
   get endpoints(): readonly string[] {

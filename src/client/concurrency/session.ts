@@ -1,0 +1,73 @@
+/**
+ * A lease that is kept alive for as long as somebody works under it. Keys that stand for presence
+ * (a held lock, a candidacy, a registered service) are attached to it and vanish with it.
+ */
+import type { LeaseID } from "../../base/ids.ts";
+import type { EtcdClientError } from "../errors.ts";
+import type { EtcdClient } from "../etcd-client.ts";
+import type { LeaseKeepAlive } from "../lease/keep-alive.ts";
+import type { CallOptions } from "../options.ts";
+
+/** As etcd's own client. */
+const DEFAULT_TTL_SECONDS = 60;
+
+export interface SessionOptions extends CallOptions {
+  /** Seconds that others wait, at least, before they take over after a crash. Default 60. */
+  readonly ttl?: number | undefined;
+  /** Works under this lease, which must exist, instead of a new one. */
+  readonly leaseID?: LeaseID | undefined;
+}
+
+export class Session implements AsyncDisposable {
+  readonly client: EtcdClient;
+  readonly leaseID: LeaseID;
+  readonly #keepAlive: LeaseKeepAlive;
+  #closed = false;
+
+  private constructor(client: EtcdClient, keepAlive: LeaseKeepAlive) {
+    this.client = client;
+    this.leaseID = keepAlive.leaseID;
+    this.#keepAlive = keepAlive;
+  }
+
+  static async create(client: EtcdClient, options: SessionOptions = {}): Promise<Session> {
+    const { ttl = DEFAULT_TTL_SECONDS, leaseID, ...call } = options;
+    if (leaseID === undefined) {
+      return new Session(client, await client.lease.grantAndKeep(ttl, call));
+    }
+    const { TTL } = await client.lease.keepAliveOnce(leaseID, call);
+    return new Session(client, client.lease.keepAlive(leaseID, { ttl: TTL }));
+  }
+
+  /**
+   * Settles when the lease is lost, with kind "leaseLost": locks and leaderships of this session
+   * may have passed to others. Does not settle after `close` or `orphan`.
+   */
+  get lost(): Promise<EtcdClientError> {
+    return this.#keepAlive.lost;
+  }
+
+  /** Fires when the lease is lost: to end work that is done under a lock. */
+  get signal(): AbortSignal {
+    return this.#keepAlive.signal;
+  }
+
+  /** Stops renewing and revokes the lease: all keys of the session vanish at once. */
+  async close(options: CallOptions = {}): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#keepAlive.stop();
+    if (this.signal.aborted) return;
+    await this.client.lease.revoke(this.leaseID, options);
+  }
+
+  /** Stops renewing and leaves the keys to expire, or to another session of the same lease. */
+  orphan(): void {
+    this.#closed = true;
+    this.#keepAlive.stop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
