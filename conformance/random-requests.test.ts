@@ -7,7 +7,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { eventTexts, FROM_KEY, RpcClient } from "../src/embed/e2e/rpc-client.ts";
+import { WatchCreateRequest, type WatchResponse } from "../src/api/gen/rpc.ts";
+import { eventTexts, FROM_KEY, RpcClient, type WatchClient } from "../src/embed/e2e/rpc-client.ts";
+import { until } from "../src/embed/e2e/wait.ts";
 import type { RpcError } from "../src/transport/index.ts";
 import { type EtcdProcess, missing, startEtcd, versionOf } from "./harness.ts";
 import { type RandomRequest, RandomRequests } from "./random-requests.ts";
@@ -15,6 +17,8 @@ import { type RandomRequest, RandomRequests } from "./random-requests.ts";
 const SEED = Number(process.env.ETCD_SEED ?? Date.now() % 1_000_000_007);
 const ROUNDS = Number(process.env.ETCD_ROUNDS ?? 2000);
 const MARKER = "marker";
+/** Requests between two new watches. */
+const WATCH_EVERY = 50;
 /** Both members have the ids that follow from this address. */
 const PEER_URL = "http://127.0.0.1:2380";
 
@@ -85,6 +89,73 @@ async function eventsFrom(client: RpcClient, startRevision: number): Promise<str
   return events;
 }
 
+/**
+ * Random watches on one stream, started one by one while requests go on. What each of them has
+ * shown is compared at the end: the same events in the same order, however they were packed.
+ */
+class Watches {
+  readonly #watch: WatchClient;
+  readonly #shown = new Map<number, string[]>();
+  readonly #created: string[] = [];
+  readonly #compacted = new Set<number>();
+  readonly #reading: Promise<void>;
+
+  constructor(client: RpcClient) {
+    this.#watch = client.watch();
+    this.#reading = this.#read();
+  }
+
+  async add(request: WatchCreateRequest): Promise<void> {
+    const wanted = this.#created.length + 1;
+    const value = WatchCreateRequest.create(request);
+    this.#watch.stream.send({ requestUnion: { case: "createRequest", value } });
+    await until(() => this.#created.length >= wanted, "a watch to be created");
+  }
+
+  /** What the watches have shown; those that met a compaction stopped at a moment of chance. */
+  shown(ignored: ReadonlySet<number>): string {
+    const shownBy = [...this.#shown].filter(([id]) => !ignored.has(id));
+    return shown([this.#created, shownBy.sort(([one], [other]) => one - other)]);
+  }
+
+  get compacted(): readonly number[] {
+    return [...this.#compacted];
+  }
+
+  async close(): Promise<void> {
+    this.#watch.close();
+    await this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    for (;;) {
+      let message: WatchResponse;
+      try {
+        message = await this.#watch.next();
+      } catch {
+        return;
+      }
+      const { watchId, created, canceled, cancelReason, compactRevision } = message;
+      if (created) this.#created.push(`${watchId} ${canceled} ${cancelReason}`);
+      const events = this.#shown.get(watchId) ?? [];
+      events.push(...eventTexts(message));
+      if (compactRevision !== 0) this.#compacted.add(watchId);
+      this.#shown.set(watchId, events);
+    }
+  }
+}
+
+async function compareWatches(watches: readonly Watches[]): Promise<void> {
+  const all = (): string[] => {
+    const ignored = new Set(watches.flatMap((each) => each.compacted));
+    return watches.map((each) => each.shown(ignored));
+  };
+  await until(() => new Set(all()).size === 1, "the same events").catch(() => undefined);
+  const [expected, actual] = all();
+  assert.equal(actual, expected);
+  for (const each of watches) await each.close();
+}
+
 async function dataOf(client: RpcClient): Promise<string> {
   const range = await client.range(FROM_KEY, { rangeEnd: FROM_KEY });
   const hash = await client.call("/etcdserverpb.Maintenance/HashKV", {});
@@ -99,8 +170,13 @@ test(
     await using ours = await startEtcd({ kind: "ours", flags: FLAGS });
     let clients = await Promise.all([clientOf(reference), clientOf(ours)]);
     const random = new RandomRequests(SEED);
+    const watches = clients.map((client) => new Watches(client));
     let compacted = 0;
     for (let round = 0; round < ROUNDS; round++) {
+      if (round % WATCH_EVERY === 0) {
+        const watch = random.watch();
+        await Promise.all(watches.map((each) => each.add(watch)));
+      }
       const request = random.next();
       const [expected, actual] = await Promise.all(
         clients.map((client) => outcomeOf(client, request)),
@@ -116,6 +192,7 @@ test(
         compacted = (request.fields as { revision: number }).revision;
       }
     }
+    await compareWatches(watches);
     const [data, sameData] = await Promise.all(clients.map(dataOf));
     assert.equal(sameData, data);
     await Promise.all(clients.map((client) => client.put(MARKER)));

@@ -11,6 +11,8 @@ import {
   RangeRequest,
   RequestOp,
   TxnRequest,
+  WatchCreateRequest,
+  WatchCreateRequest_FilterType,
 } from "../src/api/gen/rpc.ts";
 import type { RpcPath } from "../src/api/gen/services.ts";
 
@@ -72,6 +74,20 @@ export class RandomRequests {
       default:
         return { path: "/etcdserverpb.KV/Compact", fields: this.#compaction() };
     }
+  }
+
+  /** A watch; `startRevision` may be in the past, or ahead. */
+  watch(): WatchCreateRequest {
+    const { NOPUT, NODELETE } = WatchCreateRequest_FilterType;
+    return WatchCreateRequest.create({
+      key: this.#key(),
+      rangeEnd: this.#end(),
+      startRevision: this.#rarely(2) ? 0 : this.revision - 10 + this.#below(30),
+      filters: this.#pick([[], [], [], [NOPUT], [NODELETE], [NOPUT, NODELETE]]),
+      prevKv: this.#rarely(2),
+      watchId: this.#rarely(4) ? this.#below(50) : 0,
+      fragment: this.#rarely(2),
+    });
   }
 
   /** Xorshift; the same numbers everywhere. */
