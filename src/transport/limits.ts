@@ -75,6 +75,14 @@ export const READ_PAUSE_BYTES = 1_048_576;
  */
 export const MAX_QUEUED_OUTPUT_BYTES = 67_108_864;
 
+/**
+ * The same over all connections of a listener: many slow readers together must not exhaust memory.
+ * Connections that have little queued are still answered.
+ */
+export const MAX_TOTAL_QUEUED_OUTPUT_BYTES = 1_073_741_824;
+/** What a connection may have queued even when the listener's total is spent. */
+export const FAIR_QUEUED_OUTPUT_BYTES = 1_048_576;
+
 /** `StreamCall.onDrain` fires when a stream's queue falls below this, having been at or above it. */
 export const STREAM_LOW_WATER_BYTES = 65_536;
 

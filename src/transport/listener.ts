@@ -25,6 +25,7 @@ import type { ConnectionHost } from "./http2/connection-host.ts";
 import { errorName, NO_ERROR, PREFACE } from "./http2/constants.ts";
 import type { HeaderBlock } from "./http2/header-block.ts";
 import { OutgoingField } from "./http2/hpack-encoder.ts";
+import { OutputBudget } from "./http2/output-budget.ts";
 import { type Http2Stream, IGNORE_STREAM, type StreamHandler } from "./http2/stream.ts";
 import {
   DEFAULT_MAX_CONCURRENT_STREAMS,
@@ -32,6 +33,7 @@ import {
   GRPC_OVERHEAD_BYTES,
   HOUSEKEEPING_INTERVAL_MS,
   MAX_PARTIAL_REQUEST_BYTES,
+  MAX_TOTAL_QUEUED_OUTPUT_BYTES,
   PREFACE_TIMEOUT_MS,
 } from "./limits.ts";
 import { joinHostPort, SocketDriver } from "./socket-driver.ts";
@@ -89,6 +91,7 @@ export class ConnectionAcceptor {
   readonly #http1: Http1Server | undefined;
   readonly #deadlines: Deadlines;
   readonly #http2 = new Set<ServerHttp2>();
+  readonly #outputBudget = new OutputBudget(MAX_TOTAL_QUEUED_OUTPUT_BYTES);
   /** Sockets whose protocol is not known yet, with the time of their arrival. */
   readonly #sniffing = new Map<Duplex, number>();
   #held: (() => void)[] | undefined;
@@ -208,6 +211,7 @@ export class ConnectionAcceptor {
       this.#options,
       this.#grpc,
       this.#flushQueue,
+      this.#outputBudget,
       socket,
       peer,
       () => {
@@ -257,6 +261,7 @@ class ServerHttp2 implements ConnectionHost {
     options: ListenerOptions,
     grpc: GrpcServer | undefined,
     queue: FlushQueue,
+    outputBudget: OutputBudget,
     socket: Duplex,
     peer: ExchangePeer,
     onClosed: () => void,
@@ -275,6 +280,7 @@ class ServerHttp2 implements ConnectionHost {
       keepaliveMinTimeMs: options.keepaliveMinTimeMs ?? 5_000,
       keepaliveIntervalMs: intervalMs > 0 && timeoutMs > 0 ? intervalMs : Number.POSITIVE_INFINITY,
       keepaliveTimeoutMs: timeoutMs,
+      outputBudget,
     });
     const copies = !peer.secure && "remoteAddress" in socket;
     this.#driver = new SocketDriver(

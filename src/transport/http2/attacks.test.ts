@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MAX_QUEUED_OUTPUT_BYTES } from "../limits.ts";
+import { OutputBudget } from "./output-budget.ts";
 import { CoreHarness, describe } from "../testing/core-harness.ts";
 import {
   call,
@@ -198,6 +199,32 @@ test("a client that reads nothing (CVE-2019-9517) gets no more answers at the ou
   assert.equal(refused, 100 - Math.ceil(MAX_QUEUED_OUTPUT_BYTES / size));
   harness.connection.socketClosed();
   assert.equal(harness.connection.send.queuedBytes, 0);
+});
+
+test("many clients that read nothing share one limit, and one that reads is still served", () => {
+  const budget = new OutputBudget(20_000_000);
+  const windows = [HELLO.subarray(0, 24), settings({ 4: 1 }), SETTINGS_ACK];
+  const size = 3_000_000;
+  const greedy = Array.from({ length: 4 }, () => {
+    const harness = new CoreHarness({ hello: false, outputBudget: budget });
+    harness.feed(...windows);
+    return harness;
+  });
+  let refused = 0;
+  for (let i = 0; i < 20; i++) {
+    for (const harness of greedy) {
+      const [head] = harness.feed(call(2 * i + 1, String(size), "Big"));
+      assert.ok(head !== undefined);
+      if (harness.parser.decode(head).get("grpc-status") === "8") refused += 1;
+    }
+  }
+  assert.ok(budget.queuedBytes <= 20_000_000 + size + 100, `${budget.queuedBytes} are queued`);
+  assert.ok(refused > 60, `${refused} of 80 were refused`);
+  const modest = new CoreHarness({ outputBudget: budget });
+  const frames = modest.feed(call(1, "100", "Big"));
+  assert.ok(frames.length >= 3, "an answer with its message");
+  for (const harness of greedy) harness.connection.socketClosed();
+  assert.equal(budget.queuedBytes, 0, "what a client leaves behind is given back");
 });
 
 test("a single answer larger than the output limit is allowed", () => {

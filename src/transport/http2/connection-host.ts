@@ -1,5 +1,6 @@
 /** The two contracts between an HTTP/2 connection and its owner. */
 import type { HeaderBlock } from "./header-block.ts";
+import type { OutputBudget } from "./output-budget.ts";
 import type { Http2Stream, StreamHandler } from "./stream.ts";
 
 /** What a connection tells its owner. No method may throw. */
@@ -25,6 +26,8 @@ export interface ConnectionOptions {
   readonly maxConcurrentStreams: number;
   /** Server: `--grpc-keepalive-min-time`. */
   readonly keepaliveMinTimeMs: number;
+  /** Shared by the connections of a listener; default: this connection's own limit only. */
+  readonly outputBudget?: OutputBudget | undefined;
   /** Ping an idle peer after this long; Infinity for never. */
   readonly keepaliveIntervalMs: number;
   /** And close when nothing comes back within this. */

@@ -60,6 +60,7 @@ import type { ConnectionHost, ConnectionOptions } from "./connection-host.ts";
 import type { HeaderBlock } from "./header-block.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
 import type { HeaderTemplate, OutgoingField } from "./hpack-encoder.ts";
+import { OutputBudget } from "./output-budget.ts";
 import { PeerBudgets, PingPolicy } from "./peer-budgets.ts";
 import { type SendListener, SendScheduler } from "./send-scheduler.ts";
 import { encodeSettings, SETTING_BYTES, settingError } from "./settings.ts";
@@ -133,7 +134,10 @@ export class Http2Connection implements SendListener, FrameSink {
     this.#budgets = new PeerBudgets(options.nowMs);
     this.#pings = new PingPolicy(options.keepaliveMinTimeMs);
     this.#reader = new FrameReader(this, options.isServer);
-    this.send = new SendScheduler(this);
+    this.send = new SendScheduler(
+      this,
+      options.outputBudget ?? new OutputBudget(Number.POSITIVE_INFINITY),
+    );
   }
 
   /** Sends our preface: SETTINGS and a larger connection window. */

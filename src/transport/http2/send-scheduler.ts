@@ -10,6 +10,7 @@ import {
   DEFAULT_WINDOW_BYTES,
   MAX_FRAME_BYTES,
   MAX_QUEUED_CONTROL_FRAMES,
+  FAIR_QUEUED_OUTPUT_BYTES,
   MAX_QUEUED_OUTPUT_BYTES,
   MAX_WINDOW_BYTES,
   OUTPUT_HIGH_WATER_BYTES,
@@ -33,6 +34,7 @@ import {
   type OutgoingField,
   type OutgoingFields,
 } from "./hpack-encoder.ts";
+import type { OutputBudget } from "./output-budget.ts";
 import { OutputQueue } from "./output-queue.ts";
 import { type Http2Stream, NO_ITEMS, type OutgoingItem } from "./stream.ts";
 
@@ -51,6 +53,7 @@ export class SendScheduler {
   readonly output = new OutputQueue();
   readonly encoder = new HpackEncoder();
   readonly #listener: SendListener;
+  readonly #budget: OutputBudget;
   /** Connection window. */
   window = DEFAULT_WINDOW_BYTES;
   /** Send window of new streams: the peer's SETTINGS_INITIAL_WINDOW_SIZE. */
@@ -70,8 +73,9 @@ export class SendScheduler {
   #ready: Http2Stream[] = [];
   #readyHead = 0;
 
-  constructor(listener: SendListener) {
+  constructor(listener: SendListener, budget: OutputBudget) {
     this.#listener = listener;
+    this.#budget = budget;
   }
 
   /** Everything unsent, wherever it waits. */
@@ -79,9 +83,11 @@ export class SendScheduler {
     return this.queuedBytes + this.output.bytes + this.socketBytes;
   }
 
-  /** The peer leaves so much unread that no further answer should be queued. */
+  /** So much is left unread, here or everywhere, that no further answer should be queued. */
   get overfull(): boolean {
-    return this.totalBytes > MAX_QUEUED_OUTPUT_BYTES;
+    const total = this.totalBytes;
+    if (total > MAX_QUEUED_OUTPUT_BYTES) return true;
+    return this.#budget.spent && total > FAIR_QUEUED_OUTPUT_BYTES;
   }
 
   /** Some stream could send now if the output took more. */
@@ -300,6 +306,7 @@ export class SendScheduler {
     stream.queuedBytes += item.bytes.length;
     if (this.queuedBytes === 0) this.progressed = true;
     this.queuedBytes += item.bytes.length;
+    this.#budget.queuedBytes += item.bytes.length;
     if (stream.queuedBytes >= STREAM_LOW_WATER_BYTES) stream.aboveLowWater = true;
     this.#schedule(stream);
   }
@@ -385,6 +392,7 @@ export class SendScheduler {
   #moveBytes(stream: Http2Stream, length: number): void {
     stream.queuedBytes -= length;
     this.queuedBytes -= length;
+    this.#budget.queuedBytes -= length;
     let left = length;
     for (;;) {
       const item = stream.queue[stream.queueHead];
@@ -416,6 +424,7 @@ export class SendScheduler {
   /** Forgets what a stream that has gone still wanted to send. */
   discard(stream: Http2Stream): void {
     this.queuedBytes -= stream.queuedBytes;
+    this.#budget.queuedBytes -= stream.queuedBytes;
     stream.queuedBytes = 0;
     stream.queue = NO_ITEMS;
     stream.queueHead = 0;

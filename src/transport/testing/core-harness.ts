@@ -4,6 +4,7 @@ import { Deadlines } from "../grpc/deadlines.ts";
 import { MethodTable } from "../grpc/method-table.ts";
 import { GrpcServerConnection } from "../grpc/server-connection.ts";
 import { Http2Connection } from "../http2/connection.ts";
+import type { OutputBudget } from "../http2/output-budget.ts";
 import type { ConnectionHost } from "../http2/connection-host.ts";
 import { errorName } from "../http2/constants.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
@@ -49,6 +50,7 @@ export interface HarnessOptions {
   readonly maxConcurrentStreams?: number;
   readonly keepaliveMinTimeMs?: number;
   readonly keepaliveIntervalMs?: number;
+  readonly outputBudget?: OutputBudget;
   readonly keepaliveTimeoutMs?: number;
   readonly maxMessageBytes?: number;
   /** Feed the client's preface, SETTINGS and acknowledgement first; default true. */
@@ -75,6 +77,7 @@ export class CoreHarness implements ConnectionHost {
       keepaliveMinTimeMs: options.keepaliveMinTimeMs ?? 5_000,
       keepaliveIntervalMs: options.keepaliveIntervalMs ?? Number.POSITIVE_INFINITY,
       keepaliveTimeoutMs: options.keepaliveTimeoutMs ?? 20_000,
+      outputBudget: options.outputBudget,
     });
     const server = {
       service: this.service,

@@ -1,0 +1,13 @@
+/** Unsent bytes of all connections that share it, and how many they may be. */
+export class OutputBudget {
+  queuedBytes = 0;
+  readonly #maxBytes: number;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get spent(): boolean {
+    return this.queuedBytes > this.#maxBytes;
+  }
+}
