@@ -3,7 +3,7 @@
  * in the next argument, booleans without one, `--` ends the flags, the first other word too.
  */
 import { FLAGS, type GivenSettings, isBoolFlag } from "./flags.ts";
-import { quote, TextError } from "./go-text.ts";
+import { quote, TextError } from "../../base/go-text.ts";
 
 export type ArgumentsOutcome =
   | { readonly kind: "read"; readonly rest: readonly string[] }

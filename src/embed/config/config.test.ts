@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { ConfigError, createConfig, type EtcdConfigInput } from "./config.ts";
 import { helpText } from "./help.ts";
 import { unsupportedSettings } from "./unsupported.ts";
-import { formatUrls } from "./url.ts";
+import { formatUrls } from "../../base/etcd-url.ts";
 import { autoCompactionOf, startProblem } from "./verify.ts";
 
 test("an embedded member advertises what it listens on and is its own cluster", () => {

@@ -18,7 +18,7 @@ import { CLUSTERING, V2_LEGACY } from "./settings-cluster.ts";
 import { DEFAULT_NAME, MEMBER } from "./settings-member.ts";
 import { CHECKS, LOGGING, PROFILING, TRACING, UNSAFE } from "./settings-operation.ts";
 import { AUTH, SECURITY } from "./settings-security.ts";
-import { type EtcdUrl, formatInitialCluster, parseEtcdUrls } from "./url.ts";
+import { type EtcdUrl, formatInitialCluster, parseEtcdUrls } from "../../base/etcd-url.ts";
 import { verifyConfig } from "./verify.ts";
 
 export const SETTINGS = {

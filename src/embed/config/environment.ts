@@ -6,7 +6,7 @@
  */
 import type { LogRecord } from "./config.ts";
 import { FLAGS, type GivenSettings } from "./flags.ts";
-import { quote, TextError } from "./go-text.ts";
+import { quote, TextError } from "../../base/go-text.ts";
 import { environmentName } from "./setting.ts";
 
 const PREFIX = "ETCD_";

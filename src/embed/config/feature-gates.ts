@@ -3,7 +3,7 @@
  * them replace. Gates set one after the other add up; AllAlpha and AllBeta move every gate of
  * their stage that is not set by name before them.
  */
-import { parseBool, quote, TextError } from "./go-text.ts";
+import { parseBool, quote, TextError } from "../../base/go-text.ts";
 
 export type GateStage = "ALPHA" | "BETA";
 

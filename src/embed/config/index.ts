@@ -19,5 +19,5 @@ export {
   parseEtcdUrl,
   parseEtcdUrls,
   parseInitialCluster,
-} from "./url.ts";
+} from "../../base/etcd-url.ts";
 export { type AutoCompaction, autoCompactionOf, startProblem } from "./verify.ts";

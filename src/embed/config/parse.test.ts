@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { EtcdConfig, LogRecord } from "./config.ts";
 import type { Environment } from "./environment.ts";
 import { type ParseOutcome, parseCommandLine } from "./parse.ts";
-import { formatUrls } from "./url.ts";
+import { formatUrls } from "../../base/etcd-url.ts";
 
 interface World {
   readonly env?: Environment;

@@ -17,7 +17,7 @@ import {
 } from "./config.ts";
 import { architectureRecord, type Environment, readEnvironment } from "./environment.ts";
 import { GivenSettings, strayArgument } from "./flags.ts";
-import { formatDuration, TextError } from "./go-text.ts";
+import { formatDuration, TextError } from "../../base/go-text.ts";
 import { helpText, USAGE, type VersionFacts, versionText } from "./help.ts";
 import { ADVERTISE_REQUIRED, verifyConfig } from "./verify.ts";
 import { ConfigFileError, MAX_CONFIG_FILE_BYTES, readYamlFile } from "./yaml-file.ts";

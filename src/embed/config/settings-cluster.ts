@@ -1,8 +1,8 @@
 /** Settings of the cluster: bootstrap, discovery, reconfiguration, compaction, the v2 legacy. */
-import { quote, TextError } from "./go-text.ts";
+import { quote, TextError } from "../../base/go-text.ts";
 import { setting } from "./setting.ts";
 import { DEFAULT_CLIENT_URL, DEFAULT_NAME, DEFAULT_PEER_URL } from "./settings-member.ts";
-import { parseEtcdUrls } from "./url.ts";
+import { parseEtcdUrls } from "../../base/etcd-url.ts";
 import {
   bool,
   choice,

@@ -1,6 +1,6 @@
 /** Settings of the member itself: identity, files, listeners, timing, limits. */
 import { setting } from "./setting.ts";
-import { parseEtcdUrls } from "./url.ts";
+import { parseEtcdUrls } from "../../base/etcd-url.ts";
 import { bool, duration, int, int64, text, uint, uint32, uint64, urls } from "./value-type.ts";
 
 export const DEFAULT_NAME = "default";

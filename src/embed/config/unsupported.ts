@@ -5,7 +5,7 @@
  * A row leaves this list in the change that implements its feature.
  */
 import type { EtcdConfig } from "./config.ts";
-import { type EtcdUrl, parseInitialCluster } from "./url.ts";
+import { type EtcdUrl, parseInitialCluster } from "../../base/etcd-url.ts";
 
 interface Row {
   readonly what: string;

@@ -13,8 +13,8 @@ import {
   TextError,
   UINT32,
   UINT64,
-} from "./go-text.ts";
-import { type EtcdUrl, formatUrls, parseEtcdUrls } from "./url.ts";
+} from "../../base/go-text.ts";
+import { type EtcdUrl, formatUrls, parseEtcdUrls } from "../../base/etcd-url.ts";
 
 export interface ValueType<T> {
   /** Go's name of the type, as errors about YAML files print it. */

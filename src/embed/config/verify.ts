@@ -5,8 +5,14 @@
  */
 import { isKnownCipherSuite } from "./cipher-suites.ts";
 import type { EtcdConfig, LogRecord } from "./config.ts";
-import { formatDuration, parseDurationMs, quote, quoteList, TextError } from "./go-text.ts";
-import { advertiseProblem, bindProblem, type EtcdUrl, formatUrls } from "./url.ts";
+import {
+  formatDuration,
+  parseDurationMs,
+  quote,
+  quoteList,
+  TextError,
+} from "../../base/go-text.ts";
+import { advertiseProblem, bindProblem, type EtcdUrl, formatUrls } from "../../base/etcd-url.ts";
 
 /** Longer election timeouts would make an outage last for minutes. */
 const MAX_ELECTION_TIMEOUT_MS = 50_000;

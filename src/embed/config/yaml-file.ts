@@ -7,7 +7,7 @@
  */
 import { FLAGS, type FlagEntry, type GivenSettings } from "./flags.ts";
 import { settingOf } from "./config.ts";
-import { TextError } from "./go-text.ts";
+import { TextError } from "../../base/go-text.ts";
 import { bool, jsonTypeOf, text, YamlTypeError } from "./value-type.ts";
 
 /** A configuration file is a page of text; this bounds what an accident can cost. */

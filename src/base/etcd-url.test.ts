@@ -9,7 +9,7 @@ import {
   parseEtcdUrl,
   parseEtcdUrls,
   parseInitialCluster,
-} from "./url.ts";
+} from "./etcd-url.ts";
 
 test("addresses are taken apart", () => {
   assert.deepEqual(parseEtcdUrl(" https://[::1]:2379 "), {
