@@ -123,7 +123,7 @@ export async function* observeElection(
   options: CallOptions = {},
 ): AsyncGenerator<KeyValue, void, void> {
   const { timeoutMs: _bound, ...unbounded } = options;
-  let seen: Revision = 0;
+  let seen: KeyValue | undefined;
   for (;;) {
     const found = await firstCandidate(client, name, options);
     let leader = found.kv;
@@ -132,13 +132,15 @@ export async function* observeElection(
       if (client.closed) return;
       continue;
     }
-    if (leader.modRevision > seen) {
-      seen = leader.modRevision;
+    // After a compaction the same is found again. Only the same: a candidate's key may be older
+    // than the last value of the leader before.
+    if (leader.modRevision !== seen?.modRevision) {
+      seen = leader;
       yield leader;
     }
     const from = Math.max(found.revision, leader.modRevision) + 1;
     for await (const kv of changesOf(client, leader.key, from, unbounded)) {
-      seen = kv.modRevision;
+      seen = kv;
       yield kv;
     }
     if (client.closed) return;
