@@ -1,0 +1,79 @@
+/** Runs one command line of a tool, from the arguments to the exit code. */
+import { Command, type CommandSpec, type Invocation, type ToolVersion } from "./command.ts";
+import { CliExit, ExitCode } from "./exit.ts";
+import { findCommand } from "./find.ts";
+import { FlagSet } from "./flags.ts";
+import { goQuote } from "./go-text.ts";
+import type { Io } from "./io.ts";
+import { usageOf } from "./usage.ts";
+
+/** Does not end the process: the result is its exit code. See command.ts for the table. */
+export async function runTool(table: CommandSpec, about: ToolVersion, io: Io): Promise<number> {
+  const root = new Command(withHelp(table));
+  try {
+    const [first] = io.argv;
+    if (first === "__complete" || first === "__completeNoDesc") {
+      const { complete } = await import("./shell/complete.ts");
+      complete(root, io, first === "__complete");
+      return ExitCode.SUCCESS;
+    }
+    return await execute(root, about, io);
+  } catch (error) {
+    if (!(error instanceof CliExit)) throw error;
+    if (error.printed) io.err(`Error: ${error.message}\n`);
+    return error.code;
+  }
+}
+
+async function execute(root: Command, about: ToolVersion, io: Io): Promise<number> {
+  const { command, args, problem } = findCommand(root, io.argv);
+  if (problem !== undefined) {
+    io.err(`Error: ${problem}\nRun '${command.path} --help' for usage.\n`);
+    return ExitCode.ERROR;
+  }
+  const flags = new FlagSet(command.allFlags);
+  const refuse = (what: string): number => {
+    io.err(`Error: ${what}\n`);
+    io.out(usageOf(command, about));
+    io.err("\n");
+    return ExitCode.ERROR;
+  };
+  const wrongFlag = flags.parse(args);
+  if (wrongFlag !== undefined) return refuse(wrongFlag);
+  const { load, checkArgs } = command.spec;
+  if (flags.bool("help") || load === undefined) {
+    io.out(usageOf(command, about));
+    return ExitCode.SUCCESS;
+  }
+  const wrongArgs = checkArgs?.(flags.args, command.path);
+  if (wrongArgs !== undefined) return refuse(wrongArgs);
+  const run = await load();
+  await run({ command, args: flags.args, flags, io, about });
+  return ExitCode.SUCCESS;
+}
+
+function withHelp(table: CommandSpec): CommandSpec {
+  const help: CommandSpec = {
+    use: "help [command]",
+    short: "Help about any command",
+    long: `Help provides help for any command in the application.
+Simply type ${table.use} help [path to command] for full details.`,
+    load: async () => printHelp,
+  };
+  return { ...table, commands: [...(table.commands ?? []), help] };
+}
+
+async function printHelp({ command, args, io, about }: Invocation): Promise<void> {
+  const found = findCommand(command.root, args);
+  if (found.problem === undefined) {
+    io.out(usageOf(found.command, about));
+    return;
+  }
+  io.err(`Unknown help topic [${args.map(rawQuote).join(" ")}]\n`);
+  io.out(usageOf(command.root, about, false));
+}
+
+/** As `%#q`: in backquotes where possible. */
+function rawQuote(text: string): string {
+  return text.includes("`") ? goQuote(text) : `\`${text}\``;
+}
