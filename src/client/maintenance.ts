@@ -5,7 +5,7 @@
 import {
   AlarmRequest,
   AlarmRequest_AlarmAction,
-  type AlarmResponse,
+  AlarmResponse,
   AlarmType,
   DefragmentRequest,
   type DefragmentResponse,
@@ -72,16 +72,26 @@ export class Maintenance {
     return this.#caller.unary(METHODS.alarm, request, options, "repeatable");
   }
 
-  /** Clears an alarm. Member 0n and alarm "none" together stand for all of them. */
-  alarmDisarm(
+  /** Clears an alarm. Member 0n and alarm "none" together stand for all that are raised. */
+  async alarmDisarm(
     memberID: MemberID,
     alarm: AlarmName,
     options: CallOptions = {},
   ): Promise<AlarmResponse> {
+    if (memberID !== 0n || alarm !== "none") return this.#disarm(memberID, ALARMS[alarm], options);
+    const raised = await this.alarmList(options);
+    const all = AlarmResponse.create({ header: raised.header });
+    for (const { memberID: each, alarm: code } of raised.alarms) {
+      all.alarms.push(...(await this.#disarm(each, code, options)).alarms);
+    }
+    return all;
+  }
+
+  #disarm(memberID: MemberID, alarm: number, options: CallOptions): Promise<AlarmResponse> {
     const request = AlarmRequest.create({
       action: AlarmRequest_AlarmAction.DEACTIVATE,
       memberID,
-      alarm: ALARMS[alarm],
+      alarm,
     });
     return this.#caller.unary(METHODS.alarm, request, options, "repeatable");
   }

@@ -37,6 +37,15 @@ export async function failure(
   return error;
 }
 
+/** Whether a server lacks what was asked of it; the call is expected to fail one way or another. */
+export async function isUnimplemented(call: Promise<unknown>): Promise<boolean> {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return error instanceof EtcdClientError && error.kind === "unimplemented";
+}
+
 /** The first `count` items of an iterator, which is left open. */
 export async function take<T>(source: AsyncIterator<T>, count: number): Promise<T[]> {
   const items: T[] = [];
