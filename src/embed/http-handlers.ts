@@ -13,7 +13,7 @@ import { memberToJSON } from "../membership/index.ts";
 import { fileDescriptorLimit } from "../platform/metrics-process.ts";
 import { METRICS_CONTENT_TYPE, type MetricsRegistry } from "../platform/metrics.ts";
 import { NO_MEMBER } from "../raft/index.ts";
-import { type EtcdServer, requestTimeoutMs } from "../server/index.ts";
+import { alarmName, type EtcdServer, requestTimeoutMs } from "../server/index.ts";
 import type { EtcdConfig } from "./config/index.ts";
 
 export interface HttpHandlersDeps {
@@ -82,10 +82,6 @@ function healthSourceOf(server: EtcdServer): HealthSource {
       server.store.index.findLatest("health");
     },
   };
-}
-
-function alarmName(alarm: number): string {
-  return Object.entries(AlarmType).find(([, value]) => value === alarm)?.[0] ?? "UNKNOWN";
 }
 
 /** As raft's status prints itself in etcd. */

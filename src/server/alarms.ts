@@ -13,6 +13,8 @@ export class Alarms {
   readonly #backend: Backend;
   /** Keyed by the encoded member, which is also the key on disk. */
   readonly #members = new Map<string, AlarmMember>();
+  /** Told of each change that an entry makes. */
+  onChange: ((member: AlarmMember, isRaised: boolean) => void) | undefined;
 
   /** Reads the alarm bucket. */
   constructor(backend: Backend) {
@@ -42,6 +44,7 @@ export class Alarms {
     if (known !== undefined) return known;
     this.#members.set(latin1FromBytes(key), member);
     this.#backend.put(ALARM_BUCKET, key, EMPTY_BYTES);
+    this.onChange?.(member, true);
     return member;
   }
 
@@ -52,6 +55,7 @@ export class Alarms {
     if (known === undefined) return undefined;
     this.#members.delete(latin1FromBytes(key));
     this.#backend.delete(ALARM_BUCKET, key);
+    this.onChange?.(known, false);
     return known;
   }
 }

@@ -44,6 +44,7 @@ import type { ServerContext } from "./context.ts";
 import type { Outcome } from "./proposals.ts";
 import { LEASE_COST_BYTES, putCost, txnCost } from "./quota.ts";
 import { RaftField } from "./raft-request.ts";
+import { RequestMeter } from "./request-meter.ts";
 import { shortVersion } from "./version-monitor.ts";
 
 export interface ApplierEvents {
@@ -61,14 +62,25 @@ const DONE: Outcome = { error: undefined, reply: NO_REPLY };
 export class Applier {
   readonly #server: ServerContext;
   readonly #events: ApplierEvents;
+  readonly #meter: RequestMeter;
 
   constructor(server: ServerContext, events: ApplierEvents) {
     this.#server = server;
     this.#events = events;
+    const { clock, logger, counters } = server;
+    const warningDurationMs = server.options.warningApplyDurationMs;
+    this.#meter = new RequestMeter({ clock, logger, counters, warningDurationMs });
   }
 
   /** Applies a decoded request. `wantReply` is false when nobody waits for the response. */
   apply(field: number, request: unknown, wantReply: boolean): Outcome {
+    const startMs = this.#meter.nowMs();
+    const outcome = this.#outcome(field, request, wantReply);
+    this.#meter.applied(field, request, startMs, outcome);
+    return outcome;
+  }
+
+  #outcome(field: number, request: unknown, wantReply: boolean): Outcome {
     try {
       const reply = this.#dispatch(field, request, wantReply);
       return reply.length === 0 ? DONE : { error: undefined, reply };
@@ -116,6 +128,9 @@ export class Applier {
     this.#refuseWhenFull();
     const fits = this.#server.quota.available(putCost(request));
     const result = executePut(this.#server.store, request);
+    const { operations } = this.#server.counters;
+    operations.put++;
+    operations.putBytes += request.key.length + request.value.length;
     if (!fits) throw new EtcdError("noSpace");
     if (!wantReply) return NO_REPLY;
     return [encodePutResponse(this.#header(result.revision), result.previous)];
@@ -127,6 +142,7 @@ export class Applier {
     if (cost > 0) this.#refuseWhenFull();
     const fits = this.#server.quota.available(cost);
     const result = executeTxn(this.#server.store, request);
+    this.#server.counters.operations.txn++;
     if (!fits) throw new EtcdError("noSpace");
     return wantReply ? [encodeTxnResponse(this.#header(result.revision), result)] : NO_REPLY;
   }
@@ -141,6 +157,7 @@ export class Applier {
   #deleteRange(request: DeleteRangeRequest, wantReply: boolean): Reply {
     this.#refuseWhenCorrupt();
     const result = executeDeleteRange(this.#server.store, request);
+    this.#server.counters.operations.delete++;
     if (!wantReply) return NO_REPLY;
     return [encodeDeleteRangeResponse(this.#header(result.revision), result)];
   }
@@ -211,6 +228,9 @@ export class Applier {
     const previous = cluster.version;
     cluster.setVersion(request.ver, true);
     if (previous === request.ver) return NO_REPLY;
+    const { clusterVersion } = this.#server.counters;
+    if (previous !== undefined) clusterVersion.of(previous).set(0);
+    clusterVersion.of(request.ver).set(1);
     const fields = {
       "cluster-id": formatID(clusterID),
       "local-member-id": formatID(memberID),

@@ -6,7 +6,6 @@ import { EtcdError } from "../api/errors.ts";
 import type { ConfState } from "../api/gen/raft.ts";
 import { CompactionRequest, LeaseCheckpointRequest } from "../api/gen/rpc.ts";
 import type { Index, Term } from "../base/ids.ts";
-import type { Counter } from "../env/index.ts";
 import { AutoCompactor } from "./auto-compactor.ts";
 import type { Bootstrapped } from "./bootstrap.ts";
 import { CompactionRunner } from "./compaction-runner.ts";
@@ -25,7 +24,6 @@ export interface BackgroundOptions {
   readonly boot: Bootstrapped;
   readonly deps: ServerDeps;
   readonly storageVersion: StorageVersion;
-  readonly leaseExpired: Counter;
 }
 
 export class Background {
@@ -47,13 +45,14 @@ export class Background {
       backend,
       clock,
       logger,
+      counters: server.counters,
       batchLimit: server.options.compactionBatchLimit,
       sleepIntervalMs: server.options.compactionSleepIntervalMs,
     });
     this.#expirer = new LeaseExpirer({
       clock,
       logger,
-      expired: options.leaseExpired,
+      expired: server.counters.leaseExpired,
       takeExpired: (nowMs, limit) => lessor.takeExpired(nowMs, limit),
       propose: (field, body) => server.propose(field, body),
       onScan: (nowMs) => this.#checkpointLeases(nowMs),

@@ -4,13 +4,15 @@
  */
 import type { Backend } from "../backend/types.ts";
 import type { Clock, Logger, Timer } from "../env/index.ts";
-import type { Store } from "../mvcc/index.ts";
+import type { CompactionResult, Store } from "../mvcc/index.ts";
+import type { ServerCounters } from "./metrics.ts";
 
 export interface CompactionRunnerOptions {
   readonly store: Store;
   readonly backend: Backend;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly counters: ServerCounters;
   /** Records per batch. */
   readonly batchLimit: number;
   readonly sleepIntervalMs: number;
@@ -59,7 +61,9 @@ export class CompactionRunner {
       this.#schedule(sleepIntervalMs);
       return;
     }
+    const startMs = this.#options.clock.nowMs();
     const step = store.runCompaction(batchLimit);
+    this.#options.counters.compactionPauseMs.observe(this.#options.clock.nowMs() - startMs);
     backend.commitIfDue();
     if (step.state === "idle") {
       this.#timer = undefined;
@@ -84,14 +88,15 @@ export class CompactionRunner {
     );
   }
 
-  #logFinished(result: {
-    readonly revision: number;
-    readonly hash: { readonly hash: number };
-  }): void {
-    const { clock, logger, backend } = this.#options;
+  #logFinished(result: CompactionResult): void {
+    const { clock, logger, backend, counters } = this.#options;
+    const tookMs = clock.nowMs() - this.#startedMs;
+    counters.compactionTotalMs.observe(tookMs);
+    counters.compactedKeys.add(result.deletedRecords);
+    counters.lastCompactionSeconds = Math.floor(clock.wallMs() / 1000);
     logger.info("finished scheduled compaction", {
       "compact-revision": result.revision,
-      took: `${(clock.nowMs() - this.#startedMs).toFixed(3)}ms`,
+      took: `${tookMs.toFixed(3)}ms`,
       hash: result.hash.hash,
       "current-db-size-bytes": backend.sizeBytes,
       "current-db-size-in-use-bytes": backend.sizeInUseBytes,

@@ -13,6 +13,7 @@ import type { KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
 import type { Alarms } from "./alarms.ts";
 import type { HeaderEncoder } from "./header.ts";
 import type { LinearizableReads } from "./linearizable-reads.ts";
+import type { ServerCounters } from "./metrics.ts";
 import type { Defer, ServerOptions } from "./options.ts";
 import type { Proposals } from "./proposals.ts";
 import type { Quota } from "./quota.ts";
@@ -35,6 +36,7 @@ export interface ServerContext {
   readonly quota: Quota;
   readonly proposals: Proposals;
   readonly reads: LinearizableReads;
+  readonly counters: ServerCounters;
   readonly term: Term;
   /** `NO_MEMBER` when there is none. */
   readonly leader: MemberID;

@@ -161,7 +161,6 @@ export class EtcdServer implements ServerContext {
       boot,
       deps,
       storageVersion: this.#storageVersion,
-      leaseExpired: this.counters.leaseExpired,
     });
     this.rpc = new RpcServer(this);
     this.backend.onBeforeCommit = () => this.#consistentIndex.save();
@@ -230,10 +229,14 @@ export class EtcdServer implements ServerContext {
   }
 
   async hashByRevision(revision: Revision): Promise<KeyValueHash> {
+    const startMs = this.clock.nowMs();
     const job = this.store.hashByRevision(revision);
     for (;;) {
       const result = job.step(HASH_RECORDS_PER_STEP);
-      if (result !== undefined) return result;
+      if (result !== undefined) {
+        this.counters.hashRevisionDuration.observe((this.clock.nowMs() - startMs) / 1000);
+        return result;
+      }
       await new Promise<void>((resolve) => this.defer(resolve));
       if (this.#stopping) {
         job.close();
@@ -441,6 +444,7 @@ export class EtcdServer implements ServerContext {
   }
 
   #timeoutError(): EtcdError {
+    this.counters.proposalsFailed.add();
     return new EtcdError(this.#leader === NO_MEMBER ? "timeoutDueToLeaderFail" : "timeout");
   }
 
@@ -473,6 +477,7 @@ export class EtcdServer implements ServerContext {
       timeoutMs: requestTimeoutMs(this.options),
       ask: (context) => this.raft.node.readIndex(context),
       appliedIndex: () => this.#entries.appliedIndex,
+      onTimeout: () => this.counters.readIndexesFailed.add(),
       onSlow: (elapsedMs) => {
         this.counters.slowReadIndexes.add();
         this.logger.warn("waiting for ReadIndex response took too long, retrying", {

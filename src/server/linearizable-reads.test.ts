@@ -18,6 +18,7 @@ function world() {
     onSlow: () => {
       state.slow++;
     },
+    onTimeout: () => undefined,
   });
   const answers: string[] = [];
   const read = (name: string) =>

@@ -33,6 +33,7 @@ export class LinearizableReads {
   readonly #ask: (context: Uint8Array) => void;
   readonly #appliedIndex: () => Index;
   readonly #onSlow: (elapsedMs: number) => void;
+  readonly #onTimeout: () => void;
   #waiting: ReadReady[] = [];
   #asked: Batch | undefined;
   /** Confirmed batches whose index is not applied yet, in index order. */
@@ -48,6 +49,8 @@ export class LinearizableReads {
     readonly appliedIndex: () => Index;
     /** A question had to be repeated. */
     readonly onSlow: (elapsedMs: number) => void;
+    /** A question was given up. */
+    readonly onTimeout: () => void;
   }) {
     this.#clock = options.clock;
     this.#ids = options.ids;
@@ -55,6 +58,7 @@ export class LinearizableReads {
     this.#ask = options.ask;
     this.#appliedIndex = options.appliedIndex;
     this.#onSlow = options.onSlow;
+    this.#onTimeout = options.onTimeout;
   }
 
   /** Queues a read; `flush` sends the question for all that were queued. */
@@ -142,6 +146,7 @@ export class LinearizableReads {
     if (this.#asked !== batch) return;
     const elapsedMs = this.#clock.nowMs() - batch.startedMs;
     if (elapsedMs >= this.#timeoutMs) {
+      this.#onTimeout();
       this.failAsked(new EtcdError("timeout"));
       return;
     }

@@ -4,7 +4,7 @@
  */
 import { EtcdError, StatusCode } from "../api/errors.ts";
 import { METHOD, METHODS } from "../api/rpc-table.ts";
-import type { Call, RpcService, StreamCall, UnaryCall } from "../env/index.ts";
+import type { Call, Counter, RpcService, StreamCall, UnaryCall } from "../env/index.ts";
 import { NO_MEMBER } from "../raft/index.ts";
 import type { ServerContext } from "./context.ts";
 import { ClusterService } from "./services/cluster.ts";
@@ -17,6 +17,9 @@ import { RangeStreamService } from "./services/range-stream.ts";
 import { failWith, statusOf } from "./services/reply.ts";
 import { WatchService } from "./services/watch.ts";
 
+/** What etcd's clients send as "client-api-version". */
+const CLIENT_VERSION = /^3\.\d{1,2}$/;
+
 type UnaryHandler = (call: UnaryCall) => void;
 type StreamHandler = (call: StreamCall) => void;
 
@@ -26,6 +29,10 @@ export class RpcServer implements RpcService {
   readonly #lease: LeaseService;
   readonly #health: HealthService;
   readonly #unary: (UnaryHandler | undefined)[] = METHODS.map(() => undefined);
+  readonly #requests = {
+    unary: new Map<string | undefined, Counter>(),
+    stream: new Map<string | undefined, Counter>(),
+  };
   readonly #stream: (StreamHandler | undefined)[] = METHODS.map(() => undefined);
 
   constructor(server: ServerContext) {
@@ -82,7 +89,10 @@ export class RpcServer implements RpcService {
   }
 
   unary(calls: readonly UnaryCall[]): void {
-    for (const call of calls) this.#handle(call);
+    for (const call of calls) {
+      this.#count("unary", call);
+      this.#handle(call);
+    }
     this.#server.flush();
   }
 
@@ -92,12 +102,25 @@ export class RpcServer implements RpcService {
       call.finish(StatusCode.UNIMPLEMENTED, unimplemented(call));
       return;
     }
+    this.#count("stream", call);
     if (this.#lacksLeader(call)) {
       const status = statusOf(new EtcdError("noLeader"));
       call.finish(status.code, status.message);
       return;
     }
     handler(call);
+  }
+
+  #count(type: "unary" | "stream", call: Call): void {
+    const version = call.metadata("client-api-version");
+    let counter = this.#requests[type].get(version);
+    if (counter === undefined) {
+      // A client may say anything; only so many different words are remembered.
+      const isKnown = version !== undefined && CLIENT_VERSION.test(version);
+      counter = this.#server.counters.clientRequests.of(type, isKnown ? version : "unknown");
+      if (isKnown || version === undefined) this.#requests[type].set(version, counter);
+    }
+    counter.add();
   }
 
   /** A call that is refused does not disturb the others of its batch. */

@@ -36,6 +36,7 @@ import type { ServerContext } from "../context.ts";
 import type { BuiltRequest } from "../proposals.ts";
 import { putCost, txnCost } from "../quota.ts";
 import { RaftField } from "../raft-request.ts";
+import { RequestMeter } from "../request-meter.ts";
 import type { QuotaGate } from "./quota-gate.ts";
 import { failWith, finish } from "./reply.ts";
 
@@ -51,23 +52,33 @@ const MAX_SEND_BYTES = 2 ** 31 - 1;
 export class KeyValueService {
   readonly #server: ServerContext;
   readonly #quota: QuotaGate;
+  readonly #meter: RequestMeter;
 
   constructor(server: ServerContext, quota: QuotaGate) {
     this.#server = server;
     this.#quota = quota;
+    const { clock, logger, counters } = server;
+    const warningDurationMs = server.options.warningApplyDurationMs;
+    this.#meter = new RequestMeter({ clock, logger, counters, warningDurationMs });
   }
 
   range(call: UnaryCall): void {
     const borrowed = RangeRequest.decode(call.body);
     checkRange(borrowed);
-    if (borrowed.serializable) {
-      this.#executeRange(call, borrowed);
+    const startMs = this.#meter.nowMs();
+    if (borrowed.serializable && borrowed.rangeEnd.length === 0) {
+      this.#executeRange(call, borrowed, startMs);
       return;
     }
+    // What may outlive this turn must not borrow the call's bytes.
     const request = RangeRequest.decode(copyBytes(call.body));
+    if (request.serializable) {
+      this.#executeRange(call, request, startMs);
+      return;
+    }
     this.#server.reads.add((error) => {
       if (error !== undefined) failWith(call, error);
-      else if (!call.cancelled) this.#executeRange(call, request);
+      else if (!call.cancelled) this.#executeRange(call, request, startMs);
     });
   }
 
@@ -118,21 +129,31 @@ export class KeyValueService {
   }
 
   /** A single key is read at once; a range in slices, so that it holds nobody up. */
-  #executeRange(call: UnaryCall, request: RangeRequest): void {
+  #executeRange(call: UnaryCall, request: RangeRequest, startMs: number): void {
+    const { store, counters } = this.#server;
+    counters.operations.range++;
+    const executedMs = this.#meter.nowMs();
+    const reply = (result: RangeResult) => {
+      this.#replyRange(call, result);
+      this.#meter.ranged(request, startMs, executedMs, result.kvs.length);
+    };
     try {
-      const { store } = this.#server;
-      if (request.rangeEnd.length === 0) this.#replyRange(call, executeRange(store, request));
-      else this.#stepRange(call, new RangeExecution(store, request));
+      if (request.rangeEnd.length === 0) reply(executeRange(store, request));
+      else this.#stepRange(call, new RangeExecution(store, request), reply);
     } catch (error) {
       failWith(call, error);
     }
   }
 
-  #stepRange(call: UnaryCall, execution: RangeExecution): void {
+  #stepRange(
+    call: UnaryCall,
+    execution: RangeExecution,
+    reply: (result: RangeResult) => void,
+  ): void {
     for (let step = 0; step < RANGE_STEPS_PER_TURN; step++) {
       const result = execution.step(RANGE_RECORDS_PER_STEP);
       if (result !== undefined) {
-        this.#replyRange(call, result);
+        reply(result);
         return;
       }
     }
@@ -142,7 +163,7 @@ export class KeyValueService {
         return;
       }
       try {
-        this.#stepRange(call, execution);
+        this.#stepRange(call, execution, reply);
       } catch (error) {
         execution.close();
         failWith(call, error);

@@ -23,6 +23,7 @@ import type { Revision } from "../../base/ids.ts";
 import type { StreamCall, UnaryCall } from "../../env/index.ts";
 import { NO_MEMBER } from "../../raft/index.ts";
 import type { ServerContext } from "../context.ts";
+import { alarmName } from "../metrics.ts";
 import { RaftField } from "../raft-request.ts";
 import { decodeOrEnd, failWith, statusOf } from "./reply.ts";
 
@@ -105,10 +106,12 @@ export class MaintenanceService {
   }
 
   hash(call: UnaryCall): void {
-    const { backend, store } = this.#server;
+    const { backend, store, clock, counters } = this.#server;
     const revision = store.currentRevision;
+    const startMs = clock.nowMs();
     backend.hash(isIgnoredInHash).then(
       (hash) => {
+        counters.hashDuration.observe((clock.nowMs() - startMs) / 1000);
         const header = this.#header(revision);
         call.reply(HashResponse.encode(HashResponse.create({ header, hash })));
       },
@@ -228,8 +231,7 @@ class SlowReaderGate {
 
 /** As Go prints the message: `memberID:123 alarm:NOSPACE `. */
 function alarmText(member: AlarmMember): string {
-  const name = Object.entries(AlarmType).find(([, value]) => value === member.alarm)?.[0];
-  return `memberID:${member.memberID} alarm:${name ?? member.alarm} `;
+  return `memberID:${member.memberID} alarm:${alarmName(member.alarm)} `;
 }
 
 /** What differs between members that hold the same data. */
