@@ -24,6 +24,7 @@ import {
 } from "./config/index.ts";
 import { makeHttpHandlers } from "./http-handlers.ts";
 import { Listeners } from "./listeners.ts";
+import { verifyOlderSegmentsInWorker } from "./older-segments.ts";
 import { serverOptionsOf } from "./server-options.ts";
 
 /** How long calls in flight may take to end once a stop was asked for. */
@@ -129,6 +130,7 @@ class RunningMember implements RunningEtcd {
         logger: this.#logger,
         metrics: this.#metrics,
         defer: setImmediate,
+        verifyOlderSegments: verifyOlderSegmentsInWorker,
       });
       this.#server = server;
       this.#listeners.serve({

@@ -28,7 +28,7 @@ import { type ClusterID, formatID, type Index, type MemberID } from "../base/ids
 import { Cluster, computeClusterID, decodeV2Document } from "../membership/index.ts";
 import { MemoryStorage } from "../raft/index.ts";
 import { SnapshotFiles } from "../snap/index.ts";
-import { validSnapshotEntries, Wal, walExists } from "../wal/index.ts";
+import { validSnapshotEntries, verifySegmentsBefore, Wal, walExists } from "../wal/index.ts";
 import { readConsistentIndex } from "./consistent-index.ts";
 import { BootstrapError, memberDirectories, touchDirectory } from "./data-directory.ts";
 import { initialMembers, writeInitialMembers } from "./initial-members.ts";
@@ -60,6 +60,11 @@ export interface Bootstrapped {
   readonly snapshotFiles: SnapshotFiles;
   readonly backend: Backend;
   readonly cluster: Cluster;
+  /**
+   * Settles when the part of the log that start-up does not read has been checked; rejects when it
+   * is damaged. The member must not serve before.
+   */
+  readonly olderSegmentsVerified: Promise<void>;
 }
 
 /** Throws `BootstrapError`, `DiskError`, or the errors of WAL and backend about damaged files. */
@@ -143,6 +148,7 @@ async function createCluster(
     snapshotFiles,
     backend,
     cluster: new Cluster({ id: clusterID, localID: local.id, backend }),
+    olderSegmentsVerified: Promise.resolve(),
   };
 }
 
@@ -154,9 +160,9 @@ async function recoverMember(
   snapshotFiles: SnapshotFiles,
   consistentIndex: Index,
 ): Promise<Bootstrapped> {
-  const { logger, disk } = deps;
+  const { logger } = deps;
   logger.info("Bootstrapping WAL from snapshot");
-  const snapshot = snapshotFiles.loadNewest(validSnapshotEntries({ disk, logger }, walDirectory));
+  const snapshot = newestSnapshot(deps, walDirectory, snapshotFiles);
   const { index: snapshotIndex, term: snapshotTerm } = snapshot?.metadata ?? { index: 0, term: 0 };
   if (snapshotIndex > consistentIndex) {
     throw new BootstrapError(
@@ -164,6 +170,7 @@ async function recoverMember(
         "the db file is not the one that belongs to this WAL",
     );
   }
+  const olderSegmentsVerified = verifyOlder(deps, walDirectory, snapshotIndex);
   const wal = Wal.open(
     deps,
     walDirectory,
@@ -206,7 +213,36 @@ async function recoverMember(
     snapshotFiles,
     backend,
     cluster,
+    olderSegmentsVerified,
   };
+}
+
+/**
+ * The newest snapshot file that the log knows of. Its record is in the segments that are opened
+ * behind it, so those before are read for records only when that file cannot be used.
+ */
+function newestSnapshot(
+  { disk, logger }: ServerDeps,
+  walDirectory: string,
+  files: SnapshotFiles,
+): Snapshot | undefined {
+  const newest = files.newestIndex();
+  if (newest > 0) {
+    const snapshot = files.loadNewest(validSnapshotEntries({ disk, logger }, walDirectory, newest));
+    if (snapshot !== undefined) return snapshot;
+  }
+  return files.loadNewest(validSnapshotEntries({ disk, logger }, walDirectory));
+}
+
+function verifyOlder(deps: ServerDeps, walDirectory: string, index: Index): Promise<void> {
+  if (deps.verifyOlderSegments === undefined) {
+    verifySegmentsBefore(deps, walDirectory, index);
+    return Promise.resolve();
+  }
+  const verified = deps.verifyOlderSegments(walDirectory, index);
+  // Start-up may fail for another reason before it comes to wait for this.
+  verified.catch(() => undefined);
+  return verified;
 }
 
 /** The first start ended after the WAL was made and before the members were written. */

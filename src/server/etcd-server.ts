@@ -107,6 +107,7 @@ export class EtcdServer implements ServerContext {
     try {
       const server = new EtcdServer(options, deps, boot);
       await server.#restore();
+      await boot.olderSegmentsVerified;
       server.#run();
       return server;
     } catch (error) {

@@ -2,6 +2,7 @@
  * What a member is told (`ServerOptions`, plain data) and what it is given (`ServerDeps`, the
  * world). `embed` makes both; the simulator makes them from its fakes.
  */
+import type { Index } from "../base/ids.ts";
 import type { Clock, Disk, Logger, Metrics, Random } from "../env/index.ts";
 
 /** Runs `fire` after the I/O callbacks of this turn (Node: `setImmediate`). */
@@ -14,6 +15,11 @@ export interface ServerDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly defer: Defer;
+  /**
+   * Runs `verifySegmentsBefore` for this WAL directory beside the event loop, during start-up.
+   * Absent: it runs in line.
+   */
+  readonly verifyOlderSegments?: (directory: string, index: Index) => Promise<void>;
 }
 
 export interface ServerOptions {

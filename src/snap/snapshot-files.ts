@@ -101,6 +101,13 @@ export class SnapshotFiles {
     return undefined;
   }
 
+  /** Index in the name of the newest file, whose content may turn out unusable; 0: there is none. */
+  newestIndex(): Index {
+    const name = this.#snapNames()[0];
+    const index = Number.parseInt(name?.slice(17, 33) ?? "", 16);
+    return Number.isSafeInteger(index) ? index : 0;
+  }
+
   /**
    * Keeps a database that arrives in chunks as the one of the snapshot at `index`; returns its path.
    * One that is there already stays, and the new one is dropped.

@@ -6,6 +6,7 @@ export {
   readLog,
   validSnapshotEntries,
   verifyLog,
+  verifySegmentsBefore,
   type WalContent,
   type WalSnapshotPoint,
 } from "./read-log.ts";

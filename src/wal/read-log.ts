@@ -299,17 +299,48 @@ export interface ReadDeps {
  * out, as it would be by a repair.
  */
 export function readLog(deps: ReadDeps, directory: string, start: WalSnapshotPoint): WalContent {
-  return withSegments(deps, directory, start.index, (open) => replayLog(open, start).content);
+  const { index } = start;
+  return withSegments(
+    deps,
+    directory,
+    () => index,
+    (open) => replayLog(open, start).content,
+  );
 }
 
 /**
  * The snapshots that start-up may build on: recorded in the log, and not beyond the last hard
- * state's commit index.
+ * state's commit index. With `fromIndex`, only those that are recorded in the segments that opening
+ * the log behind the snapshot at this index would read.
  */
-export function validSnapshotEntries(deps: ReadDeps, directory: string): Snapshot[] {
-  return withSegments(deps, directory, undefined, (open) => {
+export function validSnapshotEntries(
+  deps: ReadDeps,
+  directory: string,
+  fromIndex?: number,
+): Snapshot[] {
+  return withSegments(deps, directory, atLeastFirst(fromIndex), (open) => {
     const { replay } = readSegments(open, undefined);
     return replay.snapshots.filter((snapshot) => snapshot.index <= replay.hardState.commit);
+  });
+}
+
+/**
+ * Checks what opening the log behind the snapshot at `index` leaves unread: the segments before, up
+ * to where the chain of checksums enters the first one that is read. They are complete and nobody
+ * writes them, so this may run beside a member that is at work. Throws as `readLog`.
+ */
+export function verifySegmentsBefore(deps: ReadDeps, directory: string, index: number): void {
+  withSegments(deps, directory, atLeastFirst(undefined), (open) => {
+    const first = open.findLastIndex(({ segment }) => segment.firstIndex <= index);
+    const next = open[first];
+    if (first < 1 || next === undefined) return;
+    const { end } = readSegments(open.slice(0, first), undefined);
+    const last = open[first - 1]?.file.path ?? "";
+    if (end.tail !== "clean") throw new WalCorruptError(last, end.offset, "unexpected EOF");
+    const head = new SegmentReader(next.file, end.crc);
+    if (head.next() !== "record") {
+      throw new WalCorruptError(next.file.path, 0, head.problem || "wal: file without a head");
+    }
   });
 }
 
@@ -320,14 +351,20 @@ export function verifyLog(deps: ReadDeps, directory: string, start: WalSnapshotP
   return readLog(deps, directory, start).hardState;
 }
 
+/** Never before the first segment that there is. */
+function atLeastFirst(index = 0): (firstIndex: number) => number {
+  return (firstIndex) => Math.max(index, firstIndex);
+}
+
+/** Opens the segments from the one that may hold the entry behind `indexFor(first index)`. */
 function withSegments<T>(
   deps: ReadDeps,
   directory: string,
-  index: number | undefined,
+  indexFor: (firstIndex: number) => number,
   use: (open: OpenSegment[]) => T,
 ): T {
   const all = listSegments(deps.disk, directory, deps.logger);
-  const selected = selectSegments(all, index ?? all[0]?.firstIndex ?? 0);
+  const selected = selectSegments(all, indexFor(all[0]?.firstIndex ?? 0));
   const open: OpenSegment[] = [];
   try {
     for (const segment of selected) {

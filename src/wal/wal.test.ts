@@ -3,10 +3,10 @@ import { test } from "node:test";
 import { CRASH_DROPS_ALL } from "../env/testing/fault-disk.ts";
 import { MemoryLogger } from "../env/testing/memory-logger.ts";
 import { SeededRandom } from "../env/testing/seeded-random.ts";
-import type { WalError } from "./errors.ts";
+import { WalCorruptError, type WalError } from "./errors.ts";
 import { walExists } from "./open-log.ts";
 import { purgeFiles } from "./purge.ts";
-import { validSnapshotEntries, verifyLog } from "./read-log.ts";
+import { validSnapshotEntries, verifyLog, verifySegmentsBefore } from "./read-log.ts";
 import { Wal } from "./wal.ts";
 import {
   create,
@@ -138,6 +138,42 @@ test("segments are cut at the size limit, chained, and read from any snapshot", 
     [],
     "no temporary file stays",
   );
+});
+
+test("segments before the ones that a start reads are checked for every flipped byte", async () => {
+  const disk = emptyDisk();
+  const deps = { disk, logger: new MemoryLogger() };
+  const wal = create(disk);
+  for (let i = 1; i <= 60; i++) {
+    await wal.save(state(1, 1n, i - 1), entries(i, 1, 1, 200));
+    if (i === 50) await wal.saveSnapshot(snapshotRecord(49, 1));
+  }
+  const names = wal.segmentNames;
+  await wal.close();
+  assert.deepEqual(
+    validSnapshotEntries(deps, DIRECTORY, 49).map((point) => point.index),
+    [49],
+  );
+  verifySegmentsBefore(deps, DIRECTORY, 49);
+  const unread = names.filter((name) => Number.parseInt(name.slice(17, 33), 16) <= 49).slice(0, -1);
+  assert.ok(unread.length >= 2);
+  for (const name of unread) {
+    const path = `${DIRECTORY}/${name}`;
+    const file = disk.open(path, { write: true });
+    const byte = new Uint8Array(1);
+    for (let at = 0; at < file.size(); at += 13) {
+      file.readSync(byte, at);
+      file.writeSync(Uint8Array.of((byte[0] as number) ^ 0x10), at);
+      assert.throws(
+        () => verifySegmentsBefore(deps, DIRECTORY, 49),
+        (error) => error instanceof WalCorruptError && error.file.startsWith(DIRECTORY),
+        `byte ${at} of ${name}`,
+      );
+      file.writeSync(byte, at);
+    }
+    file.close();
+  }
+  verifySegmentsBefore(deps, DIRECTORY, 49);
 });
 
 test("released segments can be purged, held ones not", async () => {
