@@ -117,6 +117,7 @@ export class Listeners {
       http: http === undefined ? undefined : this.#lateHandler(http),
       onUpgrade: upgrades ? (...args) => this.#upgrade(...args) : undefined,
       methods: METHODS,
+      extensiveMetrics: config.metrics === "extensive",
       maxRequestBytes: config.maxRequestBytes,
       maxConcurrentStreams: config.maxConcurrentStreams,
       maxConnections: maxConnections(),

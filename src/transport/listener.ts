@@ -49,6 +49,8 @@ export interface ListenerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics?: Metrics | undefined;
+  /** `--metrics=extensive`: histograms of call durations. Default false. */
+  readonly extensiveMetrics?: boolean | undefined;
   /** `--max-request-bytes`; gRPC's limit is 512 KiB more. Default 1.5 MiB. */
   readonly maxRequestBytes?: number | undefined;
   /** `--max-concurrent-streams`; 4294967295 (etcd's default) means our finite default. */
@@ -121,7 +123,13 @@ export class ConnectionAcceptor {
         deadlines: this.#deadlines,
         maxMessageBytes:
           (options.maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES) + GRPC_OVERHEAD_BYTES,
-        metrics: metrics === undefined ? undefined : new RpcMetrics(metrics, options.methods),
+        metrics:
+          metrics === undefined
+            ? undefined
+            : new RpcMetrics(metrics, options.methods, {
+                clock: options.clock,
+                extensive: options.extensiveMetrics === true,
+              }),
         logger,
       };
     }

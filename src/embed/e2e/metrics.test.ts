@@ -12,8 +12,8 @@ before(async () => {
 after(() => member.remove());
 
 /** Series with their labels, as scraped. */
-async function scrape(): Promise<Map<string, number>> {
-  const reply = await fetch(`http://127.0.0.1:${member.port}/metrics`);
+async function scrape(of: TestMember = member): Promise<Map<string, number>> {
+  const reply = await fetch(`http://127.0.0.1:${of.port}/metrics`);
   const series = new Map<string, number>();
   for (const line of (await reply.text()).split("\n")) {
     const space = line.lastIndexOf(" ");
@@ -70,6 +70,20 @@ test("OPS-03 watchers and their events are counted", async () => {
   const now = await scrape();
   const name = "etcd_debugging_mvcc_events_total";
   assert.equal((now.get(name) ?? 0) - (before.get(name) ?? 0), 1);
+});
+
+test("CFG-34 extensive metrics add the durations of calls, basic ones do not", async () => {
+  const puts =
+    'grpc_server_handling_seconds_count{grpc_method="Put",grpc_service="etcdserverpb.KV",grpc_type="unary"}';
+  await member.client.put("metrics-e");
+  assert.equal((await scrape()).get(puts), undefined);
+  const extensive = await TestMember.start({ metrics: "extensive" });
+  try {
+    await extensive.client.put("metrics-f");
+    assert.equal((await scrape(extensive)).get(puts), 1);
+  } finally {
+    await extensive.remove();
+  }
 });
 
 test("OPS-06 the process tells memory, time and file descriptors", async () => {

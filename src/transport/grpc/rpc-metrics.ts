@@ -1,5 +1,6 @@
 /** The counters of go-grpc-prometheus and etcd's byte counters, one set of children per method. */
-import type { Counter, Labelled, Metrics } from "../../env/metrics.ts";
+import type { Clock } from "../../env/clock.ts";
+import type { Counter, Histogram, Labelled, Metrics } from "../../env/metrics.ts";
 import type { MethodKind, MethodRow } from "./method-table.ts";
 import { codeName } from "./status.ts";
 
@@ -16,6 +17,17 @@ interface MethodCounters {
   readonly received: Counter;
   readonly sent: Counter;
   readonly handledOk: Counter;
+  /** With `--metrics=extensive`. */
+  readonly duration: Histogram | undefined;
+}
+
+/** Seconds, the default buckets of Prometheus' client for Go. */
+const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+export interface RpcMetricsOptions {
+  readonly clock: Clock;
+  /** Also measure how long calls take. */
+  readonly extensive: boolean;
 }
 
 export class RpcMetrics {
@@ -23,8 +35,10 @@ export class RpcMetrics {
   readonly #handled: Labelled<Counter>;
   readonly #receivedBytes: Counter;
   readonly #sentBytes: Counter;
+  readonly #options: RpcMetricsOptions;
 
-  constructor(metrics: Metrics, rows: readonly MethodRow[]) {
+  constructor(metrics: Metrics, rows: readonly MethodRow[], options: RpcMetricsOptions) {
+    this.#options = options;
     const labelNames = ["grpc_type", "grpc_service", "grpc_method"];
     const family = (name: string, help: string): Labelled<Counter> =>
       metrics.counters({ name, help }, labelNames);
@@ -55,6 +69,16 @@ export class RpcMetrics {
       name: "etcd_network_client_grpc_sent_bytes_total",
       help: "The total number of bytes sent to grpc clients.",
     });
+    const durations = options.extensive
+      ? metrics.histograms(
+          {
+            name: "grpc_server_handling_seconds",
+            help: "Histogram of response latency (seconds) of gRPC that had been application-level handled by the server.",
+            buckets: DURATION_BUCKETS,
+          },
+          labelNames,
+        )
+      : undefined;
     for (const row of rows) {
       const slash = row.path.lastIndexOf("/");
       const labels = [
@@ -68,6 +92,7 @@ export class RpcMetrics {
         received: received.of(...labels),
         sent: sent.of(...labels),
         handledOk: this.#handled.of(...labels, "OK"),
+        duration: durations?.of(...labels),
       };
     }
   }
@@ -86,9 +111,15 @@ export class RpcMetrics {
     this.#sentBytes.add(bytes);
   }
 
-  handled(method: number, code: number): void {
+  /** To be given to `handled` when the call ends; 0 when durations are not measured. */
+  startMs(): number {
+    return this.#options.extensive ? this.#options.clock.nowMs() : 0;
+  }
+
+  handled(method: number, code: number, startMs: number): void {
     const counters = this.#byMethod[method];
     if (counters === undefined) return;
+    counters.duration?.observe((this.#options.clock.nowMs() - startMs) / 1000);
     if (code === 0) counters.handledOk.add();
     else this.#handled.of(...counters.labels, codeName(code)).add();
   }

@@ -29,6 +29,7 @@ export class StreamServerCall implements StreamCall, StreamHandler, MessageSink,
   readonly #connection: GrpcServerConnection;
   readonly #stream: Http2Stream;
   readonly #head: GrpcRequestHead;
+  readonly #startMs: number;
   readonly #reader: MessageReader;
   #headSent = false;
   /** Finished by the service, cancelled, or past its deadline. */
@@ -45,6 +46,7 @@ export class StreamServerCall implements StreamCall, StreamHandler, MessageSink,
     this.#stream = stream;
     this.#head = head;
     this.method = method;
+    this.#startMs = connection.server.metrics?.startMs() ?? 0;
     this.deadlineMs = connection.http2.nowMs + head.timeoutMs;
     this.#reader = new MessageReader(this, connection.server.maxMessageBytes, connection);
   }
@@ -187,7 +189,7 @@ export class StreamServerCall implements StreamCall, StreamHandler, MessageSink,
     this.#ended = true;
     this.#reader.stop();
     this.#connection.server.deadlines.remove(this);
-    this.#connection.server.metrics?.handled(this.method, code);
+    this.#connection.server.metrics?.handled(this.method, code, this.#startMs);
   }
 
   #guard(run: () => void): void {

@@ -46,6 +46,7 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
   #state = COLLECTING;
   #reader: MessageReader | undefined = undefined;
   #received = false;
+  readonly #startMs: number;
   /** Abandoned while the service works: counted as a lingering call. */
   #lingers = false;
 
@@ -60,6 +61,7 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
     this.#stream = stream;
     this.#head = head;
     this.method = method;
+    this.#startMs = connection.server.metrics?.startMs() ?? 0;
     this.deadlineMs = connection.http2.nowMs + head.timeoutMs;
     if (head.timeoutMs !== Number.POSITIVE_INFINITY) connection.server.deadlines.add(this);
     if (endStream) this.#requestEnded();
@@ -137,7 +139,7 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
     if (this.#state === DONE) return false;
     this.#state = DONE;
     this.#connection.server.deadlines.remove(this);
-    this.#connection.server.metrics?.handled(this.method, code);
+    this.#connection.server.metrics?.handled(this.method, code, this.#startMs);
     return true;
   }
 
