@@ -26,11 +26,11 @@ import type { WriteTx } from "./bolt/write-tx.ts";
 import { Defragmenter } from "./defragment.ts";
 import { BackendClosedError } from "./errors.ts";
 import { hashView } from "./hash.ts";
-import { type Layers, layeredGet, layeredScan } from "./layered-reader.ts";
+import { type Layers, layeredGet, layeredScan, layeredScanInPlace } from "./layered-reader.ts";
 import { BackendMetrics } from "./metrics.ts";
 import { Slicer, type YieldTurn, yieldToEventLoop } from "./slicer.ts";
 import { FileSnapshot } from "./snapshot.ts";
-import type { Backend, BackendSnapshot, Bucket, ReadView, Visit } from "./types.ts";
+import type { Backend, BackendSnapshot, Bucket, ReadView, Visit, VisitInPlace } from "./types.ts";
 import { LayeredView } from "./view.ts";
 
 export interface BackendDeps {
@@ -169,6 +169,15 @@ export class BoltBackend implements Backend {
 
   scan(bucket: Bucket, start: Uint8Array, end: Uint8Array | undefined, visit: Visit): void {
     layeredScan(this.#layers(), bucket, start, end, visit);
+  }
+
+  scanInPlace(
+    bucket: Bucket,
+    start: Uint8Array,
+    end: Uint8Array | undefined,
+    visit: VisitInPlace,
+  ): void {
+    layeredScanInPlace(this.#layers(), bucket, start, end, visit);
   }
 
   put(bucket: Bucket, key: Uint8Array, value: Uint8Array): void {

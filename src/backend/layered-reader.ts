@@ -8,7 +8,7 @@ import type { Batch } from "./batch.ts";
 import type { BoltFile, TreeState } from "./bolt/bolt-file.ts";
 import { SequentialSource } from "./bolt/sequential-source.ts";
 import { TreeCursor, treeGet } from "./bolt/tree-read.ts";
-import type { Bucket, Visit } from "./types.ts";
+import type { Bucket, Visit, VisitInPlace } from "./types.ts";
 import type { BufferCursor } from "./write-buffer.ts";
 
 export interface Layers {
@@ -39,18 +39,41 @@ export function layeredScan(
 ): void {
   const newer = bufferCursor(layers.newer, bucket, start, end);
   const older = bufferCursor(layers.older, bucket, start, end);
-  const root = layers.file.bucket(layers.state, bucket.name);
-  let tree: TreeCursor | undefined;
-  if (root !== undefined) {
-    const source = new SequentialSource(layers.file, layers.state.highWater);
-    tree = new TreeCursor(source, root);
-    tree.seek(start);
-  }
+  const tree = treeCursor(layers, bucket, start);
   if (newer === undefined && older === undefined) {
     if (tree !== undefined) scanTree(tree, end, visit);
   } else {
     mergedScan(newer, older, tree, end, visit);
   }
+}
+
+/** As `layeredScan`; where only the tree has something in the range, no object is made per key. */
+export function layeredScanInPlace(
+  layers: Layers,
+  bucket: Bucket,
+  start: Uint8Array,
+  end: Uint8Array | undefined,
+  visit: VisitInPlace,
+): void {
+  const newer = bufferCursor(layers.newer, bucket, start, end);
+  const older = bufferCursor(layers.older, bucket, start, end);
+  const tree = treeCursor(layers, bucket, start);
+  if (newer === undefined && older === undefined) {
+    if (tree !== undefined) scanTreeInPlace(tree, end, visit);
+  } else {
+    mergedScan(newer, older, tree, end, (key, value) =>
+      visit(key, 0, key.length, value, 0, value.length),
+    );
+  }
+}
+
+function treeCursor(layers: Layers, bucket: Bucket, start: Uint8Array): TreeCursor | undefined {
+  const root = layers.file.bucket(layers.state, bucket.name);
+  if (root === undefined) return undefined;
+  const source = new SequentialSource(layers.file, layers.state.highWater);
+  const tree = new TreeCursor(source, root);
+  tree.seek(start);
+  return tree;
 }
 
 /** Undefined when the batch has nothing in the range. */
@@ -75,6 +98,25 @@ function scanTree(cursor: TreeCursor, end: Uint8Array | undefined, visit: Visit)
     const { index } = cursor;
     if (end !== undefined && page.compareKey(index, end, 0, end.length) >= 0) return;
     if (!page.isBucket(index) && visit(page.key(index), page.value(index)) === false) return;
+    cursor.next();
+  }
+}
+
+function scanTreeInPlace(
+  cursor: TreeCursor,
+  end: Uint8Array | undefined,
+  visit: VisitInPlace,
+): void {
+  for (let { page } = cursor; page !== undefined; page = cursor.page) {
+    const { index } = cursor;
+    if (end !== undefined && page.compareKey(index, end, 0, end.length) >= 0) return;
+    if (!page.isBucket(index)) {
+      const { buffer } = page;
+      const start = page.keyStart(index);
+      const middle = start + page.keyLength(index);
+      const stop = middle + page.valueLength(index);
+      if (visit(buffer, start, middle, buffer, middle, stop) === false) return;
+    }
     cursor.next();
   }
 }

@@ -34,6 +34,16 @@ export const TEST_BUCKET: Bucket = { id: 10, name: "test", sequential: false };
 /** Return false to stop the scan. */
 export type Visit = (key: Uint8Array, value: Uint8Array) => boolean | undefined;
 
+/** As `Visit`, told where key and value lie instead of getting an object for each. */
+export type VisitInPlace = (
+  keyBytes: Uint8Array,
+  keyStart: number,
+  keyEnd: number,
+  valueBytes: Uint8Array,
+  valueStart: number,
+  valueEnd: number,
+) => boolean | undefined;
+
 export interface Reader {
   get(bucket: Bucket, key: Uint8Array): Uint8Array | undefined;
   /**
@@ -57,6 +67,13 @@ export interface BackendSnapshot {
 }
 
 export interface Backend extends Reader {
+  /** As `scan`, for walks over everything: makes no object per record. Not every backend can. */
+  scanInPlace?(
+    bucket: Bucket,
+    start: Uint8Array,
+    end: Uint8Array | undefined,
+    visit: VisitInPlace,
+  ): void;
   /** Keeps both arrays: the caller must not change them afterwards. */
   put(bucket: Bucket, key: Uint8Array, value: Uint8Array): void;
   delete(bucket: Bucket, key: Uint8Array): void;

@@ -58,13 +58,35 @@ export class KeyDirectory {
 
   /** Enters a key that is not there. Records are numbered densely from 0. */
   add(key: string, record: number): void {
+    const hash = this.#hash(key);
+    this.#enter(key, hash, this.#segments[hash >>> (32 - SEGMENT_BITS)] as Segment, record);
+  }
+
+  #enter(key: string, hash: number, segment: Segment, record: number): void {
     const chunk = record >>> 13;
     if (chunk === this.#keyChunks.length) this.#keyChunks.push([]);
     (this.#keyChunks[chunk] as string[])[record & 8191] = key;
-    const hash = this.#hash(key);
-    const segment = this.#segments[hash >>> (32 - SEGMENT_BITS)] as Segment;
     if ((segment.used + 1) * 10 > (segment.slots.length >> 1) * 7) this.#grow(segment);
     this.#place(segment, hash, record);
+  }
+
+  /** The record of `key`, which is entered as `record` if it is not there. Hashes once. */
+  getOrAdd(key: string, record: number): number {
+    const hash = this.#hash(key);
+    const segment = this.#segments[hash >>> (32 - SEGMENT_BITS)] as Segment;
+    const slots = segment.slots;
+    const mask = slots.length - 2;
+    let at = (hash << 1) & mask;
+    for (let probe = 0; probe < MAX_PROBES; probe++) {
+      const found = slots[at + 1] as number;
+      if (found === 0) break;
+      if (slots[at] === hash && this.keyOf(found - 1) === key) return found - 1;
+      at = (at + 2) & mask;
+    }
+    const overflowed = segment.overflowed ? this.#overflow.get(key) : undefined;
+    if (overflowed !== undefined) return overflowed;
+    this.#enter(key, hash, segment, record);
+    return record;
   }
 
   /** Takes a key out; its record number may be used again. */

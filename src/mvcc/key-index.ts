@@ -123,9 +123,10 @@ export class KeyIndex {
     version: number,
     tombstone: boolean,
   ): void {
-    const id = this.#directory.get(key);
-    if (id === ABSENT) {
-      this.#addRecord(key, main, sub, createRevision, tombstone ? DELETED : version);
+    const id = this.#directory.getOrAdd(key, this.#records);
+    if (id === this.#records) {
+      this.#records++;
+      this.#fillRecord(id, main, sub, createRevision, tombstone ? DELETED : version);
       return;
     }
     const chunk = this.#chunks[id >>> CHUNK_BITS] as RecordChunk;
@@ -298,6 +299,18 @@ export class KeyIndex {
     version: number,
   ): number {
     const id = this.#freeRecords.pop() ?? this.#records++;
+    this.#fillRecord(id, main, sub, createRevision, version);
+    this.#directory.add(key, id);
+    return id;
+  }
+
+  #fillRecord(
+    id: number,
+    main: Revision,
+    sub: number,
+    createRevision: Revision,
+    version: number,
+  ): void {
     if (id >>> CHUNK_BITS === this.#chunks.length) this.#chunks.push(new RecordChunk());
     const chunk = this.#chunks[id >>> CHUNK_BITS] as RecordChunk;
     const at = id & CHUNK_MASK;
@@ -307,8 +320,6 @@ export class KeyIndex {
     chunk.cells[at * STRIDE + VERSION] = version;
     chunk.run[at] = NO_RUN;
     chunk.runLength[at] = 0;
-    this.#directory.add(key, id);
-    return id;
   }
 
   #removeRecord(key: string, id: number): void {

@@ -84,8 +84,8 @@ export class KeyValueView {
     return this.#record.subarray(this.valueStart, this.valueEnd);
   }
 
-  /** Throws `DecodeError` on a malformed record. */
-  load(record: Uint8Array): this {
+  /** Throws `DecodeError` on a malformed record, which is `record` from `start` to `end`. */
+  load(record: Uint8Array, start = 0, end = record.length): this {
     this.#record = record;
     this.key = "";
     this.createRevision = 0;
@@ -93,8 +93,7 @@ export class KeyValueView {
     this.version = 0;
     this.lease = 0n;
     this.valueStart = this.valueEnd = this.valueFieldStart = 0;
-    const end = record.length;
-    let at = 0;
+    let at = start;
     while (at < end) at = this.#readField(record, at, end);
     return this;
   }

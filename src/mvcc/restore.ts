@@ -3,7 +3,7 @@
  * revision. The latest record of a key decides its state and lease.
  */
 
-import { type Backend, KEY_BUCKET } from "../backend/types.ts";
+import { type Backend, KEY_BUCKET, type VisitInPlace } from "../backend/types.ts";
 import type { LeaseID, Revision } from "../base/ids.ts";
 import { KeyIndex } from "./key-index.ts";
 import { KeyValueView } from "./key-value.ts";
@@ -39,16 +39,16 @@ export function* loadHistory(backend: Backend, recordsPerStep: number): Generato
     const start: Uint8Array = next;
     let budget = recordsPerStep;
     next = undefined;
-    backend.scan(KEY_BUCKET, start, undefined, (bucketKey, record) => {
+    scanKeyBucket(backend, start, (bytes, from, to, record, begin, end) => {
       if (budget-- <= 0) {
-        next = bucketKey;
+        next = bytes.subarray(from, to);
         return false;
       }
-      checkRevisionKey(bucketKey);
-      const { key, createRevision, version, lease } = view.load(record);
-      const tombstone = isTombstone(bucketKey);
-      lastRevision = mainOf(bucketKey);
-      index.restore(key, lastRevision, subOf(bucketKey), createRevision, version, tombstone);
+      checkRevisionKey(bytes, from, to);
+      const { key, createRevision, version, lease } = view.load(record, begin, end);
+      const tombstone = isTombstone(bytes, from, to);
+      lastRevision = mainOf(bytes, from);
+      index.restore(key, lastRevision, subOf(bytes, from), createRevision, version, tombstone);
       if (!tombstone && lease !== NO_LEASE) leases.set(key, lease);
       else if (leases.size > 0) leases.delete(key);
       records++;
@@ -58,4 +58,14 @@ export function* loadHistory(backend: Backend, recordsPerStep: number): Generato
   }
   yield* index.finishRestore(recordsPerStep);
   return { index, leases, lastRevision, records };
+}
+
+function scanKeyBucket(backend: Backend, start: Uint8Array, visit: VisitInPlace): void {
+  if (backend.scanInPlace !== undefined) {
+    backend.scanInPlace(KEY_BUCKET, start, undefined, visit);
+    return;
+  }
+  backend.scan(KEY_BUCKET, start, undefined, (key, record) =>
+    visit(key, 0, key.length, record, 0, record.length),
+  );
 }

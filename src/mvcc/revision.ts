@@ -36,22 +36,22 @@ export function encodeRevisionKey(main: Revision, sub: number, tombstone: boolea
 }
 
 /** Throws on anything that is not a key of the "key" bucket: the file is damaged. */
-export function checkRevisionKey(key: Uint8Array): void {
-  const plain = key.length === REVISION_KEY_BYTES;
-  const marked = key.length === TOMBSTONE_KEY_BYTES;
-  assert((plain || marked) && key[8] === SEPARATOR, "malformed revision in the key bucket");
+export function checkRevisionKey(key: Uint8Array, start = 0, end = key.length): void {
+  const plain = end - start === REVISION_KEY_BYTES;
+  const marked = end - start === TOMBSTONE_KEY_BYTES;
+  assert((plain || marked) && key[start + 8] === SEPARATOR, "malformed revision in the key bucket");
 }
 
-export function mainOf(key: Uint8Array): Revision {
-  return readUint64(key, 0);
+export function mainOf(key: Uint8Array, start = 0): Revision {
+  return readUint64(key, start);
 }
 
-export function subOf(key: Uint8Array): number {
-  return readUint64(key, 9);
+export function subOf(key: Uint8Array, start = 0): number {
+  return readUint64(key, start + 9);
 }
 
-export function isTombstone(key: Uint8Array): boolean {
-  return key.length === TOMBSTONE_KEY_BYTES && key[REVISION_KEY_BYTES] === TOMBSTONE_MARK;
+export function isTombstone(key: Uint8Array, start = 0, end = key.length): boolean {
+  return end - start === TOMBSTONE_KEY_BYTES && key[start + REVISION_KEY_BYTES] === TOMBSTONE_MARK;
 }
 
 function writeUint64(target: Uint8Array, at: number, value: number): void {
