@@ -40,7 +40,7 @@ export const MAX_HEADER_LIST_BYTES = 32_768;
 /** Streams per connection where etcd's default says 4294967295: memory of calls in progress. */
 export const DEFAULT_MAX_CONCURRENT_STREAMS = 8_192;
 
-/** A stream reset by its client within this time of its start did work that nobody wanted. */
+/** A stream reset by its client so soon, and without an answer, did work that nobody wanted. */
 export const RAPID_RESET_AGE_MS = 1_000;
 
 /** Rapid resets (CVE-2023-44487), and resets that peer errors made us send (CVE-2025-8671). */

@@ -171,6 +171,18 @@ test("a client that goes away leaves nothing behind but what was acknowledged", 
   }
 });
 
+test("a client that renews leases by a stream for each renewal keeps its connection", async () => {
+  const { ID } = await client.grant(100);
+  const other = await member.connect();
+  for (let i = 0; i < 600; i++) {
+    const stream = other.open("/etcdserverpb.Lease/LeaseKeepAlive");
+    stream.send({ ID });
+    assert.equal((await stream.next()).TTL, 100);
+    stream.raw.cancel();
+  }
+  await other.put("still connected");
+});
+
 /** A method for grpc-js with our codecs as serializers. */
 function method<Q, R>(
   path: string,

@@ -669,7 +669,8 @@ export class Http2Connection implements SendListener, FrameSink {
       this.#resetByUs.delete(id);
       return this.#ignoreFrame();
     }
-    const rapid = this.nowMs - stream.openedMs < RAPID_RESET_AGE_MS;
+    // A client that has had an answer may leave: etcd's renews a lease by a stream for each renewal.
+    const rapid = !stream.bodySent && this.nowMs - stream.openedMs < RAPID_RESET_AGE_MS;
     this.#remove(stream);
     this.#abandon(stream, chunk.readUInt32BE(start));
     if (this.isServer && rapid && !this.#budgets.resets.take(this.nowMs)) {

@@ -287,6 +287,7 @@ export class SendScheduler {
   }
 
   #spend(stream: Http2Stream, bytes: number): void {
+    stream.bodySent = true;
     stream.sendWindow -= bytes;
     this.window -= bytes;
     this.sentSinceCheck = true;

@@ -47,6 +47,8 @@ export class Http2Stream {
   recvUnacked = 0;
   /** No window is given back while true. */
   recvPaused = false;
+  /** Some body was written to the output. */
+  bodySent = false;
   /** END_STREAM was written to the output. */
   localClosed = false;
   /** END_STREAM was queued; nothing may follow. Invariant: localClosed implies endQueued. */
