@@ -78,7 +78,7 @@ export async function bootstrap(options: ServerOptions, deps: ServerDeps): Promi
   touchDirectory(deps, paths.member, "member directory");
   touchDirectory(deps, paths.snap, "snapshot directory");
   const dbExisted = disk.stat(paths.db) !== undefined;
-  const snapshotFiles = new SnapshotFiles({ disk, logger }, paths.snap);
+  const snapshotFiles = new SnapshotFiles(deps, paths.snap);
   snapshotFiles.cleanUp();
   const backend = await openBackend({ ...deps }, paths.db, {
     pageCacheBytes: options.pageCacheBytes,

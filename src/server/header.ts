@@ -3,6 +3,7 @@
  * revision and term are written behind them.
  */
 import { ResponseHeader } from "../api/gen/rpc.ts";
+import { writeVarint } from "../base/varint.ts";
 import type { ClusterID, MemberID, Revision, Term } from "../base/ids.ts";
 
 /** Two ten-byte varints with their tags on top of the fixed ids. */
@@ -49,15 +50,4 @@ export class HeaderEncoder {
     response.set(header, 2);
     return response;
   }
-}
-
-function writeVarint(target: Uint8Array, start: number, value: number): number {
-  let at = start;
-  let rest = value;
-  while (rest >= 128) {
-    target[at++] = (rest % 128) | 0x80;
-    rest = Math.floor(rest / 128);
-  }
-  target[at++] = rest;
-  return at;
 }

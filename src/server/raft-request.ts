@@ -3,8 +3,8 @@
  * the message, because it has thirty members of which one is set. The client's request bytes are
  * embedded unchanged.
  */
-import { assert } from "../base/assert.ts";
 import type { RequestID } from "../base/id-generator.ts";
+import { sizeVarint, writeVarint } from "../base/varint.ts";
 import { DecodeError } from "../base/wire.ts";
 
 /** Field numbers of `InternalRaftRequest` that this server applies. */
@@ -63,7 +63,7 @@ export function encodeRaftRequest(field: number, body: Uint8Array, id: RequestID
 
 /** Where the body starts that `encodeRaftRequest` embedded. */
 export function bodyOffset(field: number, bodyLength: number): number {
-  return varintSize(field * 8 + 2) + varintSize(bodyLength);
+  return sizeVarint(field * 8 + 2) + sizeVarint(bodyLength);
 }
 
 /**
@@ -171,24 +171,6 @@ function readID(data: Uint8Array, start: number, request: RaftRequest): void {
     }
   }
   throw new DecodeError("varint is too long", at);
-}
-
-function varintSize(value: number): number {
-  let size = 1;
-  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) size++;
-  return size;
-}
-
-function writeVarint(target: Uint8Array, start: number, value: number): number {
-  assert(value >= 0, "negative varint");
-  let at = start;
-  let rest = value;
-  while (rest >= 128) {
-    target[at++] = (rest % 128) | 0x80;
-    rest = Math.floor(rest / 128);
-  }
-  target[at++] = rest;
-  return at;
 }
 
 function writeVarint64(target: Uint8Array, start: number, id: RequestID): number {

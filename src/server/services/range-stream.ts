@@ -10,6 +10,7 @@ import {
   RangeRequest_SortTarget,
 } from "../../api/gen/rpc.ts";
 import { bytesFromLatin1, copyBytes, EMPTY_BYTES } from "../../base/bytes.ts";
+import { sizeVarint, writeVarint } from "../../base/varint.ts";
 import type { StreamCall } from "../../env/index.ts";
 import { checkRange, encodeRangeResponse, executeRange, keyOf } from "../../mvcc/index.ts";
 import type { ServerContext } from "../context.ts";
@@ -137,14 +138,10 @@ class RangeStream {
 
 /** Tag and length of the one field of `RangeStreamResponse`. */
 function prefixOf(length: number): Uint8Array {
-  const bytes = [RANGE_RESPONSE_TAG];
-  let rest = length;
-  while (rest >= 128) {
-    bytes.push((rest % 128) | 0x80);
-    rest = Math.floor(rest / 128);
-  }
-  bytes.push(rest);
-  return Uint8Array.from(bytes);
+  const prefix = new Uint8Array(1 + sizeVarint(length));
+  prefix[0] = RANGE_RESPONSE_TAG;
+  writeVarint(prefix, 1, length);
+  return prefix;
 }
 
 function unsupported(request: RangeRequest): string | undefined {
