@@ -215,7 +215,7 @@ export class RpcClient {
   }
 }
 
-export class RpcStream<Request, Response> {
+class RpcStream<Request, Response> {
   readonly inbox: Inbox<Response>;
   /** Settles when the call has ended; undefined for status OK. */
   readonly ended: Promise<RpcError | undefined>;
