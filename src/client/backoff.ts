@@ -1,4 +1,4 @@
-/** Pauses between attempts: doubling up to a bound, with jitter, so that clients do not march in step. */
+/** Pauses between attempts: doubling, bounded, with jitter, so that clients do not march in step. */
 
 export interface BackoffOptions {
   readonly firstMs: number;

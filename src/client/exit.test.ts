@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { EtcdClient } from "./index.ts";
 import { soon } from "./testing/check.ts";
+import { FaultyProxy } from "./testing/faulty-proxy.ts";
 import { OUR_WORLD } from "./testing/world.ts";
 
 const extension = extname(fileURLToPath(import.meta.url));
@@ -16,8 +17,8 @@ interface Run {
   readonly code: number | null;
 }
 
-/** Ends by itself, or the test fails. `onOutput` sees what was printed so far. */
-function run(what: string, endpoint: string, onOutput?: (text: string) => void): Promise<Run> {
+/** Ends by itself, or the test fails. */
+function run(what: string, endpoint: string): Promise<Run> {
   const child = spawn(process.execPath, [program, what, endpoint], {
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -25,7 +26,6 @@ function run(what: string, endpoint: string, onOutput?: (text: string) => void):
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text: string) => {
       output += text;
-      onOutput?.(output);
     });
   }
   const ended = new Promise<Run>((resolve) => {
@@ -50,12 +50,14 @@ test("a client can be closed while it dials", async () => {
 
 test("a process waits for a server that comes later", async () => {
   await using server = await OUR_WORLD.startServer();
-  await server.stop();
-  const started: Promise<void>[] = [];
-  const { output, code } = await run("wait", server.endpoint, (text) => {
-    if (text === "waiting\n" && started.length === 0) started.push(server.start());
-  });
-  await Promise.all(started);
+  await using proxy = await FaultyProxy.start(server.endpoint);
+  proxy.refuse();
+  const running = run("wait", proxy.endpoint);
+  // Between two attempts, nothing but a timer keeps the process alive.
+  const attempts = soon(proxy.acceptedReach(4), "four attempts");
+  await Promise.race([attempts, running]);
+  proxy.restore();
+  const { output, code } = await running;
   assert.match(output, /done\n/);
   assert.equal(code, 0);
   const client = new EtcdClient({ endpoints: server.endpoint });

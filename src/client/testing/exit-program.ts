@@ -34,7 +34,6 @@ switch (what) {
   }
   case "wait":
     // The server comes later: a process with nothing else to do must wait for it.
-    process.stdout.write("waiting\n");
     await client.kv.put("exit", "waited");
     client.close();
     break;

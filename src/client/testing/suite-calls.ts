@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 import { EtcdClient, EtcdClientError, op } from "../index.ts";
 import { CA_CERT, CLIENT_CERT, CLIENT_KEY, SERVER_CERT, SERVER_KEY } from "./certificates.ts";
 import { failure, isUnimplemented, soon, take } from "./check.ts";
-import { Proxy } from "./proxy.ts";
+import { FaultyProxy } from "./faulty-proxy.ts";
 import { Clients, type SuiteServer, type World } from "./world.ts";
 
 /** A port of the loopback address where nobody listens. */
@@ -37,8 +37,8 @@ export function callsSuite(world: World): void {
   }
 
   test(`calls go round all endpoints, and around those that fail, ${on}`, async () => {
-    await using first = await Proxy.start(server.endpoint);
-    await using second = await Proxy.start(server.endpoint);
+    await using first = await FaultyProxy.start(server.endpoint);
+    await using second = await FaultyProxy.start(server.endpoint);
     const own = clients.make({ endpoints: [DEAD, first.endpoint, second.endpoint] });
     for (let i = 0; i < 10; i++) await own.kv.put("round", String(i));
     assert.deepEqual([first.accepted, second.accepted], [1, 1]);
@@ -51,20 +51,20 @@ export function callsSuite(world: World): void {
   });
 
   test(`a read whose connection is cut is sent again elsewhere, ${on}`, async () => {
-    await using first = await Proxy.start(server.endpoint);
-    await using second = await Proxy.start(server.endpoint);
+    await using first = await FaultyProxy.start(server.endpoint);
+    await using second = await FaultyProxy.start(server.endpoint);
     const own = clients.make({ endpoints: [first.endpoint, second.endpoint] });
     await own.kv.put("again", "1");
     first.holdAnswers();
     const reads = Promise.all([own.kv.get("again"), own.kv.get("again"), own.kv.get("again")]);
-    await using third = await Proxy.start(server.endpoint);
+    await using third = await FaultyProxy.start(server.endpoint);
     own.setEndpoints([second.endpoint, third.endpoint]);
     for (const { kv } of await soon(reads, "the reads")) assert.equal(kv?.valueText, "1");
     assert.deepEqual(own.endpoints, [second.endpoint, third.endpoint]);
   });
 
   test(`a write whose answer is lost is not sent again, and says so, ${on}`, async () => {
-    await using proxy = await Proxy.start(server.endpoint);
+    await using proxy = await FaultyProxy.start(server.endpoint);
     const own = clients.make({ endpoints: proxy.endpoint });
     const writes = [
       () => own.kv.put("lost/put", "1"),
@@ -91,18 +91,18 @@ export function callsSuite(world: World): void {
   });
 
   test(`a write that never left is sent when it can be, ${on}`, async () => {
-    await using proxy = await Proxy.start(server.endpoint);
+    await using proxy = await FaultyProxy.start(server.endpoint);
     proxy.refuse();
     const own = clients.make({ endpoints: proxy.endpoint });
     const put = own.kv.put("patient", "1");
-    while (proxy.accepted < 2) await new Promise((resolve) => setImmediate(resolve));
+    await soon(proxy.acceptedReach(2), "two attempts");
     proxy.restore();
     await soon(put, "the put");
     assert.equal((await client.kv.get("patient")).kv?.version, 1);
   });
 
   test(`a transaction that only reads is sent again, ${on}`, async () => {
-    await using proxy = await Proxy.start(server.endpoint);
+    await using proxy = await FaultyProxy.start(server.endpoint);
     const own = clients.make({ endpoints: proxy.endpoint });
     await client.kv.put("only", "read");
     await own.kv.get("a connection stands");
@@ -118,7 +118,7 @@ export function callsSuite(world: World): void {
   });
 
   test(`a deadline ends a call, and says whether it was a write, ${on}`, async () => {
-    await using proxy = await Proxy.start(server.endpoint);
+    await using proxy = await FaultyProxy.start(server.endpoint);
     const own = clients.make({ endpoints: proxy.endpoint });
     await own.kv.get("a connection stands");
     proxy.holdAnswers();
@@ -137,7 +137,7 @@ export function callsSuite(world: World): void {
   });
 
   test(`a signal ends a call at any stage, ${on}`, async () => {
-    await using proxy = await Proxy.start(server.endpoint);
+    await using proxy = await FaultyProxy.start(server.endpoint);
     const own = clients.make({ endpoints: proxy.endpoint });
     const unsent = await failure(
       own.kv.put("a", "", { signal: AbortSignal.abort("no") }),
@@ -164,7 +164,7 @@ export function callsSuite(world: World): void {
   });
 
   test(`closing the client ends what is under way, ${on}`, async () => {
-    await using proxy = await Proxy.start(server.endpoint);
+    await using proxy = await FaultyProxy.start(server.endpoint);
     const own = clients.make({ endpoints: proxy.endpoint });
     await own.kv.get("a connection stands");
     proxy.holdAnswers();
@@ -196,14 +196,14 @@ export function callsSuite(world: World): void {
   });
 
   test(`an endpoint that accepts and is silent is passed over, ${on}`, async () => {
-    await using silent = await Proxy.start(server.endpoint);
+    await using silent = await FaultyProxy.start(server.endpoint);
     silent.holdAnswers();
     const own = clients.make({ endpoints: [silent.endpoint, server.endpoint] });
     await soon(own.kv.get("x"), "the answer of the other");
   });
 
   test(`a call can name its endpoint, one of the client's or not, ${on}`, async () => {
-    await using proxy = await Proxy.start(server.endpoint);
+    await using proxy = await FaultyProxy.start(server.endpoint);
     const own = clients.make({ endpoints: [DEAD] });
     await own.maintenance.status({ endpoint: proxy.endpoint });
     await own.maintenance.status({ endpoint: proxy.endpoint });
@@ -281,7 +281,7 @@ export function callsSuite(world: World): void {
       assert.ok(blob.length > 0);
       break;
     }
-    await using proxy = await Proxy.start(server.endpoint);
+    await using proxy = await FaultyProxy.start(server.endpoint);
     const own = clients.make({ endpoints: proxy.endpoint });
     const cut = (async () => {
       for await (const _ of own.maintenance.snapshot()) proxy.cut();
@@ -298,7 +298,7 @@ export function callsSuite(world: World): void {
       rejectUnauthorized: true,
       ALPNProtocols: ["h2"],
     };
-    await using proxy = await Proxy.start(server.endpoint, tls);
+    await using proxy = await FaultyProxy.start(server.endpoint, tls);
     const certificate = { cert: CLIENT_CERT, key: Buffer.from(CLIENT_KEY) };
     const good = clients.make({
       endpoints: proxy.endpoint,

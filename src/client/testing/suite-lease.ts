@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import { VirtualClock } from "../../env/testing/index.ts";
 import type { EtcdClient } from "../index.ts";
 import { failure, soon, take } from "./check.ts";
-import { Proxy } from "./proxy.ts";
+import { FaultyProxy } from "./faulty-proxy.ts";
 import { Clients, type SuiteServer, type World } from "./world.ts";
 
 export function leaseSuite(world: World): void {
@@ -80,7 +80,7 @@ export function leaseSuite(world: World): void {
   });
 
   test(`a kept lease without answers is lost after its TTL, not before, ${on}`, async () => {
-    await using proxy = await Proxy.start(server.endpoint);
+    await using proxy = await FaultyProxy.start(server.endpoint);
     const clock = new VirtualClock();
     const own = clients.make({ clock, endpoints: proxy.endpoint, keepaliveIntervalMs: 1e9 });
     const { ID } = await client.lease.grant(30);
@@ -96,7 +96,7 @@ export function leaseSuite(world: World): void {
   test(`a kept lease survives cut connections and a restart of the server, ${on}`, async () => {
     await using own = await world.startServer();
     using ownClients = new Clients(own);
-    await using proxy = await Proxy.start(own.endpoint);
+    await using proxy = await FaultyProxy.start(own.endpoint);
     const keeping = ownClients.make({ endpoints: proxy.endpoint });
     const { ID } = await keeping.lease.grant(60);
     await keeping.kv.put("kept", "", { lease: ID });

@@ -10,7 +10,7 @@ interface Pair {
   readonly server: Socket;
 }
 
-export class Proxy implements AsyncDisposable {
+export class FaultyProxy implements AsyncDisposable {
   readonly #targetPort: number;
   readonly #tls: TlsOptions | undefined;
   readonly #pairs = new Set<Pair>();
@@ -21,14 +21,15 @@ export class Proxy implements AsyncDisposable {
   #holdingRequests = false;
   /** Connections accepted so far. */
   accepted = 0;
+  readonly #onAccepted = new Set<() => void>();
 
   private constructor(endpoint: string, tls: TlsOptions | undefined) {
     this.#targetPort = Number(new URL(endpoint).port);
     this.#tls = tls;
   }
 
-  static async start(endpoint: string, tls?: TlsOptions): Promise<Proxy> {
-    const proxy = new Proxy(endpoint, tls);
+  static async start(endpoint: string, tls?: TlsOptions): Promise<FaultyProxy> {
+    const proxy = new FaultyProxy(endpoint, tls);
     await proxy.#listen();
     return proxy;
   }
@@ -37,9 +38,17 @@ export class Proxy implements AsyncDisposable {
     return `${this.#tls === undefined ? "http" : "https"}://127.0.0.1:${this.#port}`;
   }
 
-  /** Open connections. */
-  get open(): number {
-    return this.#pairs.size;
+  /** Resolves once so many connections were accepted, refused ones included. */
+  acceptedReach(count: number): Promise<void> {
+    return new Promise((resolve) => {
+      const check = (): void => {
+        if (this.accepted < count) return;
+        this.#onAccepted.delete(check);
+        resolve();
+      };
+      this.#onAccepted.add(check);
+      check();
+    });
   }
 
   /** Ends all connections; new ones are accepted. */
@@ -103,6 +112,7 @@ export class Proxy implements AsyncDisposable {
 
   #accept(client: Socket): void {
     this.accepted++;
+    for (const check of [...this.#onAccepted]) check();
     client.on("error", () => undefined);
     if (this.#refusing) {
       client.destroy();
