@@ -103,9 +103,11 @@ export async function bootstrap(options: ServerOptions, deps: ServerDeps): Promi
           "restore the WAL, or restore the member from a snapshot file",
       );
     }
-    return isNew
+    const booted = isNew
       ? await createCluster(options, deps, paths.wal, backend, snapshotFiles)
       : await recoverMember(options, deps, paths.wal, backend, snapshotFiles, consistentIndex);
+    ensureAuthRevision(backend);
+    return booted;
   } catch (error) {
     await backend.close();
     throw error;
@@ -177,6 +179,37 @@ async function recoverMember(
     { index: snapshotIndex, term: snapshotTerm },
     { unsafeNoFsync: options.unsafeNoFsync },
   );
+  try {
+    return await assemble(options, deps, {
+      wal,
+      snapshot,
+      snapshotFiles,
+      backend,
+      consistentIndex,
+      olderSegmentsVerified,
+    });
+  } catch (error) {
+    await wal.close();
+    throw error;
+  }
+}
+
+interface Recovered {
+  readonly wal: Wal;
+  readonly snapshot: Snapshot | undefined;
+  readonly snapshotFiles: SnapshotFiles;
+  readonly backend: Backend;
+  readonly consistentIndex: Index;
+  readonly olderSegmentsVerified: Promise<void>;
+}
+
+/** Puts the pieces together, once they are known to belong to each other. */
+async function assemble(
+  options: ServerOptions,
+  deps: ServerDeps,
+  recovered: Recovered,
+): Promise<Bootstrapped> {
+  const { wal, snapshot, snapshotFiles, backend, consistentIndex } = recovered;
   const content = wal.readAll();
   const identity = Metadata.decode(content.metadata);
   const wasInterrupted = snapshot === undefined && content.entries.length === 0;
@@ -194,7 +227,7 @@ async function recoverMember(
         "part of the WAL is missing",
     );
   }
-  logger.info("restarting local member", {
+  deps.logger.info("restarting local member", {
     "cluster-id": formatID(identity.ClusterID),
     "local-member-id": formatID(identity.NodeID),
     "commit-index": hardState.commit,
@@ -202,6 +235,7 @@ async function recoverMember(
   const cluster = new Cluster({ id: identity.ClusterID, localID: identity.NodeID, backend });
   if (cluster.members.length === 0) adoptV2Membership(cluster, snapshot);
   refuseDowngrade(cluster.version);
+  refuseSeveralMembers(cluster);
   return {
     memberID: identity.NodeID,
     clusterID: identity.ClusterID,
@@ -209,11 +243,11 @@ async function recoverMember(
     wal,
     storage,
     hardState,
-    snapshotIndex,
+    snapshotIndex: snapshot?.metadata.index ?? 0,
     snapshotFiles,
     backend,
     cluster,
-    olderSegmentsVerified,
+    olderSegmentsVerified: recovered.olderSegmentsVerified,
   };
 }
 
@@ -276,6 +310,23 @@ function refuseDowngrade(clusterVersion: string | undefined): void {
         `(server ${SERVER_VERSION}, cluster ${clusterVersion})`,
     );
   }
+}
+
+/** The others would wait for this member's messages, and it for theirs. */
+function refuseSeveralMembers(cluster: Cluster): void {
+  if (cluster.members.length <= 1) return;
+  const names = cluster.members.map((member) => member.name || formatID(member.id)).join(", ");
+  throw new BootstrapError(
+    `the data directory belongs to a cluster of several members (${names}), ` +
+      "which this version does not support",
+  );
+}
+
+/** In etcd the users' store has a revision from the first start on, whether it is used or not. */
+function ensureAuthRevision(backend: Backend): void {
+  const key = bytesFromUtf8("authRevision");
+  if (backend.get(AUTH_BUCKET, key) !== undefined) return;
+  backend.put(AUTH_BUCKET, key, Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 1));
 }
 
 /** Serving such data without checking permissions would open it to everybody. */

@@ -113,20 +113,32 @@ export class RaftLoop {
   process(): void {
     if (this.#processing || this.#stopped) return;
     this.#processing = true;
-    try {
-      while (this.node.hasReady()) {
+    this.#guard(() => {
+      while (!this.#stopped && this.node.hasReady()) {
         this.#handle(this.node.ready());
         this.#applyNow();
       }
-    } finally {
-      this.#processing = false;
+    });
+    this.#processing = false;
+  }
+
+  /**
+   * Whatever is thrown here comes from an entry or a message that could not be handled. Going on
+   * would skip it, and this member would differ from the others from then on.
+   */
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#stopped = true;
+      this.#handlers.fatal(error instanceof Error ? error : new Error(String(error)));
     }
   }
 
   /** The backend can take more entries again. */
   resumeApply(): void {
     if (this.#stopped) return;
-    this.#applyNow();
+    this.#guard(() => this.#applyNow());
     this.process();
   }
 
@@ -170,7 +182,7 @@ export class RaftLoop {
       () => {
         this.#pendingSaves--;
         if (this.#stopped) return;
-        this.#stepAll(task.responses);
+        this.#guard(() => this.#stepAll(task.responses));
         this.process();
       },
       (error: Error) => {
@@ -234,7 +246,7 @@ export class RaftLoop {
     this.#defer(() => {
       this.#applyScheduled = false;
       if (this.#stopped) return;
-      this.#applyNow();
+      this.#guard(() => this.#applyNow());
       this.process();
     });
   }
