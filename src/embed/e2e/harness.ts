@@ -107,17 +107,21 @@ function argumentsOf(flags: Flags): string[] {
   return Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
 }
 
+function listenFlags(clientPort: number, peerPort: number): Flags {
+  const client = `http://127.0.0.1:${clientPort}`;
+  const peer = `http://127.0.0.1:${peerPort}`;
+  return {
+    "listen-client-urls": client,
+    "advertise-client-urls": client,
+    "listen-peer-urls": peer,
+    "initial-advertise-peer-urls": peer,
+    "initial-cluster": `default=${peer}`,
+  };
+}
+
 async function startHere(flags: Flags, logger: MemoryLogger): Promise<Server> {
   const outcome = await parseCommandLine(
-    [
-      "etcd",
-      "--listen-client-urls=http://127.0.0.1:0",
-      "--advertise-client-urls=http://127.0.0.1:0",
-      "--listen-peer-urls=http://127.0.0.1:0",
-      "--initial-advertise-peer-urls=http://127.0.0.1:0",
-      "--initial-cluster=default=http://127.0.0.1:0",
-      ...argumentsOf(flags),
-    ],
+    ["etcd", ...argumentsOf({ ...listenFlags(0, 0), ...flags })],
     {
       env: {},
       readFile: () => "",
@@ -136,18 +140,9 @@ async function startHere(flags: Flags, logger: MemoryLogger): Promise<Server> {
 async function startProgram(binary: string, flags: Flags): Promise<Server> {
   const port = await freePort();
   const peerPort = await freePort();
-  const child = spawn(
-    binary,
-    [
-      `--listen-client-urls=http://127.0.0.1:${port}`,
-      `--advertise-client-urls=http://127.0.0.1:${port}`,
-      `--listen-peer-urls=http://127.0.0.1:${peerPort}`,
-      `--initial-advertise-peer-urls=http://127.0.0.1:${peerPort}`,
-      `--initial-cluster=default=http://127.0.0.1:${peerPort}`,
-      ...argumentsOf(flags),
-    ],
-    { stdio: ["ignore", "ignore", "pipe"] },
-  );
+  const child = spawn(binary, argumentsOf({ ...listenFlags(port, peerPort), ...flags }), {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   let log = "";
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
     log += chunk;

@@ -210,6 +210,31 @@ test("MNT-08 the hash of the whole db changes with the data", async () => {
   assert.notEqual(await hash(), before);
 });
 
+test("MNT-08 the whole db has the hash of etcd's for the same history and identity", async () => {
+  const peer = "http://127.0.0.1:2380";
+  const own = await TestMember.start({
+    "initial-advertise-peer-urls": peer,
+    "initial-cluster": `default=${peer}`,
+    "advertise-client-urls": "http://127.0.0.1:2379",
+  });
+  const user = own.client;
+  try {
+    await user.grant(1000, 7n);
+    await user.put("key", "value", { lease: 7n });
+    await user.put("key", "again");
+    await user.deleteRange("key");
+    await user.compact(3, true);
+    await until(
+      async () => (await status(user)).storageVersion === "3.6.0",
+      "the storage version to be written",
+    );
+    const { hash } = await user.call("/etcdserverpb.Maintenance/Hash", {});
+    assert.equal(hash, HASHES.wholeDb);
+  } finally {
+    await own.remove();
+  }
+});
+
 test("MNT-09 MNT-10 HashKV has etcd's value for the same history", async () => {
   const own = await TestMember.start();
   const user = own.client;
@@ -251,6 +276,7 @@ test("MNT-09 MNT-10 HashKV has etcd's value for the same history", async () => {
 
 /** Answers of etcd 3.6 for the history above. */
 const HASHES = {
+  wholeDb: 3539575770,
   whole: [1483337234, 1084519789, 942303359, 1730126187, 2180993579, 2987228604, 1669090604],
   compacted22: [2180993579, 3431281670, 2215316010],
   compacted24: [1837112652, 3866009875],
