@@ -16,13 +16,9 @@ import {
   parseCommandLine,
 } from "../embed/config/index.ts";
 import type { RunningEtcd } from "../embed/index.ts";
+import { openLogger } from "../embed/open-logger.ts";
 import type { Logger } from "../env/logger.ts";
-import {
-  createLogger,
-  parseLogFormat,
-  parseLogLevel,
-  type RootLogger,
-} from "../platform/logger.ts";
+import { createLogger, type RootLogger } from "../platform/logger.ts";
 import { sdNotify } from "../platform/sd-notify.ts";
 import { inspectDataDir } from "./data-dir.ts";
 import { findDefaultHost } from "./default-host.ts";
@@ -89,15 +85,6 @@ function readOr(path: string | URL, otherwise: string): string {
 
 function logRecords(logger: Logger, records: readonly LogRecord[]): void {
   for (const { level, message, fields } of records) logger[level](message, fields);
-}
-
-function openLogger(config: EtcdConfig): RootLogger {
-  return createLogger({
-    level: parseLogLevel(config.logLevel),
-    format: parseLogFormat(config.logFormat),
-    outputs: config.logOutputs,
-    rotationJson: config.enableLogRotation ? config.logRotationConfigJson : undefined,
-  });
 }
 
 async function run(config: EtcdConfig, records: readonly LogRecord[]): Promise<void> {

@@ -7,9 +7,9 @@
  */
 import { SERVER_VERSION } from "../api/version.ts";
 import { assert } from "../base/assert.ts";
+import { ServerMetrics } from "../env/etcd-metrics.ts";
 import type { Logger } from "../env/index.ts";
 import { NodeClock, NodeDisk, NodeRandom } from "../platform/index.ts";
-import { createLogger } from "../platform/logger.ts";
 import { MetricsRegistry } from "../platform/metrics.ts";
 import { registerProcessMetrics } from "../platform/metrics-process.ts";
 import { EtcdServer } from "../server/index.ts";
@@ -18,12 +18,15 @@ import { withChosenPorts } from "./chosen-ports.ts";
 import {
   ConfigError,
   type EtcdConfig,
+  GATE_NAMES,
+  gateSpec,
   type EtcdUrl,
   startProblem,
   unsupportedSettings,
 } from "./config/index.ts";
 import { makeHttpHandlers } from "./http-handlers.ts";
 import { Listeners } from "./listeners.ts";
+import { openLogger } from "./open-logger.ts";
 import { verifyOlderSegmentsInWorker } from "./older-segments.ts";
 import { serverOptionsOf } from "./server-options.ts";
 
@@ -31,7 +34,7 @@ import { serverOptionsOf } from "./server-options.ts";
 const STOP_GRACE_MS = 5000;
 
 export interface StartOptions {
-  /** Default: etcd's JSON lines on stderr. */
+  /** Default: what the settings say, which is etcd's JSON lines on stderr. */
   readonly logger?: Logger;
 }
 
@@ -56,8 +59,20 @@ export async function startEtcd(
   config: EtcdConfig,
   options: StartOptions = {},
 ): Promise<RunningEtcd> {
-  const logger = options.logger ?? createLogger();
   refuseUnsupported(config);
+  if (options.logger !== undefined) return startMember(config, options.logger);
+  const logger = openLogger(config);
+  try {
+    const member = await startMember(config, logger);
+    void member.stopped.then(() => logger.close());
+    return member;
+  } catch (error) {
+    logger.close();
+    throw error;
+  }
+}
+
+async function startMember(config: EtcdConfig, logger: Logger): Promise<RunningEtcd> {
   const member = new RunningMember(config, logger);
   await member.start();
   return member;
@@ -133,6 +148,7 @@ class RunningMember implements RunningEtcd {
         verifyOlderSegments: verifyOlderSegmentsInWorker,
       });
       this.#server = server;
+      registerBuildMetrics(this.#metrics, this.#config);
       this.#listeners.serve({
         service: server.rpc,
         ...makeHttpHandlers({
@@ -216,4 +232,14 @@ class RunningMember implements RunningEtcd {
 
 function hrefs(urls: readonly EtcdUrl[]): string[] {
   return urls.map((url) => url.href);
+}
+
+/** What the member runs on, and which of its features are on. */
+function registerBuildMetrics(metrics: MetricsRegistry, config: EtcdConfig): void {
+  const { goVersion, featureEnabled } = ServerMetrics;
+  metrics.gauges(goVersion, goVersion.labels).of(`node ${process.version}`).set(1);
+  const enabled = metrics.gauges(featureEnabled, featureEnabled.labels);
+  for (const gate of GATE_NAMES) {
+    enabled.of(gate, gateSpec(gate).stage).set(config.featureGates[gate] ? 1 : 0);
+  }
 }

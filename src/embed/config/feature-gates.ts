@@ -25,7 +25,7 @@ const GATES = {
 } as const satisfies Record<string, GateSpec>;
 
 export type GateName = keyof typeof GATES;
-const GATE_NAMES = Object.keys(GATES) as readonly GateName[];
+export const GATE_NAMES = Object.keys(GATES) as readonly GateName[];
 
 /** Gates given by the user, by name; a gate that is not in it has its default. */
 export type GateSettings = ReadonlyMap<GateName, boolean>;

@@ -8,7 +8,7 @@ export {
   isDiscovered,
   type LogRecord,
 } from "./config.ts";
-export type { FeatureGates, GateName } from "./feature-gates.ts";
+export { type FeatureGates, GATE_NAMES, type GateName, gateSpec } from "./feature-gates.ts";
 export type { VersionFacts } from "./help.ts";
 export { type ParseDeps, type ParseOutcome, parseCommandLine } from "./parse.ts";
 export { unsupportedSettings } from "./unsupported.ts";

@@ -1,0 +1,18 @@
+/** The logger that the settings ask for. */
+import {
+  createLogger,
+  parseLogFormat,
+  parseLogLevel,
+  type RootLogger,
+} from "../platform/logger.ts";
+import type { EtcdConfig } from "./config/index.ts";
+
+/** Throws when an output cannot be opened or a setting of the log is malformed. */
+export function openLogger(config: EtcdConfig): RootLogger {
+  return createLogger({
+    level: parseLogLevel(config.logLevel),
+    format: parseLogFormat(config.logFormat),
+    outputs: config.logOutputs,
+    rotationJson: config.enableLogRotation ? config.logRotationConfigJson : undefined,
+  });
+}
