@@ -1,0 +1,12 @@
+/** The `etcdctl` program: the command line client. */
+import { SERVER_VERSION } from "../api/version.ts";
+import { ETCDCTL } from "../cli/etcdctl/command-table.ts";
+import { processIo } from "../cli/framework/io.ts";
+import { runTool } from "../cli/framework/run-tool.ts";
+
+const API_VERSION = SERVER_VERSION.split(".").slice(0, 2).join(".");
+
+// Ends at once: nobody waits for connections to be closed in order.
+process.exit(
+  await runTool(ETCDCTL, { version: SERVER_VERSION, apiVersion: API_VERSION }, processIo()),
+);

@@ -1,0 +1,20 @@
+/** The JSON lines that etcd's tools log to standard error. */
+import type { Io } from "../framework/io.ts";
+
+export type LogFields = Readonly<Record<string, string | number | undefined>>;
+
+export function logLine(
+  io: Io,
+  level: "info" | "warn" | "fatal",
+  message: string,
+  fields: LogFields = {},
+): void {
+  const { logger, ...others } = fields;
+  const line = { level, ts: timestamp(), logger, msg: message, ...others };
+  io.err(`${JSON.stringify(line)}\n`);
+}
+
+/** RFC 3339 with microseconds, as etcd logs it. */
+function timestamp(): string {
+  return new Date().toISOString().replace("Z", "000Z");
+}
