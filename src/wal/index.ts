@@ -1,4 +1,5 @@
 export { WalCorruptError, WalError, type WalErrorCode } from "./errors.ts";
+export { inspectLog, type LogFinding, type LogPlace } from "./inspect-log.ts";
 export { walExists } from "./open-log.ts";
 export { type PurgeRule, purgeFiles } from "./purge.ts";
 export {
@@ -10,4 +11,5 @@ export {
   type WalContent,
   type WalSnapshotPoint,
 } from "./read-log.ts";
+export { RecordType } from "./record.ts";
 export { SEGMENT_BYTES, Wal, type WalDeps, type WalOptions } from "./wal.ts";

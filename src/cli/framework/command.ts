@@ -40,6 +40,11 @@ export type CommandRun = (call: Invocation) => Promise<void>;
 export interface ToolVersion {
   readonly version: string;
   readonly apiVersion: string;
+  /**
+   * How help looks: in sections with headings in capitals (etcdctl, the default), or plain as of
+   * etcdutl, which also tells a refused command line on standard error alone.
+   */
+  readonly helpLayout?: "sections" | "plain";
 }
 
 export interface CommandSpec {

@@ -17,6 +17,8 @@ export interface FlagSpec {
   readonly usage: string;
   /** Values that the shell may offer. */
   readonly values?: readonly string[];
+  /** The command does not run without it. */
+  readonly required?: boolean;
 }
 
 type Value = string | boolean | bigint | number | readonly string[];
@@ -227,6 +229,16 @@ export class FlagSet {
   strings(name: string): readonly string[] {
     const { value } = this.#flag(name);
     return Array.isArray(value) ? value : [];
+  }
+
+  /** Required flags that were not given, by name; as a complaint, or undefined. */
+  missing(): string | undefined {
+    const names = [...this.#byName.values()]
+      .filter(({ spec, changed }) => spec.required === true && !changed)
+      .map(({ spec }) => spec.name)
+      .sort();
+    if (names.length === 0) return undefined;
+    return `required flag(s) ${names.map((name) => `"${name}"`).join(", ")} not set`;
   }
 
   /** The value as Go prints it. */

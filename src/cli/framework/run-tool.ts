@@ -5,6 +5,7 @@ import { findCommand } from "./find.ts";
 import { FlagSet } from "./flags.ts";
 import { goQuote } from "./go-text.ts";
 import type { Io } from "./io.ts";
+import { plainUsageOf } from "./usage-plain.ts";
 import { usageOf } from "./usage.ts";
 
 /** Does not end the process: the result is its exit code. See command.ts for the table. */
@@ -27,29 +28,36 @@ export async function runTool(table: CommandSpec, about: ToolVersion, io: Io): P
 
 async function execute(root: Command, about: ToolVersion, io: Io): Promise<number> {
   const { command, args, problem } = findCommand(root, io.argv);
+  const isPlain = about.helpLayout === "plain";
   if (problem !== undefined) {
     io.err(`Error: ${problem}\nRun '${command.path} --help' for usage.\n`);
+    if (isPlain) io.err(`Error: ${problem}\n`);
     return ExitCode.ERROR;
   }
   const flags = new FlagSet(command.allFlags);
   const refuse = (what: string): number => {
     io.err(`Error: ${what}\n`);
-    io.out(usageOf(command, about));
-    io.err("\n");
+    const print = isPlain ? io.err : io.out;
+    print.call(io, helpPage(command, about));
+    io.err(isPlain ? `\nError: ${what}\n` : "\n");
     return ExitCode.ERROR;
   };
   const wrongFlag = flags.parse(args);
   if (wrongFlag !== undefined) return refuse(wrongFlag);
   const { load, checkArgs } = command.spec;
   if (flags.bool("help") || load === undefined) {
-    io.out(usageOf(command, about));
+    io.out(helpPage(command, about));
     return ExitCode.SUCCESS;
   }
-  const wrongArgs = checkArgs?.(flags.args, command.path);
+  const wrongArgs = checkArgs?.(flags.args, command.path) ?? flags.missing();
   if (wrongArgs !== undefined) return refuse(wrongArgs);
   const run = await load();
   await run({ command, args: flags.args, flags, io, about });
   return ExitCode.SUCCESS;
+}
+
+function helpPage(command: Command, about: ToolVersion): string {
+  return about.helpLayout === "plain" ? plainUsageOf(command) : usageOf(command, about);
 }
 
 function withHelp(table: CommandSpec): CommandSpec {
@@ -66,7 +74,7 @@ Simply type ${table.use} help [path to command] for full details.`,
 async function printHelp({ command, args, io, about }: Invocation): Promise<void> {
   const found = findCommand(command.root, args);
   if (found.problem === undefined) {
-    io.out(usageOf(found.command, about));
+    io.out(helpPage(found.command, about));
     return;
   }
   io.err(`Unknown help topic [${args.map(rawQuote).join(" ")}]\n`);

@@ -1,0 +1,170 @@
+/** What each command of etcdutl does with its flags: call, print, exit code. */
+import { TextError } from "../../base/go-text.ts";
+import { BackendCorruptError } from "../../backend/index.ts";
+import { DiskError } from "../../env/index.ts";
+import { WalError } from "../../wal/index.ts";
+import type { Invocation } from "../framework/command.ts";
+import { CliExit, ExitCode, exitWithError } from "../framework/exit.ts";
+import { defragmentDataDirectory } from "./defrag.ts";
+import { type UtilityDeps, UtilityError } from "./deps.ts";
+import { dumpDb } from "./dump-db.ts";
+import { dumpLog, RECORD_KINDS } from "./dump-log.ts";
+import { hashFile } from "./hash-kv.ts";
+import { memberPaths, requireFile } from "./member-paths.ts";
+import { migrate, parseTargetVersion } from "./migrate.ts";
+import { formatRow, hashRow, outputFormat, statusRow } from "./outcome.ts";
+import { restoreSnapshot } from "./snapshot-restore.ts";
+import { snapshotStatus } from "./snapshot-status.ts";
+import type { VerifyReport } from "./verify/report.ts";
+import { verifyDataDirectory, verifySnapshot } from "./verify/verify.ts";
+
+type Command = (call: Invocation, deps: UtilityDeps) => Promise<void>;
+
+export const runStatus: Command = async (call, deps) => {
+  const path = onlyArgument(call, "snapshot status");
+  await orExit(async () => requireFile(deps.disk, path));
+  const format = outputFormat(call);
+  const status = await orExit(() => snapshotStatus(deps, path));
+  call.io.out(formatRow(statusRow(status), format));
+};
+
+export const runRestore: Command = async (call, deps) => {
+  const path = onlyArgument(call, "snapshot restore");
+  const { flags } = call;
+  const bump = flags.int("bump-revision");
+  if (bump > 0n !== flags.bool("mark-compacted")) {
+    exitWithError(ExitCode.BAD_ARGS, "--mark-compacted required if --revision-bump > 0");
+  }
+  const name = flags.string("name");
+  const given = flags.string("data-dir");
+  const options = {
+    snapshotPath: path,
+    name,
+    dataDirectory: given === "" ? `${name}.etcd` : given,
+    walDirectory: flags.string("wal-dir"),
+    peerURLs: flags.string("initial-advertise-peer-urls"),
+    initialCluster: flags.string("initial-cluster"),
+    initialClusterToken: flags.string("initial-cluster-token"),
+    skipHashCheck: flags.bool("skip-hash-check"),
+    bumpRevision: Number(bump),
+  };
+  await orExit(() => restoreSnapshot(deps, options));
+};
+
+export const runHashKv: Command = async (call, deps) => {
+  const format = outputFormat(call);
+  const revision = call.flags.number("rev");
+  const hash = await orExit(() => hashFile(deps, call.args[0] ?? "", revision));
+  call.io.out(formatRow(hashRow(hash), format));
+};
+
+export const runDefrag: Command = async ({ flags }, deps) => {
+  const directory = flags.string("data-dir");
+  try {
+    await defragmentDataDirectory(deps, directory);
+  } catch (error) {
+    const reason = reasonOf(error);
+    exitWithError(ExitCode.ERROR, `Failed to defragment etcd data[${directory}] (${reason})`);
+  }
+};
+
+export const runMigrate: Command = async ({ flags }, deps) => {
+  const target = await orExit(
+    async () => parseTargetVersion(flags.string("target-version")),
+    ExitCode.BAD_ARGS,
+  );
+  const options = { dataDirectory: flags.string("data-dir"), target, force: flags.bool("force") };
+  await orExit(async () => {
+    requireFile(deps.disk, memberPaths(deps.disk, options.dataDirectory).db);
+    await migrate(deps, options);
+  });
+};
+
+export const runVerify: Command = async (call, deps) => {
+  const { flags, args, io } = call;
+  const format = outputFormat(call);
+  const directory = flags.string("data-dir");
+  const [file] = args;
+  if ((file === undefined) === (directory === "")) {
+    exitWithError(ExitCode.BAD_ARGS, "verify takes a snapshot file, or --data-dir of a member");
+  }
+  const report = await orExit(() =>
+    file === undefined
+      ? verifyDataDirectory(deps, directory, flags.string("wal-dir"))
+      : verifySnapshot(deps, file),
+  );
+  io.out(format === "json" ? reportToJSON(report) : reportToText(report));
+  if (!report.isSound) throw new CliExit(ExitCode.ERROR);
+};
+
+function reportToJSON({ isSound, problems, facts }: VerifyReport): string {
+  return `${JSON.stringify({ sound: isSound, problems, facts })}\n`;
+}
+
+function reportToText(report: VerifyReport): string {
+  const lines = report.facts.map(({ file, text }) => `${file}: ${text}`);
+  for (const { severity, file, where, what } of report.problems) {
+    lines.push(`${severity.toUpperCase()} ${file}: ${where === "" ? "" : `${where}: `}${what}`);
+  }
+  const damages = report.problems.filter(({ severity }) => severity === "damage").length;
+  lines.push(report.isSound ? "sound" : `damaged: ${damages} problem${damages > 1 ? "s" : ""}`);
+  return `${lines.join("\n")}\n`;
+}
+
+export const runDumpLog: Command = async ({ flags, args, io }, deps) => {
+  const kinds = listOf(flags.string("kind"));
+  const unknown = kinds.find((kind) => !RECORD_KINDS.includes(kind));
+  if (unknown !== undefined) {
+    exitWithError(ExitCode.BAD_ARGS, `there is no kind of records "${unknown}"`);
+  }
+  const filter = {
+    fromIndex: flags.number("from"),
+    toIndex: flags.number("to") || Number.POSITIVE_INFINITY,
+    kinds,
+    limit: flags.number("limit"),
+  };
+  await orExit(async () => {
+    for (const line of dumpLog(deps, args[0] ?? "", filter)) io.out(`${line}\n`);
+  });
+};
+
+export const runDumpDb: Command = async ({ flags, args, io }, deps) => {
+  const filter = {
+    buckets: listOf(flags.string("bucket")),
+    prefix: Buffer.from(flags.string("prefix")).toString("latin1"),
+    fromRevision: flags.number("from"),
+    toRevision: flags.number("to") || Number.POSITIVE_INFINITY,
+    limit: flags.number("limit"),
+  };
+  await orExit(() => dumpDb(deps, args[0] ?? "", filter, (line) => io.out(`${line}\n`)));
+};
+
+function listOf(text: string): string[] {
+  return text === "" ? [] : text.split(",").map((part) => part.trim());
+}
+
+function onlyArgument({ args }: Invocation, command: string): string {
+  const [only] = args;
+  if (only !== undefined && args.length === 1) return only;
+  return exitWithError(ExitCode.BAD_ARGS, `${command} requires exactly one argument`);
+}
+
+/** Refusals and damage end the tool with their words; anything else is a defect and stays as it is. */
+async function orExit<T>(run: () => Promise<T>, code: number = ExitCode.ERROR): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    return exitWithError(code, reasonOf(error));
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const isForeseen =
+    error instanceof UtilityError ||
+    error instanceof TextError ||
+    error instanceof DiskError ||
+    error instanceof WalError ||
+    error instanceof BackendCorruptError;
+  if (isForeseen) return error.message;
+  throw error;
+}

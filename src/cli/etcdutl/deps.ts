@@ -1,0 +1,24 @@
+/** What the offline tool is given: the disk, a clock, a logger for people, and its own text stream. */
+import type { Clock, Disk, Logger } from "../../env/index.ts";
+
+export interface UtilityDeps {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  /** etcd's console lines on standard error. */
+  readonly logger: Logger;
+  /** Tells how far long work has got, where somebody looks; otherwise does nothing. */
+  readonly progress: ProgressReport;
+  /** A remark on standard error. */
+  readonly tell: (line: string) => void;
+}
+
+/** `done` of `total` units; the same label again replaces what it has said. */
+export type ProgressReport = (label: string, done: number, total: number) => void;
+
+/** Work that was refused or failed. The message is what is printed; nothing was left behind. */
+export class UtilityError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "UtilityError";
+  }
+}

@@ -1,0 +1,91 @@
+/** Results of the offline commands in the output formats of `--write-out`. */
+import type { KeyValueHash } from "../../mvcc/index.ts";
+import type { Invocation } from "../framework/command.ts";
+import { ExitCode, exitWithError } from "../framework/exit.ts";
+import { humanizeBytes } from "../framework/go-text.ts";
+import { formatTable } from "../framework/table.ts";
+import type { SnapshotStatus } from "./snapshot-status.ts";
+
+export type OutputFormat = "simple" | "fields" | "json" | "protobuf" | "table";
+
+const FORMATS: readonly string[] = ["simple", "fields", "json", "protobuf", "table"];
+
+/** Ends the tool when `--write-out` names none. */
+export function outputFormat({ flags }: Invocation): OutputFormat {
+  const format = flags.string("write-out");
+  if (!FORMATS.includes(format)) exitWithError(ExitCode.BAD_FEATURE, "unsupported output format");
+  return format as OutputFormat;
+}
+
+/** A row of results, with its names in the different formats. */
+interface Row {
+  /** Go's name of the type, which only the refusal of protobuf shows. */
+  readonly typeName: string;
+  readonly cells: readonly Cell[];
+}
+
+interface Cell {
+  readonly column: string;
+  readonly field: string;
+  readonly json: string;
+  readonly value: number | string;
+  /** In "simple" and "table", where it differs from the value. */
+  readonly shown?: string;
+}
+
+export function statusRow(status: SnapshotStatus): Row {
+  const { hash, revision, totalKey, totalSize, version } = status;
+  const cells: Cell[] = [
+    { column: "hash", field: "Hash", json: "hash", value: hash, shown: hash.toString(16) },
+    { column: "revision", field: "Revision", json: "revision", value: revision },
+    { column: "total keys", field: "Keys", json: "totalKey", value: totalKey },
+    {
+      column: "total size",
+      field: "Size",
+      json: "totalSize",
+      value: totalSize,
+      shown: humanizeBytes(totalSize),
+    },
+    { column: "version", field: "Version", json: "version", value: version },
+  ];
+  return { typeName: "snapshot.Status", cells };
+}
+
+export function hashRow({ hash, revision, compactRevision }: KeyValueHash): Row {
+  const cells: Cell[] = [
+    { column: "hash", field: "Hash", json: "hash", value: hash },
+    { column: "hash revision", field: "Hash revision", json: "hashRevision", value: revision },
+    {
+      column: "compact revision",
+      field: "Compact revision",
+      json: "compactRevision",
+      value: compactRevision,
+    },
+  ];
+  return { typeName: "etcdutl.HashKV", cells };
+}
+
+/** The text of the row. Ends the tool for protobuf, which has no such message. */
+export function formatRow({ typeName, cells }: Row, format: OutputFormat): string {
+  const shown = cells.map((cell) => cell.shown ?? String(cell.value));
+  switch (format) {
+    case "simple":
+      return `${shown.join(", ")}\n`;
+    case "fields":
+      return cells.map(({ field, value }) => `"${field}" : ${value}\n`).join("");
+    case "json": {
+      const pairs = cells.map(({ json, value }) => [json, value]);
+      return `${JSON.stringify(Object.fromEntries(pairs))}\n`;
+    }
+    case "table":
+      return formatTable(
+        cells.map(({ column }) => column),
+        [shown],
+      );
+    case "protobuf": {
+      const values = cells.map(({ value }) => value).join(" ");
+      const message = `marshal unsupported for type ${typeName} ({${values}})`;
+      return exitWithError(ExitCode.BAD_FEATURE, message);
+    }
+  }
+}
