@@ -68,7 +68,12 @@ const SECTIONS: readonly Section[] = [
       { path: "src/server/options.ts", names: ["DEFAULT_QUOTA_BYTES"] },
       {
         path: "src/server/etcd-server.ts",
-        names: ["MAX_COMMIT_APPLY_GAP", "MAX_SIZE_PER_MESSAGE_BYTES", "MAX_INFLIGHT_MESSAGES"],
+        names: [
+          "MAX_WAITING_PROPOSAL_BYTES",
+          "MAX_COMMIT_APPLY_GAP",
+          "MAX_SIZE_PER_MESSAGE_BYTES",
+          "MAX_INFLIGHT_MESSAGES",
+        ],
       },
       { path: "src/server/snapshotter.ts", names: ["MIN_SNAPSHOT_INTERVAL_MS"] },
       { path: "src/mvcc/hash.ts", names: ["MAX_STORED_HASHES"] },

@@ -47,6 +47,8 @@ import { StorageVersion } from "./storage-version.ts";
 
 /** etcd's limit on committed entries that are not applied yet. */
 const MAX_COMMIT_APPLY_GAP = 5000;
+/** Requests that wait for the disk or a quorum; beyond it new writes are refused, not queued. */
+const MAX_WAITING_PROPOSAL_BYTES = 256 * 1024 * 1024;
 /** Entries in one append message, and handed to the applier at a time. */
 const MAX_SIZE_PER_MESSAGE_BYTES = 1024 * 1024;
 /** Append messages under way to one follower, as in etcd. */
@@ -200,7 +202,10 @@ export class EtcdServer implements ServerContext {
   get refusal(): EtcdError | undefined {
     if (this.#refusal !== undefined) return this.#refusal;
     if (this.#storageFull) return new EtcdError("noSpace");
-    if (this.committedIndex - this.appliedIndex > MAX_COMMIT_APPLY_GAP) {
+    if (
+      this.proposals.waitingBytes > MAX_WAITING_PROPOSAL_BYTES ||
+      this.committedIndex - this.appliedIndex > MAX_COMMIT_APPLY_GAP
+    ) {
       return new EtcdError("tooManyRequests");
     }
     return undefined;

@@ -5,6 +5,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ERRORS } from "../api/errors.ts";
+import { RangeRequest } from "../api/gen/rpc.ts";
+import { METHOD } from "../api/rpc-table.ts";
 import { FaultDisk } from "../env/testing/index.ts";
 import { TestMember } from "./testing/test-member.ts";
 
@@ -94,4 +96,18 @@ test("a failed sync of the WAL stops the member, and the write is not acknowledg
   assert.equal(put.answer, undefined);
   const refused = member.put("later", "value");
   assert.deepEqual(refused.failure, ERRORS.stopped);
+});
+
+test("writes that a hanging disk keeps waiting are bounded; more are refused, reads go on", async () => {
+  const { disk, member } = await startMember();
+  disk.hold = true;
+  const value = "v".repeat(1_000_000);
+  const puts = Array.from({ length: 400 }, (_, i) => member.put(`key ${i}`, value));
+  const refused = puts.filter((put) => put.failure !== undefined);
+  assert.ok(refused.length > 100 && refused.length < 200, `${refused.length} were refused`);
+  assert.deepEqual(refused[0]?.failure, ERRORS.tooManyRequests);
+  const request = RangeRequest.create({ key: Buffer.from("key 0"), serializable: true });
+  const read = member.call(METHOD.Range, RangeRequest.encode(request));
+  await member.until(() => read.answered);
+  assert.ok(read.answer !== undefined, "reads go on");
 });

@@ -78,3 +78,19 @@ test("stopping settles everything", () => {
   assert.deepEqual(outcomes, ["a: stopped", "b: stopped"]);
   assert.equal(proposals.hasBatch, false);
 });
+
+test("the bytes that wait are counted until they are settled, whichever way", () => {
+  const { clock, proposals, submit } = world();
+  const sizes = ["applied", "timed out", "stopped"].map((name) => submit(name).data.length);
+  const [applied = 0, timedOut = 0, stopped = 0] = sizes;
+  assert.equal(proposals.waitingBytes, applied + timedOut + stopped);
+  const [entry] = proposals.takeBatch();
+  assert.ok(entry !== undefined);
+  proposals.take(entry);
+  assert.equal(proposals.waitingBytes, timedOut + stopped);
+  clock.advance(7200);
+  assert.equal(proposals.waitingBytes, 0);
+  submit("again");
+  proposals.failAll(new EtcdError("stopped"));
+  assert.equal(proposals.waitingBytes, 0);
+});

@@ -20,6 +20,8 @@ export type Settle = (outcome: Outcome) => void;
 
 export interface Proposal {
   readonly idLow: number;
+  /** Length of the entry's data. */
+  readonly bytes: number;
   /** Field number of the request in `InternalRaftRequest`. */
   readonly field: number;
   /** The decoded request, of the type that `field` says; it borrows the entry's data. */
@@ -52,6 +54,7 @@ export class Proposals {
   readonly #timeoutError: () => EtcdError;
   /** In the order of their deadlines, as all wait equally long. */
   readonly #waiting = new Map<number, Proposal>();
+  #waitingBytes = 0;
   #batch: ProposedEntry[] = [];
   #timer: Timer | undefined;
 
@@ -72,6 +75,11 @@ export class Proposals {
     return this.#waiting.size;
   }
 
+  /** Entry data of all that waits. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
   /**
    * Embeds the request in entry data, of its own memory. Nothing is queued: decode the request out
    * of `data` and check it, then `submit`.
@@ -87,8 +95,10 @@ export class Proposals {
   submit(built: BuiltRequest, request: unknown, settle: Settle): void {
     const deadlineMs = this.#clock.nowMs() + this.#timeoutMs;
     const { field, data, idLow } = built;
-    const proposal: Proposal = { idLow, field, request, deadlineMs, settle };
+    const bytes = data.length;
+    const proposal: Proposal = { idLow, bytes, field, request, deadlineMs, settle };
     this.#waiting.set(idLow, proposal);
+    this.#waitingBytes += bytes;
     this.#batch.push({ type: EntryType.EntryNormal, term: 0, index: 0, data, proposal });
     if (this.#timer === undefined) this.#arm();
   }
@@ -118,15 +128,22 @@ export class Proposals {
     if (proposal === undefined) return undefined;
     // The log keeps entries for followers; what they carry must not live as long.
     entry.proposal = undefined;
-    return this.#waiting.delete(proposal.idLow) ? proposal : undefined;
+    return this.#forget(proposal) ? proposal : undefined;
   }
 
   /** The same for an entry that came back from another member. */
   takeByID(idLow: number, idHigh: number): Proposal | undefined {
     if (idHigh !== this.#ids.high16) return undefined;
     const proposal = this.#waiting.get(idLow);
-    if (proposal !== undefined) this.#waiting.delete(idLow);
+    if (proposal !== undefined) this.#forget(proposal);
     return proposal;
+  }
+
+  /** False if it was settled before. */
+  #forget(proposal: Proposal): boolean {
+    if (!this.#waiting.delete(proposal.idLow)) return false;
+    this.#waitingBytes -= proposal.bytes;
+    return true;
   }
 
   /** Settles everything that waits, as when the member stops. */
@@ -135,6 +152,7 @@ export class Proposals {
     this.#timer = undefined;
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
+    this.#waitingBytes = 0;
     this.#batch = [];
     for (const proposal of waiting) proposal.settle({ error, reply: undefined });
   }
@@ -149,9 +167,9 @@ export class Proposals {
 
   #expire(): void {
     const now = this.#clock.nowMs();
-    for (const [idLow, proposal] of this.#waiting) {
+    for (const proposal of this.#waiting.values()) {
       if (proposal.deadlineMs > now) return;
-      this.#waiting.delete(idLow);
+      this.#forget(proposal);
       proposal.settle({ error: this.#timeoutError(), reply: undefined });
     }
   }
