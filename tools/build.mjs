@@ -5,6 +5,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+/** Programs of src/bin that are bundled. */
+const TOOLS = ["etcdctl"];
 const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
 if (!existsSync(tsc)) {
   // An install without development dependencies (a published package) brings its dist/ along.
@@ -15,8 +17,36 @@ if (!existsSync(tsc)) {
 const result = spawnSync(process.execPath, [tsc, "-p", join(root, "tsconfig.json")], {
   stdio: "inherit",
 });
-if (result.status === 0) writeFileSync(join(root, "dist", "git-sha"), gitSha());
-process.exit(result.status ?? 1);
+if (result.status !== 0) process.exit(result.status ?? 1);
+writeFileSync(join(root, "dist", "git-sha"), gitSha());
+for (const tool of TOOLS) await bundle(tool);
+
+/**
+ * One file for a tool, so that it starts quickly, behind a few lines that make Node keep the
+ * compiled code (22.8 and newer). CommonJS loads faster than modules do.
+ */
+async function bundle(tool) {
+  const { build } = await import("esbuild");
+  const program = `${tool}-program.cjs`;
+  await build({
+    absWorkingDir: root,
+    entryPoints: [join("dist", "src", "bin", `${tool}.js`)],
+    outfile: join("dist", program),
+    bundle: true,
+    platform: "node",
+    target: "node20.19",
+    format: "cjs",
+    packages: "external",
+    minifyWhitespace: true,
+    minifySyntax: true,
+    logLevel: "warning",
+  });
+  const cache = 'require("node:path").join(__dirname, ".compile-cache")';
+  writeFileSync(
+    join(root, "dist", `${tool}.cjs`),
+    `"use strict";\nrequire("node:module").enableCompileCache?.(${cache});\nrequire("./${program}");\n`,
+  );
+}
 
 /** The commit that is built, for `--version`; empty outside a repository. */
 function gitSha() {

@@ -5,8 +5,7 @@ import { processIo } from "../cli/framework/io.ts";
 import { runTool } from "../cli/framework/run-tool.ts";
 
 const API_VERSION = SERVER_VERSION.split(".").slice(0, 2).join(".");
+const ABOUT = { version: SERVER_VERSION, apiVersion: API_VERSION };
 
 // Ends at once: nobody waits for connections to be closed in order.
-process.exit(
-  await runTool(ETCDCTL, { version: SERVER_VERSION, apiVersion: API_VERSION }, processIo()),
-);
+runTool(ETCDCTL, ABOUT, processIo()).then((code) => process.exit(code));
