@@ -17,13 +17,7 @@ export function outputFormat({ flags }: Invocation): OutputFormat {
   return format as OutputFormat;
 }
 
-/** A row of results, with its names in the different formats. */
-interface Row {
-  /** Go's name of the type, which only the refusal of protobuf shows. */
-  readonly typeName: string;
-  readonly cells: readonly Cell[];
-}
-
+/** One of a row of results, with its names in the different formats. */
 interface Cell {
   readonly column: string;
   readonly field: string;
@@ -33,9 +27,9 @@ interface Cell {
   readonly shown?: string;
 }
 
-export function statusRow(status: SnapshotStatus): Row {
+export function statusRow(status: SnapshotStatus): Cell[] {
   const { hash, revision, totalKey, totalSize, version } = status;
-  const cells: Cell[] = [
+  return [
     { column: "hash", field: "Hash", json: "hash", value: hash, shown: hash.toString(16) },
     { column: "revision", field: "Revision", json: "revision", value: revision },
     { column: "total keys", field: "Keys", json: "totalKey", value: totalKey },
@@ -48,11 +42,10 @@ export function statusRow(status: SnapshotStatus): Row {
     },
     { column: "version", field: "Version", json: "version", value: version },
   ];
-  return { typeName: "snapshot.Status", cells };
 }
 
-export function hashRow({ hash, revision, compactRevision }: KeyValueHash): Row {
-  const cells: Cell[] = [
+export function hashRow({ hash, revision, compactRevision }: KeyValueHash): Cell[] {
+  return [
     { column: "hash", field: "Hash", json: "hash", value: hash },
     { column: "hash revision", field: "Hash revision", json: "hashRevision", value: revision },
     {
@@ -62,11 +55,10 @@ export function hashRow({ hash, revision, compactRevision }: KeyValueHash): Row 
       value: compactRevision,
     },
   ];
-  return { typeName: "etcdutl.HashKV", cells };
 }
 
 /** The text of the row. Ends the tool for protobuf, which has no such message. */
-export function formatRow({ typeName, cells }: Row, format: OutputFormat): string {
+export function formatRow(cells: readonly Cell[], format: OutputFormat): string {
   const shown = cells.map((cell) => cell.shown ?? String(cell.value));
   switch (format) {
     case "simple":
@@ -82,10 +74,7 @@ export function formatRow({ typeName, cells }: Row, format: OutputFormat): strin
         cells.map(({ column }) => column),
         [shown],
       );
-    case "protobuf": {
-      const values = cells.map(({ value }) => value).join(" ");
-      const message = `marshal unsupported for type ${typeName} ({${values}})`;
-      return exitWithError(ExitCode.BAD_FEATURE, message);
-    }
+    case "protobuf":
+      return exitWithError(ExitCode.BAD_FEATURE, "protobuf not supported as output format");
   }
 }
