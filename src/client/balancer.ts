@@ -81,24 +81,23 @@ export class Balancer {
   #standing(candidates: readonly Endpoint[], avoid: Endpoint | undefined): Link | undefined {
     const nowMs = this.#deps.clock.nowMs();
     let wanted: Endpoint | undefined;
-    let avoided: Link | undefined;
+    let secondBest: Link | undefined;
     for (const endpoint of candidates) {
-      if (endpoint.badUntilMs > nowMs) continue;
       const link = endpoint.ready;
-      if (endpoint === avoid) {
-        avoided = link;
-        continue;
-      }
-      if (link === undefined) {
+      const isBad = endpoint.badUntilMs > nowMs;
+      if (isBad || endpoint === avoid) {
+        secondBest ??= link;
+      } else if (link === undefined) {
         wanted ??= endpoint;
-        continue;
+      } else {
+        // Whose turn it was is dialled for the calls to come.
+        void wanted?.connect();
+        return link;
       }
-      // Whose turn it was is dialled for the calls to come.
-      void wanted?.connect();
-      return link;
     }
-    if (avoided !== undefined && wanted === undefined) return avoided;
-    return undefined;
+    // An endpoint that has failed and is still connected is better than none at all: others of
+    // its calls may well succeed.
+    return wanted === undefined ? secondBest : undefined;
   }
 
   async #waitForAny(

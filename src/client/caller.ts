@@ -31,7 +31,7 @@ import {
 import { METHODS, type RepeatRule, type RpcMethod } from "./methods.ts";
 import type { CallOptions, Credentials } from "./options.ts";
 import { asksForNewToken, TokenSource } from "./token-source.ts";
-import { type Limits, pause, within } from "./waiting.ts";
+import { type Limits, onAbort, pause, within } from "./waiting.ts";
 
 export interface CallerDeps {
   readonly balancer: Balancer;
@@ -315,7 +315,7 @@ class UnaryHandler<R> implements CallHandler {
   readonly #signal: AbortSignal | undefined;
   #answer: R | undefined;
   #malformed: EtcdClientError | undefined;
-  #onAbort: (() => void) | undefined;
+  #forget: (() => void) | undefined;
   #ended = false;
 
   constructor(
@@ -331,9 +331,7 @@ class UnaryHandler<R> implements CallHandler {
   }
 
   cancelOnAbort(call: ClientCall): void {
-    if (this.#ended) return;
-    this.#onAbort = () => call.cancel();
-    this.#signal?.addEventListener("abort", this.#onAbort);
+    if (!this.#ended) this.#forget = onAbort(this.#signal, () => call.cancel());
   }
 
   onMessage(body: Uint8Array): void {
@@ -346,7 +344,7 @@ class UnaryHandler<R> implements CallHandler {
 
   onEnd(error: RpcError | undefined): void {
     this.#ended = true;
-    if (this.#onAbort !== undefined) this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#forget?.();
     if (error !== undefined) this.#reject(error);
     else if (this.#malformed !== undefined) this.#reject(this.#malformed);
     else this.#resolve(this.#answer as R);

@@ -101,14 +101,15 @@ export class EtcdClient implements AsyncDisposable {
   /**
    * Watches a key, or with `prefix`, `fromKey` or `rangeEnd` a range of keys. Watches of one
    * client share one stream. Of the call's options, `timeoutMs` bounds the time until the server
-   * has the watch.
+   * has the watch, and `requireLeader` is true unless set: a watch at a member that is cut off
+   * from its cluster moves to another.
    */
   watch(key: Bytes, options: WatchOptions & CallOptions = {}): Watcher {
     if (this.#balancer.closed) throw closedError();
     return new Watcher(this.#caller, this.#hubFor(options), key, options);
   }
 
-  #hubFor({ endpoint, requireLeader = false }: CallOptions): WatchHub {
+  #hubFor({ endpoint, requireLeader = true }: CallOptions): WatchHub {
     const name = `${requireLeader} ${endpoint ?? ""}`;
     let hub = this.#hubs.get(name);
     if (hub === undefined) {

@@ -70,6 +70,9 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
   /** Asks this endpoint only, be it one of the client's or not. */
   readonly endpoint?: string | undefined;
-  /** Fails with kind "noLeader" at a member that has lost its leader. Default false. */
+  /**
+   * Fails with kind "noLeader" at a member that has lost its leader. Default false for calls, true
+   * for watches.
+   */
   readonly requireLeader?: boolean | undefined;
 }

@@ -13,6 +13,7 @@ import type { Caller, OpenStream } from "./caller.ts";
 import { abortedError, deadlineError, EtcdClientError } from "./errors.ts";
 import { METHODS } from "./methods.ts";
 import type { CallOptions } from "./options.ts";
+import { onAbort } from "./waiting.ts";
 
 const HASH_BYTES = 32;
 /** The database is made of sectors: what is left over is the hash. */
@@ -58,14 +59,13 @@ export class Snapshot implements AsyncIterable<Uint8Array> {
     open = await this.#caller.openStream(METHODS.snapshot, sink, limits, this.#options, undefined);
     const { stream } = open;
     const { signal } = limits;
-    const onAbort = (): void => queue.fail(abortedError(signal?.reason));
     const timer =
       limits.deadlineMs === Number.POSITIVE_INFINITY
         ? undefined
         : this.#caller.clock.setTimer(limits.deadlineMs - this.#caller.clock.nowMs(), () =>
             queue.fail(deadlineError()),
           );
-    signal?.addEventListener("abort", onAbort);
+    const forget = onAbort(signal, () => queue.fail(abortedError(signal?.reason)));
     try {
       open.send(SnapshotRequest.create());
       stream.halfClose();
@@ -83,7 +83,7 @@ export class Snapshot implements AsyncIterable<Uint8Array> {
       check.verify();
     } finally {
       timer?.cancel();
-      signal?.removeEventListener("abort", onAbort);
+      forget();
       stream.cancel();
     }
   }

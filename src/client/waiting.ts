@@ -1,4 +1,5 @@
 /** Waiting that ends early: by a signal, by a deadline, or because the client is closed. */
+import { setMaxListeners } from "node:events";
 import type { Clock, Timer } from "../env/clock.ts";
 import { abortedError, deadlineError } from "./errors.ts";
 
@@ -7,6 +8,15 @@ export interface Limits {
   /** On the clock's scale; infinity for none. */
   readonly deadlineMs: number;
   readonly signal: AbortSignal | undefined;
+}
+
+/** Calls `listener` when the signal fires; returns how to take that back. */
+export function onAbort(signal: AbortSignal | undefined, listener: () => void): () => void {
+  if (signal === undefined) return () => undefined;
+  // Node 20 takes eleven calls that share a signal for a leak, and says so on stderr.
+  setMaxListeners(0, signal);
+  signal.addEventListener("abort", listener, { once: true });
+  return () => signal.removeEventListener("abort", listener);
 }
 
 /**
@@ -27,18 +37,17 @@ export function within<T>(
   }
   return new Promise((resolve, reject) => {
     let timer: Timer | undefined;
-    const onAbort = (): void => finish(() => reject(abortedError(signal?.reason)));
     const finish = (settle: () => void): void => {
       timer?.cancel();
-      signal?.removeEventListener("abort", onAbort);
+      forget();
       settle();
     };
+    const forget = onAbort(signal, () => finish(() => reject(abortedError(signal?.reason))));
     if (deadlineMs !== Number.POSITIVE_INFINITY) {
       timer = clock.setTimer(Math.max(0, deadlineMs - clock.nowMs()), () =>
         finish(() => reject(deadlineError(lastError?.()))),
       );
     }
-    signal?.addEventListener("abort", onAbort);
     promise.then(
       (value) => finish(() => resolve(value)),
       (error: unknown) => finish(() => reject(error)),
@@ -57,14 +66,13 @@ export function pause(
       reject(abortedError(signal.reason));
       return;
     }
-    const onAbort = (): void => {
+    const forget = onAbort(signal, () => {
       timer.cancel();
       reject(abortedError(signal?.reason));
-    };
+    });
     const timer = clock.setTimer(delayMs, () => {
-      signal?.removeEventListener("abort", onAbort);
+      forget();
       resolve();
     });
-    signal?.addEventListener("abort", onAbort, { once: true });
   });
 }

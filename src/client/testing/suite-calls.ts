@@ -146,12 +146,21 @@ export function callsSuite(world: World): void {
     assert.deepEqual([unsent.cause, unsent.outcomeUnknown, proxy.accepted], ["no", false, 0]);
     await own.kv.get("a connection stands");
     proxy.holdAnswers();
+    const warnings: string[] = [];
+    const onWarning = (warning: Error): number => warnings.push(String(warning));
+    process.on("warning", onWarning);
     const controller = new AbortController();
     const { signal } = controller;
+    const many = Array.from({ length: 30 }, () =>
+      failure(own.kv.get("many", { signal }), "aborted"),
+    );
     const sent = failure(own.kv.put("sent", "", { signal }), "aborted");
     await written("sent");
     controller.abort("enough");
     const error = await sent;
+    await Promise.all(many);
+    process.off("warning", onWarning);
+    assert.deepEqual(warnings, []);
     assert.deepEqual(
       [error.outcomeUnknown, error.cause, error.name],
       [true, "enough", "AbortError"],

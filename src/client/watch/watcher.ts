@@ -6,6 +6,7 @@ import type { Revision } from "../../base/ids.ts";
 import type { Caller } from "../caller.ts";
 import { abortedError, deadlineError, type EtcdClientError, isErrorKind } from "../errors.ts";
 import type { Bytes, CallOptions } from "../options.ts";
+import { onAbort } from "../waiting.ts";
 import type { WatchHub, WatchOwner } from "./watch-hub.ts";
 import type { WatchEvent, WatchResponse } from "./watch-response.ts";
 import { type WatchOptions, WatchState } from "./watch-state.ts";
@@ -100,8 +101,7 @@ export class Watcher implements AsyncIterableIterator<WatchResponse>, AsyncDispo
       this.#hub.remove(this.#owner);
       this.#finish(error, true);
     };
-    const onAbort = (): void => end(abortedError(signal?.reason));
-    signal?.addEventListener("abort", onAbort);
+    const forget = onAbort(signal, () => end(abortedError(signal?.reason)));
     const timer =
       timeoutMs === undefined
         ? undefined
@@ -114,7 +114,7 @@ export class Watcher implements AsyncIterableIterator<WatchResponse>, AsyncDispo
     }
     this.#forget = () => {
       timer?.cancel();
-      signal?.removeEventListener("abort", onAbort);
+      forget();
     };
   }
 
