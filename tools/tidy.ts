@@ -87,7 +87,8 @@ function deadFiles(sources: readonly SourceText[]): Finding[] {
     // Workers and child processes are started by URL.
     for (const match of source.raw.matchAll(/new URL\(\s*[`"'](\.[^`"'$]+)/g)) {
       const target = resolveImport(source.path, match[1] ?? "");
-      if (target !== undefined) imported.add(target.replace(/\.js$/, ".ts"));
+      // The ending is often the running program's own: "./worker${extension}".
+      if (target !== undefined) imported.add(`${target.replace(/\.[jt]s$/, "")}.ts`);
     }
   }
   return sources
