@@ -78,7 +78,8 @@ async function printHelp({ command, args, io, about }: Invocation): Promise<void
     return;
   }
   io.err(`Unknown help topic [${args.map(rawQuote).join(" ")}]\n`);
-  io.out(usageOf(command.root, about, false));
+  if (about.helpLayout === "plain") io.err(plainUsageOf(command.root));
+  else io.out(usageOf(command.root, about, false));
 }
 
 /** As `%#q`: in backquotes where possible. */
