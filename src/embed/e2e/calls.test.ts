@@ -135,6 +135,15 @@ test("a deadline that has passed ends the call", async () => {
   assert.equal((await client.range("late")).count, 0);
 });
 
+test("a client that asks for a leader is served by a member that has one", async () => {
+  const metadata = { hasleader: "true", "client-api-version": "3.5" };
+  const fields = { key: bytes("calls/leader") };
+  await client.call("/etcdserverpb.KV/Put", fields, { metadata });
+  const watch = client.watch({ metadata });
+  assert.equal((await watch.create("calls/leader")).created, true);
+  watch.close();
+});
+
 test("a watch ends at its deadline", async () => {
   const deadlineMs = client.connection.nowMs() + 50;
   const watch = client.watch({ deadlineMs });

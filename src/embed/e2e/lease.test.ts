@@ -149,7 +149,8 @@ test("LEASE-08 the list of leases is in the order in which they end", async () =
   assert.deepEqual((await leases()).includes(809n), false);
 });
 
-test("LEASE-09 an expired lease goes with its keys; others stay", async () => {
+test("LEASE-09 an expired lease goes with its keys, and not before its time; others stay", async () => {
+  const grantedAt = performance.now();
   const { ID: short } = await client.grant(2);
   const { ID: long } = await client.grant(200);
   await client.put("l09/short", "", { lease: short });
@@ -158,6 +159,7 @@ test("LEASE-09 an expired lease goes with its keys; others stay", async () => {
   await watch.create("l09/", { rangeEnd: prefixEnd("l09/") });
   const [event] = await watch.events(1);
   assert.match(event ?? "", /^DELETE l09\/short@/);
+  assert.ok(performance.now() - grantedAt >= 2000);
   assert.equal((await timeToLive(short)).TTL, -1);
   assert.equal((await leases()).includes(short), false);
   const rest = await client.range("l09/", { rangeEnd: prefixEnd("l09/") });

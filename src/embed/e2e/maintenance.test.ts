@@ -140,6 +140,16 @@ test("MNT-05 a lease that does not fit raises the alarm, too", async () => {
   }
 });
 
+test("MNT-05 a negative quota is none", async () => {
+  const own = await TestMember.start({ "quota-backend-bytes": -1 });
+  try {
+    assert.equal((await status(own.client)).dbSizeQuota, -1);
+    await own.client.put("fits");
+  } finally {
+    await own.remove();
+  }
+});
+
 test("MNT-06 a corrupt member changes nothing until the alarm is cleared", async () => {
   const own = await TestMember.start();
   const user = own.client;
@@ -343,6 +353,21 @@ test("MNT-14 the health service says that the member serves", async () => {
   assert.equal((await unknown.next()).status, 3);
   watch.raw.cancel();
   unknown.raw.cancel();
+});
+
+test("MNT-15 during a defragmentation the health service says so, if it is asked to", async () => {
+  const own = await TestMember.start({ "feature-gates": "StopGRPCServiceOnDefrag=true" });
+  try {
+    const health = own.client.openWith("/grpc.health.v1.Health/Watch", {});
+    assert.equal((await health.next()).status, 1);
+    const done = own.client.call("/etcdserverpb.Maintenance/Defragment", {});
+    assert.equal((await health.next()).status, 2);
+    assert.equal((await health.next()).status, 1);
+    await done;
+    health.raw.cancel();
+  } finally {
+    await own.remove();
+  }
 });
 
 test("OPS-08 periodic auto-compaction keeps one retention of history", async () => {
