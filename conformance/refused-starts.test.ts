@@ -183,6 +183,11 @@ const MISTAKES: readonly Mistake[] = [
     words: /^exit 1: failed to verify flags: --election-timeout\[200ms\] should be at least as 5/,
   },
   {
+    name: "a data directory that cannot be made",
+    args: () => [...listenFlags(), "--data-dir=/proc/no-such-place"],
+    words: /^exit 1: discovery failed: cannot access data directory: mkdir \/proc\/no-such-place: /,
+  },
+  {
     name: "a client port in use",
     args: () => [
       ...listenFlags().slice(2),
