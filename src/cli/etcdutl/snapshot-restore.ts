@@ -22,7 +22,7 @@ import {
   refuseBootstrap,
 } from "../../membership/index.ts";
 import { SnapshotFiles } from "../../snap/index.ts";
-import { Wal } from "../../wal/index.ts";
+import { SEGMENT_BYTES, Wal } from "../../wal/index.ts";
 import { type UtilityDeps, UtilityError } from "./deps.ts";
 import { type MemberPaths, memberPaths } from "./member-paths.ts";
 import { NewDirectories } from "./new-directories.ts";
@@ -43,6 +43,8 @@ export interface RestoreOptions {
   readonly skipHashCheck: boolean;
   /** 0: the revision stays. Otherwise what is added to it, and everything before counts as compacted. */
   readonly bumpRevision: number;
+  /** Size of the log's first segment; default as a member's. */
+  readonly segmentBytes?: number;
 }
 
 const RESTORING = "member.restoring";
@@ -78,7 +80,7 @@ export async function restoreSnapshot(deps: UtilityDeps, options: RestoreOptions
     await prepareDb(deps, staging.db, dbChanges(cluster, options.bumpRevision));
     if (options.walDirectory !== "") directories.make(disk.join(staging.wal, ".."));
     directories.own(staging.wal, `${staging.wal}.tmp`);
-    await writeLog(deps, staging, cluster);
+    await writeLog(deps, staging, cluster, options.segmentBytes ?? SEGMENT_BYTES);
     disk.syncDirectory(staging.member);
     disk.rename(staging.member, final.member);
     directories.keep();
@@ -151,10 +153,11 @@ async function writeLog(
   deps: UtilityDeps,
   paths: MemberPaths,
   { members, local }: NewCluster,
+  segmentBytes: number,
 ): Promise<void> {
   const ids = members.map((member) => member.id);
   const identity = Metadata.create({ NodeID: local.id, ClusterID: computeClusterID(ids) });
-  const wal = Wal.create(deps, paths.wal, Metadata.encode(identity));
+  const wal = Wal.create(deps, paths.wal, Metadata.encode(identity), { segmentBytes });
   try {
     const index = members.length;
     const confState = ConfState.create({ voters: ids });
