@@ -38,7 +38,7 @@ function scan(text: string): Scanned {
   const start = text.trimStart();
   const key = readGoString(start);
   if (key === undefined) return {};
-  const operator = /^\)\s*(\S+)/.exec(start.slice(key.length));
+  const operator = /^\)\s+(\S+)/.exec(start.slice(key.length));
   if (operator === null) return { key: key.value };
   const rest = start.slice(key.length + operator[0].length).trimStart();
   const value = readGoString(rest);

@@ -42,10 +42,8 @@ export function messageJson<T>(type: MessageType<T>, message: T): { [name: strin
     if (field.oneof !== undefined) {
       const choice = held[field.oneof] as { case: string; value: unknown } | undefined;
       if (choice?.case !== field.name) continue;
-      // Go keeps each alternative in a struct of its own, whose field has no tag.
-      result[capitalised(field.oneof)] = {
-        [capitalised(field.name)]: fieldJson(field, choice.value),
-      };
+      // Go keeps the alternatives behind an interface, whose field has no tag.
+      result[capitalised(field.oneof)] = { [field.protoName]: fieldJson(field, choice.value) };
       continue;
     }
     const value = held[field.name];

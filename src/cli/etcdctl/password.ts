@@ -5,27 +5,27 @@ const CTRL_C = "\u0003";
 const CTRL_D = "\u0004";
 const BACKSPACES = "\u007f\b";
 
-/** Undefined at the end of the input. */
-export async function askPassword(io: Io, prompt: string): Promise<string | undefined> {
+/** Empty at the end of the input. */
+export async function askPassword(io: Io, prompt: string): Promise<string> {
   io.out(prompt);
   if (!io.stdin.isTerminal) {
     const line = await io.stdin.readLine();
     io.out("\n");
-    return line?.replace(/\r?\n$/, "");
+    return line?.replace(/\r?\n$/, "") ?? "";
   }
   const password = await readHidden();
   io.out("\n");
   return password;
 }
 
-function readHidden(): Promise<string | undefined> {
+function readHidden(): Promise<string> {
   const { stdin } = process;
   stdin.setRawMode(true);
   stdin.resume();
   stdin.setEncoding("utf8");
   let typed = "";
   return new Promise((resolve) => {
-    const finish = (password: string | undefined): void => {
+    const finish = (password: string): void => {
       stdin.off("data", onData);
       stdin.setRawMode(false);
       stdin.pause();
@@ -34,7 +34,7 @@ function readHidden(): Promise<string | undefined> {
     const onData = (text: string): void => {
       for (const char of text) {
         if (char === "\r" || char === "\n" || char === CTRL_D) {
-          finish(char === CTRL_D && typed === "" ? undefined : typed);
+          finish(typed);
           return;
         }
         if (char === CTRL_C) {

@@ -16,10 +16,7 @@ export function runCommand(
   return new Promise((resolve) => {
     const child = spawn(program, args, { env, stdio: ["ignore", "inherit", "inherit"] });
     child.once("error", (error: NodeJS.ErrnoException) => {
-      const reason =
-        error.code === "ENOENT"
-          ? `exec: "${program}": executable file not found in $PATH`
-          : error.message;
+      const reason = error.code === "ENOENT" ? notFound(program) : error.message;
       resolve({ code: 1, failure: reason });
     });
     child.once("exit", (code, signal) => {
@@ -30,4 +27,10 @@ export function runCommand(
       }
     });
   });
+}
+
+function notFound(program: string): string {
+  return program.includes("/")
+    ? `fork/exec ${program}: no such file or directory`
+    : `exec: "${program}": executable file not found in $PATH`;
 }

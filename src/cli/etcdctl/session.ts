@@ -13,7 +13,7 @@ import {
 } from "../../client/index.ts";
 import { StatusCode } from "../../api/errors.ts";
 import type { Invocation } from "../framework/command.ts";
-import { CliExit, ExitCode, exitWithError } from "../framework/exit.ts";
+import { ExitCode, exitWithError } from "../framework/exit.ts";
 import { applyEnvironment, printSettings } from "./environment.ts";
 import { logLine } from "./log-line.ts";
 import { selectFormat } from "./view.ts";
@@ -66,11 +66,14 @@ export class Session {
   }
 
   /** Etcd's client refuses what is larger than the server would take, before it is sent. */
-  checkSize(bytes: number): void {
+  checkSize(method: string, bytes: number): void {
     const limit = this.call.flags.number("max-request-bytes") || DEFAULT_MAX_REQUEST_BYTES;
     if (bytes <= limit) return;
     const text = `trying to send message larger than max (${bytes} vs. ${limit})`;
-    exitWithError(ExitCode.ERROR, `rpc error: code = ResourceExhausted desc = ${text}`);
+    const code = StatusCode.RESOURCE_EXHAUSTED;
+    const error = new EtcdClientError(text, { code, kind: "resourceExhausted" });
+    this.logFailure(method, error);
+    exitWithError(ExitCode.ERROR, errorText(error));
   }
 
   /** Awaits a call; a failure is logged and ends the command. */
@@ -85,21 +88,26 @@ export class Session {
     } catch (error) {
       if (!(error instanceof EtcdClientError)) throw error;
       this.logFailure(method, error);
-      const refused = this.target.credentials !== undefined && isErrorKind(error, "authFailed");
-      return exitWithError(
-        refused ? ExitCode.BAD_CONNECTION : code,
-        refused ? error.message : describe(errorText(error)),
-      );
+      return this.#isRefusal(error)
+        ? exitWithError(ExitCode.BAD_CONNECTION, error.message)
+        : exitWithError(code, describe(errorText(error)));
     }
   }
 
+  /** With credentials, connecting includes showing them. */
+  #isRefusal(error: EtcdClientError): boolean {
+    if (this.target.credentials === undefined) return false;
+    const isUnreachable = error.kind === "deadlineExceeded" && error.cause instanceof Error;
+    return isUnreachable || isErrorKind(error, "authFailed");
+  }
+
   /** What etcd's client logs of a failed call. */
-  logFailure(method: string, error: EtcdClientError): void {
+  logFailure(method: string, error: EtcdClientError, logger = "etcd-client"): void {
     const endpoints = error.endpoint ?? this.target.endpoints[0] ?? "";
     logLine(this.call.io, "warn", "retrying of unary invoker failed", {
-      logger: "etcd-client",
+      logger,
       target: `etcd-endpoints://${endpoints.replace(/^\w+:\/\//, "")}`,
-      method: `/etcdserverpb.${isErrorKind(error, "authFailed") ? "Auth/Authenticate" : method}`,
+      method: `/etcdserverpb.${this.#isRefusal(error) ? "Auth/Authenticate" : method}`,
       attempt: 0,
       error: `rpc error: code = ${codeName(error.code)} desc = ${logReason(error)}`,
     });
@@ -201,7 +209,6 @@ export async function splitCredentials(
   if (colon >= 0) return { username: user.slice(0, colon), password: user.slice(colon + 1) };
   const { askPassword } = await import("./password.ts");
   const password = await askPassword(call.io, prompt);
-  if (password === undefined) throw new CliExit(ExitCode.ERROR, "EOF");
   return { username: user, password };
 }
 

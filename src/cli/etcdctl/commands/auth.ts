@@ -22,7 +22,9 @@ export async function authEnable(call: Invocation): Promise<void> {
   } catch (error) {
     if (!isErrorKind(error, "rootRoleNotExist")) {
       await session.must("Auth/AuthEnable", Promise.reject(error));
+      return;
     }
+    session.logFailure("Auth/AuthEnable", error);
     await session.must("Auth/RoleAdd", client.auth.roleAdd("root", bounded));
     await session.must("Auth/UserGrantRole", client.auth.userGrantRole("root", "root", bounded));
     await session.must("Auth/AuthEnable", client.auth.enable(bounded));

@@ -39,7 +39,7 @@ async function healthOf(session: Session): Promise<Health> {
     await client.kv.get("health", bounded);
   } catch (error) {
     if (!(error instanceof EtcdClientError)) throw error;
-    session.logFailure("KV/Range", error);
+    session.logFailure("KV/Range", error, "client");
     if (!isErrorKind(error, "permissionDenied")) {
       return { endpoint, health: false, took: took(), error: errorText(error) };
     }
@@ -52,7 +52,7 @@ async function healthOf(session: Session): Promise<Health> {
     return { endpoint, health: false, took: elapsed, error: `Active Alarm(s): ${names}` };
   } catch (error) {
     if (!(error instanceof EtcdClientError)) throw error;
-    session.logFailure("Maintenance/Alarm", error);
+    session.logFailure("Maintenance/Alarm", error, "client");
     return { endpoint, health: false, took: elapsed, error: "Unable to fetch the alarm list" };
   }
 }

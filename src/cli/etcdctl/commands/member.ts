@@ -26,6 +26,10 @@ export async function memberAdd(call: Invocation): Promise<void> {
   }
   const urls = peerUrls(call);
   const session = await openSession(call);
+  const wrong = urls.find((url) => !/^(https?|unixs?):\/\//.test(url));
+  if (wrong !== undefined) {
+    exitWithError(ExitCode.ERROR, `URL scheme must be http, https, unix, or unixs: ${wrong}`);
+  }
   const response = await session.must(
     "Cluster/MemberAdd",
     session.client.cluster.memberAdd(urls, {

@@ -17,7 +17,7 @@ const USAGE = "put command needs 1 argument and input from stdin or 2 arguments"
 export async function put(call: Invocation): Promise<void> {
   const request = await putRequest(call.args, call.flags, call.io.stdin);
   const session = await openSession(call);
-  session.checkSize(PutRequest.size(request));
+  session.checkSize("KV/Put", PutRequest.size(request));
   const answer = session.client.call(METHODS.put, request, session.bounded);
   show(call, putView(await session.must("KV/Put", answer)));
 }

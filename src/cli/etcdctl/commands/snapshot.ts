@@ -52,8 +52,10 @@ async function download(
   try {
     logLine(io, "info", "created temporary db file", { path: partial });
     const begun = performance.now();
+    logLine(io, "info", "opened snapshot stream; downloading", { logger: "client" });
     logLine(io, "info", "fetching snapshot", { endpoint });
     for await (const blob of snapshot) await file.writeFile(blob);
+    logLine(io, "info", "completed snapshot read; closing", { logger: "client" });
     await file.sync();
     logLine(io, "info", "fetched snapshot", {
       endpoint,

@@ -34,7 +34,7 @@ export async function txn(call: Invocation): Promise<void> {
   prompt("failure requests (get, put, del):");
   const failure = await readOperations(io);
   const request = TxnRequest.create({ compare, success, failure });
-  session.checkSize(TxnRequest.size(request));
+  session.checkSize("KV/Txn", TxnRequest.size(request));
   const answer = session.client.call(METHODS.txn, request, session.bounded);
   show(call, txnView(await session.must("KV/Txn", answer)));
 }

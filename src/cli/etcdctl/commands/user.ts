@@ -54,12 +54,9 @@ async function newUser(call: Invocation, given: string): Promise<NewUser> {
 /** Asked for twice, or with --interactive=false the first word of the input. */
 async function newPassword({ flags, io }: Invocation, name: string): Promise<string> {
   if (!flags.bool("interactive")) return /\S*/.exec((await io.stdin.readLine()) ?? "")?.[0] ?? "";
-  const ask = async (prompt: string): Promise<string> =>
-    (await askPassword(io, prompt)) ??
-    exitWithError(ExitCode.BAD_ARGS, "failed to ask password: EOF");
-  const first = await ask(`Password of ${name}: `);
+  const first = await askPassword(io, `Password of ${name}: `);
   if (first === "") exitWithError(ExitCode.BAD_ARGS, "empty password");
-  const second = await ask(`Type password of ${name} again for confirmation: `);
+  const second = await askPassword(io, `Type password of ${name} again for confirmation: `);
   if (first !== second) exitWithError(ExitCode.BAD_ARGS, "given passwords are different");
   return first;
 }

@@ -1,4 +1,5 @@
 /** `etcdctl watch`: prints events, or runs a command for each. */
+import { ERRORS } from "../../../api/errors.ts";
 import { Event, Event_EventType, KeyValue } from "../../../api/gen/kv.ts";
 import { ResponseHeader, WatchResponse } from "../../../api/gen/rpc.ts";
 import {
@@ -135,9 +136,11 @@ async function printWatch(
     }
   } catch (error) {
     if (!(error instanceof EtcdClientError)) throw error;
-    call.io.err(`watch was canceled (${errorText(error)})\n`);
     const { compactRevision } = error;
-    show(call, watchView(WatchResponse.create({ header, compactRevision, canceled: true })));
+    const reason = error.kind === "compacted" ? ERRORS.compacted.message : errorText(error);
+    call.io.err(`watch was canceled (${reason})\n`);
+    const last = { header: { ...header, revision: 0 }, compactRevision, canceled: true };
+    show(call, watchView(WatchResponse.create(last)));
   }
 }
 
