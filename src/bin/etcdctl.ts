@@ -8,4 +8,9 @@ const API_VERSION = SERVER_VERSION.split(".").slice(0, 2).join(".");
 const ABOUT = { version: SERVER_VERSION, apiVersion: API_VERSION };
 
 // Ends at once: nobody waits for connections to be closed in order.
-runTool(ETCDCTL, ABOUT, processIo()).then((code) => process.exit(code));
+const io = processIo();
+const ended =
+  io.env.ETCDCTL_API === "2"
+    ? import("../cli/v2/run.ts").then(({ runEtcdctlV2 }) => runEtcdctlV2(io.argv, io))
+    : runTool(ETCDCTL, ABOUT, io);
+ended.then((code) => process.exit(code));
