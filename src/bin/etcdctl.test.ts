@@ -1,0 +1,276 @@
+/** etcdctl against a member in this process: what it prints, what it exits with. */
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { ETCDCTL } from "../cli/etcdctl/command-table.ts";
+import type { Io } from "../cli/framework/io.ts";
+import { runTool } from "../cli/framework/run-tool.ts";
+import { createConfig, type RunningEtcd, startEtcd } from "../embed/index.ts";
+import { MemoryLogger } from "../env/testing/index.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "etcdctl-"));
+let etcd: RunningEtcd;
+let endpoint = "";
+
+before(async () => {
+  const any = ["http://127.0.0.1:0"];
+  const config = createConfig({
+    name: "m0",
+    dataDir: join(directory, "data"),
+    listenClientUrls: any,
+    listenPeerUrls: any,
+  });
+  etcd = await startEtcd(config, { logger: new MemoryLogger() });
+  await etcd.ready;
+  const [address] = etcd.clientAddresses;
+  assert.ok(address !== undefined && "port" in address);
+  endpoint = `127.0.0.1:${address.port}`;
+});
+
+after(async () => {
+  await etcd.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+interface Outcome {
+  readonly code: number;
+  readonly out: string;
+  /** Without log lines. */
+  readonly err: string;
+}
+
+interface Surroundings {
+  readonly stdin?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+async function etcdctl(
+  args: string | readonly string[],
+  around: Surroundings = {},
+): Promise<Outcome> {
+  let out = "";
+  let err = "";
+  let rest = around.stdin ?? "";
+  const io: Io = {
+    argv: ["--endpoints", endpoint, ...(typeof args === "string" ? args.split(" ") : args)],
+    env: around.env ?? {},
+    out: (data) => {
+      out += typeof data === "string" ? data : Buffer.from(data).toString();
+    },
+    err: (data) => {
+      err += String(data);
+    },
+    stdin: {
+      isTerminal: false,
+      readAll: async () => Buffer.from(rest),
+      readLine: async () => {
+        const end = rest.indexOf("\n") + 1 || rest.length;
+        const line = rest.slice(0, end);
+        rest = rest.slice(end);
+        return line === "" ? undefined : line;
+      },
+    },
+  };
+  const code = await runTool(ETCDCTL, { version: "3.6.14", apiVersion: "3.6" }, io);
+  return { code, out, err: err.replace(/^\{"level".*\n/gm, "") };
+}
+
+async function printed(args: string | readonly string[], around?: Surroundings): Promise<string> {
+  const { out, err, code } = await etcdctl(args, around);
+  assert.equal(code, 0, err);
+  return out;
+}
+
+async function refused(args: string | readonly string[], around?: Surroundings): Promise<string> {
+  const { err, code } = await etcdctl(args, around);
+  return `${code} ${err.trimEnd()}`;
+}
+
+test("keys are written, read and deleted", async () => {
+  assert.equal(await printed("put foo bar"), "OK\n");
+  assert.equal(await printed("get foo"), "foo\nbar\n");
+  assert.equal(await printed("get foo --print-value-only"), "bar\n");
+  assert.equal(await printed("get foo --hex"), "\\x66\\x6f\\x6f\n\\x62\\x61\\x72\n");
+  assert.equal(await printed("put foo baz --prev-kv"), "OK\nfoo\nbar\n");
+  assert.equal(await printed("put lines", { stdin: "a\nb\n" }), "OK\n");
+  assert.equal(await printed("get lines"), "lines\na\nb\n\n");
+  assert.equal(await printed(["put", "--", "-k", "-v"]), "OK\n");
+  assert.equal(await printed("get f --prefix --keys-only"), "foo\n\n");
+  assert.equal(await printed("del foo --prev-kv"), "1\nfoo\nbaz\n");
+  assert.equal(await printed("get foo"), "");
+});
+
+test("answers come in every format that they have", async () => {
+  await printed(["put", "form", 'a"<b>']);
+  const { header, kvs } = JSON.parse(await printed("get form -w json"));
+  assert.deepEqual(Object.keys(header), ["cluster_id", "member_id", "revision", "raft_term"]);
+  assert.equal(Buffer.from(kvs[0].value, "base64").toString(), 'a"<b>');
+  const fields = await printed("get form -w fields");
+  assert.match(
+    fields,
+    /^"ClusterID" : \d+\n"MemberID" : \d+\n"Revision" : \d+\n"RaftTerm" : \d+\n/,
+  );
+  assert.match(
+    fields,
+    /"Key" : "form"\n.*"Value" : "a\\"<b>"\n"Lease" : 0\n"More" : false\n"Count" : 1\n$/s,
+  );
+  assert.equal(await refused("get form -w table"), "4 Error: table not supported as output format");
+  assert.equal(await refused("get form -w nope"), "4 Error: unsupported output format");
+  assert.match(
+    await printed("member list -w table"),
+    /^(\+-+){6}\+\n\| +ID +\| STATUS +\| NAME \| +PEER ADDRS +\| +CLIENT ADDRS +\| IS LEARNER \|\n/,
+  );
+});
+
+test("a transaction is read from standard input", async () => {
+  await printed("put t 1");
+  const input = 'value("t") = "1"\nmod("t") > "0"\n\nput t \'two words\'\nget t\n\nget t\n\n';
+  assert.equal(await printed("txn", { stdin: input }), "SUCCESS\n\nOK\n\nt\ntwo words\n");
+  assert.equal(await printed("txn", { stdin: input }), "FAILURE\n\nt\ntwo words\n");
+  assert.equal(
+    await printed("txn -i", { stdin: "\n\n\n" }),
+    "compares:\nsuccess requests (get, put, del):\nfailure requests (get, put, del):\nSUCCESS\n",
+  );
+  assert.equal(await refused("txn", { stdin: "bad\n" }), "3 Error: malformed comparison: bad");
+  assert.equal(
+    await refused("txn", { stdin: "\nput\n" }),
+    "3 Error: invalid txn compare request: put",
+  );
+  assert.equal(
+    await refused("txn", { stdin: "\nfly a b\n" }),
+    "3 Error: invalid txn request: fly a b",
+  );
+  assert.equal(await refused("txn", { stdin: 'mod("t") > "0"' }), "3 Error: EOF");
+});
+
+test("a lease is granted, shown, renewed and revoked", async () => {
+  const id = /^lease ([0-9a-f]{16}) granted with TTL\(100s\)\n$/.exec(
+    await printed("lease grant 100"),
+  )?.[1];
+  assert.ok(id !== undefined);
+  await printed(`put leased v --lease=${id}`);
+  assert.match(
+    await printed(`lease timetolive ${id} --keys`),
+    new RegExp(
+      `^lease ${id} granted with TTL\\(100s\\), remaining\\(\\d+s\\), attached keys\\(\\[leased\\]\\)\n$`,
+    ),
+  );
+  assert.equal(
+    await printed(`lease keep-alive --once ${id}`),
+    `lease ${id} keepalived with TTL(100)\n`,
+  );
+  assert.equal(await printed("lease list"), `found 1 leases\n${id}\n`);
+  assert.equal(await printed(`lease revoke ${id}`), `lease ${id} revoked\n`);
+  assert.equal(await printed("get leased"), "");
+  assert.equal(await printed(`lease timetolive ${id}`), `lease ${id} already expired\n`);
+  assert.equal(
+    await refused("lease revoke zz"),
+    '128 Error: bad lease ID arg (strconv.ParseInt: parsing "zz": invalid syntax), expecting ID in Hex',
+  );
+});
+
+test("a watch of the past prints it, and ends when its history is gone", async () => {
+  await printed("put w 1");
+  const { header } = JSON.parse(await printed("put w 2 -w json"));
+  await printed(`compaction ${header.revision}`);
+  assert.equal(
+    await refused("watch w --rev=1"),
+    "5 watch was canceled (etcdserver: mvcc: required revision has been compacted)\nError: watch is canceled by the server",
+  );
+  assert.equal(await refused("watch"), "128 Error: bad number of arguments");
+  assert.equal(
+    await refused("watch -i", { stdin: "fly\nwatch\n" }),
+    "3 Invalid command fly (only support watch)\nInvalid command watch (command type or key is not provided)\nError: error reading watch request line: EOF",
+  );
+});
+
+test("endpoints tell their health, status and hash", async () => {
+  assert.match(
+    await printed("endpoint health"),
+    /^\S+ is healthy: successfully committed proposal: took = \S+s\n$/,
+  );
+  assert.match(
+    await printed("endpoint status"),
+    /^\S+, [0-9a-f]+, 3\.6\.\d+, 3\.6\.0, \d+ kB, \d+ kB, \d+%, 2\.1 GB, true, false, \d+, \d+, \d+, , , false\n$/,
+  );
+  assert.match(await printed("endpoint hashkv --cluster"), /^http:\/\/\S+, \d+, \d+\n$/);
+  assert.equal(await printed("alarm list"), "");
+  assert.match(
+    await printed("defrag"),
+    /^Finished defragmenting etcd member\[\S+\]\. took \S+s\n$/,
+  );
+});
+
+test("a snapshot is whole or absent", async () => {
+  const path = join(directory, "backup.db");
+  assert.equal(
+    await printed(["snapshot", "save", path]),
+    `Snapshot saved at ${path}\nServer version 3.6.0\n`,
+  );
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  assert.equal(statSync(path).size % 512, 32);
+  const absent = join(directory, "no", "backup.db");
+  assert.match(
+    await refused(["snapshot", "save", absent]),
+    /^5 Error: could not open .*no such file or directory/,
+  );
+  assert.ok(!existsSync(`${path}.part`));
+});
+
+test("settings come from the environment, but not from both places", async () => {
+  await printed("put env v");
+  assert.match(await printed("get env", { env: { ETCDCTL_WRITE_OUT: "json" } }), /^\{"header"/);
+  assert.equal((await etcdctl("get env -w json", { env: { ETCDCTL_WRITE_OUT: "json" } })).code, 1);
+  assert.equal(
+    await printed("get env", { env: { ETCDCTL_API: "3", ETCDCTL_OTHER: "x" } }),
+    "env\nv\n",
+  );
+});
+
+test("what cannot be done is said in etcd's words with etcd's exit codes", async () => {
+  const rows: [string | string[], string][] = [
+    ["put", "128 Error: put command needs 1 argument and input from stdin or 2 arguments"],
+    [["put", "", "v"], "1 Error: etcdserver: key is not provided"],
+    ["get a --rev=99999", "1 Error: etcdserver: mvcc: required revision is a future revision"],
+    ["get a --consistency=q", '4 Error: unknown consistency flag "q"'],
+    ["get a --order=q", "4 Error: bad sort order q"],
+    [
+      "get a --prefix --from-key",
+      "128 Error: `--prefix` and `--from-key` cannot be set at the same time, choose one",
+    ],
+    ["get a --count-only", "128 Error: --count-only is only for `--write-out=fields`"],
+    ["compaction x", '1 Error: strconv.ParseInt: parsing "x": invalid syntax'],
+    ["member add n", "128 Error: member peer urls not provided"],
+    [
+      "member remove zz",
+      '128 Error: bad member ID arg (strconv.ParseUint: parsing "zz": invalid syntax), expecting ID in Hex',
+    ],
+    ["elect a", "128 Error: no proposal argument but -l not set"],
+    ["check perf --load=zz", "4 Error: unknown load option zz"],
+    ["get a --cert=", "128 Error: empty string is passed to --cert option"],
+    [
+      "put a b --max-request-bytes=3",
+      "1 Error: rpc error: code = ResourceExhausted desc = trying to send message larger than max (6 vs. 3)",
+    ],
+  ];
+  for (const [args, expected] of rows) assert.equal(await refused(args), expected, String(args));
+});
+
+test("an endpoint that cannot be reached is told when the time is over", async () => {
+  const real = endpoint;
+  endpoint = "127.0.0.1:1";
+  try {
+    assert.equal(
+      await refused("get a --command-timeout=100ms"),
+      "1 Error: context deadline exceeded",
+    );
+    assert.equal(
+      await refused("endpoint health --command-timeout=100ms"),
+      "1 127.0.0.1:1 is unhealthy: failed to commit proposal: context deadline exceeded\nError: unhealthy cluster",
+    );
+  } finally {
+    endpoint = real;
+  }
+});
