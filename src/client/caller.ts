@@ -9,12 +9,11 @@
  */
 import { StatusCode } from "../api/errors.ts";
 import { AuthenticateRequest } from "../api/gen/rpc.ts";
-import type { MessageType } from "../api/message-type.ts";
-import { DecodeError } from "../base/wire.ts";
 import type { Clock } from "../env/clock.ts";
-import type { CallHandler, ClientCall } from "../transport/client/client-call.ts";
+import type { CallHandler } from "../transport/client/client-call.ts";
 import type { ClientStream } from "../transport/client/connection.ts";
 import { RpcError } from "../transport/client/rpc-error.ts";
+import { deliver, type StreamSink, UnaryHandler } from "./answers.ts";
 import type { Backoff } from "./backoff.ts";
 import type { Balancer } from "./balancer.ts";
 import { type Endpoint, type Link, metadataOf } from "./endpoint.ts";
@@ -22,7 +21,7 @@ import {
   abortedError,
   closedError,
   deadlineError,
-  EtcdClientError,
+  type EtcdClientError,
   fromRpcError,
   isErrorKind,
   kindOfStatus,
@@ -31,7 +30,7 @@ import {
 import { METHODS, type RepeatRule, type RpcMethod } from "./methods.ts";
 import type { CallOptions, Credentials } from "./options.ts";
 import { asksForNewToken, TokenSource } from "./token-source.ts";
-import { type Limits, onAbort, pause, within } from "./waiting.ts";
+import { type Limits, pause, within } from "./waiting.ts";
 
 export interface CallerDeps {
   readonly balancer: Balancer;
@@ -265,90 +264,10 @@ export class Caller {
   }
 }
 
-export interface StreamSink<R> {
-  onMessage(message: R, bytes: number): void;
-  /** The last; undefined: the server ended it with OK. */
-  onEnd(error: EtcdClientError | undefined): void;
-}
-
 export interface OpenStream<Q> {
   readonly endpoint: Endpoint;
   readonly stream: ClientStream;
   send(request: Q): void;
-}
-
-/** Answers borrow the connection's buffer only until `onMessage` returns: they are copied once. */
-function decodeCopy<R>(codec: MessageType<R>, body: Uint8Array): R {
-  return codec.decode(Uint8Array.prototype.slice.call(body));
-}
-
-function deliver<R>(
-  codec: MessageType<R>,
-  body: Uint8Array,
-  sink: StreamSink<R>,
-  cancel: () => void,
-): void {
-  let message: R;
-  try {
-    message = decodeCopy(codec, body);
-  } catch (error) {
-    cancel();
-    sink.onEnd(malformed(error));
-    return;
-  }
-  sink.onMessage(message, body.length);
-}
-
-function malformed(error: unknown): EtcdClientError {
-  if (!(error instanceof DecodeError)) throw error;
-  return new EtcdClientError(`the server's answer is malformed: ${error.message}`, {
-    code: StatusCode.INTERNAL,
-    kind: "internal",
-    cause: error,
-  });
-}
-
-class UnaryHandler<R> implements CallHandler {
-  readonly #codec: MessageType<R>;
-  readonly #resolve: (answer: R) => void;
-  readonly #reject: (error: unknown) => void;
-  readonly #signal: AbortSignal | undefined;
-  #answer: R | undefined;
-  #malformed: EtcdClientError | undefined;
-  #forget: (() => void) | undefined;
-  #ended = false;
-
-  constructor(
-    codec: MessageType<R>,
-    resolve: (answer: R) => void,
-    reject: (error: unknown) => void,
-    signal: AbortSignal | undefined,
-  ) {
-    this.#codec = codec;
-    this.#resolve = resolve;
-    this.#reject = reject;
-    this.#signal = signal;
-  }
-
-  cancelOnAbort(call: ClientCall): void {
-    if (!this.#ended) this.#forget = onAbort(this.#signal, () => call.cancel());
-  }
-
-  onMessage(body: Uint8Array): void {
-    try {
-      this.#answer = decodeCopy(this.#codec, body);
-    } catch (error) {
-      this.#malformed = malformed(error);
-    }
-  }
-
-  onEnd(error: RpcError | undefined): void {
-    this.#ended = true;
-    this.#forget?.();
-    if (error !== undefined) this.#reject(error);
-    else if (this.#malformed !== undefined) this.#reject(this.#malformed);
-    else this.#resolve(this.#answer as R);
-  }
 }
 
 /** True for failures of a stream that another attempt may cure. */

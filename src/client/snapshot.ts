@@ -8,12 +8,14 @@ import type { Hash } from "node:crypto";
 import { StatusCode } from "../api/errors.ts";
 import { SnapshotRequest, type SnapshotResponse } from "../api/gen/rpc.ts";
 import { equalBytes } from "../base/bytes.ts";
-import { ItemQueue } from "./item-queue.ts";
-import type { Caller, OpenStream } from "./caller.ts";
+import type { Clock } from "../env/clock.ts";
+import type { ClientStream } from "../transport/client/connection.ts";
+import type { Caller } from "./caller.ts";
 import { abortedError, deadlineError, EtcdClientError } from "./errors.ts";
+import { ItemQueue } from "./item-queue.ts";
 import { METHODS } from "./methods.ts";
 import type { CallOptions } from "./options.ts";
-import { onAbort } from "./waiting.ts";
+import { type Limits, onAbort } from "./waiting.ts";
 
 const HASH_BYTES = 32;
 /** The database is made of sectors: what is left over is the hash. */
@@ -43,37 +45,12 @@ export class Snapshot implements AsyncIterable<Uint8Array> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
     const { createHash } = await import("node:crypto");
     const check = new TrailingHash(createHash("sha256"));
-    const queue = new ItemQueue<SnapshotResponse>();
-    const limits = this.#caller.limitsOf(this.#options);
     this.receivedBytes = 0;
-    let held = 0;
-    let open: OpenStream<SnapshotRequest> | undefined;
-    const sink = {
-      onMessage: (message: SnapshotResponse, bytes: number) => {
-        held += bytes;
-        if (held > MAX_HELD_BYTES) open?.stream.pauseReceiving();
-        queue.push(message);
-      },
-      onEnd: (error: EtcdClientError | undefined) => queue.end(error),
-    };
-    open = await this.#caller.openStream(METHODS.snapshot, sink, limits, this.#options, undefined);
-    const { stream } = open;
-    const { signal } = limits;
-    const timer =
-      limits.deadlineMs === Number.POSITIVE_INFINITY
-        ? undefined
-        : this.#caller.clock.setTimer(limits.deadlineMs - this.#caller.clock.nowMs(), () =>
-            queue.fail(deadlineError()),
-          );
-    const forget = onAbort(signal, () => queue.fail(abortedError(signal?.reason)));
+    const transfer = await Transfer.open(this.#caller, this.#options);
     try {
-      open.send(SnapshotRequest.create());
-      stream.halfClose();
       for (;;) {
-        const message = await queue.next();
+        const message = await transfer.next();
         if (message === undefined) break;
-        held -= message.blob.length;
-        if (held < MAX_HELD_BYTES / 2) stream.resumeReceiving();
         this.version = message.version;
         this.remainingBytes = message.remainingBytes;
         this.receivedBytes += message.blob.length;
@@ -82,10 +59,69 @@ export class Snapshot implements AsyncIterable<Uint8Array> {
       }
       check.verify();
     } finally {
-      timer?.cancel();
-      forget();
-      stream.cancel();
+      transfer.end();
     }
+  }
+}
+
+/** The stream of one iteration, bounded in time and memory. */
+class Transfer {
+  readonly #queue = new ItemQueue<SnapshotResponse>();
+  readonly #forget: () => void;
+  #stream: ClientStream | undefined;
+  #heldBytes = 0;
+
+  private constructor(clock: Clock, { signal, deadlineMs }: Limits) {
+    const forgetSignal = onAbort(signal, () => this.#queue.fail(abortedError(signal?.reason)));
+    const timer =
+      deadlineMs === Number.POSITIVE_INFINITY
+        ? undefined
+        : clock.setTimer(Math.max(0, deadlineMs - clock.nowMs()), () =>
+            this.#queue.fail(deadlineError()),
+          );
+    this.#forget = () => {
+      timer?.cancel();
+      forgetSignal();
+    };
+  }
+
+  static async open(caller: Caller, options: CallOptions): Promise<Transfer> {
+    const limits = caller.limitsOf(options);
+    const transfer = new Transfer(caller.clock, limits);
+    const sink = {
+      onMessage: (message: SnapshotResponse) => transfer.#accept(message),
+      onEnd: (error: EtcdClientError | undefined) => transfer.#queue.end(error),
+    };
+    try {
+      const open = await caller.openStream(METHODS.snapshot, sink, limits, options, undefined);
+      transfer.#stream = open.stream;
+      open.send(SnapshotRequest.create());
+      open.stream.halfClose();
+      return transfer;
+    } catch (error) {
+      transfer.end();
+      throw error;
+    }
+  }
+
+  #accept(message: SnapshotResponse): void {
+    this.#heldBytes += message.blob.length;
+    if (this.#heldBytes > MAX_HELD_BYTES) this.#stream?.pauseReceiving();
+    this.#queue.push(message);
+  }
+
+  /** Undefined at the end. */
+  async next(): Promise<SnapshotResponse | undefined> {
+    const message = await this.#queue.next();
+    if (message === undefined) return undefined;
+    this.#heldBytes -= message.blob.length;
+    if (this.#heldBytes < MAX_HELD_BYTES / 2) this.#stream?.resumeReceiving();
+    return message;
+  }
+
+  end(): void {
+    this.#forget();
+    this.#stream?.cancel();
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { VirtualClock } from "../../env/testing/index.ts";
 import { EtcdClient, EtcdClientError, op } from "../index.ts";
 import { CA_CERT, CLIENT_CERT, CLIENT_KEY, SERVER_CERT, SERVER_KEY } from "./certificates.ts";
 import { failure, isUnimplemented, soon, take } from "./check.ts";
@@ -209,6 +210,24 @@ export function callsSuite(world: World): void {
     silent.holdAnswers();
     const own = clients.make({ endpoints: [silent.endpoint, server.endpoint] });
     await soon(own.kv.get("x"), "the answer of the other");
+  });
+
+  test(`a connection that has gone silent is given up, and its watch moves, ${on}`, async () => {
+    await using proxy = await FaultyProxy.start(server.endpoint);
+    const clock = new VirtualClock();
+    const own = clients.make({ endpoints: [proxy.endpoint, server.endpoint], clock });
+    const watcher = own.watch("silent");
+    await watcher.created;
+    proxy.holdAnswers();
+    await client.kv.put("silent", "1");
+    let isDone = false;
+    const next = take(watcher, 1).finally(() => {
+      isDone = true;
+    });
+    await clock.advanceAsync(29_000);
+    assert.equal(isDone, false);
+    while (!isDone) await clock.advanceAsync(1_000);
+    assert.equal((await next)[0]?.events[0]?.kv.valueText, "1");
   });
 
   test(`a call can name its endpoint, one of the client's or not, ${on}`, async () => {
