@@ -13,12 +13,12 @@ export async function loadAction(name: ActionName): Promise<Action> {
       return (await import("./cluster-health.ts")).clusterHealth;
     case "watch":
     case "execWatch":
-      return (await import("./watch-commands.ts"))[name];
+      return (await import("./watch-commands.ts")).WATCH_ACTIONS[name];
     case "memberList":
     case "memberAdd":
     case "memberRemove":
     case "memberUpdate":
-      return (await import("./member-commands.ts"))[name];
+      return (await import("./member-commands.ts")).MEMBER_ACTIONS[name];
     case "userAdd":
     case "userGet":
     case "userList":
@@ -28,15 +28,15 @@ export async function loadAction(name: ActionName): Promise<Action> {
     case "userPasswd":
     case "authEnable":
     case "authDisable":
-      return (await import("./user-commands.ts"))[name];
+      return (await import("./user-commands.ts")).USER_ACTIONS[name];
     case "roleAdd":
     case "roleGet":
     case "roleList":
     case "roleRemove":
     case "roleGrant":
     case "roleRevoke":
-      return (await import("./role-commands.ts"))[name];
+      return (await import("./role-commands.ts")).ROLE_ACTIONS[name];
     default:
-      return (await import("./key-commands.ts"))[name];
+      return (await import("./key-commands.ts")).KEY_ACTIONS[name];
   }
 }

@@ -1,6 +1,7 @@
 /** Commands about keys and directories, apart from watches. */
 import { textOfBytes } from "../framework/raw-text.ts";
 import type { Action } from "./actions.ts";
+import type { ActionName } from "./command-table.ts";
 import { KeysApi, type KeyNode, type KeyResponse } from "./keys-api.ts";
 import { printResponse } from "./print-response.ts";
 import { type Session, V2Exit } from "./session.ts";
@@ -46,7 +47,7 @@ async function storeValue(session: Session, prevExist: boolean | undefined): Pro
   printResponse(session.io, await answerOf(session, call), session.output);
 }
 
-export const mk: Action = async (session) => {
+const mk: Action = async (session) => {
   if (!session.flags.bool("in-order")) return await storeValue(session, false);
   const keys = await openKeys(session);
   const key = requireKey(session);
@@ -55,9 +56,9 @@ export const mk: Action = async (session) => {
   printResponse(session.io, await answerOf(session, call), session.output);
 };
 
-export const update: Action = (session) => storeValue(session, true);
+const update: Action = (session) => storeValue(session, true);
 
-export const set: Action = async (session) => {
+const set: Action = async (session) => {
   const keys = await openKeys(session);
   const key = requireKey(session);
   const value = await requireValue(session);
@@ -80,16 +81,16 @@ async function storeDirectory(session: Session, prevExist: boolean | undefined):
   if (session.output !== "simple") printResponse(session.io, response, session.output);
 }
 
-export const mkdir: Action = (session) => storeDirectory(session, false);
-export const setdir: Action = (session) => storeDirectory(session, undefined);
-export const updatedir: Action = (session) => storeDirectory(session, true);
+const mkdir: Action = (session) => storeDirectory(session, false);
+const setdir: Action = (session) => storeDirectory(session, undefined);
+const updatedir: Action = (session) => storeDirectory(session, true);
 
 function printRemoved(session: Session, response: KeyResponse): void {
   if (response.node.dir && session.output === "simple") return;
   printResponse(session.io, response, session.output);
 }
 
-export const rm: Action = async (session) => {
+const rm: Action = async (session) => {
   const keys = await openKeys(session);
   const key = requireKey(session);
   const { flags } = session;
@@ -102,14 +103,14 @@ export const rm: Action = async (session) => {
   printRemoved(session, await answerOf(session, keys.delete(key, options, session.deadline())));
 };
 
-export const rmdir: Action = async (session) => {
+const rmdir: Action = async (session) => {
   const keys = await openKeys(session);
   const key = requireKey(session);
   const call = keys.delete(key, { dir: true }, session.deadline());
   printRemoved(session, await answerOf(session, call));
 };
 
-export const get: Action = async (session) => {
+const get: Action = async (session) => {
   const keys = await openKeys(session);
   const key = requireKey(session);
   const { flags } = session;
@@ -119,7 +120,7 @@ export const get: Action = async (session) => {
   printResponse(session.io, response, session.output);
 };
 
-export const ls: Action = async (session) => {
+const ls: Action = async (session) => {
   const keys = await openKeys(session);
   const { flags } = session;
   const how = {
@@ -143,3 +144,17 @@ function namesIn(node: KeyNode, marksDirectories: boolean): string[] {
   const name = node.dir && marksDirectories ? `${node.key}/` : node.key;
   return [name, ...(node.nodes ?? []).flatMap((child) => namesIn(child, marksDirectories))];
 }
+
+/** By the names of the command table. */
+export const KEY_ACTIONS = {
+  mk,
+  mkdir,
+  rm,
+  rmdir,
+  get,
+  ls,
+  set,
+  setdir,
+  update,
+  updatedir,
+} satisfies Partial<Record<ActionName, Action>>;

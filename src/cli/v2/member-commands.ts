@@ -1,6 +1,7 @@
 /** Commands about the members of a cluster. */
 import { goQuote } from "../framework/go-text.ts";
 import type { Action } from "./actions.ts";
+import type { ActionName } from "./command-table.ts";
 import { type Member, MembersApi } from "./members-api.ts";
 import { messageOf, type Session, V2Exit } from "./session.ts";
 import { CliExit } from "../framework/exit.ts";
@@ -18,7 +19,7 @@ async function resultOf<T>(session: Session, call: Promise<T>, prefix = ""): Pro
   }
 }
 
-export const memberList: Action = async (session) => {
+const memberList: Action = async (session) => {
   if (session.args.length > 0) session.refuse("No arguments accepted");
   const api = await openMembers(session);
   const deadline = session.deadline();
@@ -33,7 +34,7 @@ function memberLine({ id, name, peerURLs, clientURLs }: Member, isLeader: boolea
   return `${id}: name=${name} ${peers} clientURLs=${clientURLs.join(",")} isLeader=${isLeader}\n`;
 }
 
-export const memberAdd: Action = async (session) => {
+const memberAdd: Action = async (session) => {
   const [name, url] = session.args;
   if (name === undefined || url === undefined || session.args.length > 2) {
     return session.refuse("Provide a name and a single member peerURL");
@@ -54,7 +55,7 @@ export const memberAdd: Action = async (session) => {
 const REMOVE_HELP =
   "https://github.com/etcd-io/etcd/blob/master/Documentation/runtime-configuration.md#remove-a-member";
 
-export const memberRemove: Action = async (session) => {
+const memberRemove: Action = async (session) => {
   const [id] = session.args;
   if (id === undefined || session.args.length > 1)
     return session.refuse("Provide a single member ID");
@@ -81,7 +82,7 @@ export const memberRemove: Action = async (session) => {
   session.io.out(`Removed member ${id} from cluster\n`);
 };
 
-export const memberUpdate: Action = async (session) => {
+const memberUpdate: Action = async (session) => {
   const [id, urls] = session.args;
   if (id === undefined || urls === undefined || session.args.length > 2) {
     return session.refuse(
@@ -93,3 +94,11 @@ export const memberUpdate: Action = async (session) => {
   await resultOf(session, api.update(id, urls.split(","), session.deadline()));
   session.io.out(`Updated member with ID ${id} in cluster\n`);
 };
+
+/** By the names of the command table. */
+export const MEMBER_ACTIONS = {
+  memberList,
+  memberAdd,
+  memberRemove,
+  memberUpdate,
+} satisfies Partial<Record<ActionName, Action>>;

@@ -1,5 +1,6 @@
 /** Commands about roles and what they permit. */
 import type { Action } from "./actions.ts";
+import type { ActionName } from "./command-table.ts";
 import { cleanPath } from "./address.ts";
 import type { Access, Role } from "./auth-api.ts";
 import type { Session } from "./session.ts";
@@ -12,14 +13,14 @@ function requireRole(session: Session): string {
     : role;
 }
 
-export const roleList: Action = async (session) => {
+const roleList: Action = async (session) => {
   refuseArgs(session);
   const api = await openAuth(session);
   const roles = await resultOf(session, api.roles(session.deadline()));
   for (const role of roles) session.io.out(`${role}\n`);
 };
 
-export const roleAdd: Action = async (session) => {
+const roleAdd: Action = async (session) => {
   const role = requireRole(session);
   const api = await openAuth(session);
   const deadline = session.deadline();
@@ -32,14 +33,14 @@ export const roleAdd: Action = async (session) => {
   session.io.out(`Role ${role} created\n`);
 };
 
-export const roleRemove: Action = async (session) => {
+const roleRemove: Action = async (session) => {
   const role = requireRole(session);
   const api = await openAuth(session);
   await resultOf(session, api.removeRole(role, session.deadline()));
   session.io.out(`Role ${role} removed\n`);
 };
 
-export const roleGet: Action = async (session) => {
+const roleGet: Action = async (session) => {
   const name = requireRole(session);
   const api = await openAuth(session);
   const { role, read, write } = await resultOf(session, api.role(name, session.deadline()));
@@ -86,5 +87,15 @@ function isSame(a: Role, b: Role): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-export const roleGrant: Action = (session) => changeAccess(session, "grant");
-export const roleRevoke: Action = (session) => changeAccess(session, "revoke");
+const roleGrant: Action = (session) => changeAccess(session, "grant");
+const roleRevoke: Action = (session) => changeAccess(session, "revoke");
+
+/** By the names of the command table. */
+export const ROLE_ACTIONS = {
+  roleAdd,
+  roleGet,
+  roleList,
+  roleRemove,
+  roleGrant,
+  roleRevoke,
+} satisfies Partial<Record<ActionName, Action>>;

@@ -1,6 +1,7 @@
 /** Commands about users, and the switch of authentication. */
 import { askPassword } from "../etcdctl/password.ts";
 import type { Action } from "./actions.ts";
+import type { ActionName } from "./command-table.ts";
 import { AuthApi } from "./auth-api.ts";
 import { messageOf, type Session } from "./session.ts";
 
@@ -30,14 +31,14 @@ function requireUser(session: Session): string {
     : user;
 }
 
-export const userList: Action = async (session) => {
+const userList: Action = async (session) => {
   refuseArgs(session);
   const api = await openAuth(session);
   const users = await resultOf(session, api.users(session.deadline()));
   for (const user of users) session.io.out(`${user}\n`);
 };
 
-export const userAdd: Action = async (session) => {
+const userAdd: Action = async (session) => {
   const given = requireUser(session);
   const api = await openAuth(session);
   const deadline = session.deadline();
@@ -46,14 +47,14 @@ export const userAdd: Action = async (session) => {
   session.io.out(`User ${username} created\n`);
 };
 
-export const userRemove: Action = async (session) => {
+const userRemove: Action = async (session) => {
   const user = requireUser(session);
   const api = await openAuth(session);
   await resultOf(session, api.removeUser(user, session.deadline()));
   session.io.out(`User ${user} removed\n`);
 };
 
-export const userPasswd: Action = async (session) => {
+const userPasswd: Action = async (session) => {
   const user = requireUser(session);
   const api = await openAuth(session);
   const deadline = session.deadline();
@@ -72,10 +73,10 @@ async function changeRoles(session: Session, how: "grant" | "revoke"): Promise<v
   session.io.out(`User ${user} updated\n`);
 }
 
-export const userGrant: Action = (session) => changeRoles(session, "grant");
-export const userRevoke: Action = (session) => changeRoles(session, "revoke");
+const userGrant: Action = (session) => changeRoles(session, "grant");
+const userRevoke: Action = (session) => changeRoles(session, "revoke");
 
-export const userGet: Action = async (session) => {
+const userGet: Action = async (session) => {
   const name = requireUser(session);
   const api = await openAuth(session);
   const { user, roles } = await resultOf(session, api.user(name, session.deadline()));
@@ -89,5 +90,18 @@ async function switchAuth(session: Session, enabled: boolean): Promise<void> {
   session.io.out(`Authentication ${enabled ? "Enabled" : "Disabled"}\n`);
 }
 
-export const authEnable: Action = (session) => switchAuth(session, true);
-export const authDisable: Action = (session) => switchAuth(session, false);
+const authEnable: Action = (session) => switchAuth(session, true);
+const authDisable: Action = (session) => switchAuth(session, false);
+
+/** By the names of the command table. */
+export const USER_ACTIONS = {
+  userAdd,
+  userGet,
+  userList,
+  userRemove,
+  userGrant,
+  userRevoke,
+  userPasswd,
+  authEnable,
+  authDisable,
+} satisfies Partial<Record<ActionName, Action>>;

@@ -1,5 +1,6 @@
 /** Commands that wait for changes; an interrupt ends them with success. */
 import type { Action } from "./actions.ts";
+import type { ActionName } from "./command-table.ts";
 import { CliExit } from "../framework/exit.ts";
 import { goQuote } from "../framework/go-text.ts";
 import { requireKey } from "./key-commands.ts";
@@ -32,7 +33,7 @@ async function* eventsOf(
   }
 }
 
-export const watch: Action = async (session) => {
+const watch: Action = async (session) => {
   const keys = new KeysApi(await session.client());
   const key = requireKey(session);
   endOnInterrupt();
@@ -46,7 +47,7 @@ export const watch: Action = async (session) => {
   }
 };
 
-export const execWatch: Action = async (session) => {
+const execWatch: Action = async (session) => {
   const keys = new KeysApi(await session.client());
   const { key, command } = keyAndCommand(session);
   endOnInterrupt();
@@ -99,3 +100,6 @@ async function start(
     });
   });
 }
+
+/** By the names of the command table. */
+export const WATCH_ACTIONS = { watch, execWatch } satisfies Partial<Record<ActionName, Action>>;
