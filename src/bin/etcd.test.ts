@@ -35,7 +35,9 @@ function fakeInstallation(): string {
   const root = join(scratch, "an installation");
   mkdirSync(join(root, "bin"), { recursive: true });
   mkdirSync(join(root, "dist", "src", "bin"), { recursive: true });
-  copyFileSync(join(packageRoot(), "bin", "etcd"), join(root, "bin", "etcd"));
+  for (const name of ["etcd", "launch.sh"]) {
+    copyFileSync(join(packageRoot(), "bin", name), join(root, "bin", name));
+  }
   chmodSync(join(root, "bin", "etcd"), 0o755);
   writeFileSync(
     join(root, "dist", "src", "bin", "etcd.js"),
