@@ -15,12 +15,12 @@ let etcd: RunningEtcd;
 let endpoint = "";
 
 before(async () => {
-  const any = ["http://127.0.0.1:0"];
+  const anyPort = ["http://127.0.0.1:0"];
   const config = createConfig({
     name: "m0",
     dataDir: join(directory, "data"),
-    listenClientUrls: any,
-    listenPeerUrls: any,
+    listenClientUrls: anyPort,
+    listenPeerUrls: anyPort,
   });
   etcd = await startEtcd(config, { logger: new MemoryLogger() });
   await etcd.ready;
