@@ -149,13 +149,18 @@ function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** Roles come as names, or with all that they permit. */
+/**
+ * Roles come as names, or with all that they permit. Of the latter etcd's client first keeps an
+ * empty name each; scripts know the blanks that result.
+ */
 function readUser(answer: HttpAnswer): User {
   const content = objectIn(answer);
-  const roles = listOf(content.roles).map((role) =>
-    typeof role === "string" ? role : String(fieldOf(role, "role") ?? ""),
-  );
-  return { user: String(content.user ?? ""), roles };
+  const roles = listOf(content.roles);
+  const names = roles.filter((role) => typeof role === "string");
+  const isDetailed = names.length < roles.length;
+  const first = isDetailed ? roles.map((role) => (typeof role === "string" ? role : "")) : names;
+  const second = isDetailed ? roles.map((role) => String(fieldOf(role, "role") ?? "")) : [];
+  return { user: String(content.user ?? ""), roles: [...first, ...second] };
 }
 
 function readRole(answer: HttpAnswer): Role {
