@@ -3,6 +3,8 @@
  * them mean "no connection" decides the exit code.
  */
 
+import { getServers } from "node:dns";
+
 /** Any failure whose message is shown to the user as it is. */
 export class ClientError extends Error {
   /** True for failures to connect, resets and timeouts of the network. */
@@ -72,7 +74,7 @@ export function networkError(error: unknown, host: string): ClientError {
     return new ClientError(`dial ${target}: connect: ${text}`, true);
   }
   if (syscall === "getaddrinfo") {
-    return new ClientError(`dial tcp: lookup ${hostname(host)}: no such host`, true);
+    return new ClientError(`dial tcp: ${unknownName(hostname(host))}`, true);
   }
   if (syscall === "read" && text !== undefined) {
     return new ClientError(`read ${target}: read: ${text}`, true);
@@ -84,6 +86,14 @@ export function networkError(error: unknown, host: string): ClientError {
     return new ClientError("tls: first record does not look like a TLS handshake");
   }
   return new ClientError(tlsText(code) ?? message);
+}
+
+/** What is told of a name that the first of the system's name servers does not know. */
+export function unknownName(name: string): string {
+  const [server = ""] = getServers();
+  if (server === "") return `lookup ${name}: no such host`;
+  const address = server.includes(":") && !server.startsWith("[") ? `[${server}]` : server;
+  return `lookup ${name} on ${address}:53: no such host`;
 }
 
 function tlsText(code: string): string | undefined {

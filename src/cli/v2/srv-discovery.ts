@@ -1,7 +1,7 @@
 /** Endpoints from DNS: SRV records of `_etcd-client-ssl._tcp` (https) and `_etcd-client._tcp`. */
 import { goQuote } from "../framework/go-text.ts";
 import type { Io } from "../framework/io.ts";
-import { ClientError } from "./errors.ts";
+import { ClientError, unknownName } from "./errors.ts";
 
 interface DiscoveryOptions {
   readonly domain: string;
@@ -41,6 +41,6 @@ async function lookUp(
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const isAbsent = code === "ENOTFOUND" || code === "ENODATA";
-    return { urls: [], error: `lookup ${name}: ${isAbsent ? "no such host" : message}` };
+    return { urls: [], error: isAbsent ? unknownName(name) : `lookup ${name}: ${message}` };
   }
 }
