@@ -41,8 +41,8 @@ for file in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_byte
   esac
 done
 heap=$((memory * 3 / 4))
-# A larger nursery lets requests die young; the old generation is then collected more often, as it
-# holds little but the index. Together: a third less memory at the same processor time.
+# A larger nursery lets requests die young; the old generation grows in smaller steps. Why these
+# values: docs/internals/performance.md.
 set -- --max-semi-space-size=32 --heap-growing-percent=60 "$program" "$@"
 if [ "$heap" -ge 512 ]; then
   exec "$node" "--max-old-space-size=$heap" "$@"
