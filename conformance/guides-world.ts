@@ -63,7 +63,7 @@ exec /bin/sh
  * \${NAME} replaced and NOTIFY_SOCKET set. Prints each notification. Without PID 1's powers, users
  * and sandboxes stay out.
  */
-const SYSTEMCTL = `import os, re, shlex, socket, subprocess, sys, tempfile
+const SYSTEMCTL = `import os, re, shlex, socket, subprocess, sys
 unit = open(sys.argv[1]).read().replace("\\\\\\n", " ")
 service = {}
 for line in unit.splitlines():
@@ -78,7 +78,7 @@ if path and (os.path.exists(path.lstrip("-")) or not path.startswith("-")):
         if line and not line.startswith("#"):
             name, _, value = line.partition("=")
             environment[name] = " ".join(shlex.split(value)) if value else ""
-address = os.path.join(tempfile.mkdtemp(), "notify")
+address = os.path.join(os.getcwd(), "notify")
 listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 listener.bind(address)
 environment["NOTIFY_SOCKET"] = address
