@@ -120,7 +120,7 @@ test("verify prints what it found and ends with 1 when something is damaged", as
   writeFile(world.disk, SNAPSHOT, content);
   const damaged = await run(world, "verify", SNAPSHOT);
   assert.equal(damaged.code, 1);
-  assert.match(damaged.out, /\nDAMAGE \/s\.db: expected sha256 [^]*\ndamaged: \d+ problems?\n$/);
+  assert.match(damaged.out, /\nDAMAGE \/s\.db: expected sha256 [\s\S]*\ndamaged: \d+ problems?\n$/);
   const json = await run(world, "verify", SNAPSHOT, "-w", "json");
   const { sound: isSound, problems } = JSON.parse(json.out);
   assert.equal(isSound, false);
