@@ -139,61 +139,65 @@ function snapshotStatus(path: string): { hash: number; revision: number; totalKe
   return JSON.parse(text) as { hash: number; revision: number; totalKey: number };
 }
 
-test("a db written by etcd is read, and etcd starts on it after we rewrote it", {
-  skip,
-}, async () => {
-  const first = await RealEtcd.start();
-  for (let at = 0; at < 150; at++) first.ctl("put", `key${at % 60}`, "v".repeat(at * 40));
-  first.ctl("put", "large", "L".repeat(100_000));
-  first.ctl("del", "key5");
-  first.ctl("del", "key6", "key9");
-  const lease = /lease ([0-9a-f]+) granted/.exec(first.ctl("lease", "grant", "3600"))?.[1] ?? "";
-  first.ctl("put", "--lease", lease, "leased", "x");
-  first.ctl("compaction", "100");
-  for (let at = 0; at < 30; at++) first.ctl("put", `more${at}`, "w".repeat(2000));
-  const hashBefore = first.hashKV();
-  const values = first.ctl("get", "", "--prefix");
-  await first.stop();
+test(
+  "a db written by etcd is read, and etcd starts on it after we rewrote it",
+  {
+    skip,
+  },
+  async () => {
+    const first = await RealEtcd.start();
+    for (let at = 0; at < 150; at++) first.ctl("put", `key${at % 60}`, "v".repeat(at * 40));
+    first.ctl("put", "large", "L".repeat(100_000));
+    first.ctl("del", "key5");
+    first.ctl("del", "key6", "key9");
+    const lease = /lease ([0-9a-f]+) granted/.exec(first.ctl("lease", "grant", "3600"))?.[1] ?? "";
+    first.ctl("put", "--lease", lease, "leased", "x");
+    first.ctl("compaction", "100");
+    for (let at = 0; at < 30; at++) first.ctl("put", `more${at}`, "w".repeat(2000));
+    const hashBefore = first.hashKV();
+    const values = first.ctl("get", "", "--prefix");
+    await first.stop();
 
-  await assertSound(dbPath);
-  // Asked before we take the lock: etcdctl would wait for it.
-  const status = snapshotStatus(dbPath);
-  const backend = await openBackend(deps, dbPath, { mustExist: true });
-  const names = ["alarm", "auth", "authRoles", "authUsers", "cluster", "key", "lease"];
-  for (const name of [...names, "members", "members_removed", "meta"]) {
-    assert.notEqual(backend.boltFile.bucket(backend.boltFile.state, name), undefined, name);
-  }
-  assert.equal(await backend.hash(() => false), status.hash);
-  assert.equal(backend.get(META_BUCKET, Buffer.from("consistent_index"))?.length, 8);
-  const keys = countKeys(backend);
+    await assertSound(dbPath);
+    // Asked before we take the lock: etcdctl would wait for it.
+    const status = snapshotStatus(dbPath);
+    const backend = await openBackend(deps, dbPath, { mustExist: true });
+    const names = ["alarm", "auth", "authRoles", "authUsers", "cluster", "key", "lease"];
+    for (const name of [...names, "members", "members_removed", "meta"]) {
+      assert.notEqual(backend.boltFile.bucket(backend.boltFile.state, name), undefined, name);
+    }
+    assert.equal(await backend.hash(() => false), status.hash);
+    assert.equal(backend.get(META_BUCKET, Buffer.from("consistent_index"))?.length, 8);
+    const keys = countKeys(backend);
 
-  // Every page is written anew by us, then some in further transactions.
-  await backend.defragment();
-  await backend.commit();
-  const index = backend.get(META_BUCKET, Buffer.from("consistent_index"));
-  assert.ok(index !== undefined);
-  backend.put(META_BUCKET, Buffer.from("consistent_index"), Buffer.from(index));
-  await backend.commit();
-  assert.equal(countKeys(backend), keys);
-  const snapshotPath = join(directory, "snapshot.db");
-  const snapshot = await backend.openSnapshot();
-  const image: Uint8Array[] = [];
-  for await (const chunk of snapshot.chunks(65_536)) image.push(chunk);
-  snapshot.close();
-  writeFileSync(snapshotPath, Buffer.concat(image));
-  const hash = await backend.hash(() => false);
-  await backend.close();
-  await assertSound(dbPath);
-  assert.equal(snapshotStatus(dbPath).hash, hash);
-  assert.equal(snapshotStatus(snapshotPath).hash, hash);
-  assert.equal(snapshotStatus(snapshotPath).totalKey, snapshotStatus(dbPath).totalKey);
+    // Every page is written anew by us, then some in further transactions.
+    await backend.defragment();
+    await backend.commit();
+    const index = backend.get(META_BUCKET, Buffer.from("consistent_index"));
+    assert.ok(index !== undefined);
+    backend.put(META_BUCKET, Buffer.from("consistent_index"), Buffer.from(index));
+    await backend.commit();
+    assert.equal(countKeys(backend), keys);
+    const snapshotPath = join(directory, "snapshot.db");
+    const snapshot = await backend.openSnapshot();
+    const image: Uint8Array[] = [];
+    for await (const chunk of snapshot.chunks(65_536)) image.push(chunk);
+    snapshot.close();
+    writeFileSync(snapshotPath, Buffer.concat(image));
+    const hash = await backend.hash(() => false);
+    await backend.close();
+    await assertSound(dbPath);
+    assert.equal(snapshotStatus(dbPath).hash, hash);
+    assert.equal(snapshotStatus(snapshotPath).hash, hash);
+    assert.equal(snapshotStatus(snapshotPath).totalKey, snapshotStatus(dbPath).totalKey);
 
-  const second = await RealEtcd.start();
-  assert.equal(second.hashKV(), hashBefore);
-  assert.equal(second.ctl("get", "", "--prefix"), values);
-  assert.match(second.ctl("lease", "list"), new RegExp(lease));
-  second.ctl("put", "after", "restart");
-  second.ctl("defrag");
-  await second.stop();
-  await assertSound(dbPath);
-});
+    const second = await RealEtcd.start();
+    assert.equal(second.hashKV(), hashBefore);
+    assert.equal(second.ctl("get", "", "--prefix"), values);
+    assert.match(second.ctl("lease", "list"), new RegExp(lease));
+    second.ctl("put", "after", "restart");
+    second.ctl("defrag");
+    await second.stop();
+    await assertSound(dbPath);
+  },
+);

@@ -365,22 +365,26 @@ class Comparison {
   }
 }
 
-test("requests, errors, watch events and hashes equal a real etcd's", {
-  skip: MISSING,
-}, async () => {
-  for (const seed of [Number(process.env.TEST_SEED ?? 7)]) {
-    const real = await RealEtcd.start();
-    try {
-      const comparison = new Comparison(real, seed);
-      await comparison.grantLeases();
-      for (let round = 0; round < ROUNDS; round++) {
-        await comparison.step().catch((error: unknown) => {
-          throw new Error(`TEST_SEED=${seed}, round ${round}`, { cause: error });
-        });
+test(
+  "requests, errors, watch events and hashes equal a real etcd's",
+  {
+    skip: MISSING,
+  },
+  async () => {
+    for (const seed of [Number(process.env.TEST_SEED ?? 7)]) {
+      const real = await RealEtcd.start();
+      try {
+        const comparison = new Comparison(real, seed);
+        await comparison.grantLeases();
+        for (let round = 0; round < ROUNDS; round++) {
+          await comparison.step().catch((error: unknown) => {
+            throw new Error(`TEST_SEED=${seed}, round ${round}`, { cause: error });
+          });
+        }
+        await comparison.compareWatch();
+      } finally {
+        await real.stop();
       }
-      await comparison.compareWatch();
-    } finally {
-      await real.stop();
     }
-  }
-});
+  },
+);

@@ -101,29 +101,33 @@ test("curl makes a gRPC call by hand", { skip: missing("curl") }, async () => {
   assert.match(text, /grpc-status: 0/);
 });
 
-test("nghttp with trailers, padding, priority and CONTINUATION", {
-  skip: missing("nghttp"),
-}, async () => {
-  const url = await serve();
-  const file = bodyFile(200_000);
-  const { text } = await run("nghttp", [
-    "-v",
-    "-d",
-    file,
-    "--trailer=x-check: yes",
-    "-b",
-    "100",
-    "--continuation",
-    "-w",
-    "10",
-    "-m",
-    "5",
-    `${url}/n`,
-  ]);
-  assert.equal(text.match(/:status: 200/g)?.length, 5);
-  assert.match(text, /POST \/n\? 200000/);
-  assert.doesNotMatch(text, /RST_STREAM frame|error_code=(?!NO_ERROR)/);
-});
+test(
+  "nghttp with trailers, padding, priority and CONTINUATION",
+  {
+    skip: missing("nghttp"),
+  },
+  async () => {
+    const url = await serve();
+    const file = bodyFile(200_000);
+    const { text } = await run("nghttp", [
+      "-v",
+      "-d",
+      file,
+      "--trailer=x-check: yes",
+      "-b",
+      "100",
+      "--continuation",
+      "-w",
+      "10",
+      "-m",
+      "5",
+      `${url}/n`,
+    ]);
+    assert.equal(text.match(/:status: 200/g)?.length, 5);
+    assert.match(text, /POST \/n\? 200000/);
+    assert.doesNotMatch(text, /RST_STREAM frame|error_code=(?!NO_ERROR)/);
+  },
+);
 
 test("h2load completes every request, small and large", { skip: missing("h2load") }, async () => {
   const url = await serve();

@@ -54,38 +54,42 @@ async function writeHistory(etcd: RealEtcd, puts: number): Promise<string[]> {
 }
 
 for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-  test(`a log and snapshots of real etcd, ended by ${signal}, are read`, {
-    skip: missingEtcd,
-  }, async () => {
-    const data = path.join(root, `read-${signal}`);
-    const etcd = await RealEtcd.start(data, SMALL_SNAPSHOTS);
-    const keys = await writeHistory(etcd, 150);
-    await etcd.stop(signal);
+  test(
+    `a log and snapshots of real etcd, ended by ${signal}, are read`,
+    {
+      skip: missingEtcd,
+    },
+    async () => {
+      const data = path.join(root, `read-${signal}`);
+      const etcd = await RealEtcd.start(data, SMALL_SNAPSHOTS);
+      const keys = await writeHistory(etcd, 150);
+      await etcd.stop(signal);
 
-    const walDirectory = path.join(data, "member", "wal");
-    const { metadata, hardState, entries } = readLog({ disk, logger }, walDirectory, ZERO);
-    assert.deepEqual(putKeys(entries), keys);
-    assert.notEqual(Metadata.decode(metadata).NodeID, 0n);
-    assert.deepEqual(
-      entries.map((entry) => entry.index),
-      entries.map((_, i) => i + 1),
-    );
-    assert.ok(hardState.commit >= entries.length - 1 && hardState.term >= 2);
+      const walDirectory = path.join(data, "member", "wal");
+      const { metadata, hardState, entries } = readLog({ disk, logger }, walDirectory, ZERO);
+      assert.deepEqual(putKeys(entries), keys);
+      assert.notEqual(Metadata.decode(metadata).NodeID, 0n);
+      assert.deepEqual(
+        entries.map((entry) => entry.index),
+        entries.map((_, i) => i + 1),
+      );
+      assert.ok(hardState.commit >= entries.length - 1 && hardState.term >= 2);
 
-    const points = validSnapshotEntries({ disk, logger }, walDirectory);
-    assert.ok(points.length >= 3, `${points.length} snapshots`);
-    const files = new SnapshotFiles({ disk, logger }, path.join(data, "member", "snap"));
-    const snapshot = files.loadNewest(points);
-    assert.ok(snapshot !== undefined);
-    assert.equal(snapshot.metadata.index, points.at(-1)?.index);
-    assert.match(Buffer.from(snapshot.data).toString(), /^\{"Root":/);
+      const points = validSnapshotEntries({ disk, logger }, walDirectory);
+      assert.ok(points.length >= 3, `${points.length} snapshots`);
+      const files = new SnapshotFiles({ disk, logger }, path.join(data, "member", "snap"));
+      const snapshot = files.loadNewest(points);
+      assert.ok(snapshot !== undefined);
+      assert.equal(snapshot.metadata.index, points.at(-1)?.index);
+      assert.match(Buffer.from(snapshot.data).toString(), /^\{"Root":/);
 
-    const wal = Wal.open({ disk, logger }, walDirectory, snapshot.metadata);
-    const rest = wal.readAll().entries;
-    assert.equal(rest[0]?.index, snapshot.metadata.index + 1);
-    assert.equal(rest.at(-1)?.index, entries.length);
-    await wal.close();
-  });
+      const wal = Wal.open({ disk, logger }, walDirectory, snapshot.metadata);
+      const rest = wal.readAll().entries;
+      assert.equal(rest[0]?.index, snapshot.metadata.index + 1);
+      assert.equal(rest.at(-1)?.index, entries.length);
+      await wal.close();
+    },
+  );
 }
 
 test("a log of real etcd with several segments is read", { skip: missingEtcd }, async () => {
@@ -105,42 +109,46 @@ test("a log of real etcd with several segments is read", { skip: missingEtcd }, 
   );
 });
 
-test("real etcd starts on a log that we wrote, goes on, and we read it again", {
-  skip: missingEtcd,
-}, async () => {
-  const data = path.join(root, "written");
-  const first = await RealEtcd.start(data, SMALL_SNAPSHOTS);
-  const keys = await writeHistory(first, 120);
-  await first.stop();
+test(
+  "real etcd starts on a log that we wrote, goes on, and we read it again",
+  {
+    skip: missingEtcd,
+  },
+  async () => {
+    const data = path.join(root, "written");
+    const first = await RealEtcd.start(data, SMALL_SNAPSHOTS);
+    const keys = await writeHistory(first, 120);
+    await first.stop();
 
-  const walDirectory = path.join(data, "member", "wal");
-  await rewrite(walDirectory);
-  assert.ok(fs.readdirSync(walDirectory).length >= 3, "several segments");
+    const walDirectory = path.join(data, "member", "wal");
+    await rewrite(walDirectory);
+    assert.ok(fs.readdirSync(walDirectory).length >= 3, "several segments");
 
-  const second = await RealEtcd.start(data, SMALL_SNAPSHOTS);
-  assert.equal(await second.get("key-119"), "value 119");
-  assert.equal(await second.get("key-3"), undefined);
-  for (let i = 0; i < 60; i++) {
-    keys.push(`later-${i}`);
-    await second.put(`later-${i}`, "x");
-  }
-  await second.stop("SIGKILL");
+    const second = await RealEtcd.start(data, SMALL_SNAPSHOTS);
+    assert.equal(await second.get("key-119"), "value 119");
+    assert.equal(await second.get("key-3"), undefined);
+    for (let i = 0; i < 60; i++) {
+      keys.push(`later-${i}`);
+      await second.put(`later-${i}`, "x");
+    }
+    await second.stop("SIGKILL");
 
-  const last = readLog({ disk, logger }, walDirectory, ZERO);
-  assert.deepEqual(putKeys(last.entries), keys);
+    const last = readLog({ disk, logger }, walDirectory, ZERO);
+    assert.deepEqual(putKeys(last.entries), keys);
 
-  // Ours goes on where etcd stopped, in the middle of a segment that etcd wrote.
-  const wal = Wal.open({ disk, logger }, walDirectory, ZERO);
-  const { hardState, entries } = wal.readAll();
-  const index = entries.length + 1;
-  const entry = { type: 0, term: hardState.term, index, data: new Uint8Array(0) };
-  await wal.save({ ...hardState, commit: index }, [entry]);
-  await wal.close();
-  const third = await RealEtcd.start(data, SMALL_SNAPSHOTS);
-  assert.equal(await third.get("later-59"), "x");
-  await third.stop();
-  assert.equal(readLog({ disk, logger }, walDirectory, ZERO).entries[index - 1]?.data.length, 0);
-});
+    // Ours goes on where etcd stopped, in the middle of a segment that etcd wrote.
+    const wal = Wal.open({ disk, logger }, walDirectory, ZERO);
+    const { hardState, entries } = wal.readAll();
+    const index = entries.length + 1;
+    const entry = { type: 0, term: hardState.term, index, data: new Uint8Array(0) };
+    await wal.save({ ...hardState, commit: index }, [entry]);
+    await wal.close();
+    const third = await RealEtcd.start(data, SMALL_SNAPSHOTS);
+    assert.equal(await third.get("later-59"), "x");
+    await third.stop();
+    assert.equal(readLog({ disk, logger }, walDirectory, ZERO).entries[index - 1]?.data.length, 0);
+  },
+);
 
 /** Replaces a log by one with the same content, written by us in many batches and segments. */
 async function rewrite(walDirectory: string): Promise<void> {

@@ -150,8 +150,8 @@ export function decodeV2Document(text: string): Membership {
   const document: unknown = JSON.parse(text);
   const members: Member[] = [];
   for (const [hexID, memberNode] of childrenOf(document, ["Root", "0", "members"])) {
-    const raft = JSON.parse(valueOf(memberNode, "raftAttributes") ?? "{}") as RawAttributes;
-    const own = JSON.parse(valueOf(memberNode, "attributes") ?? "{}") as RawAttributes;
+    const raft = JSON.parse(childValue(memberNode, "raftAttributes") ?? "{}") as RawAttributes;
+    const own = JSON.parse(childValue(memberNode, "attributes") ?? "{}") as RawAttributes;
     members.push({
       id: BigInt(`0x${hexID}`),
       peerURLs: stringList(raft.peerURLs, "peerURLs"),
@@ -167,7 +167,7 @@ export function decodeV2Document(text: string): Membership {
   return {
     members: members.sort((a, b) => compareIDs(a.id, b.id)),
     removedIDs: removedIDs.sort(compareIDs),
-    version: zero === undefined ? undefined : valueOf(zero, "version"),
+    version: zero === undefined ? undefined : childValue(zero, "version"),
   };
 }
 
@@ -189,7 +189,7 @@ function childrenOf(document: unknown, path: readonly string[]): [string, unknow
   return typeof children === "object" && children !== null ? Object.entries(children) : [];
 }
 
-function valueOf(memberNode: unknown, name: string): string | undefined {
+function childValue(memberNode: unknown, name: string): string | undefined {
   const value = field(field(field(memberNode, "Children"), name), "Value");
   return typeof value === "string" ? value : undefined;
 }
