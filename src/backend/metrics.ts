@@ -1,6 +1,7 @@
 /** The backend's metrics, under etcd's names. */
 
 import type { Clock } from "../env/clock.ts";
+import { BackendMetrics as BackendSeries } from "../env/etcd-metrics.ts";
 import type { Gauge, Histogram, Metrics } from "../env/metrics.ts";
 
 export class BackendMetrics {
@@ -14,40 +15,13 @@ export class BackendMetrics {
   #applyMs = 0;
 
   constructor(metrics: Metrics | undefined) {
-    const histogram = (name: string, help: string, first: number, count: number) =>
-      metrics?.histogram({ name, help, buckets: doublingBuckets(first, count) });
-    this.#commit = histogram(
-      "etcd_disk_backend_commit_duration_seconds",
-      "The latency distributions of commit called by backend.",
-      0.001,
-      14,
-    );
-    const phase = (name: string) =>
-      histogram(
-        `etcd_debugging_disk_backend_commit_${name}_duration_seconds`,
-        `The latency distributions of commit.${name} called by bboltdb backend.`,
-        0.001,
-        14,
-      );
-    this.#rebalance = phase("rebalance");
-    this.#spill = phase("spill");
-    this.#write = phase("write");
-    this.#defrag = histogram(
-      "etcd_disk_backend_defrag_duration_seconds",
-      "The latency distribution of backend defragmentation.",
-      0.1,
-      13,
-    );
-    this.#snapshot = histogram(
-      "etcd_disk_backend_snapshot_duration_seconds",
-      "The latency distribution of backend snapshots.",
-      0.01,
-      17,
-    );
-    this.#defragInflight = metrics?.gauge({
-      name: "etcd_disk_defrag_inflight",
-      help: "Whether or not defrag is active on the member. 1 means active, 0 means not.",
-    });
+    this.#commit = metrics?.histogram(BackendSeries.commitDuration);
+    this.#rebalance = metrics?.histogram(BackendSeries.rebalanceDuration);
+    this.#spill = metrics?.histogram(BackendSeries.spillDuration);
+    this.#write = metrics?.histogram(BackendSeries.writeDuration);
+    this.#defrag = metrics?.histogram(BackendSeries.defragDuration);
+    this.#snapshot = metrics?.histogram(BackendSeries.snapshotDuration);
+    this.#defragInflight = metrics?.gauge(BackendSeries.defragInflight);
   }
 
   /** Merging rebalances and spills in one pass; it is all counted as spilling. */
@@ -75,8 +49,4 @@ export class BackendMetrics {
     const begin = clock.nowMs();
     return () => this.#snapshot?.observe((clock.nowMs() - begin) / 1000);
   }
-}
-
-function doublingBuckets(first: number, count: number): number[] {
-  return Array.from({ length: count }, (_, index) => first * 2 ** index);
 }

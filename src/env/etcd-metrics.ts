@@ -146,41 +146,41 @@ export const LeaseMetrics = {
 export const WalMetrics = {
   fsyncDuration: histogram(
     "etcd_disk_wal_fsync_duration_seconds",
-    "Time of a sync of the write-ahead log.",
+    "The latency distributions of fsync called by WAL.",
     DISK_SECONDS,
   ),
   writeDuration: histogram(
     "etcd_disk_wal_write_duration_seconds",
-    "Time of a write to the write-ahead log.",
+    "The latency distributions of write called by WAL.",
     DISK_SECONDS,
   ),
-  writeBytes: plain("etcd_disk_wal_write_bytes_total", "Bytes written to the write-ahead log."),
+  writeBytes: plain("etcd_disk_wal_write_bytes_total", "Total number of bytes written in WAL."),
 } as const;
 
 export const SnapMetrics = {
   saveMarshallingDuration: histogram(
     "etcd_debugging_snap_save_marshalling_duration_seconds",
-    "Time to encode a snapshot file.",
+    "The marshalling cost distributions of save called by snapshot.",
     DISK_SECONDS,
   ),
   saveTotalDuration: histogram(
     "etcd_debugging_snap_save_total_duration_seconds",
-    "Time to save a snapshot file.",
+    "The total latency distributions of save called by snapshot.",
     DISK_SECONDS,
   ),
   fsyncDuration: histogram(
     "etcd_snap_fsync_duration_seconds",
-    "Time to sync a snapshot file.",
+    "The latency distributions of fsync called by snap.",
     DISK_SECONDS,
   ),
   dbSaveTotalDuration: histogram(
     "etcd_snap_db_save_total_duration_seconds",
-    "Time to save a received database snapshot.",
+    "The total latency distributions of v3 snapshot save",
     TRANSFER_SECONDS,
   ),
   dbFsyncDuration: histogram(
     "etcd_snap_db_fsync_duration_seconds",
-    "Time to sync a received database snapshot.",
+    "The latency distributions of fsyncing .snap.db file",
     DISK_SECONDS,
   ),
 } as const;
@@ -188,35 +188,38 @@ export const SnapMetrics = {
 export const BackendMetrics = {
   commitDuration: histogram(
     "etcd_disk_backend_commit_duration_seconds",
-    "Time of a commit of the storage engine.",
+    "The latency distributions of commit called by backend.",
     DISK_SECONDS,
   ),
   rebalanceDuration: histogram(
     "etcd_debugging_disk_backend_commit_rebalance_duration_seconds",
-    "Time of a commit's merging of pages.",
+    "The latency distributions of commit.rebalance called by bboltdb backend.",
     DISK_SECONDS,
   ),
   spillDuration: histogram(
     "etcd_debugging_disk_backend_commit_spill_duration_seconds",
-    "Time of a commit's splitting of pages.",
+    "The latency distributions of commit.spill called by bboltdb backend.",
     DISK_SECONDS,
   ),
   writeDuration: histogram(
     "etcd_debugging_disk_backend_commit_write_duration_seconds",
-    "Time of a commit's writing of pages.",
+    "The latency distributions of commit.write called by bboltdb backend.",
     DISK_SECONDS,
   ),
   defragDuration: histogram(
     "etcd_disk_backend_defrag_duration_seconds",
-    "Time of a defragmentation.",
+    "The latency distribution of backend defragmentation.",
     exponentialBuckets(0.1, 2, 13),
   ),
   snapshotDuration: histogram(
     "etcd_disk_backend_snapshot_duration_seconds",
-    "Time to send a database snapshot.",
+    "The latency distribution of backend snapshots.",
     exponentialBuckets(0.01, 2, 17),
   ),
-  defragInflight: plain("etcd_disk_defrag_inflight", "1 while a defragmentation runs, else 0."),
+  defragInflight: plain(
+    "etcd_disk_defrag_inflight",
+    "Whether or not defrag is active on the member. 1 means active, 0 means not.",
+  ),
 } as const;
 
 export const MvccMetrics = {
@@ -277,11 +280,11 @@ export const MvccMetrics = {
 export const NetworkMetrics = {
   clientSentBytes: plain(
     "etcd_network_client_grpc_sent_bytes_total",
-    "Bytes of gRPC messages sent to clients.",
+    "The total number of bytes sent to grpc clients.",
   ),
   clientReceivedBytes: plain(
     "etcd_network_client_grpc_received_bytes_total",
-    "Bytes of gRPC messages received from clients.",
+    "The total number of bytes received from grpc clients.",
   ),
   /** `Type` is "send" or "receive", `API` is "watch" or "lease-keepalive". */
   serverStreamFailures: labelled(
@@ -379,19 +382,32 @@ const GRPC_LABELS = ["grpc_type", "grpc_service", "grpc_method"];
 
 /** `grpc_type` is "unary", "client_stream", "server_stream" or "bidi_stream". */
 export const GrpcMetrics = {
-  started: labelled("grpc_server_started_total", "RPCs started.", ...GRPC_LABELS),
-  handled: labelled("grpc_server_handled_total", "RPCs completed.", ...GRPC_LABELS, "grpc_code"),
-  messagesReceived: labelled(
-    "grpc_server_msg_received_total",
-    "Messages received in RPCs.",
+  started: labelled(
+    "grpc_server_started_total",
+    "Total number of RPCs started on the server.",
     ...GRPC_LABELS,
   ),
-  messagesSent: labelled("grpc_server_msg_sent_total", "Messages sent in RPCs.", ...GRPC_LABELS),
+  handled: labelled(
+    "grpc_server_handled_total",
+    "Total number of RPCs completed on the server, regardless of success or failure.",
+    ...GRPC_LABELS,
+    "grpc_code",
+  ),
+  messagesReceived: labelled(
+    "grpc_server_msg_received_total",
+    "Total number of RPC stream messages received on the server.",
+    ...GRPC_LABELS,
+  ),
+  messagesSent: labelled(
+    "grpc_server_msg_sent_total",
+    "Total number of gRPC stream messages sent by the server.",
+    ...GRPC_LABELS,
+  ),
   /** Only with `--metrics=extensive`. */
   handlingDuration: {
     ...histogram(
       "grpc_server_handling_seconds",
-      "Time of an RPC in the server.",
+      "Histogram of response latency (seconds) of gRPC that had been application-level handled by the server.",
       [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     ),
     labels: GRPC_LABELS,

@@ -1,13 +1,11 @@
 /** Durations and bytes of the log under etcd's metric names. Without a clock only bytes count. */
 import type { Clock } from "../env/clock.ts";
+import { WalMetrics } from "../env/etcd-metrics.ts";
 import type { Logger } from "../env/logger.ts";
 import type { Gauge, Histogram, Metrics } from "../env/metrics.ts";
 
 /** A sync that takes longer is worth a line in the log. */
 const SLOW_SYNC_MS = 1000;
-
-/** 1 ms to 8 s, doubling. */
-const BUCKETS: readonly number[] = Array.from({ length: 14 }, (_, i) => 0.001 * 2 ** i);
 
 export class WalMeter {
   readonly #clock: Clock | undefined;
@@ -23,20 +21,9 @@ export class WalMeter {
   }) {
     this.#clock = deps.clock;
     this.#logger = deps.logger;
-    this.#bytes = deps.metrics?.gauge({
-      name: "etcd_disk_wal_write_bytes_total",
-      help: "Total number of bytes written in WAL.",
-    });
-    this.#writes = deps.metrics?.histogram({
-      name: "etcd_disk_wal_write_duration_seconds",
-      help: "The latency distributions of write called by WAL.",
-      buckets: BUCKETS,
-    });
-    this.#syncs = deps.metrics?.histogram({
-      name: "etcd_disk_wal_fsync_duration_seconds",
-      help: "The latency distributions of fsync called by WAL.",
-      buckets: BUCKETS,
-    });
+    this.#bytes = deps.metrics?.gauge(WalMetrics.writeBytes);
+    this.#writes = deps.metrics?.histogram(WalMetrics.writeDuration);
+    this.#syncs = deps.metrics?.histogram(WalMetrics.fsyncDuration);
   }
 
   startMs(): number {

@@ -1,5 +1,6 @@
 /** The counters of go-grpc-prometheus and etcd's byte counters, one set of children per method. */
 import type { Clock } from "../../env/clock.ts";
+import { GrpcMetrics, NetworkMetrics } from "../../env/etcd-metrics.ts";
 import type { Counter, Histogram, Labelled, Metrics } from "../../env/metrics.ts";
 import type { MethodKind, MethodRow } from "./method-table.ts";
 import { codeName } from "./status.ts";
@@ -21,9 +22,6 @@ interface MethodCounters {
   readonly duration: Histogram | undefined;
 }
 
-/** Seconds, the default buckets of Prometheus' client for Go. */
-const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-
 export interface RpcMetricsOptions {
   readonly clock: Clock;
   /** Also measure how long calls take. */
@@ -39,45 +37,17 @@ export class RpcMetrics {
 
   constructor(metrics: Metrics, rows: readonly MethodRow[], options: RpcMetricsOptions) {
     this.#options = options;
-    const labelNames = ["grpc_type", "grpc_service", "grpc_method"];
-    const family = (name: string, help: string): Labelled<Counter> =>
-      metrics.counters({ name, help }, labelNames);
-    const started = family(
-      "grpc_server_started_total",
-      "Total number of RPCs started on the server.",
+    const started = metrics.counters(GrpcMetrics.started, GrpcMetrics.started.labels);
+    const received = metrics.counters(
+      GrpcMetrics.messagesReceived,
+      GrpcMetrics.messagesReceived.labels,
     );
-    const received = family(
-      "grpc_server_msg_received_total",
-      "Total number of RPC stream messages received on the server.",
-    );
-    const sent = family(
-      "grpc_server_msg_sent_total",
-      "Total number of gRPC stream messages sent by the server.",
-    );
-    this.#handled = metrics.counters(
-      {
-        name: "grpc_server_handled_total",
-        help: "Total number of RPCs completed on the server, regardless of success or failure.",
-      },
-      [...labelNames, "grpc_code"],
-    );
-    this.#receivedBytes = metrics.counter({
-      name: "etcd_network_client_grpc_received_bytes_total",
-      help: "The total number of bytes received from grpc clients.",
-    });
-    this.#sentBytes = metrics.counter({
-      name: "etcd_network_client_grpc_sent_bytes_total",
-      help: "The total number of bytes sent to grpc clients.",
-    });
+    const sent = metrics.counters(GrpcMetrics.messagesSent, GrpcMetrics.messagesSent.labels);
+    this.#handled = metrics.counters(GrpcMetrics.handled, GrpcMetrics.handled.labels);
+    this.#receivedBytes = metrics.counter(NetworkMetrics.clientReceivedBytes);
+    this.#sentBytes = metrics.counter(NetworkMetrics.clientSentBytes);
     const durations = options.extensive
-      ? metrics.histograms(
-          {
-            name: "grpc_server_handling_seconds",
-            help: "Histogram of response latency (seconds) of gRPC that had been application-level handled by the server.",
-            buckets: DURATION_BUCKETS,
-          },
-          labelNames,
-        )
+      ? metrics.histograms(GrpcMetrics.handlingDuration, GrpcMetrics.handlingDuration.labels)
       : undefined;
     for (const row of rows) {
       const slash = row.path.lastIndexOf("/");
