@@ -7,8 +7,8 @@ import { SeededRandom } from "../env/testing/seeded-random.ts";
 import { checkBolt } from "./bolt/check.ts";
 import { readU32, readU64, writeU16, writeU32, writeU64 } from "./bolt/format.ts";
 import { BackendClosedError, BackendCorruptError } from "./errors.ts";
-import { ALL_BUCKETS, DB_PATH, Model, openOn, readAll, revisionKey } from "./testing/harness.ts";
-import { KEY_BUCKET, LEASE_BUCKET, META_BUCKET } from "./types.ts";
+import { DB_PATH, Model, openOn, readAll, revisionKey } from "./testing/harness.ts";
+import { ETCD_BUCKETS, KEY_BUCKET, LEASE_BUCKET, META_BUCKET } from "./types.ts";
 
 const PAGE = 4096;
 const FLIPS = Number(process.env.BACKEND_FLIPS ?? 400);
@@ -61,7 +61,7 @@ async function tryFile(content: Buffer, sample: Sample): Promise<"refused" | "in
   try {
     const backend = await openOn(disk);
     const isIntact = sample.last.equals(backend) || sample.previous.equals(backend);
-    for (const bucket of ALL_BUCKETS) readAll(backend, bucket);
+    for (const bucket of ETCD_BUCKETS) readAll(backend, bucket);
     backend.put(KEY_BUCKET, revisionKey(1000), Buffer.from("new"));
     backend.delete(KEY_BUCKET, revisionKey(20));
     backend.put(LEASE_BUCKET, Buffer.from("lease"), Buffer.from("new"));

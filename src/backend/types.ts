@@ -31,6 +31,20 @@ export const AUTH_USERS_BUCKET: Bucket = { id: 8, name: "authUsers", sequential:
 export const AUTH_ROLES_BUCKET: Bucket = { id: 9, name: "authRoles", sequential: false };
 export const TEST_BUCKET: Bucket = { id: 10, name: "test", sequential: false };
 
+/** Present in every db of etcd from its first start. */
+export const ETCD_BUCKETS: readonly Bucket[] = [
+  KEY_BUCKET,
+  META_BUCKET,
+  LEASE_BUCKET,
+  ALARM_BUCKET,
+  CLUSTER_BUCKET,
+  MEMBERS_BUCKET,
+  MEMBERS_REMOVED_BUCKET,
+  AUTH_BUCKET,
+  AUTH_USERS_BUCKET,
+  AUTH_ROLES_BUCKET,
+];
+
 /** Return false to stop the scan. */
 export type Visit = (key: Uint8Array, value: Uint8Array) => boolean | undefined;
 

@@ -8,7 +8,6 @@ import { SeededRandom } from "../env/testing/seeded-random.ts";
 import { VirtualClock } from "../env/testing/virtual-clock.ts";
 import type { BoltBackend } from "./backend.ts";
 import {
-  ALL_BUCKETS,
   assertSound,
   DB_PATH,
   Model,
@@ -17,7 +16,7 @@ import {
   revisionKey,
   Writer,
 } from "./testing/harness.ts";
-import { KEY_BUCKET, LEASE_BUCKET, META_BUCKET, TEST_BUCKET } from "./types.ts";
+import { ETCD_BUCKETS, KEY_BUCKET, LEASE_BUCKET, META_BUCKET, TEST_BUCKET } from "./types.ts";
 
 function fill(backend: BoltBackend, from: number, to: number): void {
   for (let main = from; main < to; main++) {
@@ -30,7 +29,7 @@ test("a new file has all buckets of etcd", async () => {
   const backend = await openOn(disk);
   await backend.close();
   const reopened = await openOn(disk, { ensureBuckets: [], readOnly: true });
-  for (const bucket of ALL_BUCKETS) {
+  for (const bucket of ETCD_BUCKETS) {
     const { boltFile } = reopened;
     assert.notEqual(boltFile.bucket(boltFile.state, bucket.name), undefined, bucket.name);
   }
@@ -164,7 +163,7 @@ test("the hash covers bucket names, keys and values in order, committed or not",
   await backend.commit();
   backend.put(KEY_BUCKET, revisionKey(3), Buffer.from("three"));
   const parts: Uint8Array[] = [];
-  for (const name of ALL_BUCKETS.map((bucket) => bucket.name).sort()) {
+  for (const name of ETCD_BUCKETS.map((bucket) => bucket.name).sort()) {
     parts.push(Buffer.from(name));
     if (name === "key") {
       parts.push(revisionKey(2), Buffer.from("two"), revisionKey(3), Buffer.from("three"));

@@ -6,8 +6,13 @@ import { connect as netConnect, isIP, type Socket } from "node:net";
 import type { SecureContextOptions } from "node:tls";
 import { StatusCode } from "../api/errors.ts";
 import type { Clock } from "../env/clock.ts";
-import { ClientConnection, type ClientOptions } from "../transport/client/connection.ts";
+import {
+  ClientConnection,
+  type ClientOptions,
+  dialReason,
+} from "../transport/client/connection.ts";
 import { RpcError } from "../transport/client/rpc-error.ts";
+import { joinHostPort } from "../transport/socket-driver.ts";
 import type { Pem, TlsOptions } from "./options.ts";
 import type { Target } from "./target.ts";
 
@@ -129,28 +134,4 @@ function secureContext(options: TlsOptions): SecureContextOptions {
 
 function toPem(pem: Pem): string {
   return typeof pem === "string" ? pem : Buffer.from(pem).toString("latin1");
-}
-
-function joinHostPort(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-/** Go's words for what the system says. */
-function dialReason(error: NodeJS.ErrnoException): string {
-  switch (error.code) {
-    case "ECONNREFUSED":
-      return "connect: connection refused";
-    case "ENOTFOUND":
-      return "no such host";
-    case "EHOSTUNREACH":
-      return "connect: no route to host";
-    case "ENETUNREACH":
-      return "connect: network is unreachable";
-    case "ENOENT":
-      return "connect: no such file or directory";
-    case "ETIMEDOUT":
-      return "i/o timeout";
-    default:
-      return error.message;
-  }
 }

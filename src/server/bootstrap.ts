@@ -10,19 +10,7 @@ import { Metadata } from "../api/gen/etcdserver.ts";
 import type { HardState, Snapshot } from "../api/gen/raft.ts";
 import { compareVersions, parseVersion, SERVER_VERSION } from "../api/version.ts";
 import { openBackend } from "../backend/index.ts";
-import {
-  ALARM_BUCKET,
-  AUTH_BUCKET,
-  AUTH_ROLES_BUCKET,
-  AUTH_USERS_BUCKET,
-  type Backend,
-  CLUSTER_BUCKET,
-  KEY_BUCKET,
-  LEASE_BUCKET,
-  MEMBERS_BUCKET,
-  MEMBERS_REMOVED_BUCKET,
-  META_BUCKET,
-} from "../backend/types.ts";
+import { AUTH_BUCKET, ETCD_BUCKETS, type Backend } from "../backend/types.ts";
 import { bytesFromUtf8, utf8FromBytes } from "../base/bytes.ts";
 import { type ClusterID, formatID, type Index, type MemberID } from "../base/ids.ts";
 import { Cluster, computeClusterID, decodeV2Document } from "../membership/index.ts";
@@ -33,20 +21,6 @@ import { readConsistentIndex } from "./consistent-index.ts";
 import { BootstrapError, memberDirectories, touchDirectory } from "./data-directory.ts";
 import { initialMembers, writeInitialMembers } from "./initial-members.ts";
 import type { ServerDeps, ServerOptions } from "./options.ts";
-
-/** Present in every db of etcd from its first start. */
-const ETCD_BUCKETS = [
-  KEY_BUCKET,
-  META_BUCKET,
-  LEASE_BUCKET,
-  ALARM_BUCKET,
-  CLUSTER_BUCKET,
-  MEMBERS_BUCKET,
-  MEMBERS_REMOVED_BUCKET,
-  AUTH_BUCKET,
-  AUTH_USERS_BUCKET,
-  AUTH_ROLES_BUCKET,
-];
 
 export interface Bootstrapped {
   readonly memberID: MemberID;

@@ -10,32 +10,13 @@ import type { BackendOptions, BoltBackend } from "../backend.ts";
 import { openBackend } from "../backend.ts";
 import { checkBolt, checkFreelist } from "../bolt/check.ts";
 import {
-  ALARM_BUCKET,
-  AUTH_BUCKET,
-  AUTH_ROLES_BUCKET,
-  AUTH_USERS_BUCKET,
   type Bucket,
-  CLUSTER_BUCKET,
+  ETCD_BUCKETS,
   KEY_BUCKET,
   LEASE_BUCKET,
-  MEMBERS_BUCKET,
-  MEMBERS_REMOVED_BUCKET,
   META_BUCKET,
   type Reader,
 } from "../types.ts";
-
-export const ALL_BUCKETS: readonly Bucket[] = [
-  KEY_BUCKET,
-  META_BUCKET,
-  LEASE_BUCKET,
-  ALARM_BUCKET,
-  CLUSTER_BUCKET,
-  MEMBERS_BUCKET,
-  MEMBERS_REMOVED_BUCKET,
-  AUTH_BUCKET,
-  AUTH_USERS_BUCKET,
-  AUTH_ROLES_BUCKET,
-];
 
 export const DB_PATH = "/db";
 
@@ -46,7 +27,7 @@ export function openOn(
   clock: VirtualClock = new VirtualClock(),
 ): Promise<BoltBackend> {
   const deps = { disk, clock, logger: new NullLogger() };
-  return openBackend(deps, DB_PATH, { ensureBuckets: ALL_BUCKETS, ...options });
+  return openBackend(deps, DB_PATH, { ensureBuckets: ETCD_BUCKETS, ...options });
 }
 
 /** Time passes with every look at it, so that long work is cut into many slices. */
@@ -123,11 +104,11 @@ export class Model {
     return [...this.content(bucket)].sort((a, b) => (a[0] < b[0] ? -1 : 1));
   }
 
-  equals(reader: Reader, buckets: readonly Bucket[] = ALL_BUCKETS): boolean {
+  equals(reader: Reader, buckets: readonly Bucket[] = ETCD_BUCKETS): boolean {
     return buckets.every((bucket) => sameLists(readAll(reader, bucket), this.sorted(bucket)));
   }
 
-  assertEquals(reader: Reader, buckets: readonly Bucket[] = ALL_BUCKETS): void {
+  assertEquals(reader: Reader, buckets: readonly Bucket[] = ETCD_BUCKETS): void {
     for (const bucket of buckets) {
       const actual = readAll(reader, bucket);
       const expected = this.sorted(bucket);

@@ -492,7 +492,8 @@ function openSocket(
   });
 }
 
-function dialReason(error: NodeJS.ErrnoException): string {
+/** Go's words for what the system says when a connection cannot be opened. */
+export function dialReason(error: NodeJS.ErrnoException): string {
   switch (error.code) {
     case "ECONNREFUSED":
       return "connect: connection refused";
