@@ -214,10 +214,15 @@ export function isEtcdError(error: unknown, kind: ErrorKind): error is EtcdError
 
 /** As Go prints a gRPC error; stands in `cancel_reason` of watch responses. */
 export function formatStatus(code: number, message: string): string {
-  return `rpc error: code = ${CODE_NAMES[code] ?? `Code(${code})`} desc = ${message}`;
+  return `rpc error: code = ${codeName(code)} desc = ${message}`;
 }
 
-/** Go's names of the codes, by number. */
+/** Go's name of a gRPC status code, such as "DeadlineExceeded"; also in metric labels. */
+export function codeName(code: number): string {
+  return CODE_NAMES[code] ?? `Code(${code})`;
+}
+
+/** By number. */
 const CODE_NAMES: readonly string[] = [
   "OK",
   "Canceled",

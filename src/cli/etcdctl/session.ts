@@ -11,7 +11,7 @@ import {
   isErrorKind,
   type TlsOptions,
 } from "../../client/index.ts";
-import { StatusCode } from "../../api/errors.ts";
+import { formatStatus, StatusCode } from "../../api/errors.ts";
 import type { Invocation } from "../framework/command.ts";
 import { ExitCode, exitWithError } from "../framework/exit.ts";
 import { applyEnvironment, printSettings } from "./environment.ts";
@@ -109,7 +109,7 @@ export class Session {
       target: `etcd-endpoints://${endpoints.replace(/^\w+:\/\//, "")}`,
       method: `/etcdserverpb.${this.#isRefusal(error) ? "Auth/Authenticate" : method}`,
       attempt: 0,
-      error: `rpc error: code = ${codeName(error.code)} desc = ${logReason(error)}`,
+      error: formatStatus(error.code, logReason(error)),
     });
   }
 }
@@ -126,21 +126,7 @@ export function errorText(error: unknown): string {
   if (!(error instanceof EtcdClientError))
     return error instanceof Error ? error.message : String(error);
   const isBare = error.message.startsWith("etcdserver: ") || error.kind === "deadlineExceeded";
-  return isBare
-    ? error.message
-    : `rpc error: code = ${codeName(error.code)} desc = ${error.message}`;
-}
-
-/** "DeadlineExceeded" for 4. */
-function codeName(code: number): string {
-  const name =
-    Object.entries(StatusCode).find(([, value]) => value === code)?.[0] ?? `Code(${code})`;
-  if (name === "OK") return name;
-  if (name === "CANCELLED") return "Canceled";
-  return name
-    .split("_")
-    .map((word) => word.charAt(0) + word.slice(1).toLowerCase())
-    .join("");
+  return isBare ? error.message : formatStatus(error.code, error.message);
 }
 
 /** Reads the environment and the flags, and makes the client. Does not connect. */

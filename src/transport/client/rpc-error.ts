@@ -1,8 +1,8 @@
 /** How a call can fail, in gRPC's terms, and how HTTP/2's and HTTP's failures map to them. */
+import { formatStatus } from "../../api/errors.ts";
 import { errorName } from "../http2/constants.ts";
 import {
   CANCELLED,
-  codeName,
   INTERNAL,
   RESOURCE_EXHAUSTED,
   UNAVAILABLE,
@@ -25,7 +25,7 @@ export class RpcError extends Error {
 
   /** As Go prints it. */
   override toString(): string {
-    return `rpc error: code = ${codeName(this.code)} desc = ${this.message}`;
+    return formatStatus(this.code, this.message);
   }
 }
 

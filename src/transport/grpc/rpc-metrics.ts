@@ -1,9 +1,9 @@
 /** The counters of go-grpc-prometheus and etcd's byte counters, one set of children per method. */
+import { codeName } from "../../api/errors.ts";
 import type { Clock } from "../../env/clock.ts";
 import { GrpcMetrics, NetworkMetrics } from "../../env/etcd-metrics.ts";
 import type { Counter, Histogram, Labelled, Metrics } from "../../env/metrics.ts";
 import type { MethodKind, MethodRow } from "./method-table.ts";
-import { codeName } from "./status.ts";
 
 const TYPE_LABELS: Readonly<Record<MethodKind, string>> = {
   unary: "unary",

@@ -13,31 +13,6 @@ export const UNAVAILABLE = 14;
 /** Why an answer was withheld from a client that does not read. */
 export const UNREAD_OUTPUT = "grpc: too many answers wait unread on this connection";
 
-/** Go's names, as they stand in metric labels. */
-const CODE_NAMES = [
-  "OK",
-  "Canceled",
-  "Unknown",
-  "InvalidArgument",
-  "DeadlineExceeded",
-  "NotFound",
-  "AlreadyExists",
-  "PermissionDenied",
-  "ResourceExhausted",
-  "FailedPrecondition",
-  "Aborted",
-  "OutOfRange",
-  "Unimplemented",
-  "Internal",
-  "Unavailable",
-  "DataLoss",
-  "Unauthenticated",
-] as const;
-
-export function codeName(code: number): string {
-  return CODE_NAMES[code] ?? `Code(${code})`;
-}
-
 /** Percent-encodes what is not printable ASCII; the result is a valid field value. */
 export function encodeStatusMessage(message: string): string {
   if (/^[\x20-\x24\x26-\x7e]*$/.test(message) && message.trim() === message) return message;
