@@ -24,6 +24,8 @@ export interface BackgroundOptions {
   readonly boot: Bootstrapped;
   readonly deps: ServerDeps;
   readonly storageVersion: StorageVersion;
+  /** True while a follower needs the log in memory as it is. */
+  readonly keepsLog: () => boolean;
 }
 
 export class Background {
@@ -69,7 +71,18 @@ export class Background {
     const { snapshotCount, catchUpEntries } = server.options;
     const { storage, wal, snapshotFiles: files } = boot;
     this.#snapshotter = new Snapshotter(
-      { snapshotCount, catchUpEntries, storage, wal, files, backend, cluster, clock, logger },
+      {
+        snapshotCount,
+        catchUpEntries,
+        storage,
+        wal,
+        files,
+        backend,
+        cluster,
+        keepsLog: options.keepsLog,
+        clock,
+        logger,
+      },
       boot.snapshotIndex,
     );
     this.#autoCompactor = makeAutoCompactor(server);
@@ -104,6 +117,16 @@ export class Background {
   /** Entries up to here were applied. */
   applied(index: Index, term: Term, confState: ConfState): void {
     this.#snapshotter.applied(index, term, confState);
+  }
+
+  /** Settles when no snapshot is being written. */
+  snapshotsIdle(): Promise<void> {
+    return this.#snapshotter.idle();
+  }
+
+  /** The state of a snapshot from the leader is in use. */
+  restored(index: Index): void {
+    this.#snapshotter.restored(index);
   }
 
   /** The leader or the cluster version has changed. */
