@@ -54,6 +54,10 @@ export function serverOptionsOf(config: EtcdConfig): ServerOptions {
     leaseCheckpoint: config.featureGates.LeaseCheckpoint,
     warningApplyDurationMs: config.warningApplyDurationMs,
     unsafeNoFsync: config.unsafeNoFsync,
+    corruptCheckIntervalMs: config.corruptCheckTimeMs,
+    compactHashCheckIntervalMs: config.compactHashCheckTimeMs,
+    compactHashCheck: config.featureGates.CompactHashCheck,
+    initialCorruptCheck: config.featureGates.InitialCorruptCheck,
     stopServiceOnDefrag: config.featureGates.StopGRPCServiceOnDefrag,
   };
 }

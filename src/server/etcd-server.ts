@@ -134,6 +134,7 @@ export class EtcdServer implements ServerContext {
       const server = new EtcdServer(options, deps, boot);
       await server.#restore();
       await boot.olderSegmentsVerified;
+      if (options.initialCorruptCheck && !boot.isNew) await server.#background.checkDataAtStart();
       server.#run();
       return server;
     } catch (error) {

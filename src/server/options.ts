@@ -69,6 +69,14 @@ export interface ServerOptions {
   readonly leaseCheckpoint: boolean;
   readonly warningApplyDurationMs: number;
   readonly unsafeNoFsync: boolean;
+  /** Interval of the leader's comparison of the members' data; 0 is never. */
+  readonly corruptCheckIntervalMs: number;
+  /** Interval of the leader's comparison of hashes that compactions took; 0 is never. */
+  readonly compactHashCheckIntervalMs: number;
+  /** Also in clusters of versions before 3.6. */
+  readonly compactHashCheck: boolean;
+  /** Compare with the other members before the first client is served. */
+  readonly initialCorruptCheck: boolean;
   /** The health service answers NOT_SERVING while the db is being defragmented. */
   readonly stopServiceOnDefrag: boolean;
 }

@@ -46,6 +46,10 @@ export const TEST_OPTIONS: ServerOptions = {
   leaseCheckpoint: false,
   warningApplyDurationMs: 100,
   unsafeNoFsync: false,
+  corruptCheckIntervalMs: 0,
+  compactHashCheckIntervalMs: 60_000,
+  compactHashCheck: false,
+  initialCorruptCheck: false,
   stopServiceOnDefrag: false,
 };
 
