@@ -28,9 +28,18 @@ import { BackendClosedError } from "./errors.ts";
 import { hashView } from "./hash.ts";
 import { type Layers, layeredGet, layeredScan, layeredScanInPlace } from "./layered-reader.ts";
 import { BackendMetrics } from "./metrics.ts";
+import { ensureBuckets, FileReplacement } from "./replacement.ts";
 import { Slicer, type YieldTurn, yieldToEventLoop } from "./slicer.ts";
 import { FileSnapshot } from "./snapshot.ts";
-import type { Backend, BackendSnapshot, Bucket, ReadView, Visit, VisitInPlace } from "./types.ts";
+import type {
+  Backend,
+  BackendSnapshot,
+  Bucket,
+  ReadView,
+  Replacement,
+  Visit,
+  VisitInPlace,
+} from "./types.ts";
 import { LayeredView } from "./view.ts";
 
 export interface BackendDeps {
@@ -141,7 +150,7 @@ export class BoltBackend implements Backend {
   #isDriving = false;
   /** The latest commit loop; never rejects. */
   #driving: Promise<void> = Promise.resolve();
-  /** Sealing waits: a defragmentation switches files. */
+  /** Sealing waits: the file is about to be replaced by another. */
   #isHeld = false;
   /** The disk was full at the last attempt. */
   #isStalled = false;
@@ -149,6 +158,12 @@ export class BoltBackend implements Backend {
   #waiters: Waiter[] = [];
   #uncongested: (() => void)[] = [];
   #defragmenting: Promise<void> | undefined;
+  /**
+   * Settles when nobody is about to replace the file. Defragmentations and received files take
+   * turns: two that overlap would undo each other (etcd issues 18055, 20271).
+   */
+  #fileTurn: Promise<void> = Promise.resolve();
+  #replacement: FileReplacement | undefined;
   #views = 0;
   #stopped: BackendClosedError | undefined;
   #closing: Promise<void> | undefined;
@@ -267,6 +282,35 @@ export class BoltBackend implements Backend {
     return this.#defragmenting;
   }
 
+  async openReplacement(path: string): Promise<Replacement> {
+    const endTurn = await this.#takeFileTurn();
+    let file: BoltFile | undefined;
+    try {
+      this.#mustStayOpen();
+      const options = { ...fileOptions(this.#options), mustExist: true, mustBeWhole: true };
+      file = await BoltFile.open(this.#deps.disk, path, options);
+      await ensureBuckets(file, this.#options.ensureBuckets ?? [], this.#slicer());
+      this.#mustStayOpen();
+      this.#replacement = new FileReplacement(this.#deps.disk, file, {
+        path: this.#file.path,
+        pause: () => this.#pause(),
+        resume: () => this.#resume(),
+        takeOver: (taken) => this.#takeOver(taken),
+        isClosing: () => this.#isClosing,
+        fail: (error) => this.#fail(error),
+        ended: () => {
+          this.#replacement = undefined;
+          endTurn();
+        },
+      });
+      return this.#replacement;
+    } catch (error) {
+      file?.release();
+      endTurn();
+      throw error;
+    }
+  }
+
   /** Creates buckets that stay empty. Durable when it settles. */
   createBuckets(buckets: readonly Bucket[]): Promise<void> {
     for (const bucket of buckets) this.#open.touch(bucket);
@@ -295,7 +339,8 @@ export class BoltBackend implements Backend {
   }
 
   async #close(): Promise<void> {
-    await this.#defragmenting?.catch(() => undefined);
+    this.#replacement?.close();
+    await this.#fileTurn;
     try {
       await this.commit();
     } finally {
@@ -333,7 +378,7 @@ export class BoltBackend implements Backend {
 
   /** Starts the commit loop unless it runs. It seals before its first await. */
   #drive(): void {
-    if (this.#isDriving || this.#stopped !== undefined) return;
+    if (this.#isDriving || this.#isHeld || this.#stopped !== undefined) return;
     this.#isDriving = true;
     this.#driving = this.#commitLoop();
   }
@@ -366,12 +411,8 @@ export class BoltBackend implements Backend {
       return false;
     }
     this.#sealed = this.#open;
-    this.#open = new Batch();
-    this.#openBytes = 0;
     this.#sealedCount++;
-    const waiting = this.#uncongested;
-    this.#uncongested = [];
-    for (const resolve of waiting) resolve();
+    this.#startBatch();
     return true;
   }
 
@@ -433,6 +474,16 @@ export class BoltBackend implements Backend {
   }
 
   async #defragment(): Promise<void> {
+    const endTurn = await this.#takeFileTurn();
+    try {
+      this.#mustStayOpen();
+      await this.#defragmentNow();
+    } finally {
+      endTurn();
+    }
+  }
+
+  async #defragmentNow(): Promise<void> {
     const { disk, clock, logger } = this.#deps;
     const begin = clock.nowMs();
     this.#metrics.defragInflight(1);
@@ -448,7 +499,7 @@ export class BoltBackend implements Backend {
           this.#file = file;
         },
         fail: (error) => this.#fail(error),
-        isClosing: () => this.#closing !== undefined || this.#stopped !== undefined,
+        isClosing: () => this.#isClosing,
       });
       const tookMs = clock.nowMs() - begin;
       this.#metrics.defragmented(tookMs);
@@ -463,13 +514,65 @@ export class BoltBackend implements Backend {
     }
   }
 
+  get #isClosing(): boolean {
+    return this.#closing !== undefined || this.#stopped !== undefined;
+  }
+
+  #mustStayOpen(): void {
+    if (this.#isClosing) throw this.#stopped ?? new BackendClosedError();
+  }
+
+  /** Waits for whoever is about to replace the file; call the result when done with it. */
+  async #takeFileTurn(): Promise<() => void> {
+    const before = this.#fileTurn;
+    let endTurn: () => void = () => undefined;
+    this.#fileTurn = new Promise((resolve) => {
+      endTurn = resolve;
+    });
+    await before;
+    return endTurn;
+  }
+
   /** No batch is sealed until `resume`; settles when the last transaction is durable. */
   async #hold(): Promise<void> {
+    await this.#pause();
+    if (this.#installed === undefined) return;
+    this.#resume();
+    throw new BackendClosedError(new Error("no space left for a commit"));
+  }
+
+  /** As `#hold`, but a transaction that found the disk full may be left over. */
+  async #pause(): Promise<void> {
     this.#isHeld = true;
     while (this.#isDriving) await this.#driving;
-    if (this.#stopped === undefined && this.#installed === undefined) return;
+    if (this.#stopped === undefined) return;
     this.#resume();
-    throw this.#stopped ?? new BackendClosedError(new Error("no space left for a commit"));
+    throw this.#stopped;
+  }
+
+  #takeOver(file: BoltFile): void {
+    assert(this.#isHeld && !this.#isDriving, "a commit is under way");
+    this.#file.markReplaced();
+    this.#file.release();
+    this.#file = file;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#sealWanted = false;
+    this.#isStalled = false;
+    this.#installed = undefined;
+    this.#sealed = undefined;
+    this.#durableCount = this.#sealedCount;
+    this.#startBatch();
+    this.#settle(this.#sealedCount + 1);
+  }
+
+  /** The open batch begins anew; what was in it belongs to somebody else, or is dropped. */
+  #startBatch(): void {
+    this.#open = new Batch();
+    this.#openBytes = 0;
+    const waiting = this.#uncongested;
+    this.#uncongested = [];
+    for (const resolve of waiting) resolve();
   }
 
   #resume(): void {

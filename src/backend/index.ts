@@ -6,4 +6,5 @@ export {
 } from "./backend.ts";
 export { type CheckOptions, type CheckReport, checkBolt } from "./bolt/check.ts";
 export * from "./errors.ts";
+export { installAtStart } from "./replacement.ts";
 export * from "./types.ts";

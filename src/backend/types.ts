@@ -65,6 +65,13 @@ export interface Reader {
    * The bucket must not be written during the scan.
    */
   scan(bucket: Bucket, start: Uint8Array, end: Uint8Array | undefined, visit: Visit): void;
+  /** As `scan`, for walks over everything: makes no object per record. Not every reader can. */
+  scanInPlace?(
+    bucket: Bucket,
+    start: Uint8Array,
+    end: Uint8Array | undefined,
+    visit: VisitInPlace,
+  ): void;
 }
 
 /** A point-in-time view that stays valid while the writer goes on. Close it: it pins free pages. */
@@ -80,14 +87,27 @@ export interface BackendSnapshot {
   close(): void;
 }
 
+/**
+ * A db file from elsewhere, opened and checked, that may take the place of the live one. Reads see
+ * its content; they throw `BackendClosedError` once it is closed.
+ */
+export interface Replacement extends Reader {
+  readonly sizeBytes: number;
+  /**
+   * Makes it the live db. Batches that are not committed are dropped, since what they say is part of
+   * the new db, and `onBeforeCommit` is not called for them. `onSwitch` is called in the synchronous
+   * stretch in which the backend's reads begin to see the new file; it must not throw.
+   *
+   * When it rejects, the old db is still in force and the new file has kept its name. The exception:
+   * where the new name cannot be made durable, or `onSwitch` has thrown, the backend stops for good.
+   * Either way the replacement is closed afterwards.
+   */
+  install(onSwitch: () => void): Promise<void>;
+  /** Gives it up; the file stays where it is. Does nothing after `install`. */
+  close(): void;
+}
+
 export interface Backend extends Reader {
-  /** As `scan`, for walks over everything: makes no object per record. Not every backend can. */
-  scanInPlace?(
-    bucket: Bucket,
-    start: Uint8Array,
-    end: Uint8Array | undefined,
-    visit: VisitInPlace,
-  ): void;
   /** Keeps both arrays: the caller must not change them afterwards. */
   put(bucket: Bucket, key: Uint8Array, value: Uint8Array): void;
   delete(bucket: Bucket, key: Uint8Array): void;
@@ -112,6 +132,13 @@ export interface Backend extends Reader {
   hash(ignore: (bucket: string, key: Uint8Array) => boolean): Promise<number>;
   /** Rewrites the file compactly, in slices, while reads and writes go on. */
   defragment(): Promise<void>;
+  /**
+   * Opens a db file that lies beside the live one (same directory), to be installed in its place.
+   * Waits while a defragmentation runs or another replacement is open; defragmentations that are
+   * asked for meanwhile wait in turn. Throws `BackendCorruptError` for a damaged file,
+   * `BackendLockedError`, `BackendClosedError` or `DiskError`; then nothing has changed.
+   */
+  openReplacement(path: string): Promise<Replacement>;
   /** Rejects everything afterwards. Commits first. */
   close(): Promise<void>;
   /** Set when a sync or write failed for good; the member must stop. */

@@ -10,23 +10,20 @@
  * Pure and synchronous: time comes in as `nowMs` of a monotonic clock, revocations and checkpoints
  * go out as return values.
  *
- * Invariants:
- * - A key is attached to at most one lease, and `leaseOf` agrees with the leases' key sets.
- * - The expiry queue holds all leases while primary, none otherwise.
+ * Invariant: the expiry queue holds all leases while primary, none otherwise.
  */
 
 import { EtcdError } from "../api/errors.ts";
 import { Lease as LeaseRecord } from "../api/gen/lease.ts";
 import { LeaseCheckpoint } from "../api/gen/rpc.ts";
-import { type Backend, LEASE_BUCKET } from "../backend/types.ts";
-import { EMPTY_BYTES } from "../base/bytes.ts";
+import { type Backend, LEASE_BUCKET, type Reader } from "../backend/types.ts";
 import { DueQueue } from "../base/due-queue.ts";
 import type { LeaseID } from "../base/ids.ts";
-import { DecodeError } from "../base/wire.ts";
 import { LeaseMetrics } from "../env/etcd-metrics.ts";
 import type { Counter, Histogram, Metrics } from "../env/metrics.ts";
 import { type LeaseHooks, NO_LEASE } from "../mvcc/lease-hooks.ts";
 import { CheckpointItem, Lease, type LeaseView } from "./lease.ts";
+import { LeaseTable, loadLeases } from "./lease-table.ts";
 
 /** Longest TTL in seconds that can be granted, about 285 years; bounds expiry arithmetic. */
 export const MAX_LEASE_TTL = 9_000_000_000;
@@ -82,8 +79,7 @@ export function minimumLeaseTTL(electionTicks: number, tickMs: number): number {
 
 export class Lessor implements LeaseHooks {
   readonly #options: LessorOptions;
-  readonly #leases = new Map<LeaseID, Lease>();
-  readonly #leaseByKey = new Map<string, Lease>();
+  #table = new LeaseTable();
   readonly #expiries = new DueQueue<Lease>();
   readonly #checkpoints = new DueQueue<CheckpointItem>();
   readonly #waiting = new Map<LeaseID, (() => void)[]>();
@@ -102,59 +98,65 @@ export class Lessor implements LeaseHooks {
   }
 
   get size(): number {
-    return this.#leases.size;
+    return this.#table.byID.size;
   }
 
   get attachedKeys(): number {
-    return this.#leaseByKey.size;
+    return this.#table.byKey.size;
   }
 
   /** Forgets everything and reads the backend again, not primary and without attached keys. */
   restore(): void {
+    const steps = this.loadSteps(this.#options.backend, Number.POSITIVE_INFINITY);
+    for (;;) {
+      const step = steps.next();
+      if (step.done !== true) continue;
+      this.adopt(step.value);
+      return;
+    }
+  }
+
+  /**
+   * The leases of another db file, loaded aside; `attach` their keys, then `adopt` them. Throws if a
+   * record is damaged.
+   */
+  loadSteps(reader: Reader, leasesPerStep: number): Generator<void, LeaseTable> {
+    return loadLeases(reader, this.#options.minTTL, leasesPerStep);
+  }
+
+  /**
+   * These leases and keys are the ones from now on, and none of them expires here: not primary.
+   * Renewals that wait are called back first.
+   */
+  adopt(table: LeaseTable): void {
     this.demote();
-    this.#leases.clear();
-    this.#leaseByKey.clear();
-    this.#options.backend.scan(LEASE_BUCKET, EMPTY_BYTES, undefined, (key, value) => {
-      const { ID, TTL, RemainingTTL } = decodeRecord(key, value);
-      const ttl = Math.max(TTL, this.#options.minTTL);
-      this.#leases.set(ID, new Lease(ID, ttl, RemainingTTL));
-      return true;
-    });
+    this.#table = table;
   }
 
   exists(id: LeaseID): boolean {
-    return this.#leases.has(id);
+    return this.#table.byID.has(id);
   }
 
   attach(id: LeaseID, key: string): void {
-    const lease = this.#leases.get(id);
-    if (lease === undefined) throw new EtcdError("leaseNotFound", { id });
-    const previous = this.#leaseByKey.get(key);
-    if (previous === lease) return;
-    previous?.removeKey(key);
-    lease.addKey(key);
-    this.#leaseByKey.set(key, lease);
+    this.#table.attach(id, key);
   }
 
   /** Does nothing if the key is not attached to this lease. */
   detach(id: LeaseID, key: string): void {
-    const lease = this.#leaseByKey.get(key);
-    if (lease === undefined || lease.id !== id) return;
-    lease.removeKey(key);
-    this.#leaseByKey.delete(key);
+    this.#table.detach(id, key);
   }
 
   leaseOf(key: string): LeaseID {
-    return this.#leaseByKey.get(key)?.id ?? NO_LEASE;
+    return this.#table.byKey.get(key)?.id ?? NO_LEASE;
   }
 
   lookup(id: LeaseID): LeaseView | undefined {
-    return this.#leases.get(id);
+    return this.#table.byID.get(id);
   }
 
   /** All leases, the next to expire first; by ID where no expiry is known. */
   leases(): LeaseView[] {
-    return [...this.#leases.values()].sort(byExpiry);
+    return [...this.#table.byID.values()].sort(byExpiry);
   }
 
   /**
@@ -172,9 +174,9 @@ export class Lessor implements LeaseHooks {
   grant(id: LeaseID, ttl: number, nowMs: number): LeaseView {
     if (id === NO_LEASE) throw new EtcdError("leaseNotFound", { id });
     if (ttl > MAX_LEASE_TTL) throw new EtcdError("leaseTTLTooLarge", { ttl });
-    if (this.#leases.has(id)) throw new EtcdError("leaseExists", { id });
+    if (this.#table.byID.has(id)) throw new EtcdError("leaseExists", { id });
     const lease = new Lease(id, Math.max(ttl, this.#options.minTTL), 0);
-    this.#leases.set(id, lease);
+    this.#table.byID.set(id, lease);
     this.#persist(lease);
     if (this.#primary) {
       this.#setExpiry(lease, nowMs + lease.ttl * 1000);
@@ -190,13 +192,13 @@ export class Lessor implements LeaseHooks {
    * Throws `leaseNotFound`.
    */
   revoke(id: LeaseID): void {
-    const lease = this.#leases.get(id);
+    const lease = this.#table.byID.get(id);
     if (lease === undefined) throw new EtcdError("leaseNotFound", { id });
     // Byte order makes the revisions of the deletions equal on every member.
     const keys = lease.keys();
     if (keys.length > 0) this.#options.deleteKeys(keys);
     for (const key of lease.keys()) this.detach(id, key);
-    this.#leases.delete(id);
+    this.#table.byID.delete(id);
     this.#expiries.remove(lease);
     if (lease.checkpoint !== undefined) this.#checkpoints.remove(lease.checkpoint);
     this.#options.backend.delete(LEASE_BUCKET, recordKey(id));
@@ -206,7 +208,7 @@ export class Lessor implements LeaseHooks {
 
   /** Applies a checkpoint; 0 clears it. Unknown leases are ignored: they were revoked meanwhile. */
   checkpoint(id: LeaseID, remainingTTL: number, nowMs: number): void {
-    const lease = this.#leases.get(id);
+    const lease = this.#table.byID.get(id);
     if (lease === undefined) return;
     lease.remainingTTL = remainingTTL;
     if (this.#options.persistCheckpoints?.() === true) this.#persist(lease);
@@ -216,7 +218,7 @@ export class Lessor implements LeaseHooks {
   /** Starts the lease's time anew. Only the primary can. */
   renew(id: LeaseID, nowMs: number): RenewOutcome {
     if (!this.#primary) return { kind: "notPrimary" };
-    const lease = this.#leases.get(id);
+    const lease = this.#table.byID.get(id);
     if (lease === undefined) return { kind: "notFound" };
     if (lease.expiryMs <= nowMs) return { kind: "expired" };
     if (this.#options.checkpoints === true && lease.remainingTTL > 0) {
@@ -232,7 +234,7 @@ export class Lessor implements LeaseHooks {
    * either is already so. For renewals that met an expired lease.
    */
   onSettled(id: LeaseID, callback: () => void): void {
-    if (!this.#primary || !this.#leases.has(id)) {
+    if (!this.#primary || !this.#table.byID.has(id)) {
       callback();
       return;
     }
@@ -248,11 +250,11 @@ export class Lessor implements LeaseHooks {
    */
   promote(nowMs: number, extendMs: number): void {
     this.#primary = true;
-    for (const lease of this.#leases.values()) {
+    for (const lease of this.#table.byID.values()) {
       lease.expiryMs = nowMs + extendMs + lease.countdownSeconds * 1000;
       this.#scheduleCheckpoint(lease, nowMs);
     }
-    const leases = [...this.#leases.values()].sort((a, b) => a.expiryMs - b.expiryMs);
+    const leases = [...this.#table.byID.values()].sort((a, b) => a.expiryMs - b.expiryMs);
     if (leases.length >= LEASE_REVOKES_PER_SECOND) spread(leases);
     for (const lease of leases) lease.dueMs = lease.expiryMs;
     this.#expiries.fill(leases);
@@ -263,7 +265,7 @@ export class Lessor implements LeaseHooks {
     this.#primary = false;
     this.#expiries.clear();
     this.#checkpoints.clear();
-    for (const lease of this.#leases.values()) lease.expiryMs = Number.POSITIVE_INFINITY;
+    for (const lease of this.#table.byID.values()) lease.expiryMs = Number.POSITIVE_INFINITY;
     for (const id of [...this.#waiting.keys()]) this.#settle(id);
   }
 
@@ -356,16 +358,6 @@ function recordKey(id: LeaseID): Uint8Array {
   const key = Buffer.allocUnsafe(8);
   key.writeBigInt64BE(id, 0);
   return key;
-}
-
-function decodeRecord(key: Uint8Array, value: Uint8Array): LeaseRecord {
-  try {
-    return LeaseRecord.decode(value);
-  } catch (error) {
-    if (!(error instanceof DecodeError)) throw error;
-    const name = Buffer.from(key).toString("hex");
-    throw new Error(`the db file's record of lease ${name} is damaged: ${error.message}`);
-  }
 }
 
 interface LessorMetrics {

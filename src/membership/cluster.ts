@@ -13,6 +13,7 @@ import {
   CLUSTER_BUCKET,
   MEMBERS_BUCKET,
   MEMBERS_REMOVED_BUCKET,
+  type Reader,
 } from "../backend/types.ts";
 import { bytesFromUtf8, EMPTY_BYTES, utf8FromBytes } from "../base/bytes.ts";
 import { type ClusterID, formatID, type MemberID } from "../base/ids.ts";
@@ -33,16 +34,21 @@ export interface DowngradeInfo {
 const CLUSTER_VERSION_KEY = bytesFromUtf8("clusterVersion");
 const DOWNGRADE_KEY = bytesFromUtf8("downgrade");
 const REMOVED_MARK = bytesFromUtf8("removed");
+const NO_DOWNGRADE: DowngradeInfo = { enabled: false, targetVersion: "" };
+
+interface Membership {
+  readonly members: Map<MemberID, Member>;
+  readonly removed: Set<MemberID>;
+  version: string | undefined;
+  downgrade: DowngradeInfo;
+}
 
 export class Cluster implements MembershipView {
   readonly id: ClusterID;
   readonly localID: MemberID;
   readonly #backend: Backend;
   readonly maxLearners: number;
-  readonly #members = new Map<MemberID, Member>();
-  readonly #removed = new Set<MemberID>();
-  #version: string | undefined;
-  #downgrade: DowngradeInfo = { enabled: false, targetVersion: "" };
+  #state: Membership;
 
   /** Reads what the backend holds. */
   constructor(options: {
@@ -56,12 +62,23 @@ export class Cluster implements MembershipView {
     this.localID = options.localID;
     this.#backend = options.backend;
     this.maxLearners = options.maxLearners ?? DEFAULT_MAX_LEARNERS;
-    this.#load();
+    this.#state = loadMembership(options.backend);
+  }
+
+  /**
+   * Reads the membership of another db, which is about to take the place of the backend's; nothing
+   * changes until the returned function is called. Throws when a record is damaged.
+   */
+  prepareReload(reader: Reader): () => void {
+    const state = loadMembership(reader);
+    return () => {
+      this.#state = state;
+    };
   }
 
   /** Sorted by id. */
   get members(): Member[] {
-    return [...this.#members.values()].sort((a, b) => compareIDs(a.id, b.id));
+    return [...this.#state.members.values()].sort((a, b) => compareIDs(a.id, b.id));
   }
 
   /** Sorted by id. */
@@ -70,28 +87,28 @@ export class Cluster implements MembershipView {
   }
 
   get removedIDs(): MemberID[] {
-    return [...this.#removed].sort(compareIDs);
+    return [...this.#state.removed].sort(compareIDs);
   }
 
   get local(): Member | undefined {
-    return this.#members.get(this.localID);
+    return this.#state.members.get(this.localID);
   }
 
   member(id: MemberID): Member | undefined {
-    return this.#members.get(id);
+    return this.#state.members.get(id);
   }
 
   isRemoved(id: MemberID): boolean {
-    return this.#removed.has(id);
+    return this.#state.removed.has(id);
   }
 
   /** "major.minor.0", undefined until the leader has decided it. */
   get version(): string | undefined {
-    return this.#version;
+    return this.#state.version;
   }
 
   get downgrade(): DowngradeInfo {
-    return this.#downgrade;
+    return this.#state.downgrade;
   }
 
   /** Undefined if no member, or more than one, has the name. */
@@ -115,8 +132,8 @@ export class Cluster implements MembershipView {
 
   remove(id: MemberID, persist: boolean): void {
     if (!persist) return;
-    this.#members.delete(id);
-    this.#removed.add(id);
+    this.#state.members.delete(id);
+    this.#state.removed.add(id);
     this.#backend.delete(MEMBERS_BUCKET, memberKey(id));
     this.#backend.put(MEMBERS_REMOVED_BUCKET, memberKey(id), REMOVED_MARK);
   }
@@ -127,7 +144,7 @@ export class Cluster implements MembershipView {
     change: { readonly peerURLs?: readonly string[]; readonly isLearner?: boolean },
     persist: boolean,
   ): void {
-    const member = this.#members.get(id);
+    const member = this.#state.members.get(id);
     if (member === undefined) return;
     // Some releases of 3.5 lost promotions (etcd issue 19557), so a replayed one is made good.
     const isLostPromotion = change.isLearner === false && member.isLearner;
@@ -142,7 +159,7 @@ export class Cluster implements MembershipView {
     clientURLs: readonly string[],
     persist: boolean,
   ): boolean {
-    const member = this.#members.get(id);
+    const member = this.#state.members.get(id);
     if (member === undefined) return false;
     if (persist) this.#save({ ...member, name, clientURLs });
     return true;
@@ -150,13 +167,13 @@ export class Cluster implements MembershipView {
 
   setVersion(version: string, persist: boolean): void {
     if (!persist) return;
-    this.#version = version;
+    this.#state.version = version;
     this.#backend.put(CLUSTER_BUCKET, CLUSTER_VERSION_KEY, bytesFromUtf8(version));
   }
 
   setDowngrade(downgrade: DowngradeInfo, persist: boolean): void {
     if (!persist) return;
-    this.#downgrade = downgrade;
+    this.#state.downgrade = downgrade;
     const json = goJSON({
       "target-version": downgrade.targetVersion,
       enabled: downgrade.enabled,
@@ -165,29 +182,35 @@ export class Cluster implements MembershipView {
   }
 
   #save(member: Member): void {
-    this.#members.set(member.id, member);
+    this.#state.members.set(member.id, member);
     this.#backend.put(MEMBERS_BUCKET, memberKey(member.id), bytesFromUtf8(memberToJSON(member)));
-  }
-
-  #load(): void {
-    this.#backend.scan(MEMBERS_BUCKET, EMPTY_BYTES, undefined, (_key, value) => {
-      const member = memberFromJSON(utf8FromBytes(value));
-      this.#members.set(member.id, member);
-      return true;
-    });
-    this.#backend.scan(MEMBERS_REMOVED_BUCKET, EMPTY_BYTES, undefined, (key) => {
-      this.#removed.add(BigInt(`0x${utf8FromBytes(key)}`));
-      return true;
-    });
-    const version = this.#backend.get(CLUSTER_BUCKET, CLUSTER_VERSION_KEY);
-    if (version !== undefined) this.#version = utf8FromBytes(version);
-    const downgrade = this.#backend.get(CLUSTER_BUCKET, DOWNGRADE_KEY);
-    if (downgrade !== undefined) this.#downgrade = parseDowngrade(utf8FromBytes(downgrade));
   }
 }
 
 function memberKey(id: MemberID): Uint8Array {
   return bytesFromUtf8(formatID(id));
+}
+
+function loadMembership(reader: Reader): Membership {
+  const members = new Map<MemberID, Member>();
+  reader.scan(MEMBERS_BUCKET, EMPTY_BYTES, undefined, (_key, value) => {
+    const member = memberFromJSON(utf8FromBytes(value));
+    members.set(member.id, member);
+    return true;
+  });
+  const removed = new Set<MemberID>();
+  reader.scan(MEMBERS_REMOVED_BUCKET, EMPTY_BYTES, undefined, (key) => {
+    removed.add(BigInt(`0x${utf8FromBytes(key)}`));
+    return true;
+  });
+  const version = reader.get(CLUSTER_BUCKET, CLUSTER_VERSION_KEY);
+  const downgrade = reader.get(CLUSTER_BUCKET, DOWNGRADE_KEY);
+  return {
+    members,
+    removed,
+    version: version === undefined ? undefined : utf8FromBytes(version),
+    downgrade: downgrade === undefined ? NO_DOWNGRADE : parseDowngrade(utf8FromBytes(downgrade)),
+  };
 }
 
 function parseDowngrade(text: string): DowngradeInfo {

@@ -2,6 +2,8 @@
  * The v2 store document inside a `.snap` file, as far as it concerns the membership: etcd still
  * writes it, and members of 3.5 and older read the membership from it.
  */
+import type { Snapshot } from "../api/gen/raft.ts";
+import { utf8FromBytes } from "../base/bytes.ts";
 import { formatID, type MemberID } from "../base/ids.ts";
 import { compareIDs } from "./ids.ts";
 import { goJSON, type Member, stringList } from "./member.ts";
@@ -10,6 +12,14 @@ export interface Membership {
   readonly members: readonly Member[];
   readonly removedIDs: readonly MemberID[];
   readonly version: string | undefined;
+}
+
+export const NO_MEMBERSHIP: Membership = { members: [], removedIDs: [], version: undefined };
+
+/** The membership in a raft snapshot; empty without one. Throws `SyntaxError`. */
+export function membershipOfSnapshot(snapshot: Snapshot | undefined): Membership {
+  if (snapshot === undefined || snapshot.data.length === 0) return NO_MEMBERSHIP;
+  return decodeV2Document(utf8FromBytes(snapshot.data));
 }
 
 const NEVER = "0001-01-01T00:00:00Z";

@@ -39,6 +39,11 @@ export class HashStorage {
     return this.#hashes.find((hash) => hash.revision === revision);
   }
 
+  /** The store's content has been replaced: its compactions were others. */
+  clear(): void {
+    this.#hashes.length = 0;
+  }
+
   add(hash: KeyValueHash): void {
     this.#hashes.push(hash);
     this.#hashes.sort((a, b) => a.revision - b.revision);

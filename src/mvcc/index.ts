@@ -11,7 +11,7 @@
 export type { CompactionResult, CompactionStep } from "./compaction.ts";
 export type { HashJob, KeyValueHash } from "./hash.ts";
 export { keyOf } from "./key-value.ts";
-export { type LeaseHooks, NO_LEASE } from "./lease-hooks.ts";
+export { type LeaseAttachments, type LeaseHooks, NO_LEASE } from "./lease-hooks.ts";
 export {
   checkDeleteRange,
   checkPut,
@@ -42,7 +42,7 @@ export {
   executePut,
   type PutResult,
 } from "./requests/write.ts";
-export type { RestoreReport } from "./restore.ts";
+export { type LoadedState, loadState, type RestoreReport } from "./restore.ts";
 export { Store, type StoreOptions } from "./store.ts";
 export {
   encodeWatchHead,

@@ -1,13 +1,15 @@
 /**
  * Rebuilds the key index and the keys' leases from the "key" bucket, in slices, in order of
- * revision. The latest record of a key decides its state and lease.
+ * revision. The latest record of a key decides its state and lease. Nothing that is in use changes:
+ * the result is for `Store.adopt`.
  */
 
-import { type Backend, KEY_BUCKET, type VisitInPlace } from "../backend/types.ts";
+import { KEY_BUCKET, type Reader, type VisitInPlace } from "../backend/types.ts";
 import type { LeaseID, Revision } from "../base/ids.ts";
 import { KeyIndex } from "./key-index.ts";
 import { KeyValueView } from "./key-value.ts";
-import { NO_LEASE } from "./lease-hooks.ts";
+import { type LeaseAttachments, NO_LEASE } from "./lease-hooks.ts";
+import { type CompactMarks, readCompactMarks } from "./meta.ts";
 import { checkRevisionKey, isTombstone, mainOf, subOf } from "./revision.ts";
 
 export interface RestoreReport {
@@ -20,17 +22,48 @@ export interface RestoreReport {
   readonly resumedCompaction: Revision | undefined;
 }
 
-export interface History {
+/** The content of a backend, in the form that a store works with. */
+export interface LoadedState {
   readonly index: KeyIndex;
-  readonly leases: ReadonlyMap<string, LeaseID>;
-  /** 1 without records. */
+  /** Of the last change; 1 without records. */
+  readonly lastRevision: Revision;
+  readonly marks: CompactMarks;
+  readonly records: number;
+  readonly orphans: RestoreReport["orphans"];
+}
+
+/**
+ * Loads from `backend`, pausing after each `recordsPerStep` records, and attaches the keys to
+ * `leases`, which are those of the same backend. Throws when a record is damaged.
+ */
+export function* loadState(
+  backend: Reader,
+  leases: LeaseAttachments,
+  recordsPerStep: number,
+): Generator<void, LoadedState> {
+  const { keyLeases, ...history } = yield* loadHistory(backend, recordsPerStep);
+  const orphans: { key: string; lease: LeaseID }[] = [];
+  let budget = recordsPerStep;
+  for (const [key, lease] of keyLeases) {
+    if (leases.exists(lease)) leases.attach(lease, key);
+    else orphans.push({ key, lease });
+    if (--budget > 0) continue;
+    budget = recordsPerStep;
+    yield;
+  }
+  return { ...history, marks: readCompactMarks(backend), orphans };
+}
+
+interface History {
+  readonly index: KeyIndex;
+  readonly keyLeases: ReadonlyMap<string, LeaseID>;
   readonly lastRevision: Revision;
   readonly records: number;
 }
 
-export function* loadHistory(backend: Backend, recordsPerStep: number): Generator<void, History> {
+function* loadHistory(backend: Reader, recordsPerStep: number): Generator<void, History> {
   const index = new KeyIndex();
-  const leases = new Map<string, LeaseID>();
+  const keyLeases = new Map<string, LeaseID>();
   const view = new KeyValueView();
   let lastRevision = 1;
   let records = 0;
@@ -49,18 +82,18 @@ export function* loadHistory(backend: Backend, recordsPerStep: number): Generato
       const tombstone = isTombstone(bytes, from, to);
       lastRevision = mainOf(bytes, from);
       index.restore(key, lastRevision, subOf(bytes, from), createRevision, version, tombstone);
-      if (!tombstone && lease !== NO_LEASE) leases.set(key, lease);
-      else if (leases.size > 0) leases.delete(key);
+      if (!tombstone && lease !== NO_LEASE) keyLeases.set(key, lease);
+      else if (keyLeases.size > 0) keyLeases.delete(key);
       records++;
       return true;
     });
     if (next !== undefined) yield;
   }
   yield* index.finishRestore(recordsPerStep);
-  return { index, leases, lastRevision, records };
+  return { index, keyLeases, lastRevision, records };
 }
 
-function scanKeyBucket(backend: Backend, start: Uint8Array, visit: VisitInPlace): void {
+function scanKeyBucket(backend: Reader, start: Uint8Array, visit: VisitInPlace): void {
   if (backend.scanInPlace !== undefined) {
     backend.scanInPlace(KEY_BUCKET, start, undefined, visit);
     return;

@@ -25,7 +25,7 @@ import { KeyIndex } from "./key-index.ts";
 import { encodeKeyValue, encodeTombstone } from "./key-value.ts";
 import { type LeaseHooks, NO_LEASE } from "./lease-hooks.ts";
 import { type CompactMarks, readCompactMarks, SCHEDULED_COMPACT_KEY } from "./meta.ts";
-import { loadHistory, type RestoreReport } from "./restore.ts";
+import { type LoadedState, loadState, type RestoreReport } from "./restore.ts";
 import { encodeRevisionKey, REVISION_KEY_BYTES, writeRevisionKey } from "./revision.ts";
 
 /** One change of a write, for watchers. */
@@ -116,29 +116,34 @@ export class Store {
    * the last step, which swaps in the new one. No compaction or write may happen in between.
    */
   *restoreSteps(backend: Backend, recordsPerStep: number): Generator<void, RestoreReport> {
+    return this.adopt(yield* loadState(backend, this.leases, recordsPerStep), backend);
+  }
+
+  /**
+   * Replaces the store's state by one that was loaded aside from what `backend` holds now. Writes
+   * to the backend when a compaction has to go on. Reads and hash jobs that began before keep to
+   * the old state or fail cleanly; compactions that were under way are forgotten, those that the
+   * new state has scheduled begin.
+   */
+  adopt(state: LoadedState, backend: Backend = this.#backend): RestoreReport {
     assert(!this.#writing, "restore inside a write");
-    const history = yield* loadHistory(backend, recordsPerStep);
-    const marks = readCompactMarks(backend);
+    const { marks } = state;
     this.#backend = backend;
-    this.#index = history.index;
+    this.#index = state.index;
     this.#compactor.reset();
+    this.hashes.clear();
     this.#compactRevision = marks.finished ?? NEVER_COMPACTED;
     // Compaction may have removed the newest changes, tombstones, before the crash: the compaction
     // revisions are lower bounds of what the cluster has seen.
     this.#currentRevision = Math.max(
-      history.lastRevision,
+      state.lastRevision,
       this.#compactRevision,
       marks.scheduled ?? 0,
     );
-    const orphans: { key: string; lease: LeaseID }[] = [];
-    for (const [key, lease] of history.leases) {
-      if (this.leases.exists(lease)) this.leases.attach(lease, key);
-      else orphans.push({ key, lease });
-    }
     return {
-      records: history.records,
+      records: state.records,
       currentRevision: this.#currentRevision,
-      orphans,
+      orphans: state.orphans,
       resumedCompaction: this.#resumeCompaction(marks),
     };
   }

@@ -3,7 +3,7 @@
  * CORRUPT. Changed only by applied entries, so that all members agree.
  */
 import { AlarmMember, AlarmType } from "../api/gen/rpc.ts";
-import { ALARM_BUCKET, type Backend } from "../backend/types.ts";
+import { ALARM_BUCKET, type Backend, type Reader } from "../backend/types.ts";
 import { EMPTY_BYTES, latin1FromBytes } from "../base/bytes.ts";
 import type { MemberID } from "../base/ids.ts";
 
@@ -12,17 +12,28 @@ const FIRST_KEY = EMPTY_BYTES;
 export class Alarms {
   readonly #backend: Backend;
   /** Keyed by the encoded member, which is also the key on disk. */
-  readonly #members = new Map<string, AlarmMember>();
-  /** Told of each change that an entry makes. */
+  #members: Map<string, AlarmMember>;
+  /** Told of each change that an entry, or a reload, makes. */
   onChange: ((member: AlarmMember, isRaised: boolean) => void) | undefined;
 
   /** Reads the alarm bucket. */
   constructor(backend: Backend) {
     this.#backend = backend;
-    backend.scan(ALARM_BUCKET, FIRST_KEY, undefined, (key) => {
-      this.#members.set(latin1FromBytes(key), AlarmMember.decode(key));
-      return true;
-    });
+    this.#members = loadAlarms(backend);
+  }
+
+  /**
+   * Reads the alarms of another db, which is about to take the place of the backend's; nothing
+   * changes until the returned function is called. Throws when a record is damaged.
+   */
+  prepareReload(reader: Reader): () => void {
+    const members = loadAlarms(reader);
+    return () => {
+      const before = this.#members;
+      this.#members = members;
+      for (const [key, member] of before) if (!members.has(key)) this.onChange?.(member, false);
+      for (const [key, member] of members) if (!before.has(key)) this.onChange?.(member, true);
+    };
   }
 
   /** All alarms of a type; `AlarmType.NONE` means every type. */
@@ -58,4 +69,13 @@ export class Alarms {
     this.onChange?.(known, false);
     return known;
   }
+}
+
+function loadAlarms(reader: Reader): Map<string, AlarmMember> {
+  const members = new Map<string, AlarmMember>();
+  reader.scan(ALARM_BUCKET, FIRST_KEY, undefined, (key) => {
+    members.set(latin1FromBytes(key), AlarmMember.decode(key));
+    return true;
+  });
+  return members;
 }

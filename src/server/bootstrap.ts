@@ -15,14 +15,15 @@ import { type Entry, HardState, type Snapshot } from "../api/gen/raft.ts";
 import { compareVersions, parseVersion, SERVER_VERSION } from "../api/version.ts";
 import { openBackend } from "../backend/index.ts";
 import { AUTH_BUCKET, ETCD_BUCKETS, type Backend } from "../backend/types.ts";
-import { bytesFromUtf8, utf8FromBytes } from "../base/bytes.ts";
+import { bytesFromUtf8 } from "../base/bytes.ts";
 import { type ClusterID, formatID, type Index, type MemberID, type Term } from "../base/ids.ts";
 import {
   Cluster,
   computeClusterID,
-  decodeV2Document,
   type Member,
   type Membership,
+  membershipOfSnapshot,
+  NO_MEMBERSHIP,
 } from "../membership/index.ts";
 import { MemoryStorage } from "../raft/index.ts";
 import { SnapError, SnapshotFiles } from "../snap/index.ts";
@@ -147,8 +148,6 @@ function takeReceivedDatabase(
   disk.syncDirectory(paths.snap);
   logger.info("took the received database into use", { path: paths.db, "snapshot-index": index });
 }
-
-const NO_MEMBERSHIP: Membership = { members: [], removedIDs: [], version: undefined };
 
 async function makeMember(
   options: ServerOptions,
@@ -305,7 +304,7 @@ async function assemble(
     hardState,
     snapshotIndex: snapshot?.metadata.index ?? 0,
     snapshotTerm: snapshot?.metadata.term ?? 0,
-    snapshotMembership: membershipOf(snapshot),
+    snapshotMembership: membershipOfSnapshot(snapshot),
     snapshotFiles,
     backend,
     cluster,
@@ -356,15 +355,10 @@ async function finishCreation(options: ServerOptions, wal: Wal, identity: Metada
 
 /** Members that were written before the backend held the membership (etcd before 3.4). */
 function adoptV2Membership(cluster: Cluster, snapshot: Snapshot | undefined): void {
-  const membership = membershipOf(snapshot);
+  const membership = membershipOfSnapshot(snapshot);
   for (const member of membership.members) cluster.add(member, true);
   for (const id of membership.removedIDs) cluster.remove(id, true);
   if (membership.version !== undefined) cluster.setVersion(membership.version, true);
-}
-
-function membershipOf(snapshot: Snapshot | undefined): Membership {
-  if (snapshot === undefined || snapshot.data.length === 0) return NO_MEMBERSHIP;
-  return decodeV2Document(utf8FromBytes(snapshot.data));
 }
 
 function refuseDowngrade(clusterVersion: string | undefined): void {

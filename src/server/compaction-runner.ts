@@ -36,6 +36,12 @@ export class CompactionRunner {
     this.#schedule(0);
   }
 
+  /** The store's content has been replaced: goes on with what the new one has scheduled. */
+  reload(): void {
+    this.#startedMs = this.#options.clock.nowMs();
+    if (this.#options.store.compactionPending) this.start();
+  }
+
   /** Settles when nothing is scheduled any more and what was done is durable. */
   done(): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -78,8 +84,15 @@ export class CompactionRunner {
     const waiting = this.#waiting.splice(0);
     if (waiting.length === 0) return;
     // A crash must not bring back what a client was told is physically gone.
-    this.#options.backend.commit().then(
+    const { backend, store } = this.#options;
+    backend.commit().then(
       () => {
+        // The content may have been replaced meanwhile by one that is not compacted so far.
+        if (store.compactionPending && !this.#stopped) {
+          this.#waiting.push(...waiting);
+          this.start();
+          return;
+        }
         for (const { resolve } of waiting) resolve();
       },
       (error: Error) => {

@@ -18,7 +18,8 @@ import {
   type Cluster,
   confChangeContextFromJSON,
   memberFromJSON,
-  type ReplayedMembership,
+  type Membership,
+  ReplayedMembership,
 } from "../membership/index.ts";
 import { NO_MEMBER, type RawNode } from "../raft/index.ts";
 
@@ -40,8 +41,8 @@ export interface MembershipEvents {
 export interface ConfChangeApplierOptions {
   readonly node: RawNode;
   readonly cluster: Cluster;
-  /** For the entries whose effects the db has already. */
-  readonly replayed: ReplayedMembership;
+  /** The membership where the log begins: for the entries whose effects the db has already. */
+  readonly startMembership: Membership;
   readonly events: MembershipEvents;
   readonly logger: Logger;
 }
@@ -49,16 +50,21 @@ export interface ConfChangeApplierOptions {
 export class ConfChangeApplier {
   readonly #node: RawNode;
   readonly #cluster: Cluster;
-  readonly #replayed: ReplayedMembership;
+  #replayed: ReplayedMembership;
   readonly #events: MembershipEvents;
   readonly #logger: Logger;
 
   constructor(options: ConfChangeApplierOptions) {
     this.#node = options.node;
     this.#cluster = options.cluster;
-    this.#replayed = options.replayed;
+    this.#replayed = new ReplayedMembership(options.startMembership, this.#cluster.maxLearners);
     this.#events = options.events;
     this.#logger = options.logger;
+  }
+
+  /** The log begins anew behind a snapshot with this membership. */
+  replayFrom(membership: Membership): void {
+    this.#replayed = new ReplayedMembership(membership, this.#cluster.maxLearners);
   }
 
   /** `isNew` is false for an entry that the backend already contains. */

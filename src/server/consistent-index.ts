@@ -4,7 +4,7 @@
  * once.
  */
 import type { ConfState } from "../api/gen/raft.ts";
-import type { Backend } from "../backend/types.ts";
+import type { Backend, Reader } from "../backend/types.ts";
 import type { Index, Term } from "../base/ids.ts";
 import {
   readAppliedTerm,
@@ -32,6 +32,23 @@ export class ConsistentIndex {
 
   get index(): Index {
     return this.#index;
+  }
+
+  /**
+   * Reads how far another db is, which is about to take the place of the backend's; nothing changes
+   * until the returned function is called. What was to be saved of the old state is forgotten then:
+   * written into the new db, it would let entries be applied twice (etcd issues 13908, 13933).
+   */
+  prepareReload(reader: Reader): () => void {
+    const index = readConsistentIndex(reader);
+    const term = readAppliedTerm(reader);
+    return () => {
+      this.#index = index;
+      this.#term = term;
+      this.#savedIndex = index;
+      this.#confState = undefined;
+      this.#savedConfState = undefined;
+    };
   }
 
   /** The entry at `index` has been applied, all of it in the open batch. */

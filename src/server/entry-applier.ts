@@ -6,9 +6,11 @@
  * backend batch, with no chance of a commit in between, as all of this is synchronous.
  */
 import { AlarmRequest, AlarmRequest_AlarmAction, AlarmType } from "../api/gen/rpc.ts";
-import { type ConfState, EntryType } from "../api/gen/raft.ts";
+import { type ConfState, EntryType, type Snapshot } from "../api/gen/raft.ts";
 import { DecodeError } from "../base/wire.ts";
 import type { Index, Term } from "../base/ids.ts";
+import { membershipOfSnapshot } from "../membership/index.ts";
+import { emptyConfState } from "../raft/index.ts";
 import type { Applier } from "./applier.ts";
 import type { ConfChangeApplier } from "./conf-change-applier.ts";
 import type { ConsistentIndex } from "./consistent-index.ts";
@@ -64,10 +66,13 @@ export class EntryApplier {
   }
 
   /** The db was replaced by that of a snapshot: everything up to its index is applied. */
-  restored(index: Index, term: Term, confState: ConfState): void {
+  restored(snapshot: Snapshot): void {
+    const { index, term, confState } = snapshot.metadata;
     this.#appliedIndex = index;
     this.#appliedTerm = term;
-    this.#confState = confState;
+    this.#confState = confState ?? emptyConfState();
+    // The db may be ahead of the snapshot: what lies between is replayed.
+    this.#options.confChanges.replayFrom(membershipOfSnapshot(snapshot));
   }
 
   apply(entry: ProposedEntry): void {

@@ -28,7 +28,7 @@ import {
 } from "../base/ids.ts";
 import type { Clock, Logger, PeerNetwork, Timer } from "../env/index.ts";
 import { Lessor, minimumLeaseTTL } from "../lease/index.ts";
-import { type Cluster, type Member, ReplayedMembership } from "../membership/index.ts";
+import type { Cluster, Member } from "../membership/index.ts";
 import { type KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
 import { NO_MEMBER, RawNode, type SoftState, type Status } from "../raft/index.ts";
 import { Alarms } from "./alarms.ts";
@@ -38,6 +38,7 @@ import { type Bootstrapped, bootstrap } from "./bootstrap.ts";
 import { ConfChangeApplier } from "./conf-change-applier.ts";
 import { ConsistentIndex } from "./consistent-index.ts";
 import type { ServerContext } from "./context.ts";
+import { installDatabase } from "./database-installer.ts";
 import { EntryApplier } from "./entry-applier.ts";
 import { HeaderEncoder } from "./header.ts";
 import { Leadership } from "./leadership.ts";
@@ -513,9 +514,45 @@ export class EtcdServer implements ServerContext {
   }
 
   async #installSnapshot(snapshot: Snapshot): Promise<void> {
-    const { index, term, confState } = snapshot.metadata;
+    const { index, term } = snapshot.metadata;
     const path = this.#boot.snapshotFiles.databasePath(index);
-    throw new Error(`cannot take ${path} into use (${index}, ${term}, ${confState})`);
+    await this.#background.snapshotsIdle();
+    const { backend, lessor, watchable, cluster, alarms, logger, defer } = this;
+    const knownBefore = cluster.members;
+    await installDatabase(
+      {
+        backend,
+        consistentIndex: this.#consistentIndex,
+        lessor,
+        watchable,
+        cluster,
+        alarms,
+        storageVersion: this.#storageVersion,
+        compaction: this.#background.compaction,
+        defer,
+        logger,
+      },
+      { path, snapshotIndex: index },
+    );
+    this.#entries.restored(snapshot);
+    this.#consistentIndex.setConfState(this.#entries.confState);
+    for (const { id } of knownBefore) {
+      if (cluster.member(id) === undefined) this.network.removePeer(id);
+    }
+    this.#addPeers();
+    for (const { id, peerURLs } of cluster.members) {
+      if (id !== this.memberID) this.network.updatePeer(id, peerURLs);
+    }
+    this.#background.restored(index);
+    this.reads.applied();
+    this.rpc.applied();
+    logger.info("applied snapshot", {
+      "current-snapshot-index": index,
+      "current-applied-index": this.appliedIndex,
+      "incoming-leader-snapshot-index": index,
+      "incoming-leader-snapshot-term": term,
+    });
+    if (cluster.isRemoved(this.memberID)) this.#removedSelf();
   }
 
   #canApply(): boolean {
@@ -686,7 +723,7 @@ export class EtcdServer implements ServerContext {
       confChanges: new ConfChangeApplier({
         node: this.raft.node,
         cluster,
-        replayed: new ReplayedMembership(snapshotMembership, cluster.maxLearners),
+        startMembership: snapshotMembership,
         events: {
           added: (id, urls) => {
             if (id !== memberID) network.addPeer(id, urls);

@@ -49,6 +49,8 @@ export interface BoltFileOptions {
   readonly mustExist?: boolean;
   /** Fail when the file is there. */
   readonly exclusive?: boolean;
+  /** Refuse an empty file, or one whose creation was cut short, instead of finishing it. */
+  readonly mustBeWhole?: boolean;
 }
 
 /** Small files double up to this size, larger ones grow by steps of it, as bbolt's do. */
@@ -93,7 +95,7 @@ export class BoltFile implements PageSource {
     });
     try {
       if (!readOnly && !file.tryLock("flock")) throw new BackendLockedError(path);
-      if (!readOnly && isUnfinishedFile(file)) {
+      if (!readOnly && options.mustBeWhole !== true && isUnfinishedFile(file)) {
         await initializeFile(file, DEFAULT_PAGE_BYTES, options.noFsync === true);
         // A file that is renamed later gets its durable name then.
         if (options.exclusive !== true) disk.syncDirectory(splitPath(path).directory);

@@ -1,6 +1,13 @@
 /** The hash of a db's history, as members compare it, taken from the file. The file stays as it is. */
 import { EtcdError } from "../../api/errors.ts";
-import type { Backend, BackendSnapshot, Bucket, ReadView, Visit } from "../../backend/types.ts";
+import type {
+  Backend,
+  BackendSnapshot,
+  Bucket,
+  ReadView,
+  Replacement,
+  Visit,
+} from "../../backend/types.ts";
 import { type KeyValueHash, NO_LEASE, Store } from "../../mvcc/index.ts";
 import { withDb } from "./db-access.ts";
 import { type ProgressReport, type UtilityDeps, UtilityError } from "./deps.ts";
@@ -105,6 +112,10 @@ class FrozenBackend implements Backend {
 
   defragment(): Promise<void> {
     return Promise.resolve();
+  }
+
+  openReplacement(path: string): Promise<Replacement> {
+    return this.#reader.openReplacement(path);
   }
 
   close(): Promise<void> {

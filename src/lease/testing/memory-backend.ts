@@ -3,7 +3,14 @@
  * layers that only put, get, delete and scan; everything else throws.
  */
 
-import type { Backend, BackendSnapshot, Bucket, ReadView, Visit } from "../../backend/types.ts";
+import type {
+  Backend,
+  BackendSnapshot,
+  Bucket,
+  ReadView,
+  Replacement,
+  Visit,
+} from "../../backend/types.ts";
 import { bytesFromLatin1, latin1FromBytes } from "../../base/bytes.ts";
 
 export class MemoryBackend implements Backend {
@@ -68,6 +75,10 @@ export class MemoryBackend implements Backend {
 
   defragment(): Promise<void> {
     return Promise.resolve();
+  }
+
+  openReplacement(): Promise<Replacement> {
+    return Promise.reject(new Error("a memory backend has no file"));
   }
 
   close(): Promise<void> {

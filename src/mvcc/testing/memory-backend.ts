@@ -3,7 +3,14 @@
  * gives the state that a restart would find: everything up to the last commit.
  */
 
-import type { Backend, BackendSnapshot, Bucket, ReadView, Visit } from "../../backend/types.ts";
+import type {
+  Backend,
+  BackendSnapshot,
+  Bucket,
+  ReadView,
+  Replacement,
+  Visit,
+} from "../../backend/types.ts";
 import { CountedTree } from "../../base/btree.ts";
 import { bytesFromLatin1, latin1FromBytes } from "../../base/bytes.ts";
 
@@ -128,6 +135,10 @@ export class MemoryBackend implements Backend {
   }
 
   async defragment(): Promise<void> {}
+
+  openReplacement(): Promise<Replacement> {
+    return Promise.reject(new Error("the memory backend has no file"));
+  }
 
   async close(): Promise<void> {}
 

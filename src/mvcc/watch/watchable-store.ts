@@ -15,6 +15,7 @@
 import { KEY_BUCKET } from "../../backend/types.ts";
 import type { Revision } from "../../base/ids.ts";
 import { keyOf } from "../key-value.ts";
+import { type LoadedState, loadState, type RestoreReport } from "../restore.ts";
 import { encodeRevisionKey, isTombstone, mainOf } from "../revision.ts";
 import type { Change, Store } from "../store.ts";
 import { SharedEvent } from "./event.ts";
@@ -124,16 +125,23 @@ export class WatchableStore {
     if (any && !sink.congested) sink.progress(watchID, revision);
   }
 
-  /**
-   * Replaces the store's state by the backend's, as after a snapshot from the leader. Watchers
-   * stay; what they have seen before they do not see again.
-   */
+  /** Replaces the store's state by the backend's, as at start-up. See `adopt`. */
   *restoreSteps(
     backend: Store["backend"],
     recordsPerStep: number,
   ): ReturnType<Store["restoreSteps"]> {
+    const state = yield* loadState(backend, this.store.leases, recordsPerStep);
+    return this.adopt(state, backend);
+  }
+
+  /**
+   * Replaces the store's state, as after a snapshot from the leader. Watchers stay, and catch up
+   * from the new history: what they have seen before they do not see again, those that wait for a
+   * future revision see nothing older, and those whose history is compacted are told so.
+   */
+  adopt(state: LoadedState, backend: Store["backend"] = this.store.backend): RestoreReport {
     const seen = this.store.currentRevision;
-    const report = yield* this.store.restoreSteps(backend, recordsPerStep);
+    const report = this.store.adopt(state, backend);
     for (const watcher of [...this.#synced.watchers]) {
       watcher.minRevision = Math.max(watcher.minRevision, seen + 1);
       this.#move(watcher, "unsynced");
