@@ -9,7 +9,6 @@ import {
   createMetricsHandler,
   type HealthSource,
 } from "../gateway/index.ts";
-import { memberToJSON } from "../membership/index.ts";
 import { fileDescriptorLimit } from "../platform/metrics-process.ts";
 import { METRICS_CONTENT_TYPE, type MetricsRegistry } from "../platform/metrics.ts";
 import { NO_MEMBER } from "../raft/index.ts";
@@ -52,7 +51,7 @@ export function makeHttpHandlers(deps: HttpHandlersDeps): {
     raftStatus: () => raftStatus(server),
     fileDescriptorLimit: fileDescriptorLimit,
   });
-  return { client, metrics: createMetricsHandler(shared), peer: peerHandler(server) };
+  return { client, metrics: createMetricsHandler(shared), peer: server.peerApi };
 }
 
 function healthSourceOf(server: EtcdServer): HealthSource {
@@ -95,35 +94,5 @@ function raftStatus(server: EtcdServer): unknown {
     lead: formatID(lead),
     raftState: state,
     applied,
-  };
-}
-
-/** What a member tells others before they have joined its cluster. */
-function peerHandler(server: EtcdServer): HttpHandler {
-  return {
-    handle(request, response) {
-      const json = (body: string, headers: Readonly<Record<string, string>> = {}): void => {
-        response.head(200, { "content-type": "application/json", ...headers });
-        response.end(body);
-      };
-      if (request.path !== "/version" && request.path !== "/members") {
-        response.head(404, { "content-type": "text/plain; charset=utf-8" });
-        response.end("404 page not found\n");
-      } else if (request.method !== "GET" && request.method !== "HEAD") {
-        response.head(405, { allow: "GET", "content-type": "text/plain; charset=utf-8" });
-        response.end("Method Not Allowed\n");
-      } else if (request.path === "/version") {
-        json(
-          JSON.stringify({
-            etcdserver: SERVER_VERSION,
-            etcdcluster: server.cluster.version ?? "not_decided",
-            storage: server.storageVersion ?? "unknown",
-          }),
-        );
-      } else {
-        const members = server.cluster.members.map(memberToJSON);
-        json(`[${members.join(",")}]\n`, { "x-etcd-cluster-id": formatID(server.clusterID) });
-      }
-    },
   };
 }

@@ -26,6 +26,10 @@ export function serverOptionsOf(config: EtcdConfig): ServerOptions {
     walDirectory: config.walDir,
     initialCluster,
     initialClusterToken: config.initialClusterToken,
+    initialClusterState: config.initialClusterState === "existing" ? "existing" : "new",
+    forceNewCluster: config.forceNewCluster,
+    strictReconfigCheck: config.strictReconfigCheck,
+    maxLearners: config.maxLearners,
     clientURLs: hrefs(config.advertiseClientUrls),
     peerURLs: hrefs(config.initialAdvertisePeerUrls),
     heartbeatIntervalMs: config.heartbeatIntervalMs,
@@ -50,6 +54,10 @@ export function serverOptionsOf(config: EtcdConfig): ServerOptions {
     leaseCheckpoint: config.featureGates.LeaseCheckpoint,
     warningApplyDurationMs: config.warningApplyDurationMs,
     unsafeNoFsync: config.unsafeNoFsync,
+    corruptCheckIntervalMs: config.corruptCheckTimeMs,
+    compactHashCheckIntervalMs: config.compactHashCheckTimeMs,
+    compactHashCheck: config.featureGates.CompactHashCheck,
+    initialCorruptCheck: config.featureGates.InitialCorruptCheck,
     stopServiceOnDefrag: config.featureGates.StopGRPCServiceOnDefrag,
   };
 }

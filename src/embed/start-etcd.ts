@@ -8,7 +8,7 @@
 import { SERVER_VERSION } from "../api/version.ts";
 import { assert } from "../base/assert.ts";
 import { ServerMetrics } from "../env/etcd-metrics.ts";
-import type { Logger } from "../env/index.ts";
+import { type Logger, NoPeers } from "../env/index.ts";
 import { NodeClock, NodeDisk, NodeRandom } from "../platform/index.ts";
 import { MetricsRegistry } from "../platform/metrics.ts";
 import { registerProcessMetrics } from "../platform/metrics-process.ts";
@@ -144,6 +144,7 @@ class RunningMember implements RunningEtcd {
         random: new NodeRandom(),
         logger: this.#logger,
         metrics: this.#metrics,
+        network: new NoPeers(),
         defer: setImmediate,
         verifyOlderSegments: verifyOlderSegmentsInWorker,
       });

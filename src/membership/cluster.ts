@@ -7,7 +7,7 @@
  *
  * Invariants: an id once removed is never a member again; the version changes only by entries.
  */
-import { type ConfChange, ConfChangeType } from "../api/gen/raft.ts";
+import type { ConfChange } from "../api/gen/raft.ts";
 import {
   type Backend,
   CLUSTER_BUCKET,
@@ -17,21 +17,12 @@ import {
 import { bytesFromUtf8, EMPTY_BYTES, utf8FromBytes } from "../base/bytes.ts";
 import { type ClusterID, formatID, type MemberID } from "../base/ids.ts";
 import {
-  checkAddition,
-  checkPromotion,
-  checkRemoval,
-  checkUpdate,
   DEFAULT_MAX_LEARNERS,
   type MembershipView,
+  validateConfChange,
 } from "./conf-change-rules.ts";
 import { compareIDs } from "./ids.ts";
-import {
-  confChangeContextFromJSON,
-  goJSON,
-  type Member,
-  memberFromJSON,
-  memberToJSON,
-} from "./member.ts";
+import { goJSON, type Member, memberFromJSON, memberToJSON } from "./member.ts";
 
 export interface DowngradeInfo {
   readonly enabled: boolean;
@@ -47,7 +38,7 @@ export class Cluster implements MembershipView {
   readonly id: ClusterID;
   readonly localID: MemberID;
   readonly #backend: Backend;
-  readonly #maxLearners: number;
+  readonly maxLearners: number;
   readonly #members = new Map<MemberID, Member>();
   readonly #removed = new Set<MemberID>();
   #version: string | undefined;
@@ -64,7 +55,7 @@ export class Cluster implements MembershipView {
     this.id = options.id;
     this.localID = options.localID;
     this.#backend = options.backend;
-    this.#maxLearners = options.maxLearners ?? DEFAULT_MAX_LEARNERS;
+    this.maxLearners = options.maxLearners ?? DEFAULT_MAX_LEARNERS;
     this.#load();
   }
 
@@ -115,21 +106,7 @@ export class Cluster implements MembershipView {
    * the entry is then skipped.
    */
   validate(change: ConfChange): void {
-    const context = (): string => utf8FromBytes(change.context);
-    switch (change.type) {
-      case ConfChangeType.ConfChangeAddNode:
-      case ConfChangeType.ConfChangeAddLearnerNode: {
-        const { member, isPromote } = confChangeContextFromJSON(context());
-        if (isPromote) return checkPromotion(this, change.nodeId);
-        return checkAddition(this, { ...member, id: change.nodeId }, this.#maxLearners);
-      }
-      case ConfChangeType.ConfChangeRemoveNode:
-        return checkRemoval(this, change.nodeId);
-      case ConfChangeType.ConfChangeUpdateNode:
-        return checkUpdate(this, change.nodeId, memberFromJSON(context()).peerURLs);
-      default:
-        throw new Error(`unknown conf change type ${change.type}`);
-    }
+    validateConfChange(this, change, this.maxLearners);
   }
 
   add(member: Member, persist: boolean): void {

@@ -5,8 +5,10 @@
  */
 
 import { EtcdError } from "../api/errors.ts";
+import { type ConfChange, ConfChangeType } from "../api/gen/raft.ts";
+import { utf8FromBytes } from "../base/bytes.ts";
 import type { MemberID } from "../base/ids.ts";
-import { isStarted, type Member } from "./member.ts";
+import { confChangeContextFromJSON, isStarted, type Member, memberFromJSON } from "./member.ts";
 
 /** What the rules look at. */
 export interface MembershipView {
@@ -18,8 +20,31 @@ export interface MembershipView {
 /** etcd's default of `--max-learners`. */
 export const DEFAULT_MAX_LEARNERS = 1;
 
+/** The one of the rules below that is meant for this change; throws what it throws. */
+export function validateConfChange(
+  view: MembershipView,
+  change: ConfChange,
+  maxLearners: number,
+): void {
+  const context = (): string => utf8FromBytes(change.context);
+  switch (change.type) {
+    case ConfChangeType.ConfChangeAddNode:
+    case ConfChangeType.ConfChangeAddLearnerNode: {
+      const { member, isPromote } = confChangeContextFromJSON(context());
+      if (isPromote) return checkPromotion(view, change.nodeId);
+      return checkAddition(view, { ...member, id: change.nodeId }, maxLearners);
+    }
+    case ConfChangeType.ConfChangeRemoveNode:
+      return checkRemoval(view, change.nodeId);
+    case ConfChangeType.ConfChangeUpdateNode:
+      return checkUpdate(view, change.nodeId, memberFromJSON(context()).peerURLs);
+    default:
+      throw new Error(`unknown conf change type ${change.type}`);
+  }
+}
+
 /** Throws `memberNotFound`, `memberExists`, `peerURLExists` or `tooManyLearners`. */
-export function checkAddition(view: MembershipView, member: Member, maxLearners: number): void {
+function checkAddition(view: MembershipView, member: Member, maxLearners: number): void {
   refuseRemoved(view, member.id);
   if (view.member(member.id) !== undefined) throw new EtcdError("memberExists");
   refuseTakenURLs(view, member.id, member.peerURLs);
@@ -29,17 +54,17 @@ export function checkAddition(view: MembershipView, member: Member, maxLearners:
 }
 
 /** Throws `memberNotFound` or `memberNotLearner`. */
-export function checkPromotion(view: MembershipView, id: MemberID): void {
+function checkPromotion(view: MembershipView, id: MemberID): void {
   if (!knownMember(view, id).isLearner) throw new EtcdError("memberNotLearner");
 }
 
 /** Throws `memberNotFound`. */
-export function checkRemoval(view: MembershipView, id: MemberID): void {
+function checkRemoval(view: MembershipView, id: MemberID): void {
   knownMember(view, id);
 }
 
 /** Throws `memberNotFound` or `peerURLExists`. A member may keep its own URLs. */
-export function checkUpdate(view: MembershipView, id: MemberID, peerURLs: readonly string[]): void {
+function checkUpdate(view: MembershipView, id: MemberID, peerURLs: readonly string[]): void {
   knownMember(view, id);
   refuseTakenURLs(view, id, peerURLs);
 }

@@ -1,3 +1,4 @@
+export * from "./assign-ids.ts";
 export * from "./applied-meta.ts";
 export * from "./cluster.ts";
 export * from "./conf-change-rules.ts";
@@ -5,5 +6,6 @@ export * from "./ids.ts";
 export * from "./initial-cluster.ts";
 export * from "./initial-members.ts";
 export * from "./member.ts";
+export * from "./replayed-membership.ts";
 export * from "./v2-document.ts";
 export * from "./v2-request.ts";

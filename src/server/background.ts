@@ -4,15 +4,23 @@
  */
 import { EtcdError } from "../api/errors.ts";
 import type { ConfState } from "../api/gen/raft.ts";
-import { CompactionRequest, LeaseCheckpointRequest } from "../api/gen/rpc.ts";
+import {
+  AlarmRequest,
+  AlarmRequest_AlarmAction,
+  AlarmType,
+  CompactionRequest,
+  LeaseCheckpointRequest,
+} from "../api/gen/rpc.ts";
 import type { Index, Term } from "../base/ids.ts";
 import { AutoCompactor } from "./auto-compactor.ts";
 import type { Bootstrapped } from "./bootstrap.ts";
 import { CompactionRunner } from "./compaction-runner.ts";
 import type { ServerContext } from "./context.ts";
+import { CorruptionChecker } from "./corruption-checker.ts";
 import { memberDirectories } from "./data-directory.ts";
 import { LeaseExpirer } from "./lease-expirer.ts";
-import type { ServerDeps } from "./options.ts";
+import { requestTimeoutMs, type ServerDeps } from "./options.ts";
+import { askPeerHashes } from "./peer-hashes.ts";
 import { Purger } from "./purger.ts";
 import { RaftField } from "./raft-request.ts";
 import { Snapshotter } from "./snapshotter.ts";
@@ -24,6 +32,8 @@ export interface BackgroundOptions {
   readonly boot: Bootstrapped;
   readonly deps: ServerDeps;
   readonly storageVersion: StorageVersion;
+  /** True while a follower needs the log in memory as it is. */
+  readonly keepsLog: () => boolean;
 }
 
 export class Background {
@@ -32,6 +42,7 @@ export class Background {
   readonly #expirer: LeaseExpirer;
   readonly #versions: VersionMonitor;
   readonly #snapshotter: Snapshotter;
+  readonly #corruption: CorruptionChecker;
   readonly #autoCompactor: AutoCompactor | undefined;
   readonly #purger: Purger;
   #stopped = false;
@@ -69,10 +80,22 @@ export class Background {
     const { snapshotCount, catchUpEntries } = server.options;
     const { storage, wal, snapshotFiles: files } = boot;
     this.#snapshotter = new Snapshotter(
-      { snapshotCount, catchUpEntries, storage, wal, files, backend, cluster, clock, logger },
+      {
+        snapshotCount,
+        catchUpEntries,
+        storage,
+        wal,
+        files,
+        backend,
+        cluster,
+        keepsLog: options.keepsLog,
+        clock,
+        logger,
+      },
       boot.snapshotIndex,
     );
     this.#autoCompactor = makeAutoCompactor(server);
+    this.#corruption = makeCorruptionChecker(server);
     const paths = memberDirectories(deps.disk, server.options);
     this.#purger = new Purger({
       ...deps,
@@ -87,7 +110,13 @@ export class Background {
     this.#expirer.start();
     this.#versions.start();
     this.#autoCompactor?.start();
+    this.#corruption.start();
     this.#purger.start();
+  }
+
+  /** Compares with the other members. Throws `InconsistentDataError`. */
+  checkDataAtStart(): Promise<void> {
+    return this.#corruption.checkAtStart();
   }
 
   /** Settles when a snapshot that is being written is done. */
@@ -97,6 +126,7 @@ export class Background {
     this.#versions.stop();
     this.compaction.stop();
     this.#autoCompactor?.stop();
+    this.#corruption.stop();
     this.#purger.stop();
     await this.#snapshotter.idle();
   }
@@ -104,6 +134,16 @@ export class Background {
   /** Entries up to here were applied. */
   applied(index: Index, term: Term, confState: ConfState): void {
     this.#snapshotter.applied(index, term, confState);
+  }
+
+  /** Settles when no snapshot is being written. */
+  snapshotsIdle(): Promise<void> {
+    return this.#snapshotter.idle();
+  }
+
+  /** The state of a snapshot from the leader is in use. */
+  restored(index: Index): void {
+    this.#snapshotter.restored(index);
   }
 
   /** The leader or the cluster version has changed. */
@@ -121,6 +161,46 @@ export class Background {
       if (!this.#stopped) logger.warn("failed to checkpoint leases", { error });
     });
   }
+}
+
+/** Members before this cluster version hash compactions in ways of their own. */
+const COMPARABLE_HASHES_SINCE = "3.6.0";
+
+function makeCorruptionChecker(server: ServerContext): CorruptionChecker {
+  const { options, cluster, store, memberID, clusterID, network, logger } = server;
+  const timeoutMs = requestTimeoutMs(options);
+  return new CorruptionChecker({
+    clock: server.clock,
+    logger,
+    memberID,
+    isLeader: () => server.isLeader,
+    hashByRevision: (revision) => server.hashByRevision(revision),
+    currentRevision: () => store.currentRevision,
+    compactionHashes: () => store.hashes.list(),
+    askPeers: (revision) => {
+      const members = cluster.members.filter(({ id }) => id !== memberID);
+      return askPeerHashes({ network, clusterID, members, timeoutMs }, revision);
+    },
+    linearizableRead: () =>
+      new Promise((resolve, reject) => {
+        server.reads.add((error) => (error === undefined ? resolve() : reject(error)));
+        server.flush();
+      }),
+    raiseAlarm: (member) => {
+      const request = AlarmRequest.create({
+        memberID: member,
+        action: AlarmRequest_AlarmAction.ACTIVATE,
+        alarm: AlarmType.CORRUPT,
+      });
+      server.propose(RaftField.alarm, AlarmRequest.encode(request)).catch((error: unknown) => {
+        logger.error("failed to raise the alarm of corruption", { error });
+      });
+    },
+    intervalMs: options.corruptCheckIntervalMs,
+    compactionIntervalMs: options.compactHashCheckIntervalMs,
+    comparesCompactions: () =>
+      options.compactHashCheck || cluster.version === COMPARABLE_HASHES_SINCE,
+  });
 }
 
 function makeAutoCompactor(server: ServerContext): AutoCompactor | undefined {

@@ -4,23 +4,35 @@
  *
  * A directory with a WAL is a member that existed: its WAL says who it is, and everything about
  * the initial cluster is ignored. Without one, a new cluster is written down: the WAL's metadata
- * and one conf change per initial member, committed in term 1, as etcd does.
+ * and one conf change per initial member, committed in term 1, as etcd does; or the running cluster
+ * is asked who this member is in it, and the log begins empty.
+ *
+ * A crash may have come between receiving a snapshot from the leader and taking its database into
+ * use: then the db is older than the snapshot, and the database that waits takes its place here.
  */
 import { Metadata } from "../api/gen/etcdserver.ts";
-import type { HardState, Snapshot } from "../api/gen/raft.ts";
+import { type Entry, HardState, type Snapshot } from "../api/gen/raft.ts";
 import { compareVersions, parseVersion, SERVER_VERSION } from "../api/version.ts";
 import { openBackend } from "../backend/index.ts";
 import { AUTH_BUCKET, ETCD_BUCKETS, type Backend } from "../backend/types.ts";
 import { bytesFromUtf8, utf8FromBytes } from "../base/bytes.ts";
-import { type ClusterID, formatID, type Index, type MemberID } from "../base/ids.ts";
-import { Cluster, computeClusterID, decodeV2Document } from "../membership/index.ts";
+import { type ClusterID, formatID, type Index, type MemberID, type Term } from "../base/ids.ts";
+import {
+  Cluster,
+  computeClusterID,
+  decodeV2Document,
+  type Member,
+  type Membership,
+} from "../membership/index.ts";
 import { MemoryStorage } from "../raft/index.ts";
-import { SnapshotFiles } from "../snap/index.ts";
+import { SnapError, SnapshotFiles } from "../snap/index.ts";
 import { validSnapshotEntries, verifySegmentsBefore, Wal, walExists } from "../wal/index.ts";
 import { readConsistentIndex } from "./consistent-index.ts";
 import { BootstrapError, memberDirectories, touchDirectory } from "./data-directory.ts";
+import { forceNewCluster } from "./force-new-cluster.ts";
 import { initialMembers, writeInitialMembers } from "./initial-members.ts";
-import type { ServerDeps, ServerOptions } from "./options.ts";
+import { isBootstrapped, joinCluster } from "./join-cluster.ts";
+import { requestTimeoutMs, type ServerDeps, type ServerOptions } from "./options.ts";
 
 export interface Bootstrapped {
   readonly memberID: MemberID;
@@ -31,9 +43,14 @@ export interface Bootstrapped {
   readonly hardState: HardState;
   /** Index of the snapshot that the log starts behind, 0 when there is none. */
   readonly snapshotIndex: Index;
+  readonly snapshotTerm: Term;
+  /** The membership in that snapshot. */
+  readonly snapshotMembership: Membership;
   readonly snapshotFiles: SnapshotFiles;
   readonly backend: Backend;
   readonly cluster: Cluster;
+  /** The members of the cluster that is joined, which the log will tell of later. */
+  readonly remotes: readonly Member[];
   /**
    * Settles when the part of the log that start-up does not read has been checked; rejects when it
    * is damaged. The member must not serve before.
@@ -54,14 +71,22 @@ export async function bootstrap(options: ServerOptions, deps: ServerDeps): Promi
   const dbExisted = disk.stat(paths.db) !== undefined;
   const snapshotFiles = new SnapshotFiles(deps, paths.snap);
   snapshotFiles.cleanUp();
-  const backend = await openBackend({ ...deps }, paths.db, {
-    pageCacheBytes: options.pageCacheBytes,
-    batchIntervalMs: options.backendBatchIntervalMs,
-    batchLimit: options.backendBatchLimit,
-    noFsync: options.unsafeNoFsync,
-    ensureBuckets: ETCD_BUCKETS,
-  });
+  const snapshot = isNew ? undefined : newestSnapshot(deps, paths.wal, snapshotFiles);
+  const open = () =>
+    openBackend({ ...deps }, paths.db, {
+      pageCacheBytes: options.pageCacheBytes,
+      batchIntervalMs: options.backendBatchIntervalMs,
+      batchLimit: options.backendBatchLimit,
+      noFsync: options.unsafeNoFsync,
+      ensureBuckets: ETCD_BUCKETS,
+    });
+  let backend = await open();
   try {
+    if ((snapshot?.metadata.index ?? 0) > readConsistentIndex(backend)) {
+      await backend.close();
+      takeReceivedDatabase(deps, paths, snapshotFiles, snapshot?.metadata.index ?? 0);
+      backend = await open();
+    }
     const consistentIndex = readConsistentIndex(backend);
     logger.info("restore consistentIndex", { index: consistentIndex });
     if (dbExisted) {
@@ -77,9 +102,10 @@ export async function bootstrap(options: ServerOptions, deps: ServerDeps): Promi
           "restore the WAL, or restore the member from a snapshot file",
       );
     }
+    const basis = { walDirectory: paths.wal, snapshot, snapshotFiles, backend, consistentIndex };
     const booted = isNew
-      ? await createCluster(options, deps, paths.wal, backend, snapshotFiles)
-      : await recoverMember(options, deps, paths.wal, backend, snapshotFiles, consistentIndex);
+      ? await makeMember(options, deps, basis)
+      : await recoverMember(options, deps, basis);
     ensureAuthRevision(backend);
     return booted;
   } catch (error) {
@@ -88,23 +114,60 @@ export async function bootstrap(options: ServerOptions, deps: ServerDeps): Promi
   }
 }
 
-async function createCluster(
+/** What both kinds of start build on. */
+interface Basis {
+  readonly walDirectory: string;
+  readonly snapshot: Snapshot | undefined;
+  readonly snapshotFiles: SnapshotFiles;
+  readonly backend: Backend;
+  readonly consistentIndex: Index;
+}
+
+/**
+ * Puts the database that came with the snapshot in the place of the older db. Either name stands for
+ * a whole file at any time, so that a crash here is made good by the next start.
+ */
+function takeReceivedDatabase(
+  { disk, logger }: ServerDeps,
+  paths: ReturnType<typeof memberDirectories>,
+  files: SnapshotFiles,
+  index: Index,
+): void {
+  let received: string;
+  try {
+    received = files.databasePath(index);
+  } catch (error) {
+    if (!(error instanceof SnapError)) throw error;
+    throw new BootstrapError(
+      `the db is older than the snapshot at index ${index}, and ${error.message}: ` +
+        "the db file is not the one that belongs to this WAL",
+    );
+  }
+  disk.rename(received, paths.db);
+  disk.syncDirectory(paths.snap);
+  logger.info("took the received database into use", { path: paths.db, "snapshot-index": index });
+}
+
+const NO_MEMBERSHIP: Membership = { members: [], removedIDs: [], version: undefined };
+
+async function makeMember(
   options: ServerOptions,
   deps: ServerDeps,
-  walDirectory: string,
-  backend: Backend,
-  snapshotFiles: SnapshotFiles,
+  { walDirectory, backend, snapshotFiles }: Basis,
 ): Promise<Bootstrapped> {
   const { logger } = deps;
   logger.info("bootstrapping cluster");
-  const { members, local } = initialMembers(options);
-  const clusterID = computeClusterID(members.map((member) => member.id));
+  const isJoining = options.initialClusterState === "existing";
+  const plan = isJoining ? await planToJoin(options, deps) : await planNewCluster(options, deps);
+  const { local, clusterID, members } = plan;
   logger.info("bootstrapping storage");
   const metadata = Metadata.encode(Metadata.create({ NodeID: local.id, ClusterID: clusterID }));
   const wal = Wal.create(deps, walDirectory, metadata, {
     unsafeNoFsync: options.unsafeNoFsync,
   });
-  const { hardState, entries } = await writeInitialMembers(wal, members);
+  const { hardState, entries } = isJoining
+    ? { hardState: HardState.create(), entries: [] }
+    : await writeInitialMembers(wal, members);
   logger.info("bootstrapping raft");
   logger.info("starting local member", {
     "local-member-id": formatID(local.id),
@@ -113,6 +176,7 @@ async function createCluster(
   const storage = new MemoryStorage();
   storage.setHardState(hardState);
   storage.append(entries);
+  const { maxLearners } = options;
   return {
     memberID: local.id,
     clusterID,
@@ -121,59 +185,65 @@ async function createCluster(
     storage,
     hardState,
     snapshotIndex: 0,
+    snapshotTerm: 0,
+    snapshotMembership: NO_MEMBERSHIP,
     snapshotFiles,
     backend,
-    cluster: new Cluster({ id: clusterID, localID: local.id, backend }),
+    cluster: new Cluster({ id: clusterID, localID: local.id, backend, maxLearners }),
+    remotes: isJoining ? members.filter(({ id }) => id !== local.id) : [],
     olderSegmentsVerified: Promise.resolve(),
   };
+}
+
+/** etcd's, for questions to members that may not have started either. */
+const BOOTSTRAP_TIMEOUT_MS = 1000;
+
+interface Plan {
+  readonly members: readonly Member[];
+  readonly local: Member;
+  readonly clusterID: ClusterID;
+}
+
+async function planNewCluster(options: ServerOptions, deps: ServerDeps): Promise<Plan> {
+  const { members, local } = initialMembers(options);
+  if (await isBootstrapped(deps, members, local, BOOTSTRAP_TIMEOUT_MS)) {
+    throw new BootstrapError(`member ${formatID(local.id)} has already been bootstrapped`);
+  }
+  return { members, local, clusterID: computeClusterID(members.map((member) => member.id)) };
+}
+
+async function planToJoin(options: ServerOptions, deps: ServerDeps): Promise<Plan> {
+  const { members } = initialMembers(options);
+  const timeoutMs = requestTimeoutMs(options);
+  const { cluster, local } = await joinCluster(deps, members, options.name, timeoutMs);
+  return { members: cluster.members, local, clusterID: cluster.id };
 }
 
 async function recoverMember(
   options: ServerOptions,
   deps: ServerDeps,
-  walDirectory: string,
-  backend: Backend,
-  snapshotFiles: SnapshotFiles,
-  consistentIndex: Index,
+  basis: Basis,
 ): Promise<Bootstrapped> {
-  const { logger } = deps;
-  logger.info("Bootstrapping WAL from snapshot");
-  const snapshot = newestSnapshot(deps, walDirectory, snapshotFiles);
-  const { index: snapshotIndex, term: snapshotTerm } = snapshot?.metadata ?? { index: 0, term: 0 };
-  if (snapshotIndex > consistentIndex) {
-    throw new BootstrapError(
-      `the db is at index ${consistentIndex}, older than the snapshot at index ${snapshotIndex}: ` +
-        "the db file is not the one that belongs to this WAL",
-    );
-  }
-  const olderSegmentsVerified = verifyOlder(deps, walDirectory, snapshotIndex);
+  deps.logger.info("Bootstrapping WAL from snapshot");
+  const { walDirectory, snapshot } = basis;
+  const { index, term } = snapshot?.metadata ?? { index: 0, term: 0 };
+  const olderSegmentsVerified = verifyOlder(deps, walDirectory, index);
   const wal = Wal.open(
     deps,
     walDirectory,
-    { index: snapshotIndex, term: snapshotTerm },
+    { index, term },
     { unsafeNoFsync: options.unsafeNoFsync },
   );
   try {
-    return await assemble(options, deps, {
-      wal,
-      snapshot,
-      snapshotFiles,
-      backend,
-      consistentIndex,
-      olderSegmentsVerified,
-    });
+    return await assemble(options, deps, { ...basis, wal, olderSegmentsVerified });
   } catch (error) {
     await wal.close();
     throw error;
   }
 }
 
-interface Recovered {
+interface Recovered extends Basis {
   readonly wal: Wal;
-  readonly snapshot: Snapshot | undefined;
-  readonly snapshotFiles: SnapshotFiles;
-  readonly backend: Backend;
-  readonly consistentIndex: Index;
   readonly olderSegmentsVerified: Promise<void>;
 }
 
@@ -186,10 +256,22 @@ async function assemble(
   const { wal, snapshot, snapshotFiles, backend, consistentIndex } = recovered;
   const content = wal.readAll();
   const identity = Metadata.decode(content.metadata);
-  const wasInterrupted = snapshot === undefined && content.entries.length === 0;
-  const { hardState, entries } = wasInterrupted
+  // A member that joins begins with an empty log; only a new cluster must have members in it.
+  const wasInterrupted =
+    snapshot === undefined &&
+    content.entries.length === 0 &&
+    options.initialClusterState === "new" &&
+    !options.forceNewCluster;
+  let { hardState, entries }: { hardState: HardState; entries: Entry[] } = wasInterrupted
     ? await finishCreation(options, wal, identity)
     : content;
+  if (options.forceNewCluster) {
+    const confState = snapshot?.metadata.confState;
+    const log = { hardState, entries };
+    const forced = await forceNewCluster(wal, log, confState, identity.NodeID, deps.logger);
+    hardState = forced.hardState;
+    entries = forced.entries;
+  }
   const storage = new MemoryStorage();
   if (snapshot !== undefined) storage.applySnapshot(snapshot);
   storage.setHardState(hardState);
@@ -206,10 +288,14 @@ async function assemble(
     "local-member-id": formatID(identity.NodeID),
     "commit-index": hardState.commit,
   });
-  const cluster = new Cluster({ id: identity.ClusterID, localID: identity.NodeID, backend });
+  const cluster = new Cluster({
+    id: identity.ClusterID,
+    localID: identity.NodeID,
+    backend,
+    maxLearners: options.maxLearners,
+  });
   if (cluster.members.length === 0) adoptV2Membership(cluster, snapshot);
   refuseDowngrade(cluster.version);
-  refuseSeveralMembers(cluster);
   return {
     memberID: identity.NodeID,
     clusterID: identity.ClusterID,
@@ -218,9 +304,12 @@ async function assemble(
     storage,
     hardState,
     snapshotIndex: snapshot?.metadata.index ?? 0,
+    snapshotTerm: snapshot?.metadata.term ?? 0,
+    snapshotMembership: membershipOf(snapshot),
     snapshotFiles,
     backend,
     cluster,
+    remotes: [],
     olderSegmentsVerified: recovered.olderSegmentsVerified,
   };
 }
@@ -267,11 +356,15 @@ async function finishCreation(options: ServerOptions, wal: Wal, identity: Metada
 
 /** Members that were written before the backend held the membership (etcd before 3.4). */
 function adoptV2Membership(cluster: Cluster, snapshot: Snapshot | undefined): void {
-  if (snapshot === undefined || snapshot.data.length === 0) return;
-  const membership = decodeV2Document(utf8FromBytes(snapshot.data));
+  const membership = membershipOf(snapshot);
   for (const member of membership.members) cluster.add(member, true);
   for (const id of membership.removedIDs) cluster.remove(id, true);
   if (membership.version !== undefined) cluster.setVersion(membership.version, true);
+}
+
+function membershipOf(snapshot: Snapshot | undefined): Membership {
+  if (snapshot === undefined || snapshot.data.length === 0) return NO_MEMBERSHIP;
+  return decodeV2Document(utf8FromBytes(snapshot.data));
 }
 
 function refuseDowngrade(clusterVersion: string | undefined): void {
@@ -284,16 +377,6 @@ function refuseDowngrade(clusterVersion: string | undefined): void {
         `(server ${SERVER_VERSION}, cluster ${clusterVersion})`,
     );
   }
-}
-
-/** The others would wait for this member's messages, and it for theirs. */
-function refuseSeveralMembers(cluster: Cluster): void {
-  if (cluster.members.length <= 1) return;
-  const names = cluster.members.map((member) => member.name || formatID(member.id)).join(", ");
-  throw new BootstrapError(
-    `the data directory belongs to a cluster of several members (${names}), ` +
-      "which this version does not support",
-  );
 }
 
 /** In etcd the users' store has a revision from the first start on, whether it is used or not. */

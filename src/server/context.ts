@@ -6,12 +6,15 @@ import type { EtcdError } from "../api/errors.ts";
 import type { Backend } from "../backend/types.ts";
 import type { RequestIDGenerator } from "../base/id-generator.ts";
 import type { ClusterID, Index, MemberID, Revision, Term } from "../base/ids.ts";
-import type { Clock, Logger } from "../env/index.ts";
+import type { ConfChange } from "../api/gen/raft.ts";
+import type { Clock, Logger, PeerNetwork } from "../env/index.ts";
 import type { Lessor } from "../lease/index.ts";
-import type { Cluster } from "../membership/index.ts";
+import type { Cluster, Member } from "../membership/index.ts";
 import type { KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
+import type { Status } from "../raft/index.ts";
 import type { Alarms } from "./alarms.ts";
 import type { HeaderEncoder } from "./header.ts";
+import type { Leadership } from "./leadership.ts";
 import type { LinearizableReads } from "./linearizable-reads.ts";
 import type { ServerCounters } from "./metrics.ts";
 import type { Defer, ServerOptions } from "./options.ts";
@@ -37,6 +40,8 @@ export interface ServerContext {
   readonly proposals: Proposals;
   readonly reads: LinearizableReads;
   readonly counters: ServerCounters;
+  readonly network: PeerNetwork;
+  readonly leadership: Leadership;
   readonly term: Term;
   /** `NO_MEMBER` when there is none. */
   readonly leader: MemberID;
@@ -51,6 +56,13 @@ export interface ServerContext {
   flush(): void;
   /** Resolves with the encoded response of a request that went through raft. */
   propose(field: number, body: Uint8Array): Promise<readonly Uint8Array[]>;
+  /**
+   * Proposes a change of the membership; resolves with the members once it is applied here. Rejects
+   * with the rule that it broke, or with a timeout, which says nothing about its fate.
+   */
+  changeMembership(change: ConfChange): Promise<readonly Member[]>;
+  /** Raft's view, with the followers' progress while this member leads. */
+  raftStatus(): Status;
   /** HashKV in slices; revision 0 is the current one. */
   hashByRevision(revision: Revision): Promise<KeyValueHash>;
   /** Drives a compaction to its end; settles when it is physically done and committed. */

@@ -23,12 +23,15 @@ export interface EntryApplierOptions {
   readonly consistentIndex: ConsistentIndex;
   readonly confChanges: ConfChangeApplier;
   readonly applier: Applier;
-  readonly onFirstEntryOfTerm: () => void;
+  readonly onFirstEntryOfTerm: (term: Term) => void;
   readonly onRemovedSelf: () => void;
   /** Where the log in memory begins: index and configuration of the snapshot. */
   readonly startIndex: Index;
+  readonly startTerm: Term;
   readonly startConfState: ConfState;
 }
+
+const NO_REPLY: readonly Uint8Array[] = [];
 
 interface Decoded {
   readonly field: number;
@@ -38,12 +41,13 @@ interface Decoded {
 export class EntryApplier {
   readonly #options: EntryApplierOptions;
   #appliedIndex: Index;
-  #appliedTerm: Term = 0;
+  #appliedTerm: Term;
   #confState: ConfState;
 
   constructor(options: EntryApplierOptions) {
     this.#options = options;
     this.#appliedIndex = options.startIndex;
+    this.#appliedTerm = options.startTerm;
     this.#confState = options.startConfState;
   }
 
@@ -59,7 +63,16 @@ export class EntryApplier {
     return this.#confState;
   }
 
+  /** The db was replaced by that of a snapshot: everything up to its index is applied. */
+  restored(index: Index, term: Term, confState: ConfState): void {
+    this.#appliedIndex = index;
+    this.#appliedTerm = term;
+    this.#confState = confState;
+  }
+
   apply(entry: ProposedEntry): void {
+    // Handed out before a snapshot came that has it.
+    if (entry.index <= this.#appliedIndex) return;
     const { consistentIndex } = this.#options;
     const isNew = entry.index > consistentIndex.index;
     if (entry.type !== EntryType.EntryNormal) this.#applyConfChange(entry, isNew);
@@ -68,15 +81,20 @@ export class EntryApplier {
     this.#appliedTerm = entry.term;
     if (isNew) consistentIndex.advance(entry.index, entry.term);
     if (entry.type === EntryType.EntryNormal && entry.data.length === 0) {
-      this.#options.onFirstEntryOfTerm();
+      this.#options.onFirstEntryOfTerm(entry.term);
     }
   }
 
   #applyConfChange(entry: ProposedEntry, isNew: boolean): void {
-    const { confChanges, consistentIndex, onRemovedSelf } = this.#options;
+    const { confChanges, consistentIndex, onRemovedSelf, server } = this.#options;
     const applied = confChanges.apply(entry, isNew);
     this.#confState = applied.confState;
     consistentIndex.setConfState(applied.confState);
+    const proposal = server.proposals.take(entry) ?? server.proposals.takeConfChange(entry);
+    const { error } = applied;
+    proposal?.settle(
+      error === undefined ? { error: undefined, reply: NO_REPLY } : { error, reply: undefined },
+    );
     if (applied.removedSelf) onRemovedSelf();
   }
 
@@ -132,7 +150,8 @@ function decodeEntry(data: Uint8Array): DecodedEntry | undefined {
   const v2 = envelope === undefined ? data : data.subarray(envelope.start, envelope.end);
   const translation = translateV2Entry(v2);
   if (translation.kind === "nothing") return undefined;
-  return { field: translation.field, request: translation.request, idLow: 0, idHigh: 0 };
+  const { field, request } = translation;
+  return { field, request, idLow: envelope?.idLow ?? 0, idHigh: envelope?.idHigh ?? 0 };
 }
 
 /** Undefined when the bytes are no `InternalRaftRequest`: then they are a request of the v2 store. */

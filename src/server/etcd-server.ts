@@ -7,7 +7,14 @@
  * A failure that makes it unsafe to go on stops the member: `failed` settles with the reason.
  */
 import { EtcdError } from "../api/errors.ts";
-import type { ConfState } from "../api/gen/raft.ts";
+import {
+  type ConfChange,
+  type ConfState,
+  type Message,
+  MessageType,
+  type Snapshot,
+} from "../api/gen/raft.ts";
+import { Snapshot as WalSnapshot } from "../api/gen/wal.ts";
 import { SERVER_VERSION } from "../api/version.ts";
 import type { Backend } from "../backend/types.ts";
 import { RequestIDGenerator } from "../base/id-generator.ts";
@@ -19,11 +26,11 @@ import {
   type Revision,
   type Term,
 } from "../base/ids.ts";
-import type { Clock, Logger, Timer } from "../env/index.ts";
+import type { Clock, Logger, PeerNetwork, Timer } from "../env/index.ts";
 import { Lessor, minimumLeaseTTL } from "../lease/index.ts";
-import type { Cluster } from "../membership/index.ts";
+import { type Cluster, type Member, ReplayedMembership } from "../membership/index.ts";
 import { type KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
-import { NO_MEMBER, RawNode, type SoftState } from "../raft/index.ts";
+import { NO_MEMBER, RawNode, type SoftState, type Status } from "../raft/index.ts";
 import { Alarms } from "./alarms.ts";
 import { Applier } from "./applier.ts";
 import { Background } from "./background.ts";
@@ -33,16 +40,21 @@ import { ConsistentIndex } from "./consistent-index.ts";
 import type { ServerContext } from "./context.ts";
 import { EntryApplier } from "./entry-applier.ts";
 import { HeaderEncoder } from "./header.ts";
+import { Leadership } from "./leadership.ts";
 import { LinearizableReads } from "./linearizable-reads.ts";
 import { registerServerMetrics, type ServerCounters } from "./metrics.ts";
 import { type Defer, requestTimeoutMs, type ServerDeps, type ServerOptions } from "./options.ts";
 import { Proposals } from "./proposals.ts";
+import { PeerApi } from "./peer-api/peer-api.ts";
+import { ServerPeerNode } from "./peer-node.ts";
 import { publishSelf } from "./publish.ts";
 import { Quota } from "./quota.ts";
 import { RaftLoop } from "./raft-loop.ts";
 import { raftLogger } from "./raft-logger.ts";
 import { decodeRequestBody } from "./request-codecs.ts";
 import { RpcServer } from "./rpc-server.ts";
+import { SnapshotSender } from "./snapshot-sender.ts";
+import { describeSnapshot } from "./snapshotter.ts";
 import { StorageVersion } from "./storage-version.ts";
 
 /** etcd's limit on committed entries that are not applied yet. */
@@ -51,6 +63,8 @@ const MAX_COMMIT_APPLY_GAP = 5000;
 const MAX_WAITING_PROPOSAL_BYTES = 256 * 1024 * 1024;
 /** Entries in one append message, and handed to the applier at a time. */
 const MAX_SIZE_PER_MESSAGE_BYTES = 1024 * 1024;
+/** A removed member lives on for this long, so that the others hear from it that it knows. */
+const REMOVED_STOP_DELAY_MS = 1000;
 /** Append messages under way to one follower, as in etcd. */
 const MAX_INFLIGHT_MESSAGES = 512;
 /** Records hashed before sockets and timers get a turn. */
@@ -78,8 +92,12 @@ export class EtcdServer implements ServerContext {
   readonly reads: LinearizableReads;
   readonly counters: ServerCounters;
   readonly raft: RaftLoop;
+  readonly network: PeerNetwork;
+  readonly leadership: Leadership;
   /** The services, as the transport sees them. */
   readonly rpc: RpcServer;
+  /** Answers the HTTP questions of other members, except for those of the raft transport. */
+  readonly peerApi: PeerApi;
   /** Settles once this member serves; rejects when it stops before. */
   readonly ready: Promise<void>;
   /** Settles with the reason when the member cannot go on. */
@@ -93,10 +111,16 @@ export class EtcdServer implements ServerContext {
   #resolveReady: () => void = () => {};
   #rejectReady: (error: Error) => void = () => {};
   #resolveFailed: (error: Error) => void = () => {};
+  readonly #snapshotSender: SnapshotSender;
+  readonly #peerNode: ServerPeerNode;
   #ticker: Timer | undefined;
+  #removal: Timer | undefined;
+  /** The last change of the membership that was asked for here; they go one after the other. */
+  #lastChange: Promise<unknown> = Promise.resolve();
   #leader: MemberID = NO_MEMBER;
   #refusal: EtcdError | undefined;
   #stopping = false;
+  #stopped: Promise<void> | undefined;
   #waitingForBackend = false;
   #storageFull = false;
   #campaignWhenApplied = false;
@@ -110,6 +134,7 @@ export class EtcdServer implements ServerContext {
       const server = new EtcdServer(options, deps, boot);
       await server.#restore();
       await boot.olderSegmentsVerified;
+      if (options.initialCorruptCheck && !boot.isNew) await server.#background.checkDataAtStart();
       server.#run();
       return server;
     } catch (error) {
@@ -149,12 +174,16 @@ export class EtcdServer implements ServerContext {
     this.lessor = this.#makeLessor(deps);
     this.store = new Store({ backend: this.backend, leases: this.lessor });
     this.watchable = new WatchableStore(this.store);
+    this.network = deps.network;
     this.raft = this.#makeRaftLoop(deps);
+    this.leadership = this.#makeLeadership();
+    this.#snapshotSender = this.#makeSnapshotSender();
+    this.#peerNode = this.#makePeerNode();
     this.proposals = new Proposals({
       clock,
       ids: this.ids,
       timeoutMs: requestTimeoutMs(options),
-      timeoutError: () => this.#timeoutError(),
+      timeoutError: (startMs) => this.#timeoutError(startMs),
     });
     this.counters = registerServerMetrics(deps.metrics, this);
     this.reads = this.#makeReads();
@@ -164,8 +193,10 @@ export class EtcdServer implements ServerContext {
       boot,
       deps,
       storageVersion: this.#storageVersion,
+      keepsLog: () => this.#snapshotSender.needsLog,
     });
     this.rpc = new RpcServer(this);
+    this.peerApi = new PeerApi(this);
     this.backend.onBeforeCommit = () => this.#consistentIndex.save();
     this.backend.onFatal = (error) => this.#fail(error);
     boot.wal.onFatal = (error) => this.#fail(error);
@@ -234,6 +265,30 @@ export class EtcdServer implements ServerContext {
     });
   }
 
+  changeMembership(change: ConfChange): Promise<readonly Member[]> {
+    const made = this.#lastChange.then(() => this.#proposeConfChange(change));
+    this.#lastChange = made.catch(() => undefined);
+    return made;
+  }
+
+  #proposeConfChange(change: ConfChange): Promise<readonly Member[]> {
+    return new Promise((resolve, reject) => {
+      if (this.#stopping) {
+        reject(new EtcdError("stopped"));
+        return;
+      }
+      this.proposals.submitConfChange(change, ({ error }) => {
+        if (error === undefined) resolve(this.cluster.members);
+        else reject(error);
+      });
+      this.flush();
+    });
+  }
+
+  raftStatus(): Status {
+    return this.raft.node.status();
+  }
+
   async hashByRevision(revision: Revision): Promise<KeyValueHash> {
     const startMs = this.clock.nowMs();
     const job = this.store.hashByRevision(revision);
@@ -256,22 +311,51 @@ export class EtcdServer implements ServerContext {
   }
 
   /** Stops raft, settles what waits with `server stopped`, and leaves the disk in order. */
-  async stop(): Promise<void> {
-    if (this.#stopping) return;
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    await this.#handOver();
     this.#stopping = true;
     this.#refusal = new EtcdError("stopped");
     this.logger.info("closing etcd server", { name: this.options.name });
     this.#ticker?.cancel();
+    this.#removal?.cancel();
+    this.leadership.stop();
+    this.#snapshotSender.stop();
+    const networkStopped = this.network.stop();
     const backgroundStopped = this.#background.stop();
     this.rpc.stop();
     this.raft.stop();
     this.#rejectReady(new EtcdError("stopped"));
     this.proposals.failAll(new EtcdError("stopped"));
     this.reads.failAll(new EtcdError("stopped"));
+    await networkStopped;
     await backgroundStopped;
     await this.backend.close();
     await this.#boot.wal.close();
     this.logger.info("closed etcd server", { name: this.options.name });
+  }
+
+  /** A cluster should not have to notice that its leader has gone. */
+  async #handOver(): Promise<void> {
+    if (!this.isLeader || this.raft.stopped || this.cluster.votingMembers.length < 2) return;
+    const to = this.leadership.longestConnected();
+    if (to === undefined) {
+      this.logger.warn("leadership transfer failed", {
+        "local-member-id": formatID(this.memberID),
+        error: new EtcdError("unhealthy"),
+      });
+      return;
+    }
+    try {
+      await this.leadership.transfer(to, requestTimeoutMs(this.options));
+    } catch (error) {
+      const fields = { "local-member-id": formatID(this.memberID), error };
+      this.logger.warn("leadership transfer failed", fields);
+    }
   }
 
   async #restore(): Promise<void> {
@@ -300,6 +384,9 @@ export class EtcdServer implements ServerContext {
       "local-server-version": SERVER_VERSION,
       "cluster-version": this.cluster.version ?? "to_be_decided",
     });
+    this.network.start(this.#peerNode);
+    for (const { id, peerURLs } of this.#boot.remotes) this.network.addRemote(id, peerURLs);
+    this.#addPeers();
     this.raft.process();
     this.#advanceElection();
     this.#tick();
@@ -311,13 +398,23 @@ export class EtcdServer implements ServerContext {
     );
   }
 
+  #addPeers(): void {
+    for (const { id, peerURLs } of this.cluster.members) {
+      if (id !== this.memberID) this.network.addPeer(id, peerURLs);
+    }
+  }
+
   /**
    * A member that is alone has nobody to wait for: its first election comes as soon as it has
    * applied what its log already had committed, since raft refuses to stand for election earlier.
    */
   #advanceElection(): void {
     const { electionTicks, heartbeatIntervalMs, initialElectionTickAdvance } = this.options;
-    if (!initialElectionTickAdvance || this.cluster.members.length !== 1) return;
+    if (this.cluster.members.length !== 1) {
+      this.leadership.advanceWhenConnected();
+      return;
+    }
+    if (!initialElectionTickAdvance) return;
     const ticks = electionTicks - 1;
     this.logger.info("started as single-node; fast-forwarding election ticks", {
       "local-member-id": formatID(this.memberID),
@@ -387,14 +484,38 @@ export class EtcdServer implements ServerContext {
         canApply: () => this.#canApply(),
         readStates: (states) => this.reads.confirm(states),
         softState: (state) => this.#softStateChanged(state),
-        // A member that is alone sends nothing.
-        send: () => undefined,
+        send: (messages) => this.#send(messages),
+        saveSnapshot: (snapshot) => this.#saveSnapshot(snapshot),
+        installSnapshot: (snapshot) => this.#installSnapshot(snapshot),
         storageFull: (full) => {
           this.#storageFull = full;
         },
         fatal: (error) => this.#fail(error),
       },
     });
+  }
+
+  #send(messages: readonly Message[]): void {
+    const ordinary: Message[] = [];
+    for (const message of messages) {
+      if (this.cluster.isRemoved(message.to)) continue;
+      if (message.type === MessageType.MsgSnap) this.#snapshotSender.send(message);
+      else ordinary.push(message);
+    }
+    if (ordinary.length > 0) this.network.send(ordinary);
+  }
+
+  /** The file first: a record in the log must not name a snapshot that is not there. */
+  async #saveSnapshot(snapshot: Snapshot): Promise<void> {
+    await this.#boot.snapshotFiles.save(snapshot);
+    const { index, term, confState } = snapshot.metadata;
+    await this.#boot.wal.saveSnapshot(WalSnapshot.create({ index, term, confState }));
+  }
+
+  async #installSnapshot(snapshot: Snapshot): Promise<void> {
+    const { index, term, confState } = snapshot.metadata;
+    const path = this.#boot.snapshotFiles.databasePath(index);
+    throw new Error(`cannot take ${path} into use (${index}, ${term}, ${confState})`);
   }
 
   #canApply(): boolean {
@@ -426,6 +547,7 @@ export class EtcdServer implements ServerContext {
   #softStateChanged(state: SoftState): void {
     const previous = this.#leader;
     this.#leader = state.lead;
+    if (state.lead !== previous) this.leadership.changed(state.lead);
     if (state.lead !== NO_MEMBER && state.lead !== previous) {
       this.counters.leaderChanges.add();
       this.logger.info(
@@ -441,17 +563,27 @@ export class EtcdServer implements ServerContext {
   }
 
   /** The leader's first entry is applied, and with it everything of earlier terms. */
-  #firstEntryOfTerm(): void {
+  #firstEntryOfTerm(term: Term): void {
     this.reads.askAgain();
-    if (!this.isLeader) return;
+    if (!this.isLeader || term !== this.term) return;
     const extendMs = this.options.electionTicks * this.options.heartbeatIntervalMs;
     this.lessor.promote(this.clock.nowMs(), extendMs);
     this.defer(() => this.#background.checkVersions());
   }
 
-  #timeoutError(): EtcdError {
+  #timeoutError(startMs: number): EtcdError {
     this.counters.proposalsFailed.add();
-    return new EtcdError(this.#leader === NO_MEMBER ? "timeoutDueToLeaderFail" : "timeout");
+    return this.leadership.timeoutError(startMs);
+  }
+
+  #removedSelf(): void {
+    if (this.#removal !== undefined) return;
+    this.logger.error("the member has been permanently removed from the cluster", {
+      "local-member-id": formatID(this.memberID),
+    });
+    this.#removal = this.clock.setTimer(REMOVED_STOP_DELAY_MS, () => {
+      this.#fail(new Error("the member has been permanently removed from the cluster"));
+    });
   }
 
   #fail(error: Error): void {
@@ -476,6 +608,57 @@ export class EtcdServer implements ServerContext {
     });
   }
 
+  #makeLeadership(): Leadership {
+    const { options, clock, logger, memberID, cluster, network } = this;
+    return new Leadership({
+      options,
+      clock,
+      logger,
+      memberID,
+      cluster,
+      network,
+      node: this.raft.node,
+      leader: () => this.#leader,
+      process: () => this.raft.process(),
+    });
+  }
+
+  #makeSnapshotSender(): SnapshotSender {
+    const { clock, logger, backend, network, cluster } = this;
+    return new SnapshotSender({
+      clock,
+      logger,
+      localID: this.memberID,
+      backend,
+      applied: () => ({
+        index: this.#entries.appliedIndex,
+        term: this.#entries.appliedTerm,
+        confState: this.#entries.confState,
+      }),
+      describe: (index, term, confState) => describeSnapshot(cluster, index, term, confState),
+      send: (message, image) => network.sendSnapshot(message, image),
+      failed: (to) => {
+        this.raft.node.reportSnapshot(to, false);
+        this.raft.process();
+      },
+    });
+  }
+
+  #makePeerNode(): ServerPeerNode {
+    const { memberID, clusterID, cluster, raft, logger } = this;
+    return new ServerPeerNode({
+      memberID,
+      clusterID,
+      cluster,
+      ownPeerURLs: this.options.peerURLs,
+      raft,
+      files: this.#boot.snapshotFiles,
+      sender: this.#snapshotSender,
+      logger,
+      onRemovedSelf: () => this.#removedSelf(),
+    });
+  }
+
   #makeReads(): LinearizableReads {
     return new LinearizableReads({
       clock: this.clock,
@@ -495,18 +678,36 @@ export class EtcdServer implements ServerContext {
   }
 
   #makeEntryApplier(): EntryApplier {
-    const { snapshotIndex, storage } = this.#boot;
+    const { snapshotIndex, snapshotTerm, snapshotMembership, storage } = this.#boot;
+    const { cluster, network, logger, memberID } = this;
     return new EntryApplier({
       server: this,
       consistentIndex: this.#consistentIndex,
-      confChanges: new ConfChangeApplier(this.raft.node, this.cluster, this.logger),
+      confChanges: new ConfChangeApplier({
+        node: this.raft.node,
+        cluster,
+        replayed: new ReplayedMembership(snapshotMembership, cluster.maxLearners),
+        events: {
+          added: (id, urls) => {
+            if (id !== memberID) network.addPeer(id, urls);
+          },
+          updated: (id, urls) => {
+            if (id !== memberID) network.updatePeer(id, urls);
+          },
+          removed: (id) => {
+            if (id !== memberID) network.removePeer(id);
+          },
+        },
+        logger,
+      }),
       applier: new Applier(this, {
         compactionScheduled: () => this.#background.compaction.start(),
         clusterVersionChanged: () => this.#background.checkVersions(),
       }),
-      onFirstEntryOfTerm: () => this.#firstEntryOfTerm(),
-      onRemovedSelf: () => this.#fail(new Error("the member has been permanently removed")),
+      onFirstEntryOfTerm: (term) => this.#firstEntryOfTerm(term),
+      onRemovedSelf: () => this.#removedSelf(),
       startIndex: snapshotIndex,
+      startTerm: snapshotTerm,
       startConfState: storage.initialState().confState,
     });
   }

@@ -6,6 +6,7 @@ import {
   initialEntries,
   type Member,
   refuseBootstrap,
+  refuseJoin,
 } from "../membership/index.ts";
 import type { Wal } from "../wal/index.ts";
 import { BootstrapError } from "./data-directory.ts";
@@ -26,7 +27,8 @@ export function initialMembers(options: ServerOptions): {
 } {
   const { name, initialCluster, peerURLs, initialClusterToken } = options;
   const choice = { name, initialCluster, advertisePeerURLs: peerURLs, usesDiscovery: false };
-  const refusal = refuseBootstrap(choice);
+  const isJoining = options.initialClusterState === "existing";
+  const refusal = isJoining ? refuseJoin(choice) : refuseBootstrap(choice);
   if (refusal !== undefined) throw new BootstrapError(refusal);
   const members = initialClusterMembers(initialCluster, initialClusterToken);
   const local = members.find((member) => member.name === name);

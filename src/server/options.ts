@@ -3,7 +3,7 @@
  * world). `embed` makes both; the simulator makes them from its fakes.
  */
 import type { Index } from "../base/ids.ts";
-import type { Clock, Disk, Logger, Metrics, Random } from "../env/index.ts";
+import type { Clock, Disk, Logger, Metrics, PeerNetwork, Random } from "../env/index.ts";
 
 /** Runs `fire` after the I/O callbacks of this turn (Node: `setImmediate`). */
 export type Defer = (fire: () => void) => void;
@@ -14,6 +14,8 @@ export interface ServerDeps {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Ready for `request` at once; the member calls `start` when it takes messages, and `stop`. */
+  readonly network: PeerNetwork;
   readonly defer: Defer;
   /**
    * Runs `verifySegmentsBefore` for this WAL directory beside the event loop, during start-up.
@@ -30,6 +32,13 @@ export interface ServerOptions {
   /** Member name to its peer URLs. Used only when no WAL exists. */
   readonly initialCluster: ReadonlyMap<string, readonly string[]>;
   readonly initialClusterToken: string;
+  /** Whether the cluster of `initialCluster` is to be made, or runs already and is joined. */
+  readonly initialClusterState: "new" | "existing";
+  /** Makes a cluster of one out of this member's data; everybody else is removed. */
+  readonly forceNewCluster: boolean;
+  /** Refuse changes of the membership that would leave no quorum of healthy members. */
+  readonly strictReconfigCheck: boolean;
+  readonly maxLearners: number;
   readonly clientURLs: readonly string[];
   readonly peerURLs: readonly string[];
   readonly heartbeatIntervalMs: number;
@@ -60,6 +69,14 @@ export interface ServerOptions {
   readonly leaseCheckpoint: boolean;
   readonly warningApplyDurationMs: number;
   readonly unsafeNoFsync: boolean;
+  /** Interval of the leader's comparison of the members' data; 0 is never. */
+  readonly corruptCheckIntervalMs: number;
+  /** Interval of the leader's comparison of hashes that compactions took; 0 is never. */
+  readonly compactHashCheckIntervalMs: number;
+  /** Also in clusters of versions before 3.6. */
+  readonly compactHashCheck: boolean;
+  /** Compare with the other members before the first client is served. */
+  readonly initialCorruptCheck: boolean;
   /** The health service answers NOT_SERVING while the db is being defragmented. */
   readonly stopServiceOnDefrag: boolean;
 }

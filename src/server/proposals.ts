@@ -6,8 +6,8 @@
  * the member. A timeout says nothing about the fate of the write.
  */
 import type { EtcdError } from "../api/errors.ts";
-import { type Entry, EntryType } from "../api/gen/raft.ts";
-import type { RequestIDGenerator } from "../base/id-generator.ts";
+import { ConfChange, type Entry, EntryType } from "../api/gen/raft.ts";
+import { type RequestIDGenerator, requestIDToBigInt } from "../base/id-generator.ts";
 import type { Clock, Timer } from "../env/index.ts";
 import { bodyOffset, encodeRaftRequest } from "./raft-request.ts";
 
@@ -26,7 +26,8 @@ export interface Proposal {
   readonly field: number;
   /** The decoded request, of the type that `field` says; it borrows the entry's data. */
   readonly request: unknown;
-  readonly deadlineMs: number;
+  /** `Clock.nowMs` when it was submitted. */
+  readonly startMs: number;
   readonly settle: Settle;
 }
 
@@ -51,7 +52,7 @@ export class Proposals {
   readonly #clock: Clock;
   readonly #ids: RequestIDGenerator;
   readonly #timeoutMs: number;
-  readonly #timeoutError: () => EtcdError;
+  readonly #timeoutError: (startMs: number) => EtcdError;
   /** In the order of their deadlines, as all wait equally long. */
   readonly #waiting = new Map<number, Proposal>();
   #waitingBytes = 0;
@@ -63,7 +64,7 @@ export class Proposals {
     readonly ids: RequestIDGenerator;
     readonly timeoutMs: number;
     /** Chooses the words at the moment of a timeout (leader lost, connection lost ...). */
-    readonly timeoutError: () => EtcdError;
+    readonly timeoutError: (startMs: number) => EtcdError;
   }) {
     this.#clock = options.clock;
     this.#ids = options.ids;
@@ -93,14 +94,30 @@ export class Proposals {
 
   /** Queues a request for the next `takeBatch`. `request` is what was decoded out of it. */
   submit(built: BuiltRequest, request: unknown, settle: Settle): void {
-    const deadlineMs = this.#clock.nowMs() + this.#timeoutMs;
-    const { field, data, idLow } = built;
+    this.#submit(EntryType.EntryNormal, built, request, settle);
+  }
+
+  #submit(
+    type: EntryType,
+    { field, data, idLow }: Pick<BuiltRequest, "field" | "data" | "idLow">,
+    request: unknown,
+    settle: Settle,
+  ): void {
+    const startMs = this.#clock.nowMs();
     const bytes = data.length;
-    const proposal: Proposal = { idLow, bytes, field, request, deadlineMs, settle };
+    const proposal: Proposal = { idLow, bytes, field, request, startMs, settle };
     this.#waiting.set(idLow, proposal);
     this.#waitingBytes += bytes;
-    this.#batch.push({ type: EntryType.EntryNormal, term: 0, index: 0, data, proposal });
+    this.#batch.push({ type, term: 0, index: 0, data, proposal });
     if (this.#timer === undefined) this.#arm();
+  }
+
+  /** Queues a membership change; it gets its request id here. */
+  submitConfChange(change: ConfChange, settle: Settle): void {
+    const id = this.#ids.next();
+    const data = ConfChange.encode({ ...change, id: requestIDToBigInt(id) });
+    const { low48: idLow } = id;
+    this.#submit(EntryType.EntryConfChange, { field: 0, data, idLow }, undefined, settle);
   }
 
   get hasBatch(): boolean {
@@ -139,6 +156,13 @@ export class Proposals {
     return proposal;
   }
 
+  /** The same for a membership change, whose id stands in the change. */
+  takeConfChange(entry: Entry): Proposal | undefined {
+    if (entry.type !== EntryType.EntryConfChange) return undefined;
+    const { id } = ConfChange.decode(entry.data);
+    return this.takeByID(Number(id & 0xffff_ffff_ffffn), Number(id >> 48n));
+  }
+
   /** False if it was settled before. */
   #forget(proposal: Proposal): boolean {
     if (!this.#waiting.delete(proposal.idLow)) return false;
@@ -168,9 +192,9 @@ export class Proposals {
   #expire(): void {
     const now = this.#clock.nowMs();
     for (const proposal of this.#waiting.values()) {
-      if (proposal.deadlineMs > now) return;
+      if (proposal.startMs + this.#timeoutMs > now) return;
       this.#forget(proposal);
-      proposal.settle({ error: this.#timeoutError(), reply: undefined });
+      proposal.settle({ error: this.#timeoutError(proposal.startMs), reply: undefined });
     }
   }
 }

@@ -6,14 +6,18 @@
  * next is collected, sent to the followers and queued behind it, and committed entries are applied
  * meanwhile. The WAL joins what waits into one write and one sync (group commit).
  *
+ * A snapshot from the leader takes the place of log and state: it is made durable first, then the
+ * database is switched, then raft hears of it. Meanwhile nothing is applied, and what raft wants on
+ * disk behind the snapshot waits.
+ *
  * Invariants:
  * - A response that raft attached to a storage write is stepped only after that write is durable.
  * - Entries are applied in log order, each once, in synchronous stretches.
+ * - A snapshot is in the WAL before the entries behind it.
  * - After a failed sync nothing is acknowledged any more: `onFatal` stops the member.
  */
-import type { Entry, Message } from "../api/gen/raft.ts";
-import { assert } from "../base/assert.ts";
-import type { Index, MemberID } from "../base/ids.ts";
+import { type Entry, type Message, MessageType, type Snapshot } from "../api/gen/raft.ts";
+import { formatID, type Index, type MemberID } from "../base/ids.ts";
 import type { Clock, Logger } from "../env/index.ts";
 import {
   APPEND_THREAD,
@@ -36,7 +40,12 @@ export interface RaftLoopHandlers {
   canApply(): boolean;
   readStates(states: readonly ReadState[]): void;
   softState(state: SoftState): void;
-  send(message: Message): void;
+  /** Messages to other members, in order. */
+  send(messages: readonly Message[]): void;
+  /** Makes a snapshot durable, as a file and as a record in the WAL. Its database is on disk. */
+  saveSnapshot(snapshot: Snapshot): Promise<void>;
+  /** Makes the state of a durable snapshot the one that is served. */
+  installSnapshot(snapshot: Snapshot): Promise<void>;
   /** The disk of the WAL has become full, or has space again. What was under way waits. */
   storageFull(full: boolean): void;
   fatal(error: Error): void;
@@ -82,6 +91,11 @@ export class RaftLoop {
   #applyScheduled = false;
   #pendingSaves = 0;
   #stopped = false;
+  /** A snapshot is being taken in: nothing is applied. */
+  #installing = false;
+  /** What raft wants on disk behind that snapshot. */
+  #behindSnapshot: AppendTask[] = [];
+  #onAllSaved: (() => void) | undefined;
 
   constructor(options: {
     readonly node: RawNode;
@@ -106,7 +120,16 @@ export class RaftLoop {
 
   /** True when nothing waits for the disk or the applier. */
   get idle(): boolean {
-    return this.#pendingSaves === 0 && this.#unsaved.length === 0 && this.#applyTasks.length === 0;
+    return (
+      this.#pendingSaves === 0 &&
+      this.#unsaved.length === 0 &&
+      this.#applyTasks.length === 0 &&
+      !this.#installing
+    );
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
   }
 
   /** Takes every `Ready` that the core has. Call after anything was put into it. */
@@ -135,6 +158,18 @@ export class RaftLoop {
     }
   }
 
+  /** Takes a message of another member. `process` must follow, once for all of a turn. */
+  receive(message: Message): void {
+    if (this.#stopped) return;
+    this.#guard(() => {
+      const error = this.node.step(message);
+      if (error !== undefined) {
+        const fields = { from: formatID(message.from), error: error.message };
+        this.#logger.debug("raft refused a message", fields);
+      }
+    });
+  }
+
   /** The backend can take more entries again. */
   resumeApply(): void {
     if (this.#stopped) return;
@@ -149,6 +184,7 @@ export class RaftLoop {
   #handle(ready: Ready): void {
     if (ready.softState !== undefined) this.#handlers.softState(ready.softState);
     if (ready.readStates.length > 0) this.#handlers.readStates(ready.readStates);
+    const outgoing: Message[] = [];
     for (const message of ready.messages) {
       if (message.to === APPEND_THREAD) this.#append(ready, message);
       else if (message.to === APPLY_THREAD) {
@@ -157,20 +193,56 @@ export class RaftLoop {
           next: 0,
           responses: message.responses,
         });
-      } else this.#handlers.send(message);
+      } else outgoing.push(message);
     }
+    if (outgoing.length > 0) this.#handlers.send(outgoing);
   }
 
   #append(ready: Ready, message: Message): void {
-    // Only peers send snapshots, and a member that is alone has none.
-    assert(ready.snapshot === undefined, "a snapshot from a peer");
+    if (ready.snapshot !== undefined) this.#storage.applySnapshot(ready.snapshot);
     if (ready.hardState !== undefined) this.#storage.setHardState(ready.hardState);
     if (ready.entries.length > 0) this.#storage.append(ready.entries);
     const task = { sequence: this.#sequence++, ready, responses: message.responses };
+    this.#start(task);
+  }
+
+  #start(task: AppendTask): void {
+    const { snapshot } = task.ready;
+    if (this.#installing) {
+      this.#behindSnapshot.push(task);
+      return;
+    }
+    if (snapshot !== undefined) {
+      this.#install(task, snapshot).catch((error: Error) => this.#handlers.fatal(error));
+      return;
+    }
     // A log that gave up a batch must not get what comes behind it: that would leave a gap.
     if (this.#unsaved.length > 0 || this.#wal.lastIndex !== this.#savedIndex) {
       this.#keepUnsaved(task);
     } else this.#save(task);
+  }
+
+  async #install(task: AppendTask, snapshot: Snapshot): Promise<void> {
+    this.#installing = true;
+    await this.#allSaved();
+    if (this.#stopped) return;
+    await this.#handlers.saveSnapshot(snapshot);
+    // The commit index in the hard state is what makes the snapshot's record count at a restart.
+    await this.#wal.save(task.ready.hardState, task.ready.entries);
+    await this.#wal.sync();
+    this.#savedIndex = this.#wal.lastIndex;
+    if (this.#stopped) return;
+    await this.#handlers.installSnapshot(snapshot);
+    if (this.#stopped) return;
+    this.#installing = false;
+    const waiting = this.#behindSnapshot;
+    this.#behindSnapshot = [];
+    this.#guard(() => {
+      this.#stepAll(task.responses);
+      for (const next of waiting) this.#start(next);
+      this.#applyNow();
+    });
+    this.process();
   }
 
   #save(task: AppendTask): void {
@@ -184,6 +256,7 @@ export class RaftLoop {
         if (this.#stopped) return;
         this.#guard(() => this.#stepAll(task.responses));
         this.process();
+        this.#wakeInstall();
       },
       (error: Error) => {
         this.#pendingSaves--;
@@ -192,6 +265,20 @@ export class RaftLoop {
         else this.#handlers.fatal(error);
       },
     );
+  }
+
+  /** Settles when the WAL has everything that it was given, after a full disk as well. */
+  #allSaved(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onAllSaved = resolve;
+      this.#wakeInstall();
+    });
+  }
+
+  #wakeInstall(): void {
+    if (this.#pendingSaves > 0 || this.#unsaved.length > 0) return;
+    this.#onAllSaved?.();
+    this.#onAllSaved = undefined;
   }
 
   /** Nothing of a refused batch is on disk and nothing of it was acknowledged: it is tried again. */
@@ -217,7 +304,7 @@ export class RaftLoop {
   }
 
   #applyNow(): void {
-    if (this.#applyScheduled) return;
+    if (this.#applyScheduled || this.#installing) return;
     let budget = MAX_ENTRIES_PER_STRETCH;
     let applied = false;
     for (let task = this.#applyTasks[0]; task !== undefined; task = this.#applyTasks[0]) {
@@ -252,15 +339,31 @@ export class RaftLoop {
   }
 
   #stepAll(messages: readonly Message[]): void {
+    const outgoing = withoutOldAcknowledgements(messages.filter(({ to }) => to !== this.#id));
+    if (outgoing.length > 0) this.#handlers.send(outgoing);
     for (const message of messages) {
-      if (message.to !== this.#id) {
-        this.#handlers.send(message);
-        continue;
-      }
+      if (message.to !== this.#id) continue;
       const error = this.node.step(message);
       if (error !== undefined) {
         this.#logger.debug("raft refused a local response", { error: String(error) });
       }
     }
   }
+}
+
+/**
+ * An acknowledgement covers those before it, so that of several to one leader the last is enough.
+ * A rejection says something of its own.
+ */
+function withoutOldAcknowledgements(messages: readonly Message[]): readonly Message[] {
+  if (messages.length < 2) return messages;
+  return messages.filter((message, i) => {
+    const next = messages[i + 1];
+    if (next === undefined || !isAcknowledgement(message) || !isAcknowledgement(next)) return true;
+    return next.to !== message.to || next.term !== message.term || next.index < message.index;
+  });
+}
+
+function isAcknowledgement({ type, reject }: Message): boolean {
+  return type === MessageType.MsgAppResp && !reject;
 }

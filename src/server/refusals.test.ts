@@ -6,9 +6,8 @@ import { EntryType } from "../api/gen/raft.ts";
 import { AuthEnableRequest } from "../api/gen/rpc.ts";
 import { AUTH_BUCKET } from "../backend/types.ts";
 import { bytesFromUtf8 } from "../base/bytes.ts";
-import { FaultDisk, NullLogger, NullMetrics, SeededRandom } from "../env/testing/index.ts";
-import { BootstrapError, EtcdServer } from "./index.ts";
-import { TEST_OPTIONS, TestMember } from "./testing/test-member.ts";
+import { FaultDisk } from "../env/testing/index.ts";
+import { TestMember } from "./testing/test-member.ts";
 
 test("an entry that this version cannot apply stops the member instead of being skipped", async () => {
   const member = new TestMember(new FaultDisk());
@@ -30,28 +29,6 @@ test("an entry that this version cannot apply stops the member instead of being 
   await member.until(() => reason !== undefined);
   assert.match(reason?.message ?? "", /cannot apply \(field 1000\)/);
   assert.equal(member.server.appliedIndex, appliedIndex, "it does not count as applied");
-});
-
-test("a directory of a cluster of several members is refused", async () => {
-  const disk = new FaultDisk();
-  const url = "http://127.0.0.1:1";
-  const clock = new TestMember(disk).clock;
-  const deps = {
-    disk,
-    clock,
-    random: new SeededRandom(1),
-    logger: new NullLogger(),
-    metrics: new NullMetrics(),
-    defer: setImmediate,
-  };
-  const initialCluster = new Map([...TEST_OPTIONS.initialCluster, ["m2", [url]]]);
-  const first = await EtcdServer.start({ ...TEST_OPTIONS, initialCluster }, deps);
-  await first.stop();
-  await assert.rejects(
-    EtcdServer.start(TEST_OPTIONS, deps),
-    (error) => error instanceof BootstrapError && /several members \(m1, m2\)/.test(error.message),
-  );
-  await assert.rejects(EtcdServer.start(TEST_OPTIONS, deps), BootstrapError, "no lock is left");
 });
 
 test("a directory with authentication enabled is refused", async () => {

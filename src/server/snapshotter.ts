@@ -31,6 +31,8 @@ export interface SnapshotterOptions {
   readonly files: SnapshotFiles;
   readonly backend: Backend;
   readonly cluster: Cluster;
+  /** True while a follower needs the log as it is. */
+  readonly keepsLog: () => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -54,28 +56,23 @@ export class Snapshotter {
     if (this.#running !== undefined || index - this.#snapshotIndex <= snapshotCount) return;
     if (clock.nowMs() - this.#lastMs < MIN_SNAPSHOT_INTERVAL_MS) return;
     this.#lastMs = clock.nowMs();
-    const snapshot = this.#describe(index, term, confState);
+    const snapshot = describeSnapshot(this.#options.cluster, index, term, confState);
     this.#running = this.#save(snapshot).finally(() => {
       this.#running = undefined;
     });
   }
 
+  /** The state of a snapshot from the leader is in use now; the files are there already. */
+  restored(index: Index): void {
+    this.#snapshotIndex = index;
+    const { wal, files } = this.#options;
+    wal.releaseLockTo(index);
+    files.releaseDatabases(index);
+  }
+
   /** Settles when no snapshot is being written. */
   async idle(): Promise<void> {
     await this.#running;
-  }
-
-  #describe(index: Index, term: Term, confState: ConfState): Snapshot {
-    const { cluster } = this.#options;
-    const document = encodeV2Document({
-      members: cluster.members,
-      removedIDs: cluster.removedIDs,
-      version: cluster.version,
-    });
-    return Snapshot.create({
-      data: bytesFromUtf8(document),
-      metadata: SnapshotMetadata.create({ confState, index, term }),
-    });
   }
 
   async #save(snapshot: Snapshot): Promise<void> {
@@ -107,9 +104,24 @@ export class Snapshotter {
     const { storage, catchUpEntries } = this.#options;
     const first = storage.firstIndex();
     if (applied - first < catchUpEntries + COMPACTION_STEP_ENTRIES) return;
+    if (this.#options.keepsLog()) return;
     storage.createSnapshot(applied, ConfState.create(confState), EMPTY_SNAPSHOT_DATA);
     storage.compact(applied - catchUpEntries);
   }
+}
+
+/** The raft snapshot of the state at `index`, with the membership of this moment. */
+export function describeSnapshot(
+  cluster: Cluster,
+  index: Index,
+  term: Term,
+  confState: ConfState,
+): Snapshot {
+  const { members, removedIDs, version } = cluster;
+  return Snapshot.create({
+    data: bytesFromUtf8(encodeV2Document({ members, removedIDs, version })),
+    metadata: SnapshotMetadata.create({ confState, index, term }),
+  });
 }
 
 /** What a follower gets is read from the backend when it is sent, not kept in memory. */

@@ -8,6 +8,7 @@ import {
   SeededRandom,
   VirtualClock,
 } from "../../env/testing/index.ts";
+import { NoPeers, type PeerNetwork } from "../../env/index.ts";
 import { EtcdServer, type ServerOptions } from "../index.ts";
 import { FakeUnaryCall } from "./fake-call.ts";
 
@@ -17,6 +18,10 @@ export const TEST_OPTIONS: ServerOptions = {
   walDirectory: "",
   initialCluster: new Map([["m1", ["http://127.0.0.1:2380"]]]),
   initialClusterToken: "test",
+  initialClusterState: "new",
+  forceNewCluster: false,
+  strictReconfigCheck: true,
+  maxLearners: 1,
   clientURLs: ["http://127.0.0.1:2379"],
   peerURLs: ["http://127.0.0.1:2380"],
   heartbeatIntervalMs: 100,
@@ -41,6 +46,10 @@ export const TEST_OPTIONS: ServerOptions = {
   leaseCheckpoint: false,
   warningApplyDurationMs: 100,
   unsafeNoFsync: false,
+  corruptCheckIntervalMs: 0,
+  compactHashCheckIntervalMs: 60_000,
+  compactHashCheck: false,
+  initialCorruptCheck: false,
   stopServiceOnDefrag: false,
 };
 
@@ -49,14 +58,30 @@ const MS_PER_TURN = 5;
 const MAX_TURNS = 20_000;
 
 export class TestMember {
-  readonly clock = new VirtualClock();
+  readonly clock: VirtualClock;
   readonly logger = new MemoryLogger();
   readonly disk: FaultDisk;
+  readonly network: PeerNetwork;
   readonly #options: ServerOptions;
+  readonly #seed: number;
+  /** The server runs, but has not published itself. */
+  onStarted: ((server: EtcdServer) => void) | undefined;
   #server: EtcdServer | undefined;
 
-  constructor(disk: FaultDisk, options: Partial<ServerOptions> = {}) {
+  /** Members of one cluster share a clock, and each has its own end of the network. */
+  constructor(
+    disk: FaultDisk,
+    options: Partial<ServerOptions> = {},
+    world: {
+      readonly clock?: VirtualClock;
+      readonly network?: PeerNetwork;
+      readonly seed?: number;
+    } = {},
+  ) {
+    this.#seed = world.seed ?? 1;
     this.disk = disk;
+    this.clock = world.clock ?? new VirtualClock();
+    this.network = world.network ?? new NoPeers();
     this.#options = { ...TEST_OPTIONS, ...options };
   }
 
@@ -72,13 +97,15 @@ export class TestMember {
     EtcdServer.start(this.#options, {
       disk: this.disk,
       clock: this.clock,
-      random: new SeededRandom(1),
+      random: new SeededRandom(this.#seed),
       logger: this.logger,
       metrics: new NullMetrics(),
+      network: this.network,
       defer: setImmediate,
     })
       .then((server) => {
         this.#server = server;
+        this.onStarted?.(server);
         return server.ready;
       })
       .then(

@@ -1,0 +1,173 @@
+/** Who leads, from this member's side: a fast first election, handing over, why a request timed out. */
+import { EtcdError } from "../api/errors.ts";
+import { formatID, type MemberID } from "../base/ids.ts";
+import type { Clock, Logger, PeerNetwork, Timer } from "../env/index.ts";
+import type { Cluster, Member } from "../membership/index.ts";
+import { NO_MEMBER, type RawNode } from "../raft/index.ts";
+import type { ServerOptions } from "./options.ts";
+
+/** How long a starting member waits for connections before its election clock is moved on. */
+const PEER_WAIT_MS = 5000;
+const PEER_POLL_MS = 50;
+
+export interface LeadershipOptions {
+  readonly options: ServerOptions;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly memberID: MemberID;
+  readonly cluster: Cluster;
+  readonly network: PeerNetwork;
+  readonly node: RawNode;
+  readonly leader: () => MemberID;
+  /** Lets raft act on what it was told. */
+  readonly process: () => void;
+}
+
+export class Leadership {
+  readonly #deps: LeadershipOptions;
+  /** `Clock.nowMs` at which the present leader became known. */
+  #electedMs = Number.NEGATIVE_INFINITY;
+  #waiting: { readonly to: MemberID; readonly resolve: () => void }[] = [];
+  #timer: Timer | undefined;
+
+  constructor(deps: LeadershipOptions) {
+    this.#deps = deps;
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  /** The leader has changed. */
+  changed(leader: MemberID): void {
+    if (leader !== NO_MEMBER) this.#electedMs = this.#deps.clock.nowMs();
+    const done = this.#waiting.filter(({ to }) => to === leader);
+    this.#waiting = this.#waiting.filter(({ to }) => to !== leader);
+    for (const { resolve } of done) resolve();
+  }
+
+  /**
+   * A restarted member of a cluster has waited long enough already: once others answer, its first
+   * election comes two ticks later unless a leader is heard of.
+   */
+  advanceWhenConnected(): void {
+    const { clock, logger } = this.#deps;
+    const { electionTicks, initialElectionTickAdvance } = this.#deps.options;
+    if (!initialElectionTickAdvance) {
+      logger.info("skipping initial election tick advance", { "election-ticks": electionTicks });
+      return;
+    }
+    logger.info("starting initial election tick advance", { "election-ticks": electionTicks });
+    const untilMs = clock.nowMs() + PEER_WAIT_MS;
+    const poll = (): void => {
+      this.#timer = clock.setTimer(PEER_POLL_MS, () => {
+        const active = this.#activeSince(Number.POSITIVE_INFINITY).length;
+        if (active > 1) this.#advance(active);
+        else if (clock.nowMs() < untilMs) poll();
+      });
+    };
+    poll();
+  }
+
+  #advance(active: number): void {
+    const { logger, memberID, node, leader } = this.#deps;
+    const { electionTicks, heartbeatIntervalMs } = this.#deps.options;
+    if (leader() !== NO_MEMBER) return;
+    const ticks = electionTicks - 2;
+    logger.info("initialized peer connections; fast-forwarding election ticks", {
+      "local-member-id": formatID(memberID),
+      "forward-ticks": ticks,
+      "forward-duration": `${ticks * heartbeatIntervalMs}ms`,
+      "election-ticks": electionTicks,
+      "election-timeout": `${electionTicks * heartbeatIntervalMs}ms`,
+      "active-remote-members": active,
+    });
+    node.tickQuiesced(ticks);
+  }
+
+  /**
+   * Hands leadership to a voting member. Resolves when it leads; rejects with `timeoutLeaderTransfer`
+   * after `timeoutMs`.
+   */
+  transfer(to: MemberID, timeoutMs: number): Promise<void> {
+    const { clock, logger, memberID, node, process } = this.#deps;
+    const fields = {
+      "current-leader-member-id": formatID(memberID),
+      "transferee-member-id": formatID(to),
+    };
+    logger.info("leadership transfer starting", {
+      "local-member-id": formatID(memberID),
+      ...fields,
+    });
+    const startMs = clock.nowMs();
+    return new Promise((resolve, reject) => {
+      const waiter = {
+        to,
+        resolve: () => {
+          timer.cancel();
+          const took = `${(clock.nowMs() - startMs).toFixed(0)}ms`;
+          logger.info("leadership transfer finished", { ...fields, took });
+          resolve();
+        },
+      };
+      const timer = clock.setTimer(timeoutMs, () => {
+        this.#waiting = this.#waiting.filter((one) => one !== waiter);
+        reject(new EtcdError("timeoutLeaderTransfer"));
+      });
+      this.#waiting.push(waiter);
+      node.transferLeader(to);
+      process();
+    });
+  }
+
+  /** The voting member that has answered for the longest time; undefined when none does. */
+  longestConnected(): MemberID | undefined {
+    const { network, cluster, memberID } = this.#deps;
+    let longest: { readonly id: MemberID; readonly sinceMs: number } | undefined;
+    for (const { id } of cluster.votingMembers) {
+      const sinceMs = id === memberID ? undefined : network.activeSinceMs(id);
+      if (sinceMs === undefined) continue;
+      if (longest === undefined || sinceMs < longest.sinceMs) longest = { id, sinceMs };
+    }
+    return longest?.id;
+  }
+
+  /** True when a quorum, with this member, has been connected since before `sinceMs`. */
+  isConnectedToQuorumSince(sinceMs: number, members: readonly Member[]): boolean {
+    const { memberID } = this.#deps;
+    const voting = members.filter((member) => !member.isLearner);
+    const connected = voting.filter(
+      ({ id }) => id === memberID || this.#isConnectedSince(id, sinceMs),
+    );
+    return connected.length >= Math.floor(voting.length / 2) + 1;
+  }
+
+  /** What etcd tells a client whose request, begun at `startMs`, was not answered in time. */
+  timeoutError(startMs: number): EtcdError {
+    const { options, leader, memberID, cluster } = this.#deps;
+    const lostMs = this.#electedMs - 2 * options.electionTicks * options.heartbeatIntervalMs;
+    if (startMs > lostMs && startMs < this.#electedMs) {
+      return new EtcdError("timeoutDueToLeaderFail");
+    }
+    const lead = leader();
+    if (lead === memberID) {
+      if (!this.isConnectedToQuorumSince(startMs, cluster.members)) {
+        return new EtcdError("timeoutDueToConnectionLost");
+      }
+    } else if (lead !== NO_MEMBER && !this.#isConnectedSince(lead, startMs)) {
+      return new EtcdError("timeoutDueToConnectionLost");
+    }
+    return new EtcdError("timeout");
+  }
+
+  #isConnectedSince(id: MemberID, sinceMs: number): boolean {
+    const activeMs = this.#deps.network.activeSinceMs(id);
+    return activeMs !== undefined && activeMs < sinceMs;
+  }
+
+  #activeSince(sinceMs: number): MemberID[] {
+    const { cluster, memberID } = this.#deps;
+    const others = cluster.members.filter(({ id }) => id !== memberID);
+    return others.map(({ id }) => id).filter((id) => this.#isConnectedSince(id, sinceMs));
+  }
+}

@@ -1,0 +1,93 @@
+/** The member as its peers' messages meet it: hands them to raft, once per turn all together. */
+import { type Message, MessageType } from "../api/gen/raft.ts";
+import { formatID, type ClusterID, type MemberID } from "../base/ids.ts";
+import type { Logger, PeerNode } from "../env/index.ts";
+import type { Cluster } from "../membership/index.ts";
+import type { SnapshotFiles } from "../snap/index.ts";
+import type { RaftLoop } from "./raft-loop.ts";
+import type { SnapshotSender } from "./snapshot-sender.ts";
+
+export interface ServerPeerNodeOptions {
+  readonly memberID: MemberID;
+  readonly clusterID: ClusterID;
+  readonly cluster: Cluster;
+  /** Advertised while the membership does not name this member yet. */
+  readonly ownPeerURLs: readonly string[];
+  readonly raft: RaftLoop;
+  readonly files: SnapshotFiles;
+  readonly sender: SnapshotSender;
+  readonly logger: Logger;
+  readonly onRemovedSelf: () => void;
+}
+
+export class ServerPeerNode implements PeerNode {
+  readonly memberID: MemberID;
+  readonly clusterID: ClusterID;
+  readonly #options: ServerPeerNodeOptions;
+  #isScheduled = false;
+
+  constructor(options: ServerPeerNodeOptions) {
+    this.memberID = options.memberID;
+    this.clusterID = options.clusterID;
+    this.#options = options;
+  }
+
+  peerURLs(): readonly string[] {
+    return this.#options.cluster.local?.peerURLs ?? this.#options.ownPeerURLs;
+  }
+
+  isRemoved(id: MemberID): boolean {
+    return this.#options.cluster.isRemoved(id);
+  }
+
+  clusterVersion(): string | undefined {
+    return this.#options.cluster.version;
+  }
+
+  receive(message: Message): void {
+    if (message.to !== this.memberID || this.isRemoved(message.from)) return;
+    // Only `receiveSnapshot` has the database that a snapshot needs.
+    if (message.type === MessageType.MsgSnap) return;
+    this.#options.raft.receive(message);
+    this.#processSoon();
+  }
+
+  async receiveSnapshot(message: Message, database: AsyncIterable<Uint8Array>): Promise<void> {
+    const { files, raft, logger } = this.#options;
+    const index = message.snapshot?.metadata.index ?? 0;
+    if (index === 0) throw new Error("a snapshot without an index");
+    await files.saveDatabase(database, index);
+    logger.info("received and saved database snapshot", {
+      "local-member-id": formatID(this.memberID),
+      "remote-snapshot-sender-id": formatID(message.from),
+      "incoming-snapshot-index": index,
+    });
+    raft.receive(message);
+    this.#processSoon();
+  }
+
+  reportUnreachable(id: MemberID): void {
+    this.#options.raft.node.reportUnreachable(id);
+    this.#processSoon();
+  }
+
+  reportSnapshot(id: MemberID, ok: boolean): void {
+    this.#options.sender.ended();
+    this.#options.raft.node.reportSnapshot(id, ok);
+    this.#processSoon();
+  }
+
+  reportRemovedSelf(): void {
+    this.#options.onRemovedSelf();
+  }
+
+  /** Behind the chunk of messages that is being delivered. */
+  #processSoon(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => {
+      this.#isScheduled = false;
+      this.#options.raft.process();
+    });
+  }
+}
