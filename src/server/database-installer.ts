@@ -22,6 +22,7 @@
  * became unsynced and linearizable reads that wait get their turn, raft is told.
  */
 import type { Backend, Reader } from "../backend/types.ts";
+import { assert } from "../base/assert.ts";
 import type { Index } from "../base/ids.ts";
 import type { Logger } from "../env/index.ts";
 import type { Lessor } from "../lease/index.ts";
@@ -34,7 +35,7 @@ import { readConsistentIndex } from "./consistent-index.ts";
 import type { Defer } from "./options.ts";
 import type { StorageVersion } from "./storage-version.ts";
 
-/** Records loaded before sockets and timers get a turn. */
+/** Records loaded before sockets and timers get a turn: about 10 ms of work. */
 const RECORDS_PER_STEP = 20_000;
 
 /** A part of the state that a db file holds. */
@@ -57,6 +58,8 @@ export interface ReplaceableState {
   readonly compaction: CompactionRunner;
   /** Whatever else reads the backend into memory, such as users and roles; switched last. */
   readonly others?: readonly Reloadable[];
+  /** Records, or leases, loaded between two calls of `defer`. Default 20,000. */
+  readonly recordsPerStep?: number;
   readonly defer: Defer;
   readonly logger: Logger;
 }
@@ -97,8 +100,9 @@ export async function installDatabase(
   try {
     logger.info("applySnapshot: opened snapshot backend", { path, bytes: replacement.sizeBytes });
     checkIndex(state, replacement, received);
-    const switchParts = await prepare(state, replacement);
     const appliedIndex = state.consistentIndex.index;
+    const switchParts = await prepare(state, replacement);
+    assert(state.consistentIndex.index === appliedIndex, "an entry was applied meanwhile");
     await replacement.install(switchParts);
     logger.info("restored mvcc store", {
       "consistent-index": state.consistentIndex.index,
@@ -132,8 +136,9 @@ function checkIndex(state: ReplaceableState, reader: Reader, received: ReceivedD
 /** Loads all parts; the result switches all of them at once. */
 async function prepare(state: ReplaceableState, reader: Reader): Promise<() => void> {
   const { lessor, watchable, consistentIndex, cluster, alarms, storageVersion } = state;
-  const leases = await inSlices(state, lessor.loadSteps(reader, RECORDS_PER_STEP));
-  const loaded = await inSlices(state, loadState(reader, leases, RECORDS_PER_STEP));
+  const recordsPerStep = state.recordsPerStep ?? RECORDS_PER_STEP;
+  const leases = await inSlices(state, lessor.loadSteps(reader, recordsPerStep));
+  const loaded = await inSlices(state, loadState(reader, leases, recordsPerStep));
   const switchIndex = consistentIndex.prepareReload(reader);
   const others = [cluster, alarms, storageVersion, ...(state.others ?? [])].map((part) =>
     part.prepareReload(reader),
