@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FaultDisk } from "../env/testing/fault-disk.ts";
 import { SeededRandom } from "../env/testing/seeded-random.ts";
+import { VirtualClock } from "../env/testing/virtual-clock.ts";
 import type { BoltBackend } from "./backend.ts";
 import { BackendClosedError, BackendCorruptError, BackendLockedError } from "./errors.ts";
 import { installAtStart } from "./replacement.ts";
@@ -324,6 +325,31 @@ test("a full disk does not keep the new db out", async () => {
   const reopened = await openOn(disk);
   fresh.assertEquals(reopened);
   await reopened.close();
+});
+
+test("a commit that waits for space is not tried again while the file is replaced", async () => {
+  const disk = new FaultDisk();
+  const clock = new VirtualClock();
+  const backend = await openOn(disk, {}, clock);
+  const fresh = await receive(disk);
+  disk.capacityBytes = disk.usedBytes;
+  for (let main = 2; main < 2000; main++)
+    backend.put(KEY_BUCKET, revisionKey(main), Buffer.alloc(99));
+  await assert.rejects(backend.commit(), { code: "ENOSPC" });
+  const replacement = await backend.openReplacement(RECEIVED);
+  disk.hold = true;
+  const installed = replacement.install(() => undefined);
+  while (disk.stat(RECEIVED) !== undefined) await nextTurn();
+  disk.capacityBytes = Number.POSITIVE_INFINITY;
+  clock.advance(10_000);
+  for (let turn = 0; turn < 10; turn++) await nextTurn();
+  assert.equal(disk.heldOperations, 1, "the sync of the directory");
+  disk.hold = false;
+  disk.release();
+  await installed;
+  fresh.assertEquals(backend);
+  await backend.close();
+  await assertSound(disk);
 });
 
 test("writes, commits and reads go on while a replacement is opened and installed", async () => {

@@ -90,6 +90,9 @@ test("every part of the follower shows the leader's state, in memory and after a
   assert.equal(follower.lessor.leaseOf("a"), 9n);
   assert.equal(follower.lessor.isPrimary, false);
   assert.deepEqual(follower.disk.readDirectory("/snap"), ["db"]);
+  assert.equal(follower.store.compactionPending, true);
+  follower.clock.advance(1000);
+  assert.equal(follower.store.compactionPending, false, "the leader's compaction goes on here");
   follower.apply(put("d", "1"));
   leader.apply(put("d", "1"));
   await follower.close();
