@@ -16,10 +16,10 @@
  * (etcd issue 14571).
  *
  * The caller's part. Before: the file, the `.snap` file and the snapshot's record in the WAL are
- * durable, and no entry behind the snapshot is applied until the promise settles. Afterwards: the applied index, term
- * and configuration are those of the snapshot (the db may be ahead: entries up to
- * `consistentIndex.index` are skipped as in a replay), peers are those of `cluster`, watchers that
- * became unsynced and linearizable reads that wait get their turn, raft is told.
+ * durable, and no entry behind the snapshot is applied until the promise settles. Afterwards: the
+ * applied index, term and configuration are those of the snapshot (the db may be ahead: entries up
+ * to `consistentIndex.index` are skipped as in a replay), peers are those of `cluster`, watchers
+ * that became unsynced and linearizable reads that wait get their turn, raft is told.
  */
 import { BackendCorruptError, type BackendDeps, openBackend } from "../backend/index.ts";
 import type { Backend, Reader } from "../backend/types.ts";
@@ -36,7 +36,7 @@ import type { Defer } from "./options.ts";
 import type { StorageVersion } from "./storage-version.ts";
 
 /** Records loaded before sockets and timers get a turn: about 10 ms of work. */
-const RECORDS_PER_STEP = 20_000;
+const RECORDS_PER_STEP = 5000;
 
 /** A part of the state that a db file holds. */
 export interface Reloadable {
@@ -58,7 +58,7 @@ export interface ReplaceableState {
   readonly compaction: CompactionRunner;
   /** Whatever else reads the backend into memory, such as users and roles; switched last. */
   readonly others?: readonly Reloadable[];
-  /** Records, or leases, loaded between two calls of `defer`. Default 20,000. */
+  /** Records, or leases, loaded between two calls of `defer`. Default 5000. */
   readonly recordsPerStep?: number;
   readonly defer: Defer;
   readonly logger: Logger;
