@@ -125,6 +125,8 @@ export class Listeners {
       keepaliveIntervalMs: config.grpcKeepaliveIntervalMs,
       keepaliveTimeoutMs: config.grpcKeepaliveTimeoutMs,
       hold: true,
+      // A database may take longer; the handler of the peers watches that it moves.
+      ...(http === "peer" && { http1RequestTimeoutMs: 0 }),
     };
   }
 
