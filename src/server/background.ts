@@ -19,6 +19,7 @@ import type { ServerContext } from "./context.ts";
 import { CorruptionChecker } from "./corruption-checker.ts";
 import { memberDirectories } from "./data-directory.ts";
 import { LeaseExpirer } from "./lease-expirer.ts";
+import { readLinearizably } from "./linearizable-reads.ts";
 import { requestTimeoutMs, type ServerDeps } from "./options.ts";
 import { askPeerHashes } from "./peer-hashes.ts";
 import { Purger } from "./purger.ts";
@@ -181,11 +182,7 @@ function makeCorruptionChecker(server: ServerContext): CorruptionChecker {
       const members = cluster.members.filter(({ id }) => id !== memberID);
       return askPeerHashes({ network, clusterID, members, timeoutMs }, revision);
     },
-    linearizableRead: () =>
-      new Promise((resolve, reject) => {
-        server.reads.add((error) => (error === undefined ? resolve() : reject(error)));
-        server.flush();
-      }),
+    linearizableRead: () => readLinearizably(server),
     raiseAlarm: (member) => {
       const request = AlarmRequest.create({
         memberID: member,

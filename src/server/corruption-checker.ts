@@ -36,7 +36,7 @@ export interface CorruptionCheckerOptions {
 }
 
 /** A start that was given up because the others have different data. */
-export class InconsistentDataError extends Error {
+class InconsistentDataError extends Error {
   constructor(memberID: MemberID) {
     super(`${formatID(memberID)} found data inconsistency with peers`);
     this.name = "InconsistentDataError";
