@@ -1,5 +1,5 @@
-# The part that bin/etcd and bin/etcdutl share: finds Node.js and the compiled program, and becomes
-# it. Sourced with `root` (the installation) and `tool` (the program) set.
+# The part that bin/etcd, bin/etcdutl and bin/etcd-cluster share: finds Node.js and the compiled
+# program, and becomes it. Sourced with `root` (the installation) and `tool` (the program) set.
 
 node=${ETCD_NODE:-node}
 unset ETCD_NODE

@@ -108,6 +108,27 @@ const SECTIONS: readonly Section[] = [
       { path: "src/platform/logger-sinks.ts", names: ["MAX_QUEUED_LOG_BYTES"] },
     ],
   },
+  {
+    title: "Local clusters (etcd-cluster)",
+    sources: [
+      { path: "src/cli/cluster/plan.ts", names: ["MAX_PROCESSES", "MAX_MEMBERS"] },
+      {
+        path: "src/cli/cluster/procfile.ts",
+        names: ["MAX_PROCFILE_BYTES", "MAX_COMMAND_CHARACTERS"],
+      },
+      { path: "src/cli/cluster/line-cutter.ts", names: ["MAX_LINE_BYTES"] },
+      { path: "src/cli/cluster/managed-process.ts", names: ["STOP_TIMEOUT_MS"] },
+      {
+        path: "src/cli/cluster/control-protocol.ts",
+        names: [
+          "MAX_REQUEST_BYTES",
+          "MAX_REPLY_BYTES",
+          "MAX_CONTROL_CONNECTIONS",
+          "REQUEST_TIMEOUT_MS",
+        ],
+      },
+    ],
+  },
 ];
 
 const HEAD = `# Limits

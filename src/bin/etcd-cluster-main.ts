@@ -1,0 +1,105 @@
+/**
+ * The `etcd-cluster` program: gives the launcher the real world, and returns the exit code.
+ */
+import { existsSync } from "node:fs";
+import { dirname, extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { SERVER_VERSION } from "../api/version.ts";
+import { clusterTable } from "../cli/cluster/command-table.ts";
+import type { LauncherDeps } from "../cli/cluster/launcher-deps.ts";
+import type { MemberProgram } from "../cli/cluster/plan.ts";
+import type { Output } from "../cli/cluster/screen.ts";
+import { processIo } from "../cli/framework/io.ts";
+import { runTool } from "../cli/framework/run-tool.ts";
+
+const API_VERSION = SERVER_VERSION.split(".").slice(0, 2).join(".");
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const isWindows = process.platform === "win32";
+
+export function main(): Promise<number> {
+  const about = { version: SERVER_VERSION, apiVersion: API_VERSION, helpLayout: "plain" } as const;
+  return runTool(clusterTable(launcherDeps), about, processIo());
+}
+
+async function launcherDeps(): Promise<LauncherDeps> {
+  const { NodeClock } = await import("../platform/index.ts");
+  const commandFolder = join(installation(), "bin");
+  return {
+    clock: new NodeClock(),
+    env: process.env,
+    pid: process.pid,
+    userID: process.getuid?.(),
+    isWindows,
+    isTerminal: process.stdout.isTTY === true,
+    commandFolder,
+    program: memberProgram(commandFolder),
+    output: standardOutput(),
+    onInterrupt(listener) {
+      for (const signal of SIGNALS) process.on(signal, listener);
+      process.stdout.on("error", listener);
+      return () => {
+        for (const signal of SIGNALS) process.off(signal, listener);
+        process.stdout.off("error", listener);
+      };
+    },
+    onExit(listener) {
+      process.once("exit", listener);
+      return () => process.off("exit", listener);
+    },
+  };
+}
+
+/** The nearest folder above with the package's description: sources and compiled files differ. */
+function installation(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, "package.json")) && folder !== dirname(folder)) {
+    folder = dirname(folder);
+  }
+  return folder;
+}
+
+/** The start script, which knows how much memory to give; where no shell is, the program itself. */
+function memberProgram(commandFolder: string): MemberProgram {
+  const here = fileURLToPath(import.meta.url);
+  const program = join(dirname(here), `etcd${extname(here)}`);
+  const script = join(commandFolder, "etcd");
+  const isCompiled = extname(here) === ".js";
+  if (!isWindows && isCompiled && existsSync(script)) return { file: script, args: [] };
+  const flags = ["--max-semi-space-size=32", "--heap-growing-percent=60"];
+  return { file: process.execPath, args: [...flags, program] };
+}
+
+/** A pipe that nobody reads any more ends the launcher, by the "error" that `onInterrupt` hears. */
+function standardOutput(): Output {
+  const stream = process.stdout;
+  let isBroken = false;
+  /** Shared by all who wait; settled and forgotten at the next "drain" or "error". */
+  let draining: { promise: Promise<void>; resolve: () => void } | undefined;
+  const settle = (): void => {
+    draining?.resolve();
+    draining = undefined;
+  };
+  stream.on("drain", settle);
+  stream.on("error", () => {
+    isBroken = true;
+    settle();
+  });
+  return {
+    write: (text) => {
+      if (!isBroken) stream.write(text);
+    },
+    drained: () => {
+      if (isBroken || !stream.writableNeedDrain) return Promise.resolve();
+      draining ??= deferred();
+      return draining.promise;
+    },
+  };
+}
+
+function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}

@@ -1,0 +1,57 @@
+/**
+ * What the other terminals say to a running launcher: one line of JSON there, one back, then the
+ * connection ends. Both sides check what they get.
+ */
+import type { ProcessReport } from "./supervisor.ts";
+
+/** Names of all processes fit many times; bounds what a peer can make the launcher hold. */
+export const MAX_REQUEST_BYTES = 64 * 1024;
+export const MAX_REPLY_BYTES = 1024 * 1024;
+/** Terminals at the same time. */
+export const MAX_CONTROL_CONNECTIONS = 16;
+/** For a request to arrive whole; it is written at once. */
+export const REQUEST_TIMEOUT_MS = 5000;
+
+const COMMANDS = ["report", "start", "stop", "restart", "shutdown"] as const;
+export type ControlCommand = (typeof COMMANDS)[number];
+
+export interface ControlRequest {
+  readonly command: ControlCommand;
+  /** Empty: all. */
+  readonly processes: readonly string[];
+}
+
+export type ControlReply =
+  | { readonly kind: "done"; readonly pid: number; readonly processes: readonly ProcessReport[] }
+  | { readonly kind: "refused"; readonly reason: string };
+
+/** Undefined for anything that is no request. */
+export function parseRequest(line: string): ControlRequest | undefined {
+  const value = parseObject(line);
+  const command = COMMANDS.find((each) => each === value?.["command"]);
+  const processes = value?.["processes"];
+  if (command === undefined || !Array.isArray(processes)) return undefined;
+  return processes.every((each) => typeof each === "string")
+    ? { command, processes: processes as string[] }
+    : undefined;
+}
+
+/** Undefined for anything that is no reply. The launcher's own user has written it. */
+export function parseReply(line: string): ControlReply | undefined {
+  const value = parseObject(line);
+  const isReply =
+    (value?.["kind"] === "done" && Array.isArray(value["processes"])) ||
+    (value?.["kind"] === "refused" && typeof value["reason"] === "string");
+  return isReply ? (value as unknown as ControlReply) : undefined;
+}
+
+function parseObject(line: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === "object" && value !== null
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
