@@ -86,10 +86,9 @@ export class LeaseExpirer {
     const { clock, isExpired, confirmLeadership, proposeAsLeader, expired, logger } = this.#options;
     const leaseID = id.toString(16).padStart(16, "0");
     if (!(await confirmLeadership())) {
-      logger.warn(
-        "Ignore the lease revoking request because current member isn't a leader",
-        { "lease-id": leaseID },
-      );
+      logger.warn("Ignore the lease revoking request because current member isn't a leader", {
+        "lease-id": leaseID,
+      });
       return;
     }
     if (this.#stopped || !isExpired(id, clock.nowMs())) return;
