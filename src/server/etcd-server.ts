@@ -42,7 +42,7 @@ import { installDatabase } from "./database-installer.ts";
 import { EntryApplier } from "./entry-applier.ts";
 import { HeaderEncoder } from "./header.ts";
 import { Leadership } from "./leadership.ts";
-import { LinearizableReads } from "./linearizable-reads.ts";
+import { LinearizableReads, readLinearizably } from "./linearizable-reads.ts";
 import { registerServerMetrics, type ServerCounters } from "./metrics.ts";
 import { type Defer, requestTimeoutMs, type ServerDeps, type ServerOptions } from "./options.ts";
 import { Proposals } from "./proposals.ts";
@@ -121,6 +121,7 @@ export class EtcdServer implements ServerContext {
   #leader: MemberID = NO_MEMBER;
   #refusal: EtcdError | undefined;
   #stopping = false;
+  readonly #stopController = new AbortController();
   #stopped: Promise<void> | undefined;
   #waitingForBackend = false;
   #storageFull = false;
@@ -231,6 +232,10 @@ export class EtcdServer implements ServerContext {
     return this.#storageVersion.current;
   }
 
+  get stopSignal(): AbortSignal {
+    return this.#stopController.signal;
+  }
+
   get refusal(): EtcdError | undefined {
     if (this.#refusal !== undefined) return this.#refusal;
     if (this.#storageFull) return new EtcdError("noSpace");
@@ -320,6 +325,7 @@ export class EtcdServer implements ServerContext {
   async #stop(): Promise<void> {
     await this.#handOver();
     this.#stopping = true;
+    this.#stopController.abort();
     this.#refusal = new EtcdError("stopped");
     this.logger.info("closing etcd server", { name: this.options.name });
     this.#ticker?.cancel();
@@ -441,6 +447,7 @@ export class EtcdServer implements ServerContext {
   #tick(): void {
     this.#ticker = this.clock.setTimer(this.options.heartbeatIntervalMs, () => {
       if (this.#stopping) return;
+      this.leadership.ticked();
       this.raft.node.tick();
       this.flush();
       this.#tick();
@@ -657,6 +664,7 @@ export class EtcdServer implements ServerContext {
       node: this.raft.node,
       leader: () => this.#leader,
       process: () => this.raft.process(),
+      read: () => readLinearizably(this),
     });
   }
 
