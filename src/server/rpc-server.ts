@@ -8,6 +8,7 @@ import type { Call, Counter, RpcService, StreamCall, UnaryCall } from "../env/in
 import { NO_MEMBER } from "../raft/index.ts";
 import type { ServerContext } from "./context.ts";
 import { ClusterService } from "./services/cluster.ts";
+import { DowngradeService } from "./services/downgrade.ts";
 import { HealthService } from "./services/health.ts";
 import { KeyValueService } from "./services/kv.ts";
 import { LeaseService } from "./services/lease.ts";
@@ -45,6 +46,7 @@ export class RpcServer implements RpcService {
     this.#lease = new LeaseService(server, quota);
     const lease = this.#lease;
     const cluster = new ClusterService(server);
+    const downgrade = new DowngradeService(server);
     const maintenance = new MaintenanceService(server, (running) => {
       if (server.options.stopServiceOnDefrag) this.#health.setServing(!running);
     });
@@ -68,6 +70,7 @@ export class RpcServer implements RpcService {
     this.#unary[METHOD.Hash] = (call) => maintenance.hash(call);
     this.#unary[METHOD.HashKV] = (call) => maintenance.hashKV(call);
     this.#unary[METHOD.MoveLeader] = (call) => maintenance.moveLeader(call);
+    this.#unary[METHOD.Downgrade] = (call) => downgrade.downgrade(call);
     this.#unary[METHOD.HealthCheck] = (call) => this.#health.check(call);
     this.#stream[METHOD.Watch] = (call) => this.#watch.watch(call);
     this.#stream[METHOD.LeaseKeepAlive] = (call) => lease.keepAlive(call);

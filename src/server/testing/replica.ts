@@ -214,7 +214,7 @@ export class Replica implements ReplaceableState {
       version,
       downgrade,
       alarms: this.alarms.list(0),
-      storageVersion: this.storageVersion.current,
+      storageVersion: this.storageVersion.stored,
     };
   }
 
