@@ -3,10 +3,12 @@
  * is taken apart to the services and then given to raft together.
  */
 import { EtcdError, StatusCode } from "../api/errors.ts";
+import { RangeRequest } from "../api/gen/rpc.ts";
 import { METHOD, METHODS } from "../api/rpc-table.ts";
 import type { Call, Counter, RpcService, StreamCall, UnaryCall } from "../env/index.ts";
 import { NO_MEMBER } from "../raft/index.ts";
 import type { ServerContext } from "./context.ts";
+import { LeaderBoundStreams } from "./leader-bound-streams.ts";
 import { ClusterService } from "./services/cluster.ts";
 import { DowngradeService } from "./services/downgrade.ts";
 import { HealthService } from "./services/health.ts";
@@ -26,6 +28,7 @@ type StreamHandler = (call: StreamCall) => void;
 
 export class RpcServer implements RpcService {
   readonly #server: ServerContext;
+  readonly #leaderBound: LeaderBoundStreams;
   readonly #watch: WatchService;
   readonly #lease: LeaseService;
   readonly #health: HealthService;
@@ -38,6 +41,12 @@ export class RpcServer implements RpcService {
 
   constructor(server: ServerContext) {
     this.#server = server;
+    const { clock, options } = server;
+    this.#leaderBound = new LeaderBoundStreams({
+      clock,
+      electionTimeoutMs: options.electionTicks * options.heartbeatIntervalMs,
+      hasLeader: () => server.leader !== NO_MEMBER,
+    });
     this.#watch = new WatchService(server);
     this.#health = new HealthService();
     const quota = new QuotaGate(server);
@@ -80,11 +89,13 @@ export class RpcServer implements RpcService {
   }
 
   start(): void {
+    this.#leaderBound.start();
     this.#watch.start();
   }
 
   /** Ends all open streams; unary calls in flight are answered by the server as it stops. */
   stop(): void {
+    this.#leaderBound.stop();
     this.#watch.stop();
     this.#lease.stop();
     this.#health.stop();
@@ -96,10 +107,7 @@ export class RpcServer implements RpcService {
   }
 
   unary(calls: readonly UnaryCall[]): void {
-    for (const call of calls) {
-      this.#count("unary", call);
-      this.#handle(call);
-    }
+    for (const call of calls) this.#handle(call);
     this.#server.flush();
   }
 
@@ -109,13 +117,16 @@ export class RpcServer implements RpcService {
       call.finish(StatusCode.UNIMPLEMENTED, unimplemented(call));
       return;
     }
-    this.#count("stream", call);
-    if (this.#lacksLeader(call)) {
-      const status = statusOf(new EtcdError("noLeader"));
-      call.finish(status.code, status.message);
+    if (call.method !== METHOD.Snapshot && this.#server.cluster.isLocalLearner) {
+      finishWith(call, new EtcdError("notSupportedForLearner"));
       return;
     }
-    handler(call);
+    this.#count("stream", call);
+    if (this.#lacksLeader(call)) {
+      finishWith(call, new EtcdError("noLeader"));
+      return;
+    }
+    handler(requiresLeader(call) ? this.#leaderBound.bind(call) : call);
   }
 
   #count(type: "unary" | "stream", call: Call): void {
@@ -138,6 +149,10 @@ export class RpcServer implements RpcService {
       return;
     }
     try {
+      if (this.#server.cluster.isLocalLearner && !servesLearner(call)) {
+        throw new EtcdError("notSupportedForLearner");
+      }
+      this.#count("unary", call);
       if (this.#lacksLeader(call)) throw new EtcdError("noLeader");
       handler(call);
     } catch (error) {
@@ -147,8 +162,23 @@ export class RpcServer implements RpcService {
 
   /** The client asks not to be served by a member that is cut off. */
   #lacksLeader(call: Call): boolean {
-    return this.#server.leader === NO_MEMBER && call.metadata("hasleader") === "true";
+    return this.#server.leader === NO_MEMBER && requiresLeader(call);
   }
+}
+
+function requiresLeader(call: Call): boolean {
+  return call.metadata("hasleader") === "true";
+}
+
+/** A learner may lag far behind: it tells its status, and what it has to who takes it as it is. */
+function servesLearner(call: UnaryCall): boolean {
+  if (call.method === METHOD.Status) return true;
+  return call.method === METHOD.Range && RangeRequest.decode(call.body).serializable;
+}
+
+function finishWith(call: StreamCall, error: EtcdError): void {
+  const status = statusOf(error);
+  call.finish(status.code, status.message);
 }
 
 function unimplemented(call: Call): string {
