@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { EtcdClient } from "../src/client/index.ts";
+import { EtcdClient, isErrorKind } from "../src/client/index.ts";
 import { RpcClient } from "../src/embed/e2e/rpc-client.ts";
 import { type EtcdKind, EtcdProcess, freePorts } from "./harness.ts";
 import { RandomRequests } from "./random-requests.ts";
@@ -74,8 +74,7 @@ export class ClusterWorld implements AsyncDisposable {
   /** Adds a place through `member add`, and starts a member there. */
   async join(kind: EtcdKind): Promise<EtcdProcess> {
     const place = await this.#newPlace();
-    await using client = new EtcdClient({ endpoints: this.clientUrls });
-    await client.cluster.memberAdd([peerUrlOf(place)]);
+    await this.#add(peerUrlOf(place));
     const i = this.#places.length - 1;
     const member = this.#occupy(i, kind, this.#initialCluster(), "existing");
     await member.start();
@@ -85,6 +84,20 @@ export class ClusterWorld implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#members.map((member) => member[Symbol.asyncDispose]()));
     rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  /** A member that was just started counts as unhealthy for some seconds. */
+  async #add(peerUrl: string): Promise<void> {
+    await using client = new EtcdClient({ endpoints: this.clientUrls });
+    const untilMs = Date.now() + CATCH_UP_TIMEOUT_MS;
+    for (;;) {
+      try {
+        await client.cluster.memberAdd([peerUrl]);
+        return;
+      } catch (error) {
+        if (!isErrorKind(error, "unhealthy") || Date.now() > untilMs) throw error;
+      }
+    }
   }
 
   async #newPlace(): Promise<Place> {
@@ -119,6 +132,9 @@ function peerUrlOf({ peerPort }: Place): string {
   return `http://127.0.0.1:${peerPort}`;
 }
 
+/** Behind all keys that the random load deletes. */
+const WRITER_PREFIX = "~writer/";
+
 /** Writes a key of its own again and again, through whoever answers, until it is stopped. */
 export class Writer {
   /** Key to the last acknowledged number. */
@@ -143,7 +159,7 @@ export class Writer {
     await using client = new EtcdClient({ endpoints: [...urls] });
     while (!this.#stopping) {
       const number = ++this.attempts;
-      const key = `writer/${number % keys}`;
+      const key = `${WRITER_PREFIX}${number % keys}`;
       try {
         await client.kv.put(key, String(number), { timeoutMs: WRITE_TIMEOUT_MS });
         this.acknowledged.set(key, Math.max(number, this.acknowledged.get(key) ?? 0));
@@ -163,6 +179,7 @@ export async function randomLoad(urls: readonly string[], seed: number, count: n
     const requests = new RandomRequests(seed);
     for (let i = 0; i < count; i++) {
       const { path, fields } = requests.next();
+      if (deletesEverything(path, fields)) continue;
       try {
         const client = clients[i % clients.length];
         const reply = await client?.call(path, fields);
@@ -175,6 +192,12 @@ export async function randomLoad(urls: readonly string[], seed: number, count: n
   } finally {
     for (const client of clients) client.close();
   }
+}
+
+function deletesEverything(path: string, fields: object): boolean {
+  if (path !== "/etcdserverpb.KV/DeleteRange") return false;
+  const { rangeEnd } = fields as { rangeEnd?: Uint8Array };
+  return rangeEnd?.length === 1 && rangeEnd[0] === 0;
 }
 
 /** All members hold the same data and membership; nothing that was acknowledged is missing. */

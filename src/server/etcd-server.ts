@@ -53,10 +53,12 @@ import { Quota } from "./quota.ts";
 import { RaftLoop } from "./raft-loop.ts";
 import { raftLogger } from "./raft-logger.ts";
 import { decodeRequestBody } from "./request-codecs.ts";
+import { RaftField } from "./raft-request.ts";
 import { RpcServer } from "./rpc-server.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
 import { describeSnapshot } from "./snapshotter.ts";
 import { StorageVersion } from "./storage-version.ts";
+import { translateV2Request } from "./v2-entries.ts";
 
 /** etcd's limit on committed entries that are not applied yet. */
 const MAX_COMMIT_APPLY_GAP = 5000;
@@ -262,8 +264,12 @@ export class EtcdServer implements ServerContext {
         return;
       }
       const built = this.proposals.build(field, body);
-      const request = decodeRequestBody(field, built.data, built.start, built.end);
-      this.proposals.submit(built, request, (outcome) => {
+      const { data, start, end } = built;
+      const meant =
+        field === RaftField.v2
+          ? translateV2Request(data.subarray(start, end))
+          : { field, request: decodeRequestBody(field, data, start, end) };
+      this.proposals.submit({ ...built, field: meant.field }, meant.request, (outcome) => {
         if (outcome.error !== undefined) reject(outcome.error);
         else resolve(outcome.reply);
       });

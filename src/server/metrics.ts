@@ -7,6 +7,7 @@ import { SERVER_VERSION } from "../api/version.ts";
 import { formatID } from "../base/ids.ts";
 import { MvccMetrics, ServerMetrics } from "../env/etcd-metrics.ts";
 import type { Counter, Gauge, Histogram, Labelled, Metrics } from "../env/index.ts";
+import { shortVersion } from "../membership/index.ts";
 import { NO_MEMBER } from "../raft/index.ts";
 import type { ServerContext } from "./context.ts";
 
@@ -52,7 +53,7 @@ export function registerServerMetrics(metrics: Metrics, server: ServerContext): 
   const counters = makeCounters(metrics);
   registerMember(metrics, server);
   if (server.cluster.version !== undefined)
-    counters.clusterVersion.of(server.cluster.version).set(1);
+    counters.clusterVersion.of(shortVersion(server.cluster.version)).set(1);
   registerStore(metrics, server, counters);
   return counters;
 }

@@ -77,6 +77,8 @@ export interface ServerOptions {
   readonly compactHashCheck: boolean;
   /** Compare with the other members before the first client is served. */
   readonly initialCorruptCheck: boolean;
+  /** Interval of the leader's checks whether a downgrade is complete; 0 is never. */
+  readonly downgradeCheckIntervalMs: number;
   /** The health service answers NOT_SERVING while the db is being defragmented. */
   readonly stopServiceOnDefrag: boolean;
 }

@@ -42,6 +42,9 @@ export class Snapshotter {
   #snapshotIndex: Index;
   #lastMs = Number.NEGATIVE_INFINITY;
   #running: Promise<void> | undefined;
+  #isForced = false;
+  /** Cluster version in the newest snapshot, if it was made since the start. */
+  #snapshotVersion: string | undefined;
 
   /** `snapshotIndex`: index of the newest snapshot on disk, 0 when there is none. */
   constructor(options: SnapshotterOptions, snapshotIndex: Index) {
@@ -53,13 +56,26 @@ export class Snapshotter {
   applied(index: Index, term: Term, confState: ConfState): void {
     this.#compactMemory(index, confState);
     const { snapshotCount, clock } = this.#options;
-    if (this.#running !== undefined || index - this.#snapshotIndex <= snapshotCount) return;
-    if (clock.nowMs() - this.#lastMs < MIN_SNAPSHOT_INTERVAL_MS) return;
+    if (this.#running !== undefined) return;
+    const isForced = this.#isForced;
+    if (!isForced) {
+      if (index - this.#snapshotIndex <= snapshotCount) return;
+      if (clock.nowMs() - this.#lastMs < MIN_SNAPSHOT_INTERVAL_MS) return;
+    }
+    this.#isForced = false;
     this.#lastMs = clock.nowMs();
-    const snapshot = describeSnapshot(this.#options.cluster, index, term, confState);
-    this.#running = this.#save(snapshot).finally(() => {
+    const { cluster } = this.#options;
+    const snapshot = describeSnapshot(cluster, index, term, confState);
+    this.#running = this.#save(snapshot, isForced, cluster.version).finally(() => {
       this.#running = undefined;
     });
+  }
+
+  /** Whether the newest snapshot is one of this cluster version; if not, the next is made soon. */
+  isOfVersion(version: string): boolean {
+    if (this.#snapshotVersion === version) return true;
+    this.#isForced = true;
+    return false;
   }
 
   /** The state of a snapshot from the leader is in use now; the files are there already. */
@@ -75,7 +91,7 @@ export class Snapshotter {
     await this.#running;
   }
 
-  async #save(snapshot: Snapshot): Promise<void> {
+  async #save(snapshot: Snapshot, isForced: boolean, version: string | undefined): Promise<void> {
     const { backend, files, wal, logger, cluster } = this.#options;
     const metadata = snapshot.metadata ?? SnapshotMetadata.create();
     const { index, term, confState } = metadata;
@@ -84,7 +100,7 @@ export class Snapshotter {
       "local-member-applied-index": index,
       "local-member-snapshot-index": this.#snapshotIndex,
       "local-member-snapshot-count": this.#options.snapshotCount,
-      "snapshot-forced": false,
+      "snapshot-forced": isForced,
     });
     try {
       await backend.commit();
@@ -97,6 +113,7 @@ export class Snapshotter {
     }
     wal.releaseLockTo(index);
     this.#snapshotIndex = index;
+    this.#snapshotVersion = version;
     logger.info("saved snapshot to disk", { "snapshot-index": index });
   }
 
