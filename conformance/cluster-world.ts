@@ -179,7 +179,7 @@ export async function randomLoad(urls: readonly string[], seed: number, count: n
     const requests = new RandomRequests(seed);
     for (let i = 0; i < count; i++) {
       const { path, fields } = requests.next();
-      if (deletesEverything(path, fields)) continue;
+      if (deletesEverything(path, fields) || readsThePast(path, fields)) continue;
       try {
         const client = clients[i % clients.length];
         const reply = await client?.call(path, fields);
@@ -192,6 +192,20 @@ export async function randomLoad(urls: readonly string[], seed: number, count: n
   } finally {
     for (const client of clients) client.close();
   }
+}
+
+/**
+ * Go members leave the reads out of a transaction that another member proposed, and with them the
+ * refusal of a compacted revision: its members then differ among themselves (etcd issue 18667).
+ */
+function readsThePast(path: string, fields: object): boolean {
+  return path === "/etcdserverpb.KV/Txn" && /"revision":[1-9]/.test(textOf(fields));
+}
+
+function textOf(fields: object): string {
+  return JSON.stringify(fields, (_, value: unknown) => {
+    return typeof value === "bigint" ? String(value) : value;
+  });
 }
 
 function deletesEverything(path: string, fields: object): boolean {
