@@ -14,6 +14,7 @@ import { RandomRequests } from "./random-requests.ts";
 
 const CATCH_UP_TIMEOUT_MS = 30_000;
 const WRITE_TIMEOUT_MS = 10_000;
+const RETRY_PAUSE_MS = 200;
 
 interface Place {
   readonly name: string;
@@ -96,6 +97,7 @@ export class ClusterWorld implements AsyncDisposable {
         return;
       } catch (error) {
         if (!isErrorKind(error, "unhealthy") || Date.now() > untilMs) throw error;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
       }
     }
   }
