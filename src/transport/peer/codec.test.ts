@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Message, MessageType } from "../../api/gen/raft.ts";
+import { type Message, MessageType } from "../../api/gen/raft.ts";
 import { AppendDecoder, AppendEncoder } from "./append-codec.ts";
 import { PeerStreamError, type StreamDecoder } from "./frame.ts";
 import { MAX_APPEND_ENTRIES, MAX_PEER_MESSAGE_BYTES } from "./limits.ts";
