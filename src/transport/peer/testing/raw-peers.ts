@@ -21,7 +21,7 @@ export async function startProxy(target: string): Promise<Proxy> {
   let accepted = 0;
   const server = createServer((inner) => {
     if (refusing) {
-      inner.resetAndDestroy();
+      inner.destroy();
       return;
     }
     accepted++;
@@ -38,8 +38,9 @@ export async function startProxy(target: string): Promise<Proxy> {
     inner.pipe(outer);
     outer.pipe(inner);
   });
+  // Not by a reset: a process of node 24 that resets sockets may never end.
   const cut = (): void => {
-    for (const socket of sockets) socket.resetAndDestroy();
+    for (const socket of sockets) socket.destroy();
   };
   return {
     url: await listening(server),
