@@ -2,7 +2,7 @@
  * Writes `docs/LIMITS.md` from the named constants of the sources: `node dist/tools/limits-page.js`.
  * A test fails when the page and the sources differ.
  *
- * All of `src/transport/limits.ts` is on the page. Elsewhere constants also steer what nobody
+ * All of `src/transport/limits.ts` and of the peers' limits is on the page. Elsewhere constants also steer what nobody
  * outside can notice, so `SECTIONS` names those that a user or a peer can meet.
  */
 import { readFileSync, writeFileSync } from "node:fs";
@@ -27,6 +27,10 @@ const SECTIONS: readonly Section[] = [
   {
     title: "Connections: HTTP/2, HTTP/1.1, gRPC",
     sources: [{ path: "src/transport/limits.ts" }],
+  },
+  {
+    title: "Between members",
+    sources: [{ path: "src/transport/peer/limits.ts" }],
   },
   {
     title: "JSON gateway, WebSocket, debugging",

@@ -75,7 +75,7 @@ test("a bulk-loaded tree equals one built entry by entry and can be changed", ()
   for (const size of [0, 1, 59, 60, 61, 3600, 3601, 20_000]) {
     const keys = Array.from({ length: size }, (_, i) => String(i).padStart(6, "0"));
     const values = keys.map((_, i) => i);
-    const tree = CountedTree.fromSorted(keys, values);
+    const tree = built(CountedTree.fromSorted(keys, values, 1000));
     const model = new Map(keys.map((key, i) => [key, i] as const));
     assertEqualsModel(tree, model, "001234");
     const below = generator(size + 1);
@@ -91,6 +91,25 @@ test("a bulk-loaded tree equals one built entry by entry and can be changed", ()
     }
     assertEqualsModel(tree, model, "000100");
   }
+});
+
+function built(steps: Generator<void, CountedTree>): CountedTree {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+test("building a large tree pauses", () => {
+  const keys = Array.from({ length: 10_000 }, (_, i) => String(i).padStart(6, "0"));
+  const steps = CountedTree.fromSorted(
+    keys,
+    keys.map((_, i) => i),
+    1000,
+  );
+  let pauses = 0;
+  while (steps.next().done !== true) pauses++;
+  assert.ok(pauses >= 9, `${pauses} pauses`);
 });
 
 test("keys compare as bytes when they are latin1", () => {

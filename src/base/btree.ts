@@ -63,11 +63,18 @@ export class CountedTree {
     return this.#root.weight;
   }
 
-  /** Builds from strictly ascending keys in O(n). Takes no ownership of the arrays. */
-  static fromSorted(keys: readonly string[], values: readonly number[]): CountedTree {
+  /**
+   * Builds from strictly ascending keys in O(n), pausing after about `keysPerStep`. Takes no
+   * ownership of the arrays, which must not change meanwhile.
+   */
+  static *fromSorted(
+    keys: readonly string[],
+    values: readonly number[],
+    keysPerStep: number,
+  ): Generator<void, CountedTree> {
     const tree = new CountedTree();
     if (keys.length === 0) return tree;
-    let level: TreeNode[] = sortedLeaves(keys, values);
+    let level: TreeNode[] = yield* sortedLeaves(keys, values, keysPerStep);
     let firsts: string[] = level.map((node) => (node as Leaf).keys[0] as string);
     while (level.length > 1) {
       const parents: TreeNode[] = [];
@@ -326,9 +333,14 @@ function* evenRuns(count: number, limit: number): Generator<[start: number, end:
   }
 }
 
-function sortedLeaves(keys: readonly string[], values: readonly number[]): Leaf[] {
+function* sortedLeaves(
+  keys: readonly string[],
+  values: readonly number[],
+  keysPerStep: number,
+): Generator<void, Leaf[]> {
   assert(keys.length === values.length, "as many values as keys");
   const leaves: Leaf[] = [];
+  let pauseAt = keysPerStep;
   for (const [start, end] of evenRuns(keys.length, BULK_FANOUT)) {
     const leaf = newLeaf(keys.slice(start, end), values.slice(start, end));
     const previous = leaves.at(-1);
@@ -337,6 +349,9 @@ function sortedLeaves(keys: readonly string[], values: readonly number[]): Leaf[
       assert((previous.keys.at(-1) as string) < (leaf.keys[0] as string), "keys must ascend");
     }
     leaves.push(leaf);
+    if (end < pauseAt) continue;
+    pauseAt = end + keysPerStep;
+    yield;
   }
   return leaves;
 }

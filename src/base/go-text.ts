@@ -130,3 +130,20 @@ function decimal(value: number, places: number): string {
   const whole = digits.slice(0, -places);
   return fraction === "" ? whole : `${whole}.${fraction}`;
 }
+
+const SIZE_UNITS = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+
+/** A size in decimal units, as etcd's tools show it: "20 kB", "2.1 MB". */
+export function humanizeBytes(bytes: number): string {
+  if (bytes < 10) return `${bytes} B`;
+  const exponent = Math.min(Math.floor(Math.log(bytes) / Math.log(1000)), SIZE_UNITS.length - 1);
+  const value = Math.floor((bytes / 1000 ** exponent) * 10 + 0.5) / 10;
+  return `${value < 10 ? value.toFixed(1) : roundHalfEven(value)} ${SIZE_UNITS[exponent]}`;
+}
+
+function roundHalfEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  if (rest === 0.5) return floor % 2 === 0 ? floor : floor + 1;
+  return Math.round(value);
+}

@@ -32,6 +32,8 @@ export interface HttpResponse {
   /** False when the peer reads too slowly; then wait for `onDrain`. */
   write(chunk: Uint8Array | string): boolean;
   end(chunk?: Uint8Array | string): void;
+  /** Cuts the connection (or the HTTP/2 stream) at once: the client sees a broken answer. */
+  abort(): void;
   readonly closed: boolean;
   onDrain: (() => void) | undefined;
   /** The client went away before the end. */

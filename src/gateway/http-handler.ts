@@ -290,4 +290,8 @@ class ResponseWithHeaders implements HttpResponse {
   end(chunk?: Uint8Array | string): void {
     this.#response.end(chunk);
   }
+
+  abort(): void {
+    this.#response.abort();
+  }
 }

@@ -200,6 +200,10 @@ class WebSocketExchange implements HttpResponse {
     this.#wake();
   }
 
+  abort(): void {
+    this.#socket.destroy();
+  }
+
   #sendText(line: string): boolean {
     if (line === "") return true;
     return this.#socket.write(encodeFrame(Opcode.TEXT, Buffer.from(line, "utf8")));
@@ -290,5 +294,9 @@ export class SocketResponse implements HttpResponse {
     if (this.closed) return;
     this.closed = true;
     this.#socket.end(chunk);
+  }
+
+  abort(): void {
+    this.#socket.destroy();
   }
 }

@@ -239,6 +239,36 @@ test("leases survive a restart with their TTL, and their keys come back by attac
   assert.equal(again.size, 2);
 });
 
+test("the leases of another db are loaded aside, with their keys, and taken over at once", () => {
+  const leader = world({ persistCheckpoints: () => true });
+  for (let id = 1n; id <= 9n; id++) leader.lessor.grant(id, 100, 0);
+  leader.lessor.checkpoint(4n, 30, 0);
+  const { lessor } = world({ minTTL: 120 });
+  lessor.grant(50n, 200, 0);
+  lessor.attach(50n, "old");
+  lessor.promote(0, 0);
+  let settled = 0;
+  lessor.onSettled(50n, () => settled++);
+  const steps = lessor.loadSteps(leader.backend, 2);
+  let pauses = 0;
+  let step = steps.next();
+  for (; step.done !== true; step = steps.next()) pauses++;
+  assert.ok(pauses >= 4);
+  const table = step.value;
+  table.attach(4n, "k");
+  assert.throws(() => table.attach(50n, "k"), fails("leaseNotFound"));
+  assert.deepEqual([lessor.size, lessor.leaseOf("old"), settled], [1, 50n, 0]);
+  lessor.adopt(table);
+  assert.deepEqual([lessor.size, lessor.attachedKeys, settled], [9, 1, 1]);
+  assert.deepEqual([lessor.leaseOf("old"), lessor.leaseOf("k")], [0n, 4n]);
+  assert.equal(lessor.lookup(4n)?.ttl, 120, "the minimum is this member's");
+  assert.equal(lessor.nextExpiryMs, Number.POSITIVE_INFINITY);
+  lessor.promote(0, 0);
+  assert.equal(lessor.lookup(4n)?.expiryMs, 30_000, "a checkpoint counts");
+  lessor.revoke(4n);
+  assert.equal(lessor.leaseOf("k"), 0n);
+});
+
 test("a damaged lease record is named", () => {
   const backend = new MemoryBackend();
   backend.put(LEASE_BUCKET, bytesFromLatin1("\0\0\0\0\0\0\0\x09"), bytesFromLatin1("\x08"));

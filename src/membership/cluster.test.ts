@@ -81,6 +81,25 @@ test("a restarted member finds the same membership", () => {
   assert.equal(after.memberByName("x")?.id, 9n);
 });
 
+test("the membership of another db takes the place of the old one, all of it and not before", () => {
+  const leader = new MemoryBackend();
+  const there = cluster([member(1n, { name: "one" }), member(4n)], leader);
+  there.remove(3n, true);
+  there.setVersion("3.6.0", true);
+  const one = cluster([member(1n), member(2n), member(3n)]);
+  one.remove(9n, true);
+  one.setDowngrade({ enabled: true, targetVersion: "3.4.0" }, true);
+  const reload = one.prepareReload(leader);
+  assert.deepEqual([one.members.length, one.version, one.removedIDs], [3, undefined, [9n]]);
+  reload();
+  assert.deepEqual(one.members, there.members);
+  assert.deepEqual(one.removedIDs, [3n]);
+  assert.equal(one.version, "3.6.0");
+  assert.deepEqual(one.downgrade, { enabled: false, targetVersion: "" });
+  leader.put(MEMBERS_BUCKET, bytesFromUtf8("0000000000000005"), bytesFromUtf8("{"));
+  assert.throws(() => one.prepareReload(leader));
+});
+
 test("a replayed entry changes nothing, since the backend knows what came later", () => {
   const one = cluster([member(1n), member(2n)]);
   one.updateAttributes(1n, "late", ["http://late"], true);

@@ -139,14 +139,17 @@ export class KeyIndex {
   /** Puts the restored keys in order, in slices. */
   *finishRestore(keysPerStep: number): Generator<void, void> {
     const keys: string[] = [];
-    for (let id = 0; id < this.#records; id++) keys.push(this.#directory.keyOf(id));
+    for (let id = 0; id < this.#records; id++) {
+      keys.push(this.#directory.keyOf(id));
+      if (keys.length % keysPerStep === 0) yield;
+    }
     const sorted = yield* sortInSteps(keys, keysPerStep);
     const values: number[] = [];
     for (const key of sorted) {
       values.push(this.#find(key));
       if (values.length % keysPerStep === 0) yield;
     }
-    this.#tree = CountedTree.fromSorted(sorted, values);
+    this.#tree = yield* CountedTree.fromSorted(sorted, values, keysPerStep);
   }
 
   /** Looks up the latest state; false if the key does not exist. Sets all four fields. */

@@ -5,10 +5,12 @@ import { KEY_BUCKET, META_BUCKET } from "../backend/types.ts";
 import { bytesFromLatin1 } from "../base/bytes.ts";
 import { executeRange, RangeExecution } from "./requests/range.ts";
 import { executeDeleteRange, executePut } from "./requests/write.ts";
+import { loadState } from "./restore.ts";
 import { encodeRevisionKey } from "./revision.ts";
 import type { Store } from "./store.ts";
 import {
   deleteRequest,
+  FakeLessor,
   finishCompactions,
   hashOf,
   keysOf,
@@ -252,6 +254,60 @@ test("restore in slices gives the same state as in one go", () => {
     const request = rangeRequest("\0", "\0", { revision });
     assert.deepEqual(executeRange(other, request), executeRange(store, request));
   }
+});
+
+test("a state that is loaded aside shows nothing until it is adopted, then everything", () => {
+  const leader = openWorld();
+  leader.lessor.grant(7n);
+  for (let i = 0; i < 30; i++) put(leader.store, `k${i % 9}`, String(i), i === 29 ? 7n : 0n);
+  leader.store.compact(10);
+  finishCompactions(leader.store);
+  leader.store.compact(20);
+  const { store, lessor } = openWorld();
+  for (let i = 0; i < 8; i++) put(store, `k${i}`, "old");
+  store.compact(5);
+  finishCompactions(store);
+  store.compact(6);
+  store.runCompaction(1);
+  const leases = new FakeLessor();
+  leases.grant(7n);
+  let pauses = 0;
+  const steps = loadState(leader.backend, leases, 2);
+  let step = steps.next();
+  for (; step.done !== true; step = steps.next()) {
+    pauses++;
+    assert.deepEqual(
+      [store.currentRevision, store.compactRevision, get(store, "k1")],
+      [9, 6, "old"],
+    );
+  }
+  assert.ok(pauses > 10);
+  assert.deepEqual([leases.leaseOf("k2"), lessor.leaseOf("k2")], [7n, 0n]);
+  const report = store.adopt(step.value, leader.backend);
+  assert.deepEqual([report.currentRevision, report.resumedCompaction], [31, 20]);
+  assert.deepEqual(store.hashes.list(), [], "the hashes were of other compactions");
+  assert.equal(get(store, "k2"), "29");
+  assert.equal(store.compactRevision, 20);
+  const [finished] = finishCompactions(store);
+  assert.equal(finished?.revision, 20);
+  assert.deepEqual(hashOf(store), hashOf(leader.store));
+});
+
+test("a hash job that a restored snapshot overtakes answers for the state it began in", () => {
+  const { store } = openWorld();
+  for (let i = 0; i < 20; i++) put(store, `k${i % 7}`, String(i));
+  const expected = hashOf(store);
+  const job = store.hashByRevision(0);
+  job.step(3);
+  const leader = openWorld();
+  for (let i = 0; i < 40; i++) put(leader.store, `k${i % 7}`, String(i));
+  leader.store.compact(35);
+  store.restore(leader.backend);
+  finishCompactions(leader.store);
+  let result = job.step(3);
+  while (result === undefined) result = job.step(3);
+  assert.deepEqual(result, expected);
+  assert.equal(store.runCompaction(100).state, "finished", "it holds up nothing any more");
 });
 
 test("a damaged key bucket is refused, not guessed at", () => {

@@ -16,11 +16,12 @@
  * (etcd issue 14571).
  *
  * The caller's part. Before: the file, the `.snap` file and the snapshot's record in the WAL are
- * durable, and no entry is applied until the promise settles. Afterwards: the applied index, term
- * and configuration are those of the snapshot (the db may be ahead: entries up to
- * `consistentIndex.index` are skipped as in a replay), peers are those of `cluster`, watchers that
- * became unsynced and linearizable reads that wait get their turn, raft is told.
+ * durable, and no entry behind the snapshot is applied until the promise settles. Afterwards: the
+ * applied index, term and configuration are those of the snapshot (the db may be ahead: entries up
+ * to `consistentIndex.index` are skipped as in a replay), peers are those of `cluster`, watchers
+ * that became unsynced and linearizable reads that wait get their turn, raft is told.
  */
+import { BackendCorruptError, type BackendDeps, openBackend } from "../backend/index.ts";
 import type { Backend, Reader } from "../backend/types.ts";
 import type { Index } from "../base/ids.ts";
 import type { Logger } from "../env/index.ts";
@@ -34,8 +35,8 @@ import { readConsistentIndex } from "./consistent-index.ts";
 import type { Defer } from "./options.ts";
 import type { StorageVersion } from "./storage-version.ts";
 
-/** Records loaded before sockets and timers get a turn. */
-const RECORDS_PER_STEP = 20_000;
+/** Records loaded before sockets and timers get a turn: about 10 ms of work. */
+const RECORDS_PER_STEP = 5000;
 
 /** A part of the state that a db file holds. */
 export interface Reloadable {
@@ -57,6 +58,8 @@ export interface ReplaceableState {
   readonly compaction: CompactionRunner;
   /** Whatever else reads the backend into memory, such as users and roles; switched last. */
   readonly others?: readonly Reloadable[];
+  /** Records, or leases, loaded between two calls of `defer`. Default 5000. */
+  readonly recordsPerStep?: number;
   readonly defer: Defer;
   readonly logger: Logger;
 }
@@ -79,6 +82,32 @@ export class UnfitDatabaseError extends Error {
 }
 
 /**
+ * Whether a received file can be what belongs to the snapshot: to be asked before raft hears of it,
+ * since afterwards a damaged file can only stop the member. A file that is refused is deleted, so
+ * that the leader's next attempt is not taken for the same. Rejects with `BackendCorruptError`,
+ * `UnfitDatabaseError` or `DiskError`.
+ */
+export async function checkReceivedDatabase(
+  deps: BackendDeps,
+  received: ReceivedDatabase,
+): Promise<void> {
+  try {
+    const file = await openBackend(deps, received.path, { readOnly: true });
+    try {
+      checkCoversSnapshot(file, received);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (error instanceof BackendCorruptError || error instanceof UnfitDatabaseError) {
+      deps.logger.warn("refused a received database", { path: received.path, error });
+      deps.disk.remove(received.path);
+    }
+    throw error;
+  }
+}
+
+/**
  * When it resolves, every part shows the new state, and the file has taken the name of the live one
  * durably. When it rejects, nothing has changed and the file has kept its name; unless the backend
  * has stopped, with `onFatal` called and an error that is a `BackendClosedError` from then on for
@@ -96,9 +125,13 @@ export async function installDatabase(
   const replacement = await backend.openReplacement(path);
   try {
     logger.info("applySnapshot: opened snapshot backend", { path, bytes: replacement.sizeBytes });
-    checkIndex(state, replacement, received);
+    const index = checkCoversSnapshot(replacement, received);
     const switchParts = await prepare(state, replacement);
     const appliedIndex = state.consistentIndex.index;
+    if (index < appliedIndex) {
+      const reason = `it is at index ${index}, older than this member's ${appliedIndex}`;
+      throw new UnfitDatabaseError(path, reason);
+    }
     await replacement.install(switchParts);
     logger.info("restored mvcc store", {
       "consistent-index": state.consistentIndex.index,
@@ -111,29 +144,22 @@ export async function installDatabase(
   }
 }
 
-function checkIndex(state: ReplaceableState, reader: Reader, received: ReceivedDatabase): void {
+/** The index of the db, which is that of the snapshot or later. */
+function checkCoversSnapshot(reader: Reader, { path, snapshotIndex }: ReceivedDatabase): Index {
   const index = readConsistentIndex(reader);
-  const { path, snapshotIndex } = received;
-  if (index < snapshotIndex) {
-    throw new UnfitDatabaseError(
-      path,
-      `it is at index ${index}, older than its snapshot at index ${snapshotIndex}`,
-    );
-  }
-  const current = state.consistentIndex.index;
-  if (index < current) {
-    throw new UnfitDatabaseError(
-      path,
-      `it is at index ${index}, older than this member's ${current}`,
-    );
-  }
+  if (index >= snapshotIndex) return index;
+  throw new UnfitDatabaseError(
+    path,
+    `it is at index ${index}, older than its snapshot at index ${snapshotIndex}`,
+  );
 }
 
 /** Loads all parts; the result switches all of them at once. */
 async function prepare(state: ReplaceableState, reader: Reader): Promise<() => void> {
   const { lessor, watchable, consistentIndex, cluster, alarms, storageVersion } = state;
-  const leases = await inSlices(state, lessor.loadSteps(reader, RECORDS_PER_STEP));
-  const loaded = await inSlices(state, loadState(reader, leases, RECORDS_PER_STEP));
+  const recordsPerStep = state.recordsPerStep ?? RECORDS_PER_STEP;
+  const leases = await inSlices(state, lessor.loadSteps(reader, recordsPerStep));
+  const loaded = await inSlices(state, loadState(reader, leases, recordsPerStep));
   const switchIndex = consistentIndex.prepareReload(reader);
   const others = [cluster, alarms, storageVersion, ...(state.others ?? [])].map((part) =>
     part.prepareReload(reader),

@@ -38,7 +38,7 @@ import { type Bootstrapped, bootstrap } from "./bootstrap.ts";
 import { ConfChangeApplier } from "./conf-change-applier.ts";
 import { ConsistentIndex } from "./consistent-index.ts";
 import type { ServerContext } from "./context.ts";
-import { installDatabase } from "./database-installer.ts";
+import { checkReceivedDatabase, installDatabase } from "./database-installer.ts";
 import { EntryApplier } from "./entry-applier.ts";
 import { HeaderEncoder } from "./header.ts";
 import { Leadership } from "./leadership.ts";
@@ -182,7 +182,7 @@ export class EtcdServer implements ServerContext {
     this.raft = this.#makeRaftLoop(deps);
     this.leadership = this.#makeLeadership();
     this.#snapshotSender = this.#makeSnapshotSender();
-    this.#peerNode = this.#makePeerNode();
+    this.#peerNode = this.#makePeerNode(deps);
     this.proposals = new Proposals({
       clock,
       ids: this.ids,
@@ -681,12 +681,11 @@ export class EtcdServer implements ServerContext {
       logger,
       localID: this.memberID,
       backend,
-      applied: () => ({
-        index: this.#entries.appliedIndex,
-        term: this.#entries.appliedTerm,
-        confState: this.#entries.confState,
-      }),
-      describe: (index, term, confState) => describeSnapshot(cluster, index, term, confState),
+      confState: () => this.#entries.confState,
+      describe: (index) => {
+        const term = this.#boot.storage.term(index) ?? this.#entries.appliedTerm;
+        return describeSnapshot(cluster, index, term, this.#entries.confState);
+      },
       send: (message, image) => network.sendSnapshot(message, image),
       failed: (to) => {
         this.raft.node.reportSnapshot(to, false);
@@ -695,7 +694,7 @@ export class EtcdServer implements ServerContext {
     });
   }
 
-  #makePeerNode(): ServerPeerNode {
+  #makePeerNode(deps: ServerDeps): ServerPeerNode {
     const { memberID, clusterID, cluster, raft, logger } = this;
     return new ServerPeerNode({
       memberID,
@@ -704,6 +703,7 @@ export class EtcdServer implements ServerContext {
       ownPeerURLs: this.options.peerURLs,
       raft,
       files: this.#boot.snapshotFiles,
+      checkDatabase: (path, snapshotIndex) => checkReceivedDatabase(deps, { path, snapshotIndex }),
       sender: this.#snapshotSender,
       logger,
       onRemovedSelf: () => this.#removedSelf(),

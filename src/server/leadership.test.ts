@@ -6,7 +6,7 @@ import { MemoryLogger, VirtualClock } from "../env/testing/index.ts";
 import type { Cluster } from "../membership/index.ts";
 import type { RawNode } from "../raft/index.ts";
 import { Leadership } from "./leadership.ts";
-import { NoPeers } from "../env/index.ts";
+import { NoPeers } from "../env/testing/index.ts";
 import { TEST_OPTIONS } from "./testing/test-member.ts";
 
 const SELF = 1n;

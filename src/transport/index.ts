@@ -21,3 +21,8 @@ export {
   startClient,
 } from "./client/connection.ts";
 export { RpcError } from "./client/rpc-error.ts";
+export {
+  PeerTransport,
+  type PeerTransportDeps,
+  type PeerTransportOptions,
+} from "./peer/peer-transport.ts";

@@ -63,6 +63,8 @@ export interface ListenerOptions {
   readonly keepaliveIntervalMs?: number | undefined;
   /** `--grpc-keepalive-timeout`, default 20 s; 0 sends no pings. */
   readonly keepaliveTimeoutMs?: number | undefined;
+  /** For a whole HTTP/1.1 request with its body; 0 leaves that to the handler. Default 5 min. */
+  readonly http1RequestTimeoutMs?: number | undefined;
   /** Connections are accepted but not read before `startServing`. Default false. */
   readonly hold?: boolean | undefined;
 }
@@ -133,7 +135,9 @@ export class ConnectionAcceptor {
         logger,
       };
     }
-    if (http !== undefined) this.#http1 = new Http1Server(http, options.onUpgrade);
+    if (http !== undefined) {
+      this.#http1 = new Http1Server(http, options.onUpgrade, options.http1RequestTimeoutMs);
+    }
   }
 
   get connections(): number {

@@ -11,7 +11,8 @@ import {
   StatusResponse,
 } from "../../api/gen/rpc.ts";
 import type { MemberID } from "../../base/ids.ts";
-import { goQuote, humanizeBytes } from "../framework/go-text.ts";
+import { humanizeBytes } from "../../base/go-text.ts";
+import { goQuote } from "../framework/go-text.ts";
 import { type JsonValue, messageJson } from "./go-json.ts";
 import { headerFields, messageForms } from "./header-view.ts";
 import type { Table, View } from "./view.ts";

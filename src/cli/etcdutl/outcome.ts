@@ -2,7 +2,7 @@
 import type { KeyValueHash } from "../../mvcc/index.ts";
 import type { Invocation } from "../framework/command.ts";
 import { ExitCode, exitWithError } from "../framework/exit.ts";
-import { humanizeBytes } from "../framework/go-text.ts";
+import { humanizeBytes } from "../../base/go-text.ts";
 import { formatTable } from "../framework/table.ts";
 import type { SnapshotStatus } from "./snapshot-status.ts";
 

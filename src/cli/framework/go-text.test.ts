@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { humanizeBytes } from "../../base/go-text.ts";
 import {
   formatDuration,
   formatLeaseID,
   goQuote,
-  humanizeBytes,
   parseDuration,
   parseInt64,
   readGoString,

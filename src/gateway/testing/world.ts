@@ -78,6 +78,11 @@ export class FakeResponse implements HttpResponse {
     this.#ended();
   }
 
+  abort(): void {
+    this.closed = true;
+    this.#ended();
+  }
+
   /** The client goes away. */
   drop(): void {
     this.closed = true;

@@ -486,6 +486,8 @@ test("watches survive a restore and do not see again what they have seen", () =>
     // One slice.
   }
   assert.equal(store.currentRevision, 6);
+  assert.equal(store.observer, undefined, "nobody is synced");
+  assert.deepEqual([watchable.watchers, watchable.slowWatchers], [2, 2]);
   watchable.syncWatchers(100);
   assert.deepEqual(sink.takeEvents(), ["5 put k", "6 put k"]);
   put(store, "other");
@@ -505,6 +507,36 @@ test("a restore beyond what a watch has seen and past compaction ends it", () =>
   }
   watchable.syncWatchers(100);
   assert.deepEqual(sink.take(), [{ kind: "compacted", watchID: 0, compactRevision: 5 }]);
+});
+
+test("of many watches a restore moves the fewer, and all of them catch up", () => {
+  for (const [synced, behind] of [
+    [30, 3],
+    [3, 30],
+    [0, 5],
+  ] as const) {
+    const { store, watchable } = openWatch();
+    for (let i = 0; i < 3; i++) put(store, "k");
+    const sinks = (count: number, startRevision: number) =>
+      Array.from({ length: count }, () => {
+        const sink = new TestSink();
+        watchable.openStream(sink).create(watchRequest("k", "", { startRevision }));
+        return sink;
+      });
+    const [upToDate, lagging] = [sinks(synced, 0), sinks(behind, 3)];
+    const leader = openWorld();
+    for (let i = 0; i < 5; i++) put(leader.store, "k");
+    for (const _ of watchable.restoreSteps(leader.backend, 100)) {
+      // One slice.
+    }
+    while (watchable.syncWatchers(7) !== "idle");
+    put(store, "k");
+    const missed = ["5 put k", "6 put k", "7 put k"];
+    for (const sink of upToDate) assert.deepEqual(sink.takeEvents(), missed);
+    for (const sink of lagging) {
+      assert.deepEqual(sink.takeEvents(), ["3 put k", "4 put k", ...missed]);
+    }
+  }
 });
 
 test("closing a stream ends its watches and leaves others alone, even while delivering", () => {

@@ -46,8 +46,8 @@ export type SyncState = "idle" | "more" | "blocked";
 
 export class WatchableStore {
   readonly store: Store;
-  readonly #synced = new WatcherGroup();
-  readonly #unsynced = new WatcherGroup();
+  #synced = new WatcherGroup();
+  #unsynced = new WatcherGroup();
   /** Watchers that have events or news to come, of sinks that were congested when last tried. */
   readonly #blocked = new Map<WatchSink, Set<Watcher>>();
   #blockedWatchers = 0;
@@ -142,10 +142,7 @@ export class WatchableStore {
   adopt(state: LoadedState, backend: Store["backend"] = this.store.backend): RestoreReport {
     const seen = this.store.currentRevision;
     const report = this.store.adopt(state, backend);
-    for (const watcher of [...this.#synced.watchers]) {
-      watcher.minRevision = Math.max(watcher.minRevision, seen + 1);
-      this.#move(watcher, "unsynced");
-    }
+    this.#unsyncAll(seen);
     return report;
   }
 
@@ -301,6 +298,22 @@ export class WatchableStore {
     if (watcher.state !== "unsynced") return;
     watcher.minRevision = Math.max(watcher.minRevision, upTo + 1);
     if (watcher.minRevision > current) this.#move(watcher, "synced");
+  }
+
+  /** The synced watchers, which have had everything up to `seen`, have to catch up from there. */
+  #unsyncAll(seen: Revision): void {
+    for (const watcher of this.#synced.watchers) {
+      watcher.minRevision = Math.max(watcher.minRevision, seen + 1);
+      watcher.state = "unsynced";
+    }
+    // There may be many: only the smaller group is moved.
+    const isMostSynced = this.#synced.size > this.#unsynced.size;
+    const large = isMostSynced ? this.#synced : this.#unsynced;
+    const small = isMostSynced ? this.#unsynced : this.#synced;
+    for (const watcher of small.watchers) large.add(watcher);
+    this.#unsynced = large;
+    this.#synced = new WatcherGroup();
+    this.#updateObserver();
   }
 
   #unblock(sink: WatchSink): void {

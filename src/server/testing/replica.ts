@@ -4,7 +4,7 @@
  */
 import type { DeleteRangeRequest, PutRequest, TxnRequest } from "../../api/gen/rpc.ts";
 import { EtcdError } from "../../api/errors.ts";
-import { openBackend } from "../../backend/index.ts";
+import { installAtStart, openBackend } from "../../backend/index.ts";
 import { type Backend, ETCD_BUCKETS } from "../../backend/types.ts";
 import type { Index, LeaseID, MemberID } from "../../base/ids.ts";
 import { type FaultDisk, MemoryLogger, VirtualClock } from "../../env/testing/index.ts";
@@ -22,9 +22,10 @@ import {
 import { SnapshotFiles } from "../../snap/index.ts";
 import { Alarms } from "../alarms.ts";
 import { CompactionRunner } from "../compaction-runner.ts";
-import { ConsistentIndex } from "../consistent-index.ts";
-import { installDatabase, type ReplaceableState } from "../database-installer.ts";
+import { ConsistentIndex, readConsistentIndex } from "../consistent-index.ts";
+import { installDatabase, type Reloadable, type ReplaceableState } from "../database-installer.ts";
 import type { ServerCounters } from "../metrics.ts";
+import type { Defer } from "../options.ts";
 import { StorageVersion } from "../storage-version.ts";
 
 export type Operation =
@@ -45,6 +46,13 @@ export type Operation =
   | { readonly kind: "addMember"; readonly id: MemberID }
   | { readonly kind: "removeMember"; readonly id: MemberID };
 
+export interface ReplicaOptions {
+  /** Index of the newest snapshot that the log knows of; 0, the default, for none. */
+  readonly snapshotIndex?: Index;
+  /** Records loaded between two turns of the loop. Default 1000. */
+  readonly recordsPerStep?: number;
+}
+
 const SNAP_DIRECTORY = "/snap";
 export const REPLICA_DB_PATH: string = `${SNAP_DIRECTORY}/db`;
 const CHUNK_BYTES = 10_000;
@@ -55,7 +63,9 @@ export class Replica implements ReplaceableState {
   readonly disk: FaultDisk;
   readonly clock: VirtualClock = new VirtualClock();
   readonly logger: MemoryLogger = new MemoryLogger();
-  readonly defer: (work: () => void) => void;
+  readonly defer: Defer = setImmediate;
+  others: Reloadable[] = [];
+  readonly recordsPerStep: number = 1000;
   readonly backend: Backend;
   readonly lessor: Lessor;
   readonly store: Store;
@@ -69,24 +79,26 @@ export class Replica implements ReplaceableState {
   /** What the backend said when it stopped for good. */
   readonly fatal: Error[] = [];
 
-  /** Opens the db of the disk, as at start-up. `defer` is for work between two slices. */
-  static async open(
-    disk: FaultDisk,
-    defer: (work: () => void) => void = setImmediate,
-  ): Promise<Replica> {
+  /** Opens the db of the disk, as at start-up. */
+  static async open(disk: FaultDisk, options: ReplicaOptions = {}): Promise<Replica> {
     if (disk.stat(SNAP_DIRECTORY) === undefined) {
       disk.makeDirectories(SNAP_DIRECTORY, 0o700);
       disk.syncDirectory("/");
     }
     const deps = { disk, clock: new VirtualClock(), logger: new MemoryLogger() };
     const backend = await openBackend(deps, REPLICA_DB_PATH, { ensureBuckets: ETCD_BUCKETS });
-    return new Replica(disk, backend, defer);
+    const snapshotIndex = options.snapshotIndex ?? 0;
+    if (readConsistentIndex(backend) < snapshotIndex) {
+      const files = new SnapshotFiles(deps, SNAP_DIRECTORY);
+      await installAtStart(backend, files.databasePath(snapshotIndex));
+    }
+    return new Replica(disk, backend, options);
   }
 
-  private constructor(disk: FaultDisk, backend: Backend, defer: (work: () => void) => void) {
+  private constructor(disk: FaultDisk, backend: Backend, options: ReplicaOptions) {
     this.disk = disk;
     this.backend = backend;
-    this.defer = defer;
+    if (options.recordsPerStep !== undefined) this.recordsPerStep = options.recordsPerStep;
     this.files = new SnapshotFiles({ disk, logger: this.logger }, SNAP_DIRECTORY);
     this.lessor = new Lessor({
       backend,
@@ -202,7 +214,8 @@ export class Replica implements ReplaceableState {
       revision: this.store.currentRevision,
       compactRevision: this.store.compactRevision,
       liveKeys: this.store.liveKeys,
-      hash: this.hash().hash,
+      // Without live keys it covers what physical compaction has left, as in etcd.
+      hash: this.store.liveKeys > 0 ? this.hash().hash : 0,
       leases: this.lessor.leases().map((lease) => ({
         id: lease.id,
         ttl: lease.ttl,
@@ -213,7 +226,11 @@ export class Replica implements ReplaceableState {
       removedIDs,
       version,
       downgrade,
-      alarms: this.alarms.list(0),
+      // In no particular order, as in etcd.
+      alarms: this.alarms
+        .list(0)
+        .map(({ memberID, alarm }) => `${alarm} ${memberID}`)
+        .sort(),
       storageVersion: this.storageVersion.stored,
     };
   }

@@ -153,6 +153,7 @@ function answer(handler: HttpHandler, request: PeerRequest): Promise<PeerRespons
           if (chunk !== undefined) parts.push(Buffer.from(chunk));
           resolve({ status, headers, body: Buffer.concat(parts) });
         },
+        abort: () => undefined,
         closed: false,
         onDrain: undefined,
         onClose: undefined,

@@ -27,13 +27,18 @@ export class Http1Server {
   readonly #busy = new Map<Duplex, number>();
   #draining = false;
 
-  constructor(handler: HttpHandler, onUpgrade: UpgradeHandler | undefined) {
+  /** `requestTimeoutMs` is for a whole request, body included; 0 for no limit. */
+  constructor(
+    handler: HttpHandler,
+    onUpgrade: UpgradeHandler | undefined,
+    requestTimeoutMs: number = HTTP1_REQUEST_TIMEOUT_MS,
+  ) {
     this.#handler = handler;
     this.#server = createServer({
       maxHeaderSize: MAX_HTTP1_HEADER_BYTES,
       insecureHTTPParser: false,
       headersTimeout: HTTP1_HEADERS_TIMEOUT_MS,
-      requestTimeout: HTTP1_REQUEST_TIMEOUT_MS,
+      requestTimeout: requestTimeoutMs,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       connectionsCheckingInterval: 2_000,
     });
@@ -235,5 +240,9 @@ class Http1Response implements HttpResponse {
     if (chunk === undefined) this.#response.end();
     else this.#response.end(chunk);
     if (!this.#request.complete) this.#request.resume();
+  }
+
+  abort(): void {
+    this.#response.destroy();
   }
 }

@@ -128,6 +128,12 @@ export class Http2Exchange implements HttpRequest, HttpResponse, StreamHandler, 
     this.#release();
   }
 
+  abort(): void {
+    if (this.closed) return;
+    this.#connection.resetStream(this.#stream, CANCEL);
+    this.onReset(CANCEL);
+  }
+
   // StreamHandler.
 
   onHeaders(_trailers: HeaderBlock, endStream: boolean): void {

@@ -4,7 +4,8 @@ import { dirname } from "node:path";
 import { EtcdClientError, type Snapshot } from "../../../client/index.ts";
 import type { Invocation } from "../../framework/command.ts";
 import { ExitCode, exitWithError } from "../../framework/exit.ts";
-import { formatDuration, humanizeBytes } from "../../framework/go-text.ts";
+import { humanizeBytes } from "../../../base/go-text.ts";
+import { formatDuration } from "../../framework/go-text.ts";
 import { logLine } from "../log-line.ts";
 import { errorText, openSession } from "../session.ts";
 

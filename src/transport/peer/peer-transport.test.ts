@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MessageType } from "../../api/gen/raft.ts";
+import { PeerRequestError } from "../../env/peers.ts";
+import { append, connect, image, message, startMember } from "./testing/peer-world.ts";
+
+const LIMIT = { timeout: 20_000 };
+
+test(
+  "every kind of message arrives as it was sent, in the order of its stream",
+  LIMIT,
+  async () => {
+    await using a = await startMember(0xan);
+    await using b = await startMember(0xbn);
+    await connect(a, b);
+    const others = Object.values(MessageType)
+      .filter((type) => type !== MessageType.MsgApp && type !== MessageType.MsgSnap)
+      .map((type) =>
+        message({
+          type,
+          from: 0xan,
+          to: 0xbn,
+          term: 7,
+          index: type,
+          reject: type % 2 === 0,
+          rejectHint: type,
+          context: Buffer.from(`context ${type}`),
+          entries: [{ type: 0, term: 0, index: 0, data: Buffer.from(`data ${type}`) }],
+        }),
+      );
+    const appends = [
+      append(0xan, 0xbn, 10, [5, 300_000]),
+      append(0xan, 0xbn, 12, [1, 2]),
+      append(0xan, 0xbn, 14, []),
+      append(0xan, 0xbn, 14, [2_000_000]),
+      append(0xan, 0xbn, 3, [9]),
+    ];
+    a.network.send([...appends, ...others]);
+    const total = appends.length + others.length;
+    await b.watched.until(() => b.node.received.length >= total);
+    const isAppend = ({ type }: { type: number }) => type === MessageType.MsgApp;
+    assert.deepEqual(b.node.received.filter(isAppend), appends);
+    assert.deepEqual(
+      b.node.received.filter((each) => !isAppend(each)),
+      others,
+    );
+  },
+);
+
+test("before any stream is up, messages arrive as single requests", LIMIT, async () => {
+  await using a = await startMember(0xan);
+  await using b = await startMember(0xbn);
+  // B does not know A, so it will not dial A's streams.
+  a.network.addPeer(0xbn, [b.url]);
+  a.network.send([append(0xan, 0xbn, 1, [10])]);
+  await b.watched.until(() => b.node.received.length === 1);
+  assert.equal(b.node.received[0]?.entries[0]?.data.length, 10);
+  // B has learnt A's address from the request, and can answer.
+  b.network.send([message({ type: MessageType.MsgAppResp, from: 0xbn, to: 0xan, index: 2 })]);
+  await a.watched.until(() => a.node.received.length === 1);
+  assert.equal(a.node.received[0]?.index, 2);
+});
+
+test("a database arrives byte for byte, and its sender hears so", LIMIT, async () => {
+  await using a = await startMember(0xan);
+  await using b = await startMember(0xbn);
+  await connect(a, b);
+  const sent = image(3_000_001);
+  const snapshot = {
+    data: Buffer.from("members"),
+    metadata: { index: 42, term: 3, confState: undefined as never },
+  };
+  const snap = message({ type: MessageType.MsgSnap, from: 0xan, to: 0xbn, term: 3 });
+  snap.snapshot = {
+    data: snapshot.data,
+    metadata: {
+      index: 42,
+      term: 3,
+      confState: {
+        voters: [0xan, 0xbn],
+        learners: [],
+        votersOutgoing: [],
+        learnersNext: [],
+        autoLeave: false,
+      },
+    },
+  };
+  a.network.sendSnapshot(snap, sent.database);
+  await a.watched.until(() => a.node.snapshotReports.length === 1);
+  assert.deepEqual(a.node.snapshotReports, [{ id: 0xbn, ok: true }]);
+  assert.equal(sent.closed, 1);
+  assert.equal(b.node.snapshots.length, 1);
+  assert.deepEqual(b.node.snapshots[0]?.message, snap);
+  assert.ok(b.node.snapshots[0]?.database.equals(sent.content));
+});
+
+test("questions are answered, and fail with a reason", LIMIT, async () => {
+  await using a = await startMember(0xan);
+  await using b = await startMember(0xbn);
+  const ask = (url: string, limitBytes = 1_000) =>
+    a.network.request({ url, method: "GET", path: "/raft/probing", timeoutMs: 5_000, limitBytes });
+  const answer = await ask(b.url);
+  assert.equal(answer.status, 200);
+  assert.match(Buffer.from(answer.body).toString(), /^\{"OK":true,"Now":"[^"]+Z"\}\n$/);
+  const code = (expected: string) => (error: unknown) =>
+    error instanceof PeerRequestError && error.code === expected;
+  await assert.rejects(ask(b.url, 5), code("tooLarge"));
+  await assert.rejects(ask("http://127.0.0.1:1"), code("unreachable"));
+  await assert.rejects(ask("gopher://x"), code("unreachable"));
+});
