@@ -41,6 +41,7 @@ import type { ServerContext } from "./context.ts";
 import { checkReceivedDatabase, installDatabase } from "./database-installer.ts";
 import { EntryApplier } from "./entry-applier.ts";
 import { HeaderEncoder } from "./header.ts";
+import { HeartbeatMeter } from "./heartbeat-meter.ts";
 import { Leadership } from "./leadership.ts";
 import { LinearizableReads, readLinearizably } from "./linearizable-reads.ts";
 import { registerServerMetrics, type ServerCounters } from "./metrics.ts";
@@ -115,6 +116,7 @@ export class EtcdServer implements ServerContext {
   #rejectReady: (error: Error) => void = () => {};
   #resolveFailed: (error: Error) => void = () => {};
   readonly #snapshotSender: SnapshotSender;
+  readonly #heartbeats: HeartbeatMeter;
   readonly #peerNode: ServerPeerNode;
   #ticker: Timer | undefined;
   #removal: Timer | undefined;
@@ -190,6 +192,12 @@ export class EtcdServer implements ServerContext {
       timeoutError: (startMs) => this.#timeoutError(startMs),
     });
     this.counters = registerServerMetrics(deps.metrics, this);
+    this.#heartbeats = new HeartbeatMeter({
+      clock,
+      logger,
+      heartbeatIntervalMs: options.heartbeatIntervalMs,
+      late: this.counters.heartbeatsLate,
+    });
     this.reads = this.#makeReads();
     this.#entries = this.#makeEntryApplier();
     this.#background = new Background({
@@ -500,7 +508,12 @@ export class EtcdServer implements ServerContext {
         softState: (state) => this.#softStateChanged(state),
         send: (messages) => this.#send(messages),
         saveSnapshot: (snapshot) => this.#saveSnapshot(snapshot),
-        installSnapshot: (snapshot) => this.#installSnapshot(snapshot),
+        installSnapshot: (snapshot) => {
+          this.counters.applyingSnapshot.set(1);
+          return this.#installSnapshot(snapshot).finally(() => {
+            this.counters.applyingSnapshot.set(0);
+          });
+        },
         storageFull: (full) => {
           this.#storageFull = full;
         },
@@ -516,6 +529,7 @@ export class EtcdServer implements ServerContext {
       if (message.type === MessageType.MsgSnap) this.#snapshotSender.send(message);
       else ordinary.push(message);
     }
+    this.#heartbeats.observe(ordinary);
     if (ordinary.length > 0) this.network.send(ordinary);
   }
 
@@ -597,7 +611,10 @@ export class EtcdServer implements ServerContext {
   #softStateChanged(state: SoftState): void {
     const previous = this.#leader;
     this.#leader = state.lead;
-    if (state.lead !== previous) this.leadership.changed(state.lead);
+    if (state.lead !== previous) {
+      this.leadership.changed(state.lead);
+      this.#heartbeats.reset();
+    }
     if (state.lead !== NO_MEMBER && state.lead !== previous) {
       this.counters.leaderChanges.add();
       this.logger.info(

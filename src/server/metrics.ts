@@ -28,6 +28,9 @@ export interface ServerCounters {
   readonly readIndexesFailed: Counter;
   readonly proposalsFailed: Counter;
   readonly slowApplies: Counter;
+  readonly heartbeatsLate: Counter;
+  /** 1 while a database from the leader is taken in. */
+  readonly applyingSnapshot: Gauge;
   readonly learnerPromotions: Counter;
   /** Label: the reason in words. */
   readonly learnerPromoteFailures: Labelled<Counter>;
@@ -68,6 +71,8 @@ function makeCounters(metrics: Metrics): ServerCounters {
     readIndexesFailed: metrics.counter(ServerMetrics.readIndexesFailed),
     proposalsFailed: metrics.counter(ServerMetrics.proposalsFailed),
     slowApplies: metrics.counter(ServerMetrics.slowApplies),
+    heartbeatsLate: metrics.counter(ServerMetrics.heartbeatSendFailures),
+    applyingSnapshot: metrics.gauge(ServerMetrics.applySnapshotInProgress),
     learnerPromotions: metrics.counter(ServerMetrics.learnerPromoteSuccesses),
     learnerPromoteFailures: metrics.counters(promoteFailures, promoteFailures.labels),
     leaseExpired: metrics.counter(ServerMetrics.leaseExpired),
