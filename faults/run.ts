@@ -97,8 +97,11 @@ async function runOn(
   const recorder = new Recorder();
   const nemesis = new Nemesis(cluster, random, recorder, disk, HEAL_TIMEOUT_MS);
   const watches = cluster.members.map(
-    ({ name, options: { clientProxyPort } }, i) =>
-      new WatchRecorder({ ...ALL_KEYS, member: name, port: clientProxyPort, prevKV: i % 2 === 0 }),
+    ({ name, version, options: { clientProxyPort } }, i) =>
+      new WatchRecorder({
+        ...{ ...ALL_KEYS, member: name, port: clientProxyPort, prevKV: i % 2 === 0 },
+        mayAskProgress: !version.startsWith("3.4."),
+      }),
   );
   const violations: string[] = [];
   const workload = new Workload(cluster, recorder, new SeededRandom(random.next32()));
@@ -115,6 +118,7 @@ async function runOn(
       options.log(`${fault.kind} for ${fault.holdMs} ms`);
       await nemesis.inject(fault);
       for (const watch of watches) if (random.below(4) === 0) watch.reopen();
+      for (const watch of watches) if (random.below(2) === 0) watch.requestProgress();
     }
     await workload.stop();
     await settle(cluster, recorder, watches, HEAL_TIMEOUT_MS);
