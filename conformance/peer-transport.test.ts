@@ -10,51 +10,9 @@ import { Message, MessageType } from "../src/api/gen/raft.ts";
 import { formatID } from "../src/base/ids.ts";
 import { emptyConfState, newSnapshot } from "../src/raft/index.ts";
 import { EtcdProcess, freePorts, missing } from "./harness.ts";
-import { Voter } from "./peer-voter.ts";
+import { type Pair, startPair, Voter } from "./peer-voter.ts";
 
 const OPTIONS = { skip: missing("reference"), timeout: 60_000 };
-
-interface Pair extends AsyncDisposable {
-  readonly go: EtcdProcess;
-  readonly voter: Voter;
-}
-
-/** One cluster of a Go member and a voter of ours. */
-async function startPair(leader: "go" | "voter"): Promise<Pair> {
-  const [client = 0, peer = 0, ours = 0] = await freePorts(3);
-  const url = (port: number): string => `http://127.0.0.1:${port}`;
-  const goElectionMs = leader === "go" ? 1_000 : 20_000;
-  const go = new EtcdProcess(
-    {
-      kind: "reference",
-      name: "go",
-      flags: [
-        `--initial-cluster=go=${url(peer)},ours=${url(ours)}`,
-        `--initial-cluster-token=etcd-cluster`,
-        `--election-timeout=${goElectionMs}`,
-        "--heartbeat-interval=100",
-      ],
-    },
-    client,
-    peer,
-  );
-  const voter = new Voter({
-    peerUrls: [url(peer), url(ours)],
-    port: ours,
-    electionTicks: leader === "go" ? 10_000 : 10,
-  });
-  go.launch();
-  await voter.start(ours);
-  await go.waitForLog(/ready to serve client requests|serving client traffic/);
-  return {
-    go,
-    voter,
-    async [Symbol.asyncDispose]() {
-      await voter[Symbol.asyncDispose]();
-      await go[Symbol.asyncDispose]();
-    },
-  };
-}
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
 
@@ -127,6 +85,65 @@ test("a database reaches a Go member, which answers when it has it", OPTIONS, as
   const files = readdirSync(join(go.dataDir, "member", "snap"));
   assert.ok(files.includes("000000000000004d.snap.db"), files.join(" "));
 });
+
+test(
+  "a Go leader brings a member that is far behind up to date with its database",
+  OPTIONS,
+  async () => {
+    const ports = await freePorts(5);
+    const [ours = 0, ...others] = ports;
+    const url = (port = 0): string => `http://127.0.0.1:${port}`;
+    const peerUrls = [url(ours), url(others[0]), url(others[1])];
+    const flags = [
+      `--initial-cluster=ours=${peerUrls[0]},m1=${peerUrls[1]},m2=${peerUrls[2]}`,
+      "--initial-cluster-token=etcd-cluster",
+      "--snapshot-count=100",
+    ];
+    const kind = "reference" as const;
+    await using m1 = new EtcdProcess({ kind, name: "m1", flags }, others[2] ?? 0, others[0] ?? 0);
+    await using m2 = new EtcdProcess({ kind, name: "m2", flags }, others[3] ?? 0, others[1] ?? 0);
+    await Promise.all([m1.start(), m2.start()]);
+    // etcd keeps 5,000 entries behind a snapshot for members that lag.
+    await putMany(m1, 5_300, 10);
+    await using voter = new Voter({ peerUrls, port: ours, electionTicks: 10_000 });
+    await voter.start(ours);
+    await voter.until(() => voter.snapshots.length > 0 && voter.applied.length > 0);
+    const { message, bytes, head } = voter.snapshots[0] as (typeof voter.snapshots)[0];
+    assert.ok((message.snapshot?.metadata.index ?? 0) > 5_000);
+    // The pages of a bolt file, with its magic number in the first.
+    assert.equal(bytes % 4_096, 0);
+    assert.equal(head.readUInt32LE(16), 0xed0cdaed);
+    await putMany(m1, 1, 10);
+    await voter.until(() => voter.appliedWith("key-0-") === 1);
+  },
+);
+
+test(
+  "streams to a Go member come back after it was killed, and after it hung",
+  OPTIONS,
+  async () => {
+    await using pair = await startPair("go");
+    const { go, voter } = pair;
+    const established = (): number =>
+      voter.logger.lines.filter(
+        ({ message }) => message === "established TCP streaming connection with remote peer",
+      ).length;
+    await voter.until(() => established() >= 4);
+    await go.kill();
+    await voter.until(() => voter.network.activeSinceMs(voter.otherID) === undefined);
+    await go.start();
+    await voter.until(() => established() >= 8);
+    await putMany(go, 5, 10);
+    // Nothing is closed, nothing is said: only the timeout can tell.
+    process.kill(go.pid as number, "SIGSTOP");
+    const timedOut = (): boolean =>
+      voter.logger.lines.some(({ fields }) => fields.error === "read: i/o timeout");
+    await voter.until(timedOut);
+    process.kill(go.pid as number, "SIGCONT");
+    await voter.until(() => established() >= 10);
+    await putMany(go, 5, 10);
+  },
+);
 
 function assertStreams({ go, voter }: Pair): void {
   const established = "established TCP streaming connection with remote peer";

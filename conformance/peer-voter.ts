@@ -18,6 +18,7 @@ import {
   RawNode,
 } from "../src/raft/index.ts";
 import { type Listener, listen, PeerTransport } from "../src/transport/index.ts";
+import { EtcdProcess, freePorts } from "./harness.ts";
 
 const TOKEN = "etcd-cluster";
 const TICK_MS = 100;
@@ -75,8 +76,6 @@ export class Voter implements PeerNode, AsyncDisposable {
       storage: this.#storage,
       maxSizePerMsgBytes: 512 * 1024,
       maxInflightMsgs: 512,
-      checkQuorum: true,
-      preVote: true,
       random: new SeededRandom(1),
       logger: { enabled: () => false, debug() {}, info() {}, warning() {}, error() {} },
     });
@@ -207,4 +206,46 @@ export class Voter implements PeerNode, AsyncDisposable {
     this.#onChange = [];
     for (const look of waiting) look();
   }
+}
+
+export interface Pair extends AsyncDisposable {
+  readonly go: EtcdProcess;
+  readonly voter: Voter;
+}
+
+/** One cluster of a Go member and a voter of ours. */
+export async function startPair(leader: "go" | "voter"): Promise<Pair> {
+  const [client = 0, peer = 0, ours = 0] = await freePorts(3);
+  const url = (port: number): string => `http://127.0.0.1:${port}`;
+  const goElectionMs = leader === "go" ? 1_000 : 20_000;
+  const go = new EtcdProcess(
+    {
+      kind: "reference",
+      name: "go",
+      flags: [
+        `--initial-cluster=go=${url(peer)},ours=${url(ours)}`,
+        `--initial-cluster-token=etcd-cluster`,
+        `--election-timeout=${goElectionMs}`,
+        "--heartbeat-interval=100",
+      ],
+    },
+    client,
+    peer,
+  );
+  const voter = new Voter({
+    peerUrls: [url(peer), url(ours)],
+    port: ours,
+    electionTicks: leader === "go" ? 10_000 : 10,
+  });
+  go.launch();
+  await voter.start(ours);
+  await go.waitForLog(/ready to serve client requests|serving client traffic/);
+  return {
+    go,
+    voter,
+    async [Symbol.asyncDispose]() {
+      await voter[Symbol.asyncDispose]();
+      await go[Symbol.asyncDispose]();
+    },
+  };
 }
