@@ -6,6 +6,7 @@ import { RequestIDGenerator } from "../base/id-generator.ts";
 import type { Cluster } from "../membership/index.ts";
 import { attributesRequest, clusterVersionRequest } from "./membership-requests.ts";
 import { RaftField } from "./raft-request.ts";
+import { TEST_OPTIONS } from "./testing/test-member.ts";
 import { translateV2Request } from "./v2-entries.ts";
 
 /** From the log of etcd 3.4.23. */
@@ -17,10 +18,18 @@ const VERSION =
   "08849482f7c7bfe8b7ef0112035055541a0a2f302f76657273696f6e2205332e342e3028003200380048005000" +
   "58006000680070007800800100";
 
-function server(version: string | undefined, members: number) {
-  const cluster = { version, members: Array.from({ length: members }) } as unknown as Cluster;
-  const memberID = 0x474f_8fd6_da73_ef6fn;
-  return { cluster, memberID, ids: new RequestIDGenerator(memberID, 0) };
+const SELF = 0x474f_8fd6_da73_ef6fn;
+
+/** The first member is this one, unless others are all that it knows of. */
+function server(version: string | undefined, members: number, firstID = SELF) {
+  const list = Array.from({ length: members }, (_, i) => ({ id: firstID + BigInt(i) }));
+  const cluster = { version, members: list, localID: SELF } as unknown as Cluster;
+  const initialCluster = new Map([
+    ["m1", ["http://a:1"]],
+    ["m2", ["http://b:1"]],
+  ]);
+  const options = { ...TEST_OPTIONS, initialCluster };
+  return { cluster, memberID: SELF, ids: new RequestIDGenerator(SELF, 0), options };
 }
 
 /** With the id of the recorded request, since ids differ from run to run. */
@@ -65,4 +74,7 @@ test("from 3.5 on, and in a new cluster of one, the form of 3.5 is used", () => 
   assert.equal(form(undefined, 1), "v3");
   assert.equal(form(undefined, 2), "v2");
   assert.equal(form("3.0.0", 1), "v2");
+  // Members that join, before the log tells them of themselves.
+  assert.equal(form(undefined, 0), "v2");
+  assert.equal(attributesRequest(server(undefined, 1, 7n), "m1", []).api, "v2");
 });

@@ -24,7 +24,7 @@ export interface MembershipRequest {
   readonly api: "v2" | "v3";
 }
 
-type Needed = Pick<ServerContext, "cluster" | "ids">;
+type Needed = Pick<ServerContext, "cluster" | "ids" | "options">;
 
 export function clusterVersionRequest(server: Needed, version: string): MembershipRequest {
   if (needsV2(server)) return v2Put(server, "/0/version", version);
@@ -52,9 +52,16 @@ export function attributesRequest(
   return { field: RaftField.clusterMemberAttrSet, body, api: "v3" };
 }
 
-/** A cluster of one that is new has nobody who could not understand. */
-function needsV2({ cluster }: Needed): boolean {
-  if (cluster.version === undefined) return cluster.members.length > 1;
+/**
+ * A cluster of one that is new has nobody who could not understand. A member that joins knows neither
+ * the version nor the members before the log has told it.
+ */
+function needsV2({ cluster, options }: Needed): boolean {
+  if (cluster.version === undefined) {
+    const [first, second] = cluster.members;
+    if (first === undefined) return options.initialCluster.size > 1;
+    return second !== undefined || first.id !== cluster.localID;
+  }
   return isBefore(cluster.version, FIRST_VERSION_WITHOUT_V2);
 }
 

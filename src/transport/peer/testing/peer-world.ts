@@ -206,6 +206,21 @@ export function append(from: MemberID, to: MemberID, index: number, sizes: numbe
   });
 }
 
+export function snapshotTo(from: MemberID, to: MemberID): Message {
+  const confState = {
+    voters: [from, to],
+    learners: [],
+    votersOutgoing: [],
+    learnersNext: [],
+    autoLeave: false,
+  };
+  const snapshot = {
+    data: Buffer.from("members"),
+    metadata: { index: 42, term: 3, confState },
+  };
+  return message({ type: MessageType.MsgSnap, from, to, term: 3, snapshot });
+}
+
 /** A database whose bytes depend on their place. */
 export function image(sizeBytes: number, onChunk: (bytes: number) => void = () => {}) {
   const content = Buffer.alloc(sizeBytes);
