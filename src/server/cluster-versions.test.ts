@@ -7,6 +7,7 @@ import {
   DowngradeRequest,
   DowngradeRequest_DowngradeAction as Action,
   DowngradeResponse,
+  MemberAddRequest,
   StatusRequest,
   StatusResponse,
 } from "../api/gen/rpc.ts";
@@ -97,6 +98,18 @@ test("a downgrade is validated, carried out, and undone when it is cancelled", a
     targetVersion: "",
   });
   await cluster.stop();
+});
+
+test("a member of the higher version does not join while a downgrade is under way", async () => {
+  const cluster = new TestCluster(["m1", "m2"], { strictReconfigCheck: false });
+  await cluster.start();
+  await cluster.until(() => allHave(cluster, "3.6.0"));
+  const request = MemberAddRequest.create({ peerURLs: ["http://m3:2380"] });
+  await call(cluster, cluster.first, METHOD.MemberAdd, MemberAddRequest.encode(request));
+  await downgrade(cluster, Action.ENABLE, "3.5");
+  const joining = cluster.add("m3", "existing");
+  await assert.rejects(joining.start(), /incompatible with current running cluster/);
+  for (const member of cluster.members) if (member !== joining) await member.stop();
 });
 
 test("a member does not go on in a cluster of a higher version than its own", async () => {

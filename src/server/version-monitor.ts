@@ -197,10 +197,12 @@ export class VersionMonitor {
       // An older server would stop at what the log says of the higher version.
       if (!logBeginsWith(cluster.version)) return;
     }
-    logger.info("cluster version differs from storage version.", {
-      "cluster-version": target,
-      "storage-version": current ?? "unknown",
-    });
+    if (current !== undefined) {
+      logger.info("cluster version differs from storage version.", {
+        "cluster-version": target,
+        "storage-version": current,
+      });
+    }
     setStorageVersion(target);
     logger.info("updated storage version", { "new-storage-version": target });
     if (cluster.downgrade.enabled) {
