@@ -1,15 +1,20 @@
 /** etcdctl against a member in this process: what it prints, what it exits with. */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { ETCDCTL } from "../cli/etcdctl/command-table.ts";
+import { etcdctlTable } from "../cli/etcdctl/command-table.ts";
 import type { Io } from "../cli/framework/io.ts";
 import { runTool } from "../cli/framework/run-tool.ts";
 import { createConfig, type RunningEtcd, startEtcd } from "../embed/index.ts";
 import { MemoryLogger } from "../env/testing/index.ts";
+import { utilityDeps } from "./utility-world.ts";
 
+const TABLE = etcdctlTable(async ({ io }) => ({
+  ...utilityDeps(io, "json"),
+  logger: new MemoryLogger(),
+}));
 const directory = mkdtempSync(join(tmpdir(), "etcdctl-"));
 let etcd: RunningEtcd;
 let endpoint = "";
@@ -73,7 +78,7 @@ async function etcdctl(
       },
     },
   };
-  const code = await runTool(ETCDCTL, { version: "3.6.14", apiVersion: "3.6" }, io);
+  const code = await runTool(TABLE, { version: "3.6.14", apiVersion: "3.6" }, io);
   return { code, out, err: err.replace(/^\{"level".*\n/gm, "") };
 }
 
@@ -272,5 +277,31 @@ test("an endpoint that cannot be reached is told when the time is over", async (
     );
   } finally {
     endpoint = real;
+  }
+});
+
+test("a snapshot's status and restore, as etcdctl had them before etcdutl", async () => {
+  await printed("put old-form x");
+  const file = join(directory, "old-form.db");
+  const target = join(directory, "restored");
+  await printed(["snapshot", "save", file]);
+  const json = JSON.parse(await printed(["snapshot", "status", file, "-w", "json"]));
+  assert.deepEqual(Object.keys(json), ["hash", "revision", "totalKey", "totalSize"]);
+  const table = (await printed(["snapshot", "status", file, "-w", "table"])).split("\n");
+  assert.match(table[1] ?? "", /^\| +HASH +\| REVISION \| TOTAL KEYS \| TOTAL SIZE \|$/);
+  assert.deepEqual(await etcdctl(["snapshot", "status"]), {
+    code: 128,
+    out: "",
+    err: "Error: snapshot status requires exactly one argument\n",
+  });
+  assert.equal(await printed(["snapshot", "restore", file, "--data-dir", target]), "");
+  assert.ok(existsSync(join(target, "member", "snap", "db")));
+  mkdirSync(join(directory, "empty"));
+  for (const occupied of [target, join(directory, "empty")]) {
+    assert.deepEqual(await etcdctl(["snapshot", "restore", file, "--data-dir", occupied]), {
+      code: 1,
+      out: "",
+      err: `Error: data-dir "${occupied}" exists\n`,
+    });
   }
 });
