@@ -305,3 +305,65 @@ test("a snapshot's status and restore, as etcdctl had them before etcdutl", asyn
     });
   }
 });
+
+test("a range that comes as a stream prints as a range does", async () => {
+  for (let i = 0; i < 150; i++) await printed(["put", `stream/${i}`, "x".repeat(i)]);
+  for (const options of ["", " --limit=7", " --keys-only", " -w json", " -w fields"]) {
+    const line = `get --prefix stream/${options}`;
+    assert.equal(await printed(`${line} --stream`), await printed(line), line);
+  }
+  await printed("get --stream none-such");
+  assert.deepEqual(await etcdctl("get --prefix stream/ --stream --order=DESCEND"), {
+    code: 1,
+    out: "",
+    err: "Error: rpc error: code = Unimplemented desc = RangeStream does not support custom sort orders\n",
+  });
+});
+
+test("--debug tells every setting but no password", async () => {
+  const secret = "geheim-4711";
+  const settings = async (args: string, env = {}): Promise<string> => {
+    const { err } = await etcdctl(`--debug ${args} --command-timeout=200ms get k`, { env });
+    assert.ok(!err.includes(secret), err);
+    return err;
+  };
+  assert.match(await settings("--dial-timeout=1s"), /^ETCDCTL_DIAL_TIMEOUT=1s$/m);
+  assert.match(await settings("--dial-timeout=1s"), /^ETCDCTL_PASSWORD=$/m);
+  const both = await settings(`--user root --password ${secret}`);
+  assert.match(both, /^ETCDCTL_PASSWORD=\*\*\*\*$/m);
+  assert.match(both, /^ETCDCTL_USER=root$/m);
+  assert.match(await settings(`--user root:${secret}`), /^ETCDCTL_USER=root:\*\*\*\*$/m);
+  await settings("", { ETCDCTL_USER: `root:${secret}` });
+});
+
+test("a variable with a password that nobody knows is named without its value", async () => {
+  let err = "";
+  const io = { ...quietIo, argv: ["--endpoints", endpoint, "get", "k"] };
+  await runTool(
+    TABLE,
+    { version: "3.6.14", apiVersion: "3.6" },
+    {
+      ...io,
+      env: { ETCDCTL_DEST_PASSWORD: "geheim", ETCDCTL_NOPE: "x" },
+      err: (data) => {
+        err += String(data);
+      },
+    },
+  );
+  assert.match(err, /"ETCDCTL_DEST_PASSWORD=\*\*\*\*"/);
+  assert.match(err, /"ETCDCTL_NOPE=x"/);
+  assert.ok(!err.includes("geheim"));
+});
+
+/** A world that says nothing. */
+const quietIo: Io = {
+  argv: [],
+  env: {},
+  out: () => undefined,
+  err: () => undefined,
+  stdin: {
+    isTerminal: false,
+    readAll: async () => Buffer.alloc(0),
+    readLine: async () => undefined,
+  },
+};
