@@ -38,6 +38,8 @@ export function etcdutlTable(world: UtilityWorld): CommandSpec {
       },
       completionCommand("etcdutl"),
       migrateCommand(world),
+      backupCommand(world),
+      checkCommands(world),
       verifyCommand(world),
       dumpCommands(world),
     ],
@@ -123,6 +125,47 @@ function snapshotCommands(world: UtilityWorld): CommandSpec {
         load: async () => {
           const { runStatus } = await import("./commands.ts");
           return async (call) => runStatus(call, await world(call));
+        },
+      },
+    ],
+  };
+}
+
+function backupCommand(world: UtilityWorld): CommandSpec {
+  return {
+    use: "backup",
+    short: "[legacy] offline backup of etcd directory",
+    long: "Prefer: `etcdctl snapshot save` instead.",
+    flags: [
+      { ...text("data-dir", "Path to the etcd data dir"), required: true },
+      text("wal-dir", "Path to the etcd wal dir"),
+      { ...text("backup-dir", "Path to the backup dir"), required: true },
+      text("backup-wal-dir", "Path to the backup wal dir"),
+      { ...switchFlag("with-v3", "Backup v3 backend data"), default: "true" },
+    ],
+    load: async () => {
+      const { runBackup } = await import("./commands.ts");
+      return async (call) => runBackup(call, await world(call));
+    },
+  };
+}
+
+function checkCommands(world: UtilityWorld): CommandSpec {
+  const dataDir = "Required. A data directory not in use by etcd.";
+  return {
+    use: "check <subcommand>",
+    short: "commands for checking properties",
+    commands: [
+      {
+        use: "v2store",
+        short: "Check custom content in v2store",
+        flags: [
+          { ...text("data-dir", dataDir), required: true },
+          text("wal-dir", "Optional. A dedicated WAL directory."),
+        ],
+        load: async () => {
+          const { runCheckV2Store } = await import("./commands.ts");
+          return async (call) => runCheckV2Store(call, await world(call));
         },
       },
     ],

@@ -1,6 +1,8 @@
 /** What each command of etcdutl does with its flags: call, print, exit code. */
 import type { Invocation } from "../framework/command.ts";
 import { CliExit, ExitCode, exitWithError } from "../framework/exit.ts";
+import { backupMember } from "./backup.ts";
+import { checkV2Store } from "./check-v2store.ts";
 import { defragmentDataDirectory } from "./defrag.ts";
 import type { UtilityDeps } from "./deps.ts";
 import { dumpDb } from "./dump-db.ts";
@@ -51,6 +53,25 @@ export const runMigrate: Command = async ({ flags }, deps) => {
     requireFile(deps.disk, memberPaths(deps.disk, options.dataDirectory).db);
     await migrate(deps, options);
   });
+};
+
+export const runBackup: Command = async ({ flags }, deps) => {
+  const options = {
+    dataDirectory: flags.string("data-dir"),
+    walDirectory: flags.string("wal-dir"),
+    backupDirectory: flags.string("backup-dir"),
+    backupWalDirectory: flags.string("backup-wal-dir"),
+    withV3: flags.bool("with-v3"),
+  };
+  await orExit(async () => {
+    requireFile(deps.disk, memberPaths(deps.disk, options.dataDirectory).db);
+    await backupMember(deps, options, (text) => deps.logger.info(text));
+  });
+};
+
+export const runCheckV2Store: Command = async ({ flags, io }, deps) => {
+  await orExit(async () => checkV2Store(deps, flags.string("data-dir"), flags.string("wal-dir")));
+  io.out("No custom content found in both v2store and WAL records.\n");
 };
 
 export const runVerify: Command = async (call, deps) => {
