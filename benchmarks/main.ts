@@ -2,20 +2,31 @@
  * Measures our server beside another etcd binary: the same load from the same generator, in
  * alternating rounds on the same machine. Ratios count; absolute numbers belong to the machine.
  */
-import { fork, spawnSync } from "node:child_process";
+import { type ChildProcess, fork, spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findRepository } from "../tools/tidy.ts";
 import { BENCHMARK_USAGE, type BenchmarkArguments, parseBenchmarkArguments } from "./arguments.ts";
-import type { GeneratorReply, LoadJob, LoadResult } from "./load/jobs.ts";
+import { CLUSTER_WORKLOADS } from "./cluster-workloads.ts";
+import { type GeneratorReply, type LoadJob, type LoadResult, STOP_MESSAGE } from "./load/jobs.ts";
 import { formatTable, type Sample, summarise } from "./report.ts";
+import { ServerCluster } from "./server-cluster.ts";
 import { dataRoot, ServerProcess, type ServerUnderTest } from "./server-process.ts";
-import { type Measurement, WORKLOADS, type Workload } from "./workloads.ts";
+import { ETCDCTL_ROWS, timeTools, toolsUnderTest } from "./tool-workload.ts";
+import {
+  MEMBER_WORKLOADS,
+  type Measurement,
+  type RunningJob,
+  type Workload,
+  type WorkloadOptions,
+} from "./workloads.ts";
 
 const here = fileURLToPath(import.meta.url);
 const STALL_METRIC = "nodejs_eventloop_lag_max_seconds";
+const WORKLOADS: readonly Workload[] = [...MEMBER_WORKLOADS, ...CLUSTER_WORKLOADS];
+const CLUSTER_SIZE = 3;
 
 async function main(): Promise<void> {
   const args = parseBenchmarkArguments(process.argv.slice(2));
@@ -33,9 +44,15 @@ async function main(): Promise<void> {
       const rounds = workload.isLong ? 1 : args.rounds;
       for (let round = 1; round <= rounds; round++) {
         for (const server of servers) {
-          samples.push(...(await measure(workload, server, round, args, folder)));
+          const measuring = measure(workload, server, round, args, folder);
+          samples.push(...(await orNothing(measuring, workload.rows, server)));
         }
       }
+    }
+    const [server] = servers;
+    if (server !== undefined && ETCDCTL_ROWS.some((row) => args.only.test(row))) {
+      const measuring = measureEtcdctl(server, args, root, folder);
+      samples.push(...(await orNothing(measuring, ETCDCTL_ROWS, server)));
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -44,6 +61,21 @@ async function main(): Promise<void> {
   console.log(`\n${formatTable(rows)}`);
   const path = writeResults(root, { args, servers, samples, rows });
   console.log(`\nwritten to ${path}`);
+}
+
+/** A workload that fails is told, and does not cost what the others have measured. */
+async function orNothing(
+  measuring: Promise<Sample[]>,
+  rows: readonly string[],
+  { label }: ServerUnderTest,
+): Promise<Sample[]> {
+  try {
+    return await measuring;
+  } catch (error) {
+    console.error(`${rows.join(", ")} ${label}: ${error instanceof Error ? error.message : error}`);
+    process.exitCode = 1;
+    return [];
+  }
 }
 
 function serversOf(args: BenchmarkArguments, root: string): ServerUnderTest[] {
@@ -66,36 +98,85 @@ async function measure(
   args: BenchmarkArguments,
   folder: string,
 ): Promise<Sample[]> {
-  const process = new ServerProcess(server, folder);
+  if (workload.kind === "member") {
+    const process = new ServerProcess(server, folder);
+    return measureOn(process, (options) => workload.run(process, options), server, round, args);
+  }
+  const cluster = await ServerCluster.prepare(server, folder, CLUSTER_SIZE, workload.flags);
+  return measureOn(cluster, (options) => workload.run(cluster, options), server, round, args);
+}
+
+type Target = Pick<ServerProcess, "start" | "stop" | "removeData" | "usage" | "metric">;
+
+async function measureOn(
+  target: Target,
+  run: (options: WorkloadOptions) => Promise<Measurement[]>,
+  server: ServerUnderTest,
+  round: number,
+  args: BenchmarkArguments,
+): Promise<Sample[]> {
   try {
-    await process.start();
+    await target.start();
     let cpuSeconds = 0;
     let answered = 0;
     const runJob = async (job: LoadJob): Promise<LoadResult> => {
-      const before = process.usage().cpuSeconds;
-      const result = await runGenerator(job);
-      cpuSeconds = process.usage().cpuSeconds - before;
+      const before = target.usage().cpuSeconds;
+      const result = await new Generator(job).result;
+      cpuSeconds = target.usage().cpuSeconds - before;
       answered = result.operations;
       return result;
     };
-    await process.metric(STALL_METRIC);
-    const measured = await workload.run(process, { ...args, runJob });
-    const stallSeconds = await process.metric(STALL_METRIC);
-    const isSingle = measured.length === 1;
+    await target.metric(STALL_METRIC);
+    const startJob = (job: LoadJob): RunningJob => new Generator(job);
+    const measured = await run({ ...args, runJob, startJob });
+    const stallSeconds = await target.metric(STALL_METRIC);
+    const hasCost = measured.length === 1 && answered > 0;
     const samples = measured.map(
       (measurement): Sample => ({
         ...measurement,
         server: server.label,
         round,
-        ...(isSingle && { cpuMicrosPerOperation: (cpuSeconds * 1e6) / answered }),
+        ...(hasCost && { cpuMicrosPerOperation: (cpuSeconds * 1e6) / answered }),
         ...(stallSeconds !== undefined && { stallMs: stallSeconds * 1000 }),
       }),
     );
     for (const sample of samples) console.log(describe(sample));
     return samples;
   } finally {
-    await process.stop();
-    process.removeData();
+    await target.stop();
+    target.removeData();
+  }
+}
+
+/** Both tools ask the same member. */
+async function measureEtcdctl(
+  server: ServerUnderTest,
+  args: BenchmarkArguments,
+  root: string,
+  folder: string,
+): Promise<Sample[]> {
+  const ours = args.hasOurs ? join(root, "bin", "etcdctl") : undefined;
+  const tools = toolsUnderTest({ ours, versus: args.versus, node: args.node }).filter(({ row }) =>
+    args.only.test(row),
+  );
+  const member = new ServerProcess(server, folder);
+  try {
+    await member.start();
+    const samples = timeTools(tools, member).map(
+      ({ tool, medianMs, result }): Sample => ({
+        row: tool.row,
+        unit: "ms",
+        value: medianMs,
+        result,
+        server: tool.label,
+        round: 1,
+      }),
+    );
+    for (const sample of samples) console.log(describe(sample));
+    return samples;
+  } finally {
+    await member.stop();
+    member.removeData();
   }
 }
 
@@ -106,18 +187,31 @@ function describe({ row, server, round, value, unit, result }: Sample): string {
 }
 
 /** A process of its own, so that the load's work never delays another's measurement. */
-function runGenerator(job: LoadJob): Promise<LoadResult> {
-  const child = fork(join(dirname(here), "load", `generator${extname(here)}`), [], {
-    execArgv: [],
-  });
-  return new Promise((resolve, reject) => {
-    child.once("message", (reply: GeneratorReply) => {
-      if (reply.kind === "done") resolve(reply.result);
-      else reject(new Error(`the load generator failed: ${reply.message}`));
+class Generator implements RunningJob {
+  readonly result: Promise<LoadResult>;
+  readonly #child: ChildProcess;
+
+  constructor(job: LoadJob) {
+    const child = fork(join(dirname(here), "load", `generator${extname(here)}`), [], {
+      execArgv: [],
     });
-    child.once("exit", (code) => reject(new Error(`the load generator ended with ${code}`)));
-    child.send(job);
-  });
+    this.#child = child;
+    this.result = new Promise((resolve, reject) => {
+      child.once("message", (reply: GeneratorReply) => {
+        if (reply.kind === "done") resolve(reply.result);
+        else reject(new Error(`the load generator failed: ${reply.message}`));
+      });
+      child.once("exit", (code) => reject(new Error(`the load generator ended with ${code}`)));
+      child.send(job);
+    });
+    // Asked for at the latest by `stop`; it may fail before.
+    this.result.catch(() => {});
+  }
+
+  stop(): Promise<LoadResult> {
+    if (this.#child.connected) this.#child.send(STOP_MESSAGE);
+    return this.result;
+  }
 }
 
 interface Results {
@@ -146,13 +240,14 @@ function writeResults(root: string, { args, servers, samples, rows }: Results): 
     })),
     generator: process.version,
     options: { seconds: args.seconds, rounds: args.rounds, keys: args.keys },
-    rows: rows.map(({ name, unit, ours, other, ratio, budget }) => ({
+    rows: rows.map(({ name, unit, ours, other, ratio, budget, budgetMs }) => ({
       name,
       unit,
       ours: ours?.value,
       other: other?.value,
       ratio,
       budget,
+      budgetMs,
     })),
     samples,
   };

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { parseBenchmarkArguments } from "./arguments.ts";
 import { formatTable, type Sample, summarise } from "./report.ts";
+import { etcdctlBeside } from "./tool-workload.ts";
 
 function sample(server: "ours" | "other", round: number, value: number, row: string): Sample {
   return { server, round, value, row, unit: row === "restart" ? "ms" : "op/s" };
@@ -30,6 +34,35 @@ test("the median round counts, and budgets know which way is better", () => {
   const table = formatTable(rows).split("\n");
   assert.match(table[1] ?? "", /^put-same-key +op\/s +300 +100 +3\.00x +≥ 2\.5x ok/);
   assert.match(table[2] ?? "", /^restart +ms +500 +1,000 +0\.50x +≤ 0\.4x MISSED/);
+});
+
+test("a budget in milliseconds asks ours alone", () => {
+  const measured = (label: "ours" | "other", value: number): Sample => ({
+    ...sample(label, 1, value, "etcdctl-get-node24"),
+    unit: "ms",
+  });
+  const [within] = summarise([measured("ours", 59), measured("other", 10)]);
+  assert.deepEqual([within?.isMet, within?.ratio], [true, 5.9]);
+  const alone = summarise([measured("ours", 61)]);
+  assert.equal(alone[0]?.isMet, false);
+  assert.match(
+    formatTable(alone).split("\n")[1] ?? "",
+    /^etcdctl-get-node24 +ms +61\.0 +≤ 60 ms MISSED/,
+  );
+  assert.equal(summarise([measured("other", 10)])[0]?.isMet, undefined);
+});
+
+test("the other etcdctl is the one beside the other etcd", () => {
+  const folder = mkdtempSync(join(tmpdir(), "bench-tools-"));
+  try {
+    assert.equal(etcdctlBeside(join(folder, "etcd36")), undefined);
+    writeFileSync(join(folder, "etcdctl36"), "");
+    assert.equal(etcdctlBeside(join(folder, "etcd36")), join(folder, "etcdctl36"));
+    writeFileSync(join(folder, "server"), "");
+    assert.equal(etcdctlBeside(join(folder, "server")), undefined);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("options have defaults and are checked", () => {

@@ -1,5 +1,5 @@
 /** Turns measurements into a table of ratios for people and a record for comparison over time. */
-import { BUDGETS, type Measurement } from "./workloads.ts";
+import { BUDGETS, BUDGETS_MS, type Measurement } from "./workloads.ts";
 
 /** One run of one workload on one server. */
 export interface Sample extends Measurement {
@@ -19,6 +19,8 @@ export interface Row {
   /** ours / other. */
   readonly ratio: number | undefined;
   readonly budget: number | undefined;
+  /** What ours may take in milliseconds; in place of a ratio. */
+  readonly budgetMs: number | undefined;
   /** Undefined when there is no budget or nothing to compare with. */
   readonly isMet: boolean | undefined;
 }
@@ -34,14 +36,22 @@ export function summarise(samples: readonly Sample[]): Row[] {
     const unit = (ours ?? other)?.unit ?? "";
     const ratio = ours && other ? ours.value / other.value : undefined;
     const budget = BUDGETS.get(name);
-    const isMet =
-      ratio === undefined || budget === undefined
-        ? undefined
-        : unit === "op/s"
-          ? ratio >= budget
-          : ratio <= budget;
-    return { name, unit, ours, other, ratio, budget, isMet };
+    const budgetMs = BUDGETS_MS.get(name);
+    const isMet = verdictOn({ unit, ours, ratio, budget, budgetMs });
+    return { name, unit, ours, other, ratio, budget, budgetMs, isMet };
   });
+}
+
+function verdictOn({
+  unit,
+  ours,
+  ratio,
+  budget,
+  budgetMs,
+}: Pick<Row, "unit" | "ours" | "ratio" | "budget" | "budgetMs">): boolean | undefined {
+  if (budgetMs !== undefined) return ours && ours.value <= budgetMs;
+  if (ratio === undefined || budget === undefined) return undefined;
+  return unit === "op/s" ? ratio >= budget : ratio <= budget;
 }
 
 function median(samples: readonly Sample[]): Sample | undefined {
@@ -77,12 +87,13 @@ export function formatTable(rows: readonly Row[]): string {
     .join("\n");
 }
 
-function rowCells({ name, unit, ours, other, ratio, budget, isMet }: Row): string[] {
+function rowCells({ name, unit, ours, other, ratio, budget, budgetMs, isMet }: Row): string[] {
   const both = (read: (sample: Sample) => number | undefined): string => {
     const texts = [ours, other].map((sample) => formatNumber(sample && read(sample)));
     return texts.every((text) => text === "") ? "" : texts.join(" / ");
   };
   const sign = unit === "op/s" ? "≥" : "≤";
+  const wanted = budgetMs === undefined ? budget && `${sign} ${budget}x` : `≤ ${budgetMs} ms`;
   const verdict = isMet === undefined ? "" : isMet ? " ok" : " MISSED";
   return [
     name,
@@ -90,7 +101,7 @@ function rowCells({ name, unit, ours, other, ratio, budget, isMet }: Row): strin
     formatNumber(ours?.value),
     formatNumber(other?.value),
     ratio === undefined ? "" : `${ratio.toFixed(2)}x`,
-    budget === undefined ? "" : `${sign} ${budget}x${verdict}`,
+    wanted === undefined ? "" : `${wanted}${verdict}`,
     both((sample) => sample.result?.latency.p50Ms),
     both((sample) => sample.result?.latency.p99Ms),
     both((sample) => sample.result?.latency.p999Ms),

@@ -1,6 +1,6 @@
 /**
- * An etcd binary as a process to be measured: a fresh member on ephemeral ports with its data in
- * a directory on a real disk.
+ * An etcd binary as a process to be measured: a fresh member with its data in a directory on a
+ * real disk. Alone it gets new ports at each start; a member of a cluster keeps those of its shape.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import {
@@ -36,6 +36,16 @@ export interface ProcessUsage {
   readonly cpuSeconds: number;
 }
 
+/** The place of a member in a cluster. */
+export interface MemberShape {
+  readonly name: string;
+  readonly clientPort: number;
+  readonly peerPort: number;
+  /** As --initial-cluster takes it. */
+  readonly initialCluster: string;
+  readonly flags: readonly string[];
+}
+
 /** A folder for data directories; never in memory. */
 export function dataRoot(given: string | undefined, otherwise: string): string {
   const isMemory = statfsSync(tmpdir()).type === TMPFS_MAGIC;
@@ -44,7 +54,8 @@ export function dataRoot(given: string | undefined, otherwise: string): string {
   return mkdtempSync(join(root, "etcd-bench-"));
 }
 
-async function freePorts(count: number): Promise<number[]> {
+/** Ports that were free a moment ago. */
+export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
   await Promise.all(servers.map((server) => new Promise((done) => server.once("listening", done))));
   const ports = servers.map((server) => (server.address() as AddressInfo).port);
@@ -57,51 +68,72 @@ export class ServerProcess {
   readonly dataDir: string;
   /** Milliseconds from the start of the process to its first answer. */
   startMs = 0;
+  readonly #shape: MemberShape | undefined;
   #port = 0;
   #process: ChildProcess | undefined;
+  /** Rejects when the running process ends. */
+  #failure: Promise<never> | undefined;
 
-  constructor(server: ServerUnderTest, root: string) {
+  constructor(server: ServerUnderTest, root: string, shape?: MemberShape) {
     this.server = server;
     this.dataDir = mkdtempSync(join(root, `${server.label}-`));
+    this.#shape = shape;
   }
 
   get port(): number {
     return this.#port;
   }
 
-  get #logPath(): string {
-    return join(this.dataDir, "..", `${this.server.label}.log`);
+  get isRunning(): boolean {
+    const child = this.#process;
+    return child !== undefined && child.exitCode === null && child.signalCode === null;
   }
 
+  get #logPath(): string {
+    return join(this.dataDir, "..", `${this.server.label}-${this.#shape?.name ?? "alone"}.log`);
+  }
+
+  /** Starts it and waits until it answers. */
   async start(): Promise<void> {
-    const [client, peer] = await freePorts(2);
-    const clientUrl = `http://127.0.0.1:${client}`;
-    const peerUrl = `http://127.0.0.1:${peer}`;
-    this.#port = client ?? 0;
-    const log = openSync(this.#logPath, "a");
+    const shape = this.#shape ?? (await shapeOfOne());
     const startedAt = performance.now();
+    this.#launch(shape);
+    const answers = this.#untilAnswers(startedAt + START_TIMEOUT_MS);
+    await Promise.race([this.#failure, answers]);
+    this.startMs = performance.now() - startedAt;
+  }
+
+  /** Starts a member of a cluster again, and does not wait. */
+  launch(): void {
+    if (this.#shape === undefined) throw new Error("only members of clusters have fixed ports");
+    this.#launch(this.#shape);
+  }
+
+  #launch({ name, clientPort, peerPort, initialCluster, flags }: MemberShape): void {
+    const clientUrl = `http://127.0.0.1:${clientPort}`;
+    const peerUrl = `http://127.0.0.1:${peerPort}`;
+    this.#port = clientPort;
+    const log = openSync(this.#logPath, "a");
     const child = spawn(
       this.server.binary,
       [
-        ...["--name", "bench", "--data-dir", this.dataDir],
+        ...["--name", name, "--data-dir", this.dataDir],
         ...["--listen-client-urls", clientUrl, "--advertise-client-urls", clientUrl],
         ...["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl],
-        ...["--initial-cluster", `bench=${peerUrl}`, "--quota-backend-bytes", String(QUOTA_BYTES)],
-        ...["--logger", "zap", "--log-outputs", "stderr"],
+        ...["--initial-cluster", initialCluster, "--quota-backend-bytes", String(QUOTA_BYTES)],
+        ...["--logger", "zap", "--log-outputs", "stderr", ...flags],
       ],
       { stdio: ["ignore", log, log], env: { ...process.env, ...this.server.env } },
     );
     closeSync(log);
     this.#process = child;
-    const failure = new Promise<never>((_, reject) => {
+    this.#failure = new Promise<never>((_, reject) => {
       child.once("error", reject);
       child.once("exit", (code, signal) => {
         reject(new Error(`${this.server.binary} ended early (${signal ?? code}): ${this.#tail()}`));
       });
     });
-    failure.catch(() => {});
-    await Promise.race([failure, this.#untilAnswers(startedAt + START_TIMEOUT_MS)]);
-    this.startMs = performance.now() - startedAt;
+    this.#failure.catch(() => {});
   }
 
   /** Asks until a linearizable read is answered. */
@@ -109,7 +141,7 @@ export class ServerProcess {
     while (performance.now() < deadlineMs) {
       const result = await runClosedLoop({
         kind: "closedLoop",
-        port: this.#port,
+        ports: [this.#port],
         connections: 1,
         streams: 1,
         request: { kind: "get", isSerializable: false },
@@ -141,17 +173,29 @@ export class ServerProcess {
     };
   }
 
-  /** Value of a metric without labels; undefined where the server has none of that name. */
+  /** Value of a metric, over all its labels; undefined where the server has none of that name. */
   async metric(name: string): Promise<number | undefined> {
     const response = await fetch(`http://127.0.0.1:${this.#port}/metrics`);
-    const line = (await response.text()).split("\n").find((row) => row.startsWith(`${name} `));
-    return line === undefined ? undefined : Number(line.slice(name.length + 1));
+    const lines = (await response.text())
+      .split("\n")
+      .filter((row) => row.startsWith(`${name} `) || row.startsWith(`${name}{`));
+    if (lines.length === 0) return undefined;
+    return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
+  }
+
+  /** Ends it as a crash does. */
+  async kill(): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || !this.isRunning) return;
+    const ended = new Promise((done) => child.once("exit", done));
+    child.kill("SIGKILL");
+    await ended;
   }
 
   /** Asks it to stop, waits, and kills it if it does not. */
   async stop(): Promise<void> {
     const child = this.#process;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child === undefined || !this.isRunning) return;
     const ended = new Promise((done) => child.once("exit", done));
     const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
     child.kill("SIGTERM");
@@ -162,4 +206,10 @@ export class ServerProcess {
   removeData(): void {
     rmSync(this.dataDir, { recursive: true, force: true });
   }
+}
+
+async function shapeOfOne(): Promise<MemberShape> {
+  const [clientPort = 0, peerPort = 0] = await freePorts(2);
+  const initialCluster = `bench=http://127.0.0.1:${peerPort}`;
+  return { name: "bench", clientPort, peerPort, initialCluster, flags: [] };
 }

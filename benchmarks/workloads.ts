@@ -3,13 +3,21 @@
  * the ratios to Go etcd 3.4.23 that we want to reach.
  */
 import type { ClosedLoopJob, LoadJob, LoadResult } from "./load/jobs.ts";
+import type { ServerCluster } from "./server-cluster.ts";
 import type { ServerProcess } from "./server-process.ts";
+
+/** A load that goes on until it is stopped. */
+export interface RunningJob {
+  stop(): Promise<LoadResult>;
+}
 
 export interface WorkloadOptions {
   readonly seconds: number;
   /** Keys of the workloads with many keys. */
   readonly keys: number;
   readonly runJob: (job: LoadJob) => Promise<LoadResult>;
+  /** For jobs with the limit "stop". */
+  readonly startJob: (job: LoadJob) => RunningJob;
 }
 
 export type Unit = "op/s" | "MB" | "ms";
@@ -24,12 +32,27 @@ export interface Measurement {
   readonly result?: LoadResult;
 }
 
-export interface Workload {
+interface AnyWorkload {
   readonly rows: readonly string[];
   /** Long runs are measured once per server. */
   readonly isLong: boolean;
+}
+
+/** On one member. */
+export interface MemberWorkload extends AnyWorkload {
+  readonly kind: "member";
   run(server: ServerProcess, options: WorkloadOptions): Promise<Measurement[]>;
 }
+
+/** On three members. */
+export interface ClusterWorkload extends AnyWorkload {
+  readonly kind: "cluster";
+  /** Of every member. */
+  readonly flags: readonly string[];
+  run(cluster: ServerCluster, options: WorkloadOptions): Promise<Measurement[]>;
+}
+
+export type Workload = MemberWorkload | ClusterWorkload;
 
 /** Ratio ours / other that a row must reach: at least for throughput, at most for the rest. */
 export const BUDGETS: ReadonlyMap<string, number> = new Map([
@@ -42,30 +65,41 @@ export const BUDGETS: ReadonlyMap<string, number> = new Map([
   ["memory-after-puts", 0.7],
   ["memory-after-reads", 0.7],
   ["restart", 0.4],
+  ["cluster-put", 2],
+  ["cluster-put-one-by-one", 1],
+  ["cluster-put-one-by-one-follower", 1],
+  ["failover", 1],
 ]);
 
-const VALUE_BYTES = 256;
-const WARM_UP_SECONDS = 1;
+/** Milliseconds that ours may take in a row, whatever the other takes. */
+export const BUDGETS_MS: ReadonlyMap<string, number> = new Map([
+  ["etcdctl-get-node24", 60],
+  ["etcdctl-get-node20", 110],
+]);
+
+export const VALUE_BYTES = 256;
+export const WARM_UP_SECONDS = 1;
 /** Keys that the read and transaction workloads choose from. */
-const LOADED_KEYS = 10_000;
+export const LOADED_KEYS = 10_000;
 const RANGE_KEYS = 1000;
 const WATCHERS = 1000;
 /** Revisions after all workloads of many keys: the keys and two fifths of them once more. */
 const OVERWRITTEN_SHARE = 0.4;
 
-type Loop = Omit<ClosedLoopJob, "kind" | "port" | "warmUpSeconds" | "limit">;
+type Loop = Omit<ClosedLoopJob, "kind" | "ports" | "warmUpSeconds" | "limit">;
 
-const PUT = { kind: "put", valueBytes: VALUE_BYTES } as const;
+export const PUT = { kind: "put", valueBytes: VALUE_BYTES } as const;
 
-function throughput(row: string, loop: Loop, needsKeys: boolean): Workload {
+function throughput(row: string, loop: Loop, needsKeys: boolean): MemberWorkload {
   return {
+    kind: "member",
     rows: [row],
     isLong: false,
     async run(server, { seconds, runJob }) {
-      if (needsKeys) await loadKeys(server, LOADED_KEYS, runJob);
+      if (needsKeys) await loadKeys([server.port], LOADED_KEYS, runJob);
       const result = await runJob({
         kind: "closedLoop",
-        port: server.port,
+        ports: [server.port],
         warmUpSeconds: WARM_UP_SECONDS,
         limit: { seconds },
         ...loop,
@@ -75,14 +109,15 @@ function throughput(row: string, loop: Loop, needsKeys: boolean): Workload {
   };
 }
 
-function loadKeys(
-  server: ServerProcess,
+/** Puts keys from the first on, through the members in turn. */
+export function loadKeys(
+  ports: readonly number[],
   count: number,
   runJob: WorkloadOptions["runJob"],
 ): Promise<LoadResult> {
   return runJob({
     kind: "closedLoop",
-    port: server.port,
+    ports,
     connections: 50,
     streams: 10,
     request: PUT,
@@ -94,10 +129,11 @@ function loadKeys(
   });
 }
 
-const SAME_KEY = { firstKey: 0, keyCount: 1, keyOrder: "same" } as const;
-const LOADED = { firstKey: 0, keyCount: LOADED_KEYS, keyOrder: "random" } as const;
+export const SAME_KEY = { firstKey: 0, keyCount: 1, keyOrder: "same" } as const;
+export const LOADED = { firstKey: 0, keyCount: LOADED_KEYS, keyOrder: "random" } as const;
 
-const watchFanOut: Workload = {
+const watchFanOut: MemberWorkload = {
+  kind: "member",
   rows: ["watch-fan-out"],
   isLong: false,
   async run(server, { seconds, runJob }) {
@@ -114,7 +150,8 @@ const watchFanOut: Workload = {
   },
 };
 
-const leaseKeepAlive: Workload = {
+const leaseKeepAlive: MemberWorkload = {
+  kind: "member",
   rows: ["lease-keep-alive"],
   isLong: false,
   async run(server, { seconds, runJob }) {
@@ -130,9 +167,10 @@ const leaseKeepAlive: Workload = {
   },
 };
 
-const MEGABYTE = 1e6;
+export const MEGABYTE = 1e6;
 
-const manyKeys: Workload = {
+const manyKeys: MemberWorkload = {
+  kind: "member",
   rows: ["put-distinct-keys", "memory-after-puts", "memory-after-reads", "restart"],
   isLong: true,
   async run(server, { keys, runJob }) {
@@ -140,13 +178,13 @@ const manyKeys: Workload = {
     const resident = (row: string): void => {
       measured.push({ row, unit: "MB", value: server.usage().residentBytes / MEGABYTE });
     };
-    const puts = await loadKeys(server, keys, runJob);
+    const puts = await loadKeys([server.port], keys, runJob);
     const value = puts.operations / puts.seconds;
     measured.push({ row: "put-distinct-keys", unit: "op/s", value, result: puts });
     resident("memory-after-puts");
     await readAll(server, keys, runJob);
     resident("memory-after-reads");
-    await loadKeys(server, Math.floor(keys * OVERWRITTEN_SHARE), runJob);
+    await loadKeys([server.port], Math.floor(keys * OVERWRITTEN_SHARE), runJob);
     await server.stop();
     await server.start();
     measured.push({ row: "restart", unit: "ms", value: server.startMs });
@@ -161,7 +199,7 @@ function readAll(
 ): Promise<LoadResult> {
   return runJob({
     kind: "closedLoop",
-    port: server.port,
+    ports: [server.port],
     connections: 10,
     streams: 2,
     request: { kind: "get", isSerializable: true },
@@ -173,7 +211,7 @@ function readAll(
   });
 }
 
-export const WORKLOADS: readonly Workload[] = [
+export const MEMBER_WORKLOADS: readonly MemberWorkload[] = [
   throughput("put-same-key", { connections: 100, streams: 10, request: PUT, ...SAME_KEY }, false),
   throughput("put-one-by-one", { connections: 1, streams: 1, request: PUT, ...SAME_KEY }, false),
   throughput(

@@ -4,8 +4,9 @@ import type { ClosedLoopJob, LoadResult } from "./jobs.ts";
 import { LoadConnection } from "./load-connection.ts";
 import { type RequestTemplate, requestTemplate } from "./requests.ts";
 
-export function runClosedLoop(job: ClosedLoopJob): Promise<LoadResult> {
-  return new ClosedLoop(job).run();
+/** `stop` ends a job without another limit. */
+export function runClosedLoop(job: ClosedLoopJob, stop?: AbortSignal): Promise<LoadResult> {
+  return new ClosedLoop(job).run(stop);
 }
 
 class ClosedLoop {
@@ -28,10 +29,12 @@ class ClosedLoop {
   constructor(job: ClosedLoopJob) {
     this.#job = job;
     this.#template = requestTemplate(job.request);
-    this.#budget = "requests" in job.limit ? job.limit.requests : Number.POSITIVE_INFINITY;
+    const { limit } = job;
+    const isCounted = limit !== "stop" && "requests" in limit;
+    this.#budget = isCounted ? limit.requests : Number.POSITIVE_INFINITY;
   }
 
-  async run(): Promise<LoadResult> {
+  async run(stop: AbortSignal | undefined): Promise<LoadResult> {
     const job = this.#job;
     const ended = new Promise<Error | undefined>((resolve) => {
       this.#finish = resolve;
@@ -39,11 +42,14 @@ class ClosedLoop {
     const timers: NodeJS.Timeout[] = [];
     if (job.warmUpSeconds === 0) this.#startMeasuring();
     else timers.push(setTimeout(() => this.#startMeasuring(), job.warmUpSeconds * 1000));
-    if ("seconds" in job.limit) {
+    stop?.addEventListener("abort", () => this.#finish(undefined));
+    if (job.limit !== "stop" && "seconds" in job.limit) {
       const endMs = (job.warmUpSeconds + job.limit.seconds) * 1000;
       timers.push(setTimeout(() => this.#finish(undefined), endMs));
     }
-    for (let i = 0; i < job.connections; i++) this.#connect();
+    for (let i = 0; i < job.connections; i++) {
+      this.#connect(job.ports[i % job.ports.length] ?? 0);
+    }
     const error = await ended;
     this.#isStopped = true;
     for (const timer of timers) clearTimeout(timer);
@@ -62,9 +68,9 @@ class ClosedLoop {
     this.#isMeasured = true;
   }
 
-  #connect(): void {
+  #connect(port: number): void {
     const sentAtMs = new Map<number, number>();
-    const connection = new LoadConnection(this.#job.port, {
+    const connection = new LoadConnection(port, {
       onEnd: (stream, status, nowMs) => {
         const startMs = sentAtMs.get(stream);
         if (startMs === undefined) return;

@@ -1,12 +1,15 @@
-/** The load generator's process: takes one job from its parent, runs it, answers, and exits. */
+/**
+ * The load generator's process: takes one job from its parent, runs it, answers, and exits. A second
+ * message stops a job that has no other limit.
+ */
 import { runClosedLoop } from "./closed-loop.ts";
-import type { GeneratorReply, LoadJob, LoadResult } from "./jobs.ts";
+import { type GeneratorReply, type LoadJob, type LoadResult, STOP_MESSAGE } from "./jobs.ts";
 import { runKeepAlive, runWatch } from "./streams.ts";
 
-function run(job: LoadJob): Promise<LoadResult> {
+function run(job: LoadJob, stop: AbortSignal): Promise<LoadResult> {
   switch (job.kind) {
     case "closedLoop":
-      return runClosedLoop(job);
+      return runClosedLoop(job, stop);
     case "watch":
       return runWatch(job);
     case "keepAlive":
@@ -18,7 +21,11 @@ process.once("message", (job: LoadJob) => {
   const reply = (message: GeneratorReply): void => {
     process.send?.(message, () => process.disconnect());
   };
-  run(job).then(
+  const stop = new AbortController();
+  process.on("message", (message) => {
+    if (message === STOP_MESSAGE) stop.abort();
+  });
+  run(job, stop.signal).then(
     (result) => reply({ kind: "done", result }),
     (error: unknown) => reply({ kind: "failed", message: String(error) }),
   );

@@ -5,7 +5,8 @@ import type { RequestKind } from "./requests.ts";
 /** Every stream of every connection sends its next request when it has the last one's answer. */
 export interface ClosedLoopJob {
   readonly kind: "closedLoop";
-  readonly port: number;
+  /** Connections take these in turn. */
+  readonly ports: readonly number[];
   readonly connections: number;
   readonly streams: number;
   readonly request: RequestKind;
@@ -15,8 +16,11 @@ export interface ClosedLoopJob {
   readonly keyOrder: "same" | "sequential" | "random";
   /** Not measured. */
   readonly warmUpSeconds: number;
-  readonly limit: { readonly seconds: number } | { readonly requests: number };
+  readonly limit: LoadLimit;
 }
+
+/** "stop" waits for the message to stop. */
+export type LoadLimit = { readonly seconds: number } | { readonly requests: number } | "stop";
 
 /** One key, many watchers; the next put follows when all have seen the last. */
 export interface WatchJob {
@@ -46,6 +50,9 @@ export interface LoadResult {
   readonly seconds: number;
   readonly latency: LatencySummary;
 }
+
+/** To a generator at work. */
+export const STOP_MESSAGE = "stop";
 
 export type GeneratorReply =
   | { readonly kind: "done"; readonly result: LoadResult }

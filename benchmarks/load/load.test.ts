@@ -11,6 +11,7 @@ import {
 } from "../../src/api/gen/rpc.ts";
 import { Event } from "../../src/api/gen/kv.ts";
 import { runClosedLoop } from "./closed-loop.ts";
+import { FirstWrite } from "./first-write.ts";
 import { Histogram } from "./histogram.ts";
 import type { ClosedLoopJob } from "./jobs.ts";
 import { keyOf, requestTemplate } from "./requests.ts";
@@ -66,7 +67,7 @@ function serve(stream: ServerHttp2Stream, path: string, handler: Handler, isOpen
   });
 }
 
-const JOB: Omit<ClosedLoopJob, "port"> = {
+const JOB: Omit<ClosedLoopJob, "ports"> = {
   kind: "closedLoop",
   connections: 3,
   streams: 4,
@@ -92,7 +93,7 @@ test("a closed loop sends each key once and counts what succeeded", async () => 
     handler,
     () => false,
     async (port) => {
-      const result = await runClosedLoop({ ...JOB, port });
+      const result = await runClosedLoop({ ...JOB, ports: [port] });
       assert.equal(result.operations, 90);
       assert.equal(result.errors, 10);
       assert.equal(result.latency.count, 90);
@@ -102,8 +103,73 @@ test("a closed loop sends each key once and counts what succeeded", async () => 
   assert.deepEqual(keys.sort(), wanted);
 });
 
+test("connections go to the members in turn", async () => {
+  const counts = [0, 0];
+  const member =
+    (index: number): Handler =>
+    (_, __, reply) => {
+      counts[index] = (counts[index] ?? 0) + 1;
+      reply(new Uint8Array(0));
+      return 0;
+    };
+  const never = () => false;
+  await withServer(member(0), never, (first) =>
+    withServer(member(1), never, async (second) => {
+      const ports = [first, second];
+      await runClosedLoop({ ...JOB, connections: 2, streams: 1, ports, limit: { requests: 2 } });
+    }),
+  );
+  assert.deepEqual(counts, [1, 1]);
+});
+
+test("a load without a limit goes on until it is stopped", async () => {
+  const stop = new AbortController();
+  let answered = 0;
+  const handler: Handler = (_, __, reply) => {
+    reply(new Uint8Array(0));
+    if (++answered === 50) stop.abort();
+    return 0;
+  };
+  await withServer(
+    handler,
+    () => false,
+    async (port) => {
+      const job: ClosedLoopJob = { ...JOB, ports: [port], limit: "stop" };
+      const { operations, errors } = await runClosedLoop(job, stop.signal);
+      assert.ok(operations > 0 && operations <= 50, `${operations} operations`);
+      assert.equal(errors, 0);
+    },
+  );
+});
+
+test("the first write that succeeds ends a failover, and refused ones do not", async () => {
+  let answers = 0;
+  let hasLeader = true;
+  const handler: Handler = (_, __, reply) => {
+    reply(new Uint8Array(0));
+    answers++;
+    // Without a leader, four puts are refused before one is taken.
+    return hasLeader || answers > 5 ? 0 : 14;
+  };
+  await withServer(
+    handler,
+    () => false,
+    async (port) => {
+      const write = new FirstWrite([port], 256);
+      await write.ready();
+      assert.equal(answers, 1);
+      hasLeader = false;
+      const startMs = performance.now();
+      const ms = await write.first(startMs);
+      assert.ok(answers >= 6, `${answers} answers`);
+      assert.ok(ms > 0 && ms <= performance.now() - startMs);
+      write.close();
+    },
+  );
+});
+
 test("a server that goes away fails the load", async () => {
-  await assert.rejects(runClosedLoop({ ...JOB, port: 1 }), /ECONNREFUSED/);
+  await assert.rejects(runClosedLoop({ ...JOB, ports: [1] }), /ECONNREFUSED/);
 });
 
 test("a watch load counts the events of all watchers", async () => {

@@ -283,6 +283,7 @@ export class BoltBackend implements Backend {
   }
 
   async openReplacement(path: string): Promise<Replacement> {
+    assert(this.#options.readOnly !== true, "backend is open for reading only");
     const endTurn = await this.#takeFileTurn();
     let file: BoltFile | undefined;
     try {

@@ -7,7 +7,8 @@
 
 import type { BoltFile, TreeState } from "./bolt/bolt-file.ts";
 import { BackendClosedError, BackendCorruptError } from "./errors.ts";
-import type { BackendSnapshot } from "./types.ts";
+import { type Layers, layeredGet, layeredScan } from "./layered-reader.ts";
+import type { BackendSnapshot, Bucket, Visit } from "./types.ts";
 
 export class FileSnapshot implements BackendSnapshot {
   readonly sizeBytes: number;
@@ -25,6 +26,14 @@ export class FileSnapshot implements BackendSnapshot {
     this.sizeBytes = state.highWater * file.pageSize;
   }
 
+  get(bucket: Bucket, key: Uint8Array): Uint8Array | undefined {
+    return layeredGet(this.#layers(), bucket, key);
+  }
+
+  scan(bucket: Bucket, start: Uint8Array, end: Uint8Array | undefined, visit: Visit): void {
+    layeredScan(this.#layers(), bucket, start, end, visit);
+  }
+
   async *chunks(chunkBytes: number): AsyncIterable<Uint8Array> {
     const { pageSize } = this.#file;
     const metas = Buffer.concat([
@@ -40,8 +49,17 @@ export class FileSnapshot implements BackendSnapshot {
     }
   }
 
-  async #read(chunk: Buffer, at: number): Promise<void> {
+  #layers(): Layers {
+    this.#mustBeOpen();
+    return { newer: undefined, older: undefined, file: this.#file, state: this.#state };
+  }
+
+  #mustBeOpen(): void {
     if (this.#closed) throw new BackendClosedError(new Error("snapshot is closed"));
+  }
+
+  async #read(chunk: Buffer, at: number): Promise<void> {
+    this.#mustBeOpen();
     // Holds the descriptor open when the snapshot is closed during the read.
     this.#file.retain();
     try {

@@ -79,8 +79,11 @@ export interface ReadView extends Reader {
   close(): void;
 }
 
-/** The db file's image at one transaction, for backup. */
-export interface BackendSnapshot {
+/**
+ * The db file's image at one transaction, for backups and for followers. Reads see its content, so
+ * that who sends it can say which index it is at: entries applied while it was opened may be in it.
+ */
+export interface BackendSnapshot extends Reader {
   readonly sizeBytes: number;
   /** Chunks of at most `chunkBytes`, together `sizeBytes`. */
   chunks(chunkBytes: number): AsyncIterable<Uint8Array>;

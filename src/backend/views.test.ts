@@ -142,7 +142,9 @@ test("a snapshot is the file at its transaction while writes go on", async () =>
     await backend.commit();
     if (chunks.length === 5) await backend.defragment();
   }
+  expected.assertEquals(snapshot);
   snapshot.close();
+  assert.throws(() => snapshot.get(KEY_BUCKET, revisionKey(2)), { code: "EDBCLOSED" });
   const image = Buffer.concat(chunks);
   assert.equal(image.length, snapshot.sizeBytes);
   const copy = new FaultDisk();

@@ -64,9 +64,11 @@ function memberProgram(commandFolder: string): MemberProgram {
   const program = join(dirname(here), `etcd${extname(here)}`);
   const script = join(commandFolder, "etcd");
   const isCompiled = extname(here) === ".js";
-  if (!isWindows && isCompiled && existsSync(script)) return { file: script, args: [] };
+  if (!isWindows && isCompiled && existsSync(script)) {
+    return { file: script, args: [], env: { ETCD_NODE: process.execPath } };
+  }
   const flags = ["--max-semi-space-size=32", "--heap-growing-percent=60"];
-  return { file: process.execPath, args: [...flags, program] };
+  return { file: process.execPath, args: [...flags, program], env: {} };
 }
 
 /** A pipe that nobody reads any more ends the launcher, by the "error" that `onInterrupt` hears. */

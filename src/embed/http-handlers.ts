@@ -17,6 +17,8 @@ import type { EtcdConfig } from "./config/index.ts";
 
 export interface HttpHandlersDeps {
   readonly server: EtcdServer;
+  /** Serves what the transport between members uses on the peer port. */
+  readonly raftHandler: HttpHandler;
   readonly config: EtcdConfig;
   readonly registry: MetricsRegistry;
   readonly clock: Clock;
@@ -51,7 +53,7 @@ export function makeHttpHandlers(deps: HttpHandlersDeps): {
     raftStatus: () => raftStatus(server),
     fileDescriptorLimit: fileDescriptorLimit,
   });
-  return { client, metrics: createMetricsHandler(shared), peer: server.peerApi };
+  return { client, metrics: createMetricsHandler(shared), peer: peerHandler(deps) };
 }
 
 function healthSourceOf(server: EtcdServer): HealthSource {
@@ -94,5 +96,14 @@ function raftStatus(server: EtcdServer): unknown {
     lead: formatID(lead),
     raftState: state,
     applied,
+  };
+}
+
+function peerHandler({ server, raftHandler }: HttpHandlersDeps): HttpHandler {
+  return {
+    handle(request, response) {
+      const isRaft = request.path === "/raft" || request.path.startsWith("/raft/");
+      (isRaft ? raftHandler : server.peerApi).handle(request, response);
+    },
   };
 }

@@ -102,10 +102,15 @@ export class Listeners {
     }
   }
 
-  /** Waits at most `graceMs` for calls in flight. */
-  async stop(graceMs: number): Promise<void> {
-    const all = [...this.#clients, ...this.#metrics, ...this.#peers];
+  /** Clients and monitoring. Waits at most `graceMs` for calls in flight. */
+  async stopClients(graceMs: number): Promise<void> {
+    const all = [...this.#clients, ...this.#metrics];
     await Promise.all(all.map((listener) => listener.stop(graceMs)));
+  }
+
+  /** The peer ports; leadership must have been handed over, and the peer network stopped. */
+  async stopPeers(graceMs: number): Promise<void> {
+    await Promise.all(this.#peers.map((listener) => listener.stop(graceMs)));
   }
 
   #options(http: "client" | "peer" | "metrics" | undefined, grpc: boolean): ListenerOptions {

@@ -8,12 +8,13 @@
 import { SERVER_VERSION } from "../api/version.ts";
 import { assert } from "../base/assert.ts";
 import { ServerMetrics } from "../env/etcd-metrics.ts";
-import { type Logger, NoPeers } from "../env/index.ts";
+import type { Logger } from "../env/index.ts";
 import { NodeClock, NodeDisk, NodeRandom } from "../platform/index.ts";
 import { MetricsRegistry } from "../platform/metrics.ts";
 import { registerProcessMetrics } from "../platform/metrics-process.ts";
 import { EtcdServer } from "../server/index.ts";
 import type { ListenAddress } from "../transport/listener.ts";
+import { PeerTransport } from "../transport/peer/peer-transport.ts";
 import { withChosenPorts } from "./chosen-ports.ts";
 import {
   ConfigError,
@@ -32,6 +33,9 @@ import { serverOptionsOf } from "./server-options.ts";
 
 /** How long calls in flight may take to end once a stop was asked for. */
 const STOP_GRACE_MS = 5000;
+
+/** As etcd's: this and an election timeout. */
+const PEER_DIAL_TIMEOUT_MS = 1000;
 
 export interface StartOptions {
   /** Default: what the settings say, which is etcd's JSON lines on stderr. */
@@ -138,13 +142,14 @@ class RunningMember implements RunningEtcd {
         clients: this.clientAddresses,
       });
       this.#logStarting();
+      const network = this.#openNetwork();
       const server = await EtcdServer.start(serverOptionsOf(this.#config), {
         disk: new NodeDisk(),
         clock: this.#clock,
         random: new NodeRandom(),
         logger: this.#logger,
         metrics: this.#metrics,
-        network: new NoPeers(),
+        network,
         defer: setImmediate,
         verifyOlderSegments: verifyOlderSegmentsInWorker,
       });
@@ -154,6 +159,7 @@ class RunningMember implements RunningEtcd {
         service: server.rpc,
         ...makeHttpHandlers({
           server,
+          raftHandler: network.handler,
           config: this.#config,
           registry: this.#metrics,
           clock: this.#clock,
@@ -161,7 +167,8 @@ class RunningMember implements RunningEtcd {
         }),
       });
     } catch (error) {
-      await this.#listeners.stop(0);
+      await this.#listeners.stopClients(0);
+      await this.#listeners.stopPeers(0);
       this.#processMetrics.stop();
       throw error;
     }
@@ -175,6 +182,18 @@ class RunningMember implements RunningEtcd {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+  }
+
+  #openNetwork(): PeerTransport {
+    return new PeerTransport(
+      {
+        clock: this.#clock,
+        logger: this.#logger,
+        metrics: this.#metrics,
+        random: new NodeRandom(),
+      },
+      { dialTimeoutMs: PEER_DIAL_TIMEOUT_MS + this.#config.electionTimeoutMs },
+    );
   }
 
   #watchServer(server: EtcdServer): void {
@@ -224,8 +243,10 @@ class RunningMember implements RunningEtcd {
     this.#rejectReady(reason ?? new Error("the member was stopped"));
     // Streams end first: an open watch would keep its connection busy for as long as it lives.
     this.#server?.rpc.stop();
-    await this.#listeners.stop(reason === undefined ? STOP_GRACE_MS : 0);
+    const graceMs = reason === undefined ? STOP_GRACE_MS : 0;
+    await this.#listeners.stopClients(graceMs);
     await this.#server?.stop();
+    await this.#listeners.stopPeers(graceMs);
     this.#processMetrics.stop();
     this.#resolveStopped(reason);
   }

@@ -284,6 +284,12 @@ export class Lessor implements LeaseHooks {
     return expired;
   }
 
+  /** True on the primary once the lease's time has passed. */
+  isExpired(id: LeaseID, nowMs: number): boolean {
+    const lease = this.#table.byID.get(id);
+    return lease !== undefined && lease.expiryMs <= nowMs;
+  }
+
   /** When `takeExpired` has something next; Infinity if never. */
   get nextExpiryMs(): number {
     return this.#expiries.peek()?.dueMs ?? Number.POSITIVE_INFINITY;

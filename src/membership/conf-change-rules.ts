@@ -4,7 +4,7 @@
  * which keep a careless reconfiguration from losing the quorum (`--strict-reconfig-check`).
  */
 
-import { EtcdError } from "../api/errors.ts";
+import { EtcdError, type ErrorKind } from "../api/errors.ts";
 import { type ConfChange, ConfChangeType } from "../api/gen/raft.ts";
 import { utf8FromBytes } from "../base/bytes.ts";
 import type { MemberID } from "../base/ids.ts";
@@ -90,7 +90,8 @@ export function isReadyToPromoteMember(members: readonly Member[]): boolean {
   return voting.filter(isStarted).length + 1 >= quorumOf(voting.length + 1);
 }
 
-function quorumOf(votingMembers: number): number {
+/** How many of so many voting members decide. */
+export function quorumOf(votingMembers: number): number {
   return Math.floor(votingMembers / 2) + 1;
 }
 
@@ -110,4 +111,16 @@ function refuseTakenURLs(view: MembershipView, id: MemberID, peerURLs: readonly 
     if (other.id === id) continue;
     if (peerURLs.some((url) => other.peerURLs.includes(url))) throw new EtcdError("peerURLExists");
   }
+}
+
+/** Texts of the errors below as members tell each other, and as metrics show them. */
+const INTERNAL_TEXTS: Readonly<Partial<Record<ErrorKind, string>>> = {
+  memberNotFound: "membership: ID not found",
+  memberNotLearner: "membership: can only promote a learner member",
+};
+
+/** What etcd calls an error between members, where clients see other words. */
+export function internalText(error: unknown): string {
+  if (!(error instanceof EtcdError)) return String(error);
+  return INTERNAL_TEXTS[error.kind] ?? error.message;
 }

@@ -35,7 +35,7 @@ function idFromDigest(data: Uint8Array): bigint {
 }
 
 /** Go sorts strings by their UTF-8 bytes. */
-function compareUtf8(a: string, b: string): number {
+export function compareUtf8(a: string, b: string): number {
   return Buffer.compare(bytesFromUtf8(a), bytesFromUtf8(b));
 }
 

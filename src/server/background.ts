@@ -20,8 +20,10 @@ import { CorruptionChecker } from "./corruption-checker.ts";
 import { memberDirectories } from "./data-directory.ts";
 import { LeaseExpirer } from "./lease-expirer.ts";
 import { serverLimits } from "./limits.ts";
+import { readLinearizably } from "./linearizable-reads.ts";
 import { requestTimeoutMs, type ServerDeps } from "./options.ts";
 import { askPeerHashes } from "./peer-hashes.ts";
+import { proposeAsLeader } from "./propose-as-leader.ts";
 import { Purger } from "./purger.ts";
 import { RaftField } from "./raft-request.ts";
 import { Snapshotter } from "./snapshotter.ts";
@@ -66,7 +68,9 @@ export class Background {
       logger,
       expired: server.counters.leaseExpired,
       takeExpired: (nowMs, limit) => lessor.takeExpired(nowMs, limit),
-      propose: (field, body) => server.propose(field, body),
+      isExpired: (id, nowMs) => lessor.isExpired(id, nowMs),
+      confirmLeadership: () => server.leadership.confirm(),
+      proposeAsLeader: (field, body) => proposeAsLeader(server, field, body),
       onScan: (nowMs) => this.#checkpointLeases(nowMs),
     });
     this.#versions = new VersionMonitor({
@@ -161,7 +165,7 @@ export class Background {
     if (checkpoints.length === 0) return;
     const request = LeaseCheckpointRequest.create({ checkpoints });
     const body = LeaseCheckpointRequest.encode(request);
-    this.#server.propose(RaftField.leaseCheckpoint, body).catch((error: unknown) => {
+    proposeAsLeader(this.#server, RaftField.leaseCheckpoint, body).catch((error: unknown) => {
       if (!this.#stopped) logger.warn("failed to checkpoint leases", { error });
     });
   }
@@ -185,11 +189,7 @@ function makeCorruptionChecker(server: ServerContext): CorruptionChecker {
       const members = cluster.members.filter(({ id }) => id !== memberID);
       return askPeerHashes({ network, clusterID, members, timeoutMs }, revision);
     },
-    linearizableRead: () =>
-      new Promise((resolve, reject) => {
-        server.reads.add((error) => (error === undefined ? resolve() : reject(error)));
-        server.flush();
-      }),
+    linearizableRead: () => readLinearizably(server),
     raiseAlarm: (member) => {
       const request = AlarmRequest.create({
         memberID: member,

@@ -13,7 +13,7 @@
 import { Metadata } from "../api/gen/etcdserver.ts";
 import { type Entry, HardState, type Snapshot } from "../api/gen/raft.ts";
 import { compareVersions, parseVersion, SERVER_VERSION } from "../api/version.ts";
-import { openBackend } from "../backend/index.ts";
+import { installAtStart, openBackend } from "../backend/index.ts";
 import { AUTH_BUCKET, ETCD_BUCKETS, type Backend } from "../backend/types.ts";
 import { bytesFromUtf8 } from "../base/bytes.ts";
 import { type ClusterID, formatID, type Index, type MemberID, type Term } from "../base/ids.ts";
@@ -81,20 +81,17 @@ export async function bootstrap(options: ServerOptions, deps: ServerDeps): Promi
   snapshotFiles.cleanUp();
   const snapshot = isNew ? undefined : newestSnapshot(deps, paths.wal, snapshotFiles);
   const yieldTurn = () => new Promise<void>((resolve) => deps.defer(resolve));
-  const open = () =>
-    openBackend({ ...deps, yieldTurn }, paths.db, {
-      pageCacheBytes: options.pageCacheBytes,
-      batchIntervalMs: options.backendBatchIntervalMs,
-      batchLimit: options.backendBatchLimit,
-      noFsync: options.unsafeNoFsync,
-      ensureBuckets: ETCD_BUCKETS,
-    });
-  let backend = await open();
+  const backend = await openBackend({ ...deps, yieldTurn }, paths.db, {
+    pageCacheBytes: options.pageCacheBytes,
+    batchIntervalMs: options.backendBatchIntervalMs,
+    batchLimit: options.backendBatchLimit,
+    noFsync: options.unsafeNoFsync,
+    ensureBuckets: ETCD_BUCKETS,
+  });
   try {
-    if ((snapshot?.metadata.index ?? 0) > readConsistentIndex(backend)) {
-      await backend.close();
-      takeReceivedDatabase(deps, paths, snapshotFiles, snapshot?.metadata.index ?? 0);
-      backend = await open();
+    const snapshotIndex = snapshot?.metadata.index ?? 0;
+    if (snapshotIndex > readConsistentIndex(backend)) {
+      await takeReceivedDatabase(deps, backend, snapshotFiles, snapshotIndex);
     }
     const consistentIndex = readConsistentIndex(backend);
     logger.info("restore consistentIndex", { index: consistentIndex });
@@ -132,16 +129,13 @@ interface Basis {
   readonly consistentIndex: Index;
 }
 
-/**
- * Puts the database that came with the snapshot in the place of the older db. Either name stands for
- * a whole file at any time, so that a crash here is made good by the next start.
- */
-function takeReceivedDatabase(
-  { disk, logger }: ServerDeps,
-  paths: ReturnType<typeof memberDirectories>,
+/** Puts the database that came with the snapshot in the place of the older db. */
+async function takeReceivedDatabase(
+  { logger }: ServerDeps,
+  backend: Backend,
   files: SnapshotFiles,
   index: Index,
-): void {
+): Promise<void> {
   let received: string;
   try {
     received = files.databasePath(index);
@@ -152,9 +146,8 @@ function takeReceivedDatabase(
         "the db file is not the one that belongs to this WAL",
     );
   }
-  disk.rename(received, paths.db);
-  disk.syncDirectory(paths.snap);
-  logger.info("took the received database into use", { path: paths.db, "snapshot-index": index });
+  await installAtStart(backend, received);
+  logger.info("took the received database into use", { path: received, "snapshot-index": index });
 }
 
 async function makeMember(

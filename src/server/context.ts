@@ -50,6 +50,8 @@ export interface ServerContext {
   readonly appliedIndex: Index;
   /** Such as "3.6.0"; undefined before it was decided. */
   readonly storageVersion: string | undefined;
+  /** Aborted when the member stops. */
+  readonly stopSignal: AbortSignal;
   /** Set while writes cannot be accepted (the disk is full, the member stops). */
   readonly refusal: EtcdError | undefined;
   /** Hands queued proposals and read questions to raft. */

@@ -38,11 +38,11 @@ import { type Bootstrapped, bootstrap } from "./bootstrap.ts";
 import { ConfChangeApplier } from "./conf-change-applier.ts";
 import { ConsistentIndex } from "./consistent-index.ts";
 import type { ServerContext } from "./context.ts";
-import { installDatabase } from "./database-installer.ts";
+import { checkReceivedDatabase, installDatabase } from "./database-installer.ts";
 import { EntryApplier } from "./entry-applier.ts";
 import { HeaderEncoder } from "./header.ts";
 import { Leadership } from "./leadership.ts";
-import { LinearizableReads } from "./linearizable-reads.ts";
+import { LinearizableReads, readLinearizably } from "./linearizable-reads.ts";
 import { registerServerMetrics, type ServerCounters } from "./metrics.ts";
 import { serverLimits } from "./limits.ts";
 import { type Defer, requestTimeoutMs, type ServerDeps, type ServerOptions } from "./options.ts";
@@ -120,6 +120,7 @@ export class EtcdServer implements ServerContext {
   #leader: MemberID = NO_MEMBER;
   #refusal: EtcdError | undefined;
   #stopping = false;
+  readonly #stopController = new AbortController();
   #stopped: Promise<void> | undefined;
   #waitingForBackend = false;
   #storageFull = false;
@@ -178,7 +179,7 @@ export class EtcdServer implements ServerContext {
     this.raft = this.#makeRaftLoop(deps);
     this.leadership = this.#makeLeadership();
     this.#snapshotSender = this.#makeSnapshotSender();
-    this.#peerNode = this.#makePeerNode();
+    this.#peerNode = this.#makePeerNode(deps);
     this.proposals = new Proposals({
       clock,
       ids: this.ids,
@@ -228,6 +229,10 @@ export class EtcdServer implements ServerContext {
 
   get storageVersion(): string | undefined {
     return this.#storageVersion.current;
+  }
+
+  get stopSignal(): AbortSignal {
+    return this.#stopController.signal;
   }
 
   get refusal(): EtcdError | undefined {
@@ -319,6 +324,7 @@ export class EtcdServer implements ServerContext {
   async #stop(): Promise<void> {
     await this.#handOver();
     this.#stopping = true;
+    this.#stopController.abort();
     this.#refusal = new EtcdError("stopped");
     this.logger.info("closing etcd server", { name: this.options.name });
     this.#ticker?.cancel();
@@ -441,6 +447,7 @@ export class EtcdServer implements ServerContext {
   #tick(): void {
     this.#ticker = this.clock.setTimer(this.options.heartbeatIntervalMs, () => {
       if (this.#stopping) return;
+      this.leadership.ticked();
       this.raft.node.tick();
       this.flush();
       this.#tick();
@@ -660,6 +667,7 @@ export class EtcdServer implements ServerContext {
       node: this.raft.node,
       leader: () => this.#leader,
       process: () => this.raft.process(),
+      read: () => readLinearizably(this),
     });
   }
 
@@ -671,12 +679,11 @@ export class EtcdServer implements ServerContext {
       logger,
       localID: this.memberID,
       backend,
-      applied: () => ({
-        index: this.#entries.appliedIndex,
-        term: this.#entries.appliedTerm,
-        confState: this.#entries.confState,
-      }),
-      describe: (index, term, confState) => describeSnapshot(cluster, index, term, confState),
+      confState: () => this.#entries.confState,
+      describe: (index) => {
+        const term = this.#boot.storage.term(index) ?? this.#entries.appliedTerm;
+        return describeSnapshot(cluster, index, term, this.#entries.confState);
+      },
       send: (message, image) => network.sendSnapshot(message, image),
       failed: (to) => {
         this.raft.node.reportSnapshot(to, false);
@@ -685,7 +692,7 @@ export class EtcdServer implements ServerContext {
     });
   }
 
-  #makePeerNode(): ServerPeerNode {
+  #makePeerNode(deps: ServerDeps): ServerPeerNode {
     const { memberID, clusterID, cluster, raft, logger } = this;
     return new ServerPeerNode({
       memberID,
@@ -694,6 +701,7 @@ export class EtcdServer implements ServerContext {
       ownPeerURLs: this.options.peerURLs,
       raft,
       files: this.#boot.snapshotFiles,
+      checkDatabase: (path, snapshotIndex) => checkReceivedDatabase(deps, { path, snapshotIndex }),
       sender: this.#snapshotSender,
       logger,
       onRemovedSelf: () => this.#removedSelf(),

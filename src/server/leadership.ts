@@ -6,6 +6,8 @@ import type { Cluster, Member } from "../membership/index.ts";
 import { NO_MEMBER, type RawNode } from "../raft/index.ts";
 import type { ServerOptions } from "./options.ts";
 
+/** A leader whose last tick is older than this many intervals asks whether it still leads. */
+const MAX_LATE_TICKS = 3;
 /** How long a starting member waits for connections before its election clock is moved on. */
 const PEER_WAIT_MS = 5000;
 const PEER_POLL_MS = 50;
@@ -21,6 +23,8 @@ export interface LeadershipOptions {
   readonly leader: () => MemberID;
   /** Lets raft act on what it was told. */
   readonly process: () => void;
+  /** Resolves when the leader of this moment has confirmed that it leads. */
+  readonly read: () => Promise<void>;
 }
 
 export class Leadership {
@@ -29,6 +33,11 @@ export class Leadership {
   #electedMs = Number.NEGATIVE_INFINITY;
   #waiting: { readonly to: MemberID; readonly resolve: () => void }[] = [];
   #timer: Timer | undefined;
+  #tickedMs: number | undefined;
+  /** Pauses of this member, in each of which another one may have become leader unnoticed. */
+  #pauses = 0;
+  /** Pauses since which a quorum has confirmed that this member leads. */
+  #settledPauses = 0;
 
   constructor(deps: LeadershipOptions) {
     this.#deps = deps;
@@ -36,6 +45,51 @@ export class Leadership {
 
   stop(): void {
     this.#timer?.cancel();
+  }
+
+  /** At every tick of raft. */
+  ticked(): void {
+    if (this.#tickedMs !== undefined && this.#isLate(this.#tickedMs)) this.#pauses++;
+    this.#tickedMs = this.#deps.clock.nowMs();
+  }
+
+  /** False after a pause until `confirm` has settled what it meant. */
+  get isActive(): boolean {
+    if (this.#tickedMs === undefined || this.#isLate(this.#tickedMs)) return false;
+    return this.#pauses === this.#settledPauses;
+  }
+
+  #isLate(tickedMs: number): boolean {
+    const { clock, options } = this.#deps;
+    return clock.nowMs() >= tickedMs + MAX_LATE_TICKS * options.heartbeatIntervalMs;
+  }
+
+  /**
+   * Whether this member leads for sure. After a pause a quorum is asked, so that leases of a new
+   * leader are neither renewed nor revoked by an old one (etcd issues 15247 and 17425).
+   */
+  async confirm(): Promise<boolean> {
+    const { logger, memberID, leader, read } = this.#deps;
+    if (leader() !== memberID) return false;
+    if (this.isActive) return true;
+    const pauses = this.#pauses;
+    try {
+      await read();
+    } catch (error) {
+      logger.warn("Failed to check current member's leadership", { error });
+      return false;
+    }
+    const lead = leader();
+    if (lead !== memberID) {
+      logger.warn("Current member isn't a leader", {
+        "local-member-id": formatID(memberID),
+        "new-lead": formatID(lead),
+      });
+      return false;
+    }
+    // Not a pause since the question: that one needs a question of its own.
+    this.#settledPauses = pauses;
+    return true;
   }
 
   /** The leader has changed. */
@@ -132,14 +186,17 @@ export class Leadership {
     return longest?.id;
   }
 
+  /** How many of the members, with this one, have been connected since before `sinceMs`. */
+  countConnectedSince(sinceMs: number, members: readonly Member[]): number {
+    const { memberID } = this.#deps;
+    return members.filter(({ id }) => id === memberID || this.#isConnectedSince(id, sinceMs))
+      .length;
+  }
+
   /** True when a quorum, with this member, has been connected since before `sinceMs`. */
   isConnectedToQuorumSince(sinceMs: number, members: readonly Member[]): boolean {
-    const { memberID } = this.#deps;
     const voting = members.filter((member) => !member.isLearner);
-    const connected = voting.filter(
-      ({ id }) => id === memberID || this.#isConnectedSince(id, sinceMs),
-    );
-    return connected.length >= Math.floor(voting.length / 2) + 1;
+    return this.countConnectedSince(sinceMs, voting) >= Math.floor(voting.length / 2) + 1;
   }
 
   /** What etcd tells a client whose request, begun at `startMs`, was not answered in time. */

@@ -36,7 +36,7 @@ export class LinearizableReads {
   readonly #onTimeout: () => void;
   #waiting: ReadReady[] = [];
   #asked: Batch | undefined;
-  /** Confirmed batches whose index is not applied yet, in index order. */
+  /** Confirmed batches whose index is not applied yet. */
   #confirmed: { readonly index: Index; readonly reads: readonly ReadReady[] }[] = [];
   #timer: Timer | undefined;
 
@@ -104,6 +104,12 @@ export class LinearizableReads {
     for (const batch of ready) settle(batch.reads, undefined);
   }
 
+  /** Calls back once everything up to `index` is applied here; no question is asked. */
+  whenApplied(index: Index, ready: ReadReady): void {
+    if (index <= this.#appliedIndex()) ready(undefined);
+    else this.#confirmed.push({ index, reads: [ready] });
+  }
+
   /** The first entry of a term was committed: questions asked before may have been dropped. */
   askAgain(): void {
     if (this.#asked !== undefined) this.#send(this.#asked);
@@ -166,4 +172,15 @@ export class LinearizableReads {
 
 function settle(reads: readonly ReadReady[], error: EtcdError | undefined): void {
   for (const ready of reads) ready(error);
+}
+
+/** Resolves when a local read is linearizable; rejects with an `EtcdError`. */
+export function readLinearizably(server: {
+  readonly reads: LinearizableReads;
+  flush(): void;
+}): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.reads.add((error) => (error === undefined ? resolve() : reject(error)));
+    server.flush();
+  });
 }

@@ -27,6 +27,9 @@ export interface ServerCounters {
   readonly readIndexesFailed: Counter;
   readonly proposalsFailed: Counter;
   readonly slowApplies: Counter;
+  readonly learnerPromotions: Counter;
+  /** Label: the reason in words. */
+  readonly learnerPromoteFailures: Labelled<Counter>;
   readonly leaseExpired: Counter;
   /** Labels: version, op, success. */
   readonly applyDuration: Labelled<Histogram>;
@@ -56,6 +59,7 @@ export function registerServerMetrics(metrics: Metrics, server: ServerContext): 
 
 function makeCounters(metrics: Metrics): ServerCounters {
   const { applyDuration, rangeDuration, clientRequests, clusterVersion } = ServerMetrics;
+  const { learnerPromoteFailures: promoteFailures } = ServerMetrics;
   return {
     operations: { range: 0, put: 0, delete: 0, txn: 0, putBytes: 0 },
     leaderChanges: metrics.counter(ServerMetrics.leaderChanges),
@@ -63,6 +67,8 @@ function makeCounters(metrics: Metrics): ServerCounters {
     readIndexesFailed: metrics.counter(ServerMetrics.readIndexesFailed),
     proposalsFailed: metrics.counter(ServerMetrics.proposalsFailed),
     slowApplies: metrics.counter(ServerMetrics.slowApplies),
+    learnerPromotions: metrics.counter(ServerMetrics.learnerPromoteSuccesses),
+    learnerPromoteFailures: metrics.counters(promoteFailures, promoteFailures.labels),
     leaseExpired: metrics.counter(ServerMetrics.leaseExpired),
     applyDuration: metrics.histograms(applyDuration, applyDuration.labels),
     rangeDuration: metrics.histograms(rangeDuration, rangeDuration.labels),

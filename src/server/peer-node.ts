@@ -1,6 +1,6 @@
 /** The member as its peers' messages meet it: hands them to raft, once per turn all together. */
 import { type Message, MessageType } from "../api/gen/raft.ts";
-import { formatID, type ClusterID, type MemberID } from "../base/ids.ts";
+import { type ClusterID, formatID, type Index, type MemberID } from "../base/ids.ts";
 import type { Logger, PeerNode } from "../env/index.ts";
 import type { Cluster } from "../membership/index.ts";
 import type { SnapshotFiles } from "../snap/index.ts";
@@ -15,6 +15,8 @@ export interface ServerPeerNodeOptions {
   readonly ownPeerURLs: readonly string[];
   readonly raft: RaftLoop;
   readonly files: SnapshotFiles;
+  /** Rejects, and removes the file, when it is not the database of the snapshot at this index. */
+  readonly checkDatabase: (path: string, index: Index) => Promise<void>;
   readonly sender: SnapshotSender;
   readonly logger: Logger;
   readonly onRemovedSelf: () => void;
@@ -53,10 +55,12 @@ export class ServerPeerNode implements PeerNode {
   }
 
   async receiveSnapshot(message: Message, database: AsyncIterable<Uint8Array>): Promise<void> {
-    const { files, raft, logger } = this.#options;
+    const { files, raft, logger, checkDatabase } = this.#options;
     const index = message.snapshot?.metadata.index ?? 0;
     if (index === 0) throw new Error("a snapshot without an index");
-    await files.saveDatabase(database, index);
+    const path = await files.saveDatabase(database, index);
+    // Once the log knows of the snapshot, a bad file could only stop this member.
+    await checkDatabase(path, index);
     logger.info("received and saved database snapshot", {
       "local-member-id": formatID(this.memberID),
       "remote-snapshot-sender-id": formatID(message.from),

@@ -58,6 +58,10 @@ export class RpcServer implements RpcService {
     this.#unary[METHOD.LeaseTimeToLive] = (call) => lease.timeToLive(call);
     this.#unary[METHOD.LeaseLeases] = (call) => lease.leases(call);
     this.#unary[METHOD.MemberList] = (call) => cluster.memberList(call);
+    this.#unary[METHOD.MemberAdd] = (call) => cluster.memberAdd(call);
+    this.#unary[METHOD.MemberRemove] = (call) => cluster.memberRemove(call);
+    this.#unary[METHOD.MemberUpdate] = (call) => cluster.memberUpdate(call);
+    this.#unary[METHOD.MemberPromote] = (call) => cluster.memberPromote(call);
     this.#unary[METHOD.Status] = (call) => maintenance.status(call);
     this.#unary[METHOD.Alarm] = (call) => maintenance.alarm(call);
     this.#unary[METHOD.Defragment] = (call) => maintenance.defragment(call);

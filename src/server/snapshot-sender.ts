@@ -7,9 +7,10 @@
  * be too far behind again when it has taken it in.
  */
 import type { ConfState, Message, Snapshot } from "../api/gen/raft.ts";
-import type { Backend } from "../backend/types.ts";
-import { formatID, type Index, type MemberID, type Term } from "../base/ids.ts";
+import type { Backend, BackendSnapshot } from "../backend/types.ts";
+import { formatID, type Index, type MemberID } from "../base/ids.ts";
 import type { Clock, DatabaseImage, Logger } from "../env/index.ts";
+import { readConsistentIndex } from "../membership/index.ts";
 
 /** Databases under way at a time, as in etcd: each keeps pages of the db from being used again. */
 const MAX_SENDING = 16;
@@ -21,13 +22,10 @@ export interface SnapshotSenderOptions {
   readonly logger: Logger;
   readonly localID: MemberID;
   readonly backend: Backend;
-  readonly applied: () => {
-    readonly index: Index;
-    readonly term: Term;
-    readonly confState: ConfState;
-  };
-  /** The raft snapshot of the state applied now. */
-  readonly describe: (index: Index, term: Term, confState: ConfState) => Snapshot;
+  /** Raft's configuration as applied; another object after each membership change. */
+  readonly confState: () => ConfState;
+  /** The raft snapshot at an applied index, with the present configuration. */
+  readonly describe: (index: Index) => Snapshot;
   readonly send: (message: Message, image: DatabaseImage) => void;
   /** To raft: the transfer has ended before it began. */
   readonly failed: (to: MemberID) => void;
@@ -77,15 +75,13 @@ export class SnapshotSender {
   }
 
   async #open(message: Message): Promise<void> {
-    const { applied, describe, backend, logger, localID, send } = this.#options;
-    // Described first: the image may have more, which the follower skips, but never less.
-    const { index, term, confState } = applied();
-    const snapshot = describe(index, term, confState);
-    const image = await backend.openSnapshot();
+    const { describe, logger, localID, send } = this.#options;
+    const { image, index } = await this.#openImage();
     if (this.#stopped) {
       image.close();
       return;
     }
+    const snapshot = describe(index);
     logger.info("sending database snapshot", {
       "snapshot-index": index,
       from: formatID(localID),
@@ -93,5 +89,20 @@ export class SnapshotSender {
       bytes: image.sizeBytes,
     });
     send({ ...message, snapshot }, image);
+  }
+
+  /**
+   * The image is at an index of its own choice, and what goes with it must describe just that index.
+   * Raft's configuration is known for the present only, so that an image before a membership change
+   * is not sent.
+   */
+  async #openImage(): Promise<{ readonly image: BackendSnapshot; readonly index: Index }> {
+    const { backend, confState } = this.#options;
+    for (;;) {
+      const before = confState();
+      const image = await backend.openSnapshot();
+      if (confState() === before) return { image, index: readConsistentIndex(image) };
+      image.close();
+    }
   }
 }

@@ -79,7 +79,7 @@ export class ManagedProcess {
     };
     return command.kind === "line"
       ? spawn(command.line, { ...options, shell: true })
-      : spawn(command.file, command.args, options);
+      : spawn(command.file, command.args, { ...options, env: { ...env, ...command.env } });
   }
 
   async #watch(child: ChildProcess): Promise<void> {

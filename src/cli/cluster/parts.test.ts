@@ -171,7 +171,10 @@ test("processes have colours of their own", () => {
 test("three members on the default ports are those of the guides", () => {
   const shape = { size: 3, port: 12_379, portStep: 10_000 };
   assert.equal(shapeProblem(shape), undefined);
-  const plans = planMembers(shape, "data", { file: "etcd", args: [] }, ["--snapshot-count", "9"]);
+  const plans = planMembers(shape, "data", { file: "etcd", args: [], env: {} }, [
+    "--snapshot-count",
+    "9",
+  ]);
   const second = plans[1];
   assert.ok(second?.command.kind === "program");
   const line = second.command.args.join(" ");

@@ -13,7 +13,7 @@ const MAX_PORT = 65_535;
 
 /** A program with arguments, which no shell looks at, or a line for the system's shell. */
 export type ProcessCommand =
-  | { readonly kind: "program"; readonly file: string; readonly args: readonly string[] }
+  | ({ readonly kind: "program" } & MemberProgram)
   | { readonly kind: "line"; readonly line: string };
 
 export interface ProcessPlan {
@@ -39,6 +39,8 @@ export interface MemberProgram {
   readonly file: string;
   /** In front of etcd's flags. */
   readonly args: readonly string[];
+  /** Besides the launcher's own environment. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 const HOST = "127.0.0.1";
@@ -79,6 +81,7 @@ export function planMembers(
     command: {
       kind: "program",
       file: program.file,
+      env: program.env,
       args: [
         ...program.args,
         ...["--name", name, "--data-dir", join(folder, `${name}.etcd`)],

@@ -159,7 +159,7 @@ function planOwn({ flags }: Invocation, deps: LauncherDeps): Work {
   try {
     const shape = chooseShape(folder, givenShape(flags));
     const binary = flags.string("binary");
-    const program = binary === "" ? deps.program : { file: binary, args: [] };
+    const program = binary === "" ? deps.program : { file: binary, args: [], env: {} };
     const moreFlags = flags.args.slice(flags.argsBeforeDash ?? flags.args.length);
     const plans = planMembers(shape, folder, program, moreFlags);
     const remark = remarkOn(plans, folder, isTemporary);

@@ -1,9 +1,9 @@
 /** The commands for another terminal: what runs, and starting and stopping single processes. */
 import { EtcdClient } from "../../client/index.ts";
 import type { StatusResponse } from "../../api/gen/rpc.ts";
+import { humanizeBytes } from "../../base/go-text.ts";
 import type { Invocation } from "../framework/command.ts";
 import { CliExit, ExitCode, exitWithError } from "../framework/exit.ts";
-import { humanizeBytes } from "../framework/go-text.ts";
 import { formatTable } from "../framework/table.ts";
 import { ask, NoLauncherError } from "./control-client.ts";
 import type { ControlCommand } from "./control-protocol.ts";

@@ -5,7 +5,7 @@
  * A row leaves this list in the change that implements its feature.
  */
 import type { EtcdConfig } from "./config.ts";
-import { type EtcdUrl, parseInitialCluster } from "../../base/etcd-url.ts";
+import type { EtcdUrl } from "../../base/etcd-url.ts";
 
 interface Row {
   readonly what: string;
@@ -59,9 +59,6 @@ const ROWS: readonly Row[] = [
     applies: (c) => c.enableV2 || c.enableV2V3 !== "",
   },
   { what: "the v2 proxy (--proxy)", applies: (c) => c.proxy !== "off" },
-  { what: "joining a cluster (--initial-cluster-state=existing)", applies: isJoining },
-  { what: "clusters of several members (--initial-cluster)", applies: hasPeers },
-  { what: "--force-new-cluster", applies: (c) => c.forceNewCluster },
   { what: "--enable-distributed-tracing", applies: (c) => c.enableDistributedTracing },
 ];
 
@@ -81,16 +78,4 @@ function clientUrls(config: EtcdConfig): EtcdUrl[] {
 
 function isSecure(urls: readonly EtcdUrl[]): boolean {
   return urls.some((url) => url.scheme === "https" || url.scheme === "unixs");
-}
-
-function isJoining(config: EtcdConfig): boolean {
-  return config.initialClusterState === "existing";
-}
-
-function hasPeers(config: EtcdConfig): boolean {
-  try {
-    return parseInitialCluster(config.initialCluster).size > 1;
-  } catch {
-    return false;
-  }
 }

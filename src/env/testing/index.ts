@@ -4,3 +4,4 @@ export * from "./memory-logger.ts";
 export * from "./null-metrics.ts";
 export * from "./seeded-random.ts";
 export * from "./virtual-clock.ts";
+export * from "./no-peers.ts";

@@ -3,64 +3,71 @@
  * asks need not be a member yet.
  */
 import { SERVER_VERSION } from "../../api/version.ts";
-import { formatID } from "../../base/ids.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../../env/index.ts";
-import { memberToJSON } from "../../membership/index.ts";
 import type { ServerContext } from "../context.ts";
-
-type Handler = (request: HttpRequest, response: HttpResponse) => void;
-
-const TEXT = { "content-type": "text/plain; charset=utf-8" };
-const JSON_TYPE = { "content-type": "application/json" };
+import { readLinearizably } from "../linearizable-reads.ts";
+import { clusterHeader, type Handler, isMethod, send, sendError } from "./http-reply.ts";
+import { LeasesPaths } from "./leases-paths.ts";
+import { MembersPaths, PROMOTE_PREFIX } from "./members-paths.ts";
 
 export class PeerApi implements HttpHandler {
   readonly #server: ServerContext;
+  readonly #members: MembersPaths;
   readonly #rows: ReadonlyMap<string, Handler>;
 
   constructor(server: ServerContext) {
     this.#server = server;
+    this.#members = new MembersPaths(server);
+    const leases = new LeasesPaths(server);
     this.#rows = new Map<string, Handler>([
       ["/version", (request, response) => this.#version(request, response)],
-      ["/members", (request, response) => this.#members(request, response)],
+      ["/members", (request, response) => this.#members.list(request, response)],
+      ["/members/promote", redirectToPromote],
+      ["/members/hashkv", (request, response) => this.#members.hashKV(request, response)],
+      ["/leases", (request, response) => leases.keepAlive(request, response)],
+      ["/leases/internal", (request, response) => leases.timeToLive(request, response)],
+      ["/downgrade/enabled", (request, response) => this.#downgradeEnabled(request, response)],
     ]);
   }
 
   handle(request: HttpRequest, response: HttpResponse): void {
     const handler = this.#rows.get(request.path);
-    if (handler !== undefined) {
-      handler(request, response);
-      return;
-    }
-    response.head(404, TEXT);
-    response.end("404 page not found\n");
+    if (handler !== undefined) handler(request, response);
+    else if (request.path.startsWith(PROMOTE_PREFIX)) this.#members.promote(request, response);
+    else sendError(request, response, 404, "404 page not found");
   }
 
   #version(request: HttpRequest, response: HttpResponse): void {
-    if (!isRead(request, response)) return;
+    if (!isMethod("GET", request, response)) return;
     const { cluster, storageVersion } = this.#server;
-    response.head(200, JSON_TYPE);
-    response.end(
-      JSON.stringify({
-        etcdserver: SERVER_VERSION,
-        etcdcluster: cluster.version ?? "not_decided",
-        storage: storageVersion ?? "unknown",
-      }),
-    );
+    const versions = {
+      etcdserver: SERVER_VERSION,
+      etcdcluster: cluster.version ?? "not_decided",
+      storage: storageVersion ?? "unknown",
+    };
+    const headers = { "content-type": "application/json" };
+    send(request, response, 200, JSON.stringify(versions), headers);
   }
 
-  #members(request: HttpRequest, response: HttpResponse): void {
-    if (!isRead(request, response)) return;
-    const { cluster, clusterID } = this.#server;
-    const members = cluster.members.map(memberToJSON);
-    response.head(200, { ...JSON_TYPE, "x-etcd-cluster-id": formatID(clusterID) });
-    response.end(`[${members.join(",")}]\n`);
+  /** Linearizable: a joining member decides by it whether it fits. */
+  #downgradeEnabled(request: HttpRequest, response: HttpResponse): void {
+    if (!isMethod("GET", request, response)) return;
+    const headers = clusterHeader(this.#server);
+    readLinearizably(this.#server).then(
+      () => {
+        const { enabled } = this.#server.cluster.downgrade;
+        send(request, response, 200, String(enabled), { ...headers, "content-type": "text/plain" });
+      },
+      (error: Error) => {
+        sendError(request, response, 500, `failed linearized read: ${error.message}`, headers);
+      },
+    );
   }
 }
 
-/** Answers every method but GET and HEAD. */
-function isRead({ method }: HttpRequest, response: HttpResponse): boolean {
-  if (method === "GET" || method === "HEAD") return true;
-  response.head(405, { allow: "GET", ...TEXT });
-  response.end("Method Not Allowed\n");
-  return false;
+/** As Go's router does for a path whose rows begin behind a slash. */
+function redirectToPromote(request: HttpRequest, response: HttpResponse): void {
+  const { query } = request;
+  const location = query === "" ? PROMOTE_PREFIX : `${PROMOTE_PREFIX}?${query}`;
+  send(request, response, 307, "", { location });
 }

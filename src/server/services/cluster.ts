@@ -1,46 +1,119 @@
-/** The Cluster service of one member: the member list. */
-import { MemberListRequest, MemberListResponse, ResponseHeader } from "../../api/gen/rpc.ts";
+/** The Cluster service: the list of members, and its changes. */
+import { EtcdError } from "../../api/errors.ts";
+import {
+  type Member as MemberRow,
+  MemberAddRequest,
+  MemberAddResponse,
+  MemberListRequest,
+  MemberListResponse,
+  MemberPromoteRequest,
+  MemberPromoteResponse,
+  MemberRemoveRequest,
+  MemberRemoveResponse,
+  MemberUpdateRequest,
+  MemberUpdateResponse,
+  ResponseHeader,
+} from "../../api/gen/rpc.ts";
+import { parseEtcdUrl } from "../../base/etcd-url.ts";
+import { TextError } from "../../base/go-text.ts";
 import type { UnaryCall } from "../../env/index.ts";
+import { compareUtf8, computeMemberID, type Member } from "../../membership/index.ts";
 import type { ServerContext } from "../context.ts";
-import { failWith } from "./reply.ts";
+import { MembershipChanges } from "../membership-changes.ts";
+import { failWith, tokenOf } from "./reply.ts";
 
 export class ClusterService {
   readonly #server: ServerContext;
+  readonly #changes: MembershipChanges;
 
   constructor(server: ServerContext) {
     this.#server = server;
+    this.#changes = new MembershipChanges(server);
   }
 
   memberList(call: UnaryCall): void {
     const request = MemberListRequest.decode(call.body);
+    const answer = (): void => {
+      const members = this.#server.cluster.members.map(rowOf);
+      call.reply(MemberListResponse.encode({ header: this.#header(), members }));
+    };
     if (!request.linearizable) {
-      call.reply(this.#list());
+      answer();
       return;
     }
     this.#server.reads.add((error) => {
       if (error !== undefined) failWith(call, error);
-      else call.reply(this.#list());
+      else answer();
     });
   }
 
-  /** The header carries no revision, as etcd's does not in this service. */
-  #list(): Uint8Array {
-    const { clusterID, memberID, term, cluster } = this.#server;
-    return MemberListResponse.encode(
-      MemberListResponse.create({
-        header: ResponseHeader.create({
-          clusterId: clusterID,
-          memberId: memberID,
-          raftTerm: term,
-        }),
-        members: cluster.members.map((member) => ({
-          ID: member.id,
-          name: member.name,
-          peerURLs: [...member.peerURLs],
-          clientURLs: [...member.clientURLs],
-          isLearner: member.isLearner,
-        })),
-      }),
+  /** The new member's id comes from its URLs and the time, so that it differs at each addition. */
+  memberAdd(call: UnaryCall): void {
+    const request = MemberAddRequest.decode(call.body);
+    const peerURLs = checkedURLs(request.peerURLs);
+    const member: Member = {
+      id: computeMemberID(peerURLs, "", this.#server.clock.wallMs() / 1000),
+      peerURLs,
+      isLearner: request.isLearner,
+      name: "",
+      clientURLs: [],
+    };
+    this.#changes.add(member).then(
+      (members) => {
+        const fields = { header: this.#header(), members: members.map(rowOf) };
+        call.reply(MemberAddResponse.encode({ ...fields, member: rowOf(member) }));
+      },
+      (error: unknown) => failWith(call, error),
     );
+  }
+
+  memberRemove(call: UnaryCall): void {
+    const { ID } = MemberRemoveRequest.decode(call.body);
+    this.#answer(call, this.#changes.remove(ID), MemberRemoveResponse);
+  }
+
+  /** As in etcd, the URLs are taken as they come. */
+  memberUpdate(call: UnaryCall): void {
+    const { ID, peerURLs } = MemberUpdateRequest.decode(call.body);
+    this.#answer(call, this.#changes.update(ID, peerURLs), MemberUpdateResponse);
+  }
+
+  memberPromote(call: UnaryCall): void {
+    const { ID } = MemberPromoteRequest.decode(call.body);
+    this.#answer(call, this.#changes.promote(ID, tokenOf(call)), MemberPromoteResponse);
+  }
+
+  #answer(
+    call: UnaryCall,
+    change: Promise<readonly Member[]>,
+    response: { encode(message: { header: ResponseHeader; members: MemberRow[] }): Uint8Array },
+  ): void {
+    change.then(
+      (members) => {
+        call.reply(response.encode({ header: this.#header(), members: members.map(rowOf) }));
+      },
+      (error: unknown) => failWith(call, error),
+    );
+  }
+
+  /** The header carries no revision, as etcd's does not in this service. */
+  #header(): ResponseHeader {
+    const { clusterID: clusterId, memberID: memberId, term: raftTerm } = this.#server;
+    return ResponseHeader.create({ clusterId, memberId, raftTerm });
+  }
+}
+
+function rowOf({ id, name, peerURLs, clientURLs, isLearner }: Member): MemberRow {
+  return { ID: id, name, peerURLs: [...peerURLs], clientURLs: [...clientURLs], isLearner };
+}
+
+/** Sorted. Throws `memberBadURLs`. */
+function checkedURLs(texts: readonly string[]): string[] {
+  if (texts.length === 0) throw new EtcdError("memberBadURLs");
+  try {
+    return texts.map((text) => parseEtcdUrl(text).href).sort(compareUtf8);
+  } catch (error) {
+    if (error instanceof TextError) throw new EtcdError("memberBadURLs");
+    throw error;
   }
 }

@@ -4,8 +4,6 @@
  */
 import { EtcdError } from "../../api/errors.ts";
 import {
-  LeaseCheckpoint,
-  LeaseCheckpointRequest,
   LeaseGrantRequest,
   LeaseKeepAliveRequest,
   LeaseKeepAliveResponse,
@@ -15,15 +13,15 @@ import {
   LeaseTimeToLiveResponse,
   ResponseHeader,
 } from "../../api/gen/rpc.ts";
-import { bytesFromLatin1 } from "../../base/bytes.ts";
 import { leaseIDFromRequestID } from "../../base/id-generator.ts";
 import type { LeaseID } from "../../base/ids.ts";
 import type { StreamCall, UnaryCall } from "../../env/index.ts";
 import type { ServerContext } from "../context.ts";
+import { LeaseRenewals } from "../lease-renewals.ts";
 import { LEASE_COST_BYTES } from "../quota.ts";
 import { RaftField } from "../raft-request.ts";
 import type { QuotaGate } from "./quota-gate.ts";
-import { decodeOrEnd, finish, statusOf } from "./reply.ts";
+import { decodeOrEnd, failWith, finish, statusOf } from "./reply.ts";
 
 /** Renewals of one stream that may wait for something; a client that sends more is paused. */
 const MAX_WAITING_RENEWALS = 1000;
@@ -31,12 +29,14 @@ const MAX_WAITING_RENEWALS = 1000;
 export class LeaseService {
   readonly #server: ServerContext;
   readonly #quota: QuotaGate;
+  readonly #renewals: LeaseRenewals;
   /** Ends each open keep-alive stream. */
   readonly #streams = new Set<(error: unknown) => void>();
 
   constructor(server: ServerContext, quota: QuotaGate) {
     this.#server = server;
     this.#quota = quota;
+    this.#renewals = new LeaseRenewals(server);
   }
 
   /** Ends the open streams, as the member stops. */
@@ -65,23 +65,15 @@ export class LeaseService {
 
   /** An unknown lease has TTL -1. Keys are listed in byte order. */
   timeToLive(call: UnaryCall): void {
-    const { lessor, clock } = this.#server;
     const request = LeaseTimeToLiveRequest.decode(call.body);
-    const lease = lessor.lookup(request.ID);
-    if (lease === undefined) {
-      const unknown = { header: this.#header(), ID: request.ID, TTL: -1 };
-      call.reply(LeaseTimeToLiveResponse.encode(LeaseTimeToLiveResponse.create(unknown)));
-      return;
-    }
-    const remaining = lessor.remainingSeconds(lease, clock.nowMs());
-    const response = LeaseTimeToLiveResponse.create({
-      header: this.#header(),
-      ID: request.ID,
-      TTL: Number.isFinite(remaining) ? remaining : lease.ttl,
-      grantedTTL: lease.ttl,
-      keys: request.keys ? lease.keys().map(bytesFromLatin1) : [],
-    });
-    call.reply(LeaseTimeToLiveResponse.encode(response));
+    this.#renewals.timeToLive(request).then(
+      (found) => {
+        const { ID } = request;
+        const answer = found ?? LeaseTimeToLiveResponse.create({ ID, TTL: -1 });
+        call.reply(LeaseTimeToLiveResponse.encode({ ...answer, header: this.#header() }));
+      },
+      (error: unknown) => failWith(call, error),
+    );
   }
 
   leases(call: UnaryCall): void {
@@ -92,7 +84,7 @@ export class LeaseService {
 
   /** Answers in the order of the requests. Ends with a status when a renewal cannot be decided. */
   keepAlive(call: StreamCall): void {
-    const waiting: Promise<void>[] = [];
+    let waiting = 0;
     let last = Promise.resolve();
     let ended = false;
     const close = () => {
@@ -115,23 +107,25 @@ export class LeaseService {
       const { ID } = request;
       // The header is from before the renewal, so that its revision is never ahead of it.
       const header = this.#header();
-      const quick = waiting.length === 0 ? this.#tryRenew(ID) : undefined;
+      const quick = waiting === 0 ? this.#renewals.tryRenew(ID) : undefined;
       if (quick !== undefined) {
         call.send(renewed(header, ID, quick));
         return;
       }
-      if (waiting.length >= MAX_WAITING_RENEWALS) call.pauseReceiving();
+      waiting++;
+      if (waiting === MAX_WAITING_RENEWALS) call.pauseReceiving();
+      const renewal = this.#renewals.renew(ID);
+      renewal.catch(() => undefined);
       last = last
-        .then(() => this.#renew(ID))
+        .then(() => renewal)
         .then((ttl) => {
           if (!ended) call.send(renewed(header, ID, ttl));
         })
         .catch(end)
         .finally(() => {
-          waiting.shift();
-          if (waiting.length === MAX_WAITING_RENEWALS - 1) call.resumeReceiving();
+          waiting--;
+          if (waiting === MAX_WAITING_RENEWALS - 1) call.resumeReceiving();
         });
-      waiting.push(last);
     };
     call.onHalfClose = () => {
       void last.then(() => {
@@ -142,40 +136,6 @@ export class LeaseService {
     };
     call.onCancel = close;
     this.#streams.add(end);
-  }
-
-  /** The granted TTL, 0 for an unknown lease, or undefined when something must be waited for. */
-  #tryRenew(id: LeaseID): number | undefined {
-    const outcome = this.#server.lessor.renew(id, this.#server.clock.nowMs());
-    if (outcome.kind === "renewed") return outcome.ttl;
-    return outcome.kind === "notFound" ? 0 : undefined;
-  }
-
-  async #renew(id: LeaseID): Promise<number> {
-    const { lessor, clock } = this.#server;
-    for (;;) {
-      const outcome = lessor.renew(id, clock.nowMs());
-      switch (outcome.kind) {
-        case "renewed":
-          return outcome.ttl;
-        case "notFound":
-          return 0;
-        case "notPrimary":
-          throw new EtcdError("noLeader");
-        case "expired":
-          await new Promise<void>((resolve) => lessor.onSettled(id, resolve));
-          break;
-        case "clearCheckpoint":
-          await this.#clearCheckpoint(id);
-      }
-    }
-  }
-
-  async #clearCheckpoint(id: LeaseID): Promise<void> {
-    const checkpoint = LeaseCheckpoint.create({ ID: id, remainingTTL: 0 });
-    const request = LeaseCheckpointRequest.create({ checkpoints: [checkpoint] });
-    const body = LeaseCheckpointRequest.encode(request);
-    await this.#server.propose(RaftField.leaseCheckpoint, body);
   }
 
   #freeLeaseID(ids: ServerContext["ids"]): LeaseID {

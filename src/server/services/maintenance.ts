@@ -12,6 +12,8 @@ import {
   HashKVRequest,
   HashKVResponse,
   HashResponse,
+  MoveLeaderRequest,
+  MoveLeaderResponse,
   ResponseHeader,
   SnapshotRequest,
   SnapshotResponse,
@@ -24,6 +26,7 @@ import type { StreamCall, UnaryCall } from "../../env/index.ts";
 import { NO_MEMBER } from "../../raft/index.ts";
 import type { ServerContext } from "../context.ts";
 import { alarmName } from "../metrics.ts";
+import { requestTimeoutMs } from "../options.ts";
 import { RaftField } from "../raft-request.ts";
 import { decodeOrEnd, failWith, statusOf } from "./reply.ts";
 
@@ -131,9 +134,22 @@ export class MaintenanceService {
     );
   }
 
-  /** A single member has nobody to hand leadership to; the leader itself is a bad transferee. */
+  /** As in etcd, a leader that is to keep its leadership has succeeded, and there is no header. */
   moveLeader(call: UnaryCall): void {
-    failWith(call, new EtcdError(this.#server.isLeader ? "badLeaderTransferee" : "notLeader"));
+    const { targetID } = MoveLeaderRequest.decode(call.body);
+    const { isLeader, cluster, leadership, memberID, options, clock } = this.#server;
+    if (!isLeader) throw new EtcdError("notLeader");
+    const target = cluster.member(targetID);
+    if (target === undefined || target.isLearner) throw new EtcdError("badLeaderTransferee");
+    const leftMs = call.deadlineMs - clock.nowMs();
+    const moved =
+      targetID === memberID
+        ? Promise.resolve()
+        : leadership.transfer(targetID, Math.min(leftMs, requestTimeoutMs(options)));
+    moved.then(
+      () => call.reply(MoveLeaderResponse.encode(MoveLeaderResponse.create())),
+      (error: unknown) => failWith(call, error),
+    );
   }
 
   /**

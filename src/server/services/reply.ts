@@ -2,7 +2,7 @@
 import { EtcdError, StatusCode } from "../../api/errors.ts";
 import type { MessageType } from "../../api/message-type.ts";
 import { DecodeError } from "../../base/wire.ts";
-import type { UnaryCall } from "../../env/index.ts";
+import type { Call, UnaryCall } from "../../env/index.ts";
 import type { Outcome } from "../proposals.ts";
 
 export function finish(call: UnaryCall, outcome: Outcome): void {
@@ -45,4 +45,9 @@ export function statusOf(error: unknown): { readonly code: number; readonly mess
     code: StatusCode.UNKNOWN,
     message: error instanceof Error ? error.message : String(error),
   };
+}
+
+/** The caller's authentication token, as gRPC and as HTTP clients name it. */
+export function tokenOf(call: Call): string | undefined {
+  return call.metadata("token") ?? call.metadata("authorization");
 }

@@ -1,6 +1,6 @@
 /** Calls without a transport, for tests that speak to a member's services directly. */
 import { METHODS } from "../../api/rpc-table.ts";
-import type { UnaryCall } from "../../env/index.ts";
+import type { StreamCall, UnaryCall } from "../../env/index.ts";
 
 /** A unary call that remembers its answer. */
 export class FakeUnaryCall implements UnaryCall {
@@ -42,4 +42,42 @@ export class FakeUnaryCall implements UnaryCall {
   fail(code: number, message: string): void {
     this.failure = { code, message };
   }
+}
+
+/** A stream that remembers what was sent. */
+export class FakeStreamCall implements StreamCall {
+  readonly method: number;
+  readonly deadlineMs = Number.POSITIVE_INFINITY;
+  readonly remote = "127.0.0.1:1";
+  readonly viaGateway = false;
+  readonly certificateName = undefined;
+  readonly bufferedBytes = 0;
+  cancelled = false;
+  onDrain: (() => void) | undefined;
+  onMessage: ((message: Uint8Array) => void) | undefined;
+  onHalfClose: (() => void) | undefined;
+  onCancel: (() => void) | undefined;
+  readonly sent: Uint8Array[] = [];
+  status: { readonly code: number; readonly message: string } | undefined;
+  readonly #metadata: Readonly<Record<string, string>>;
+
+  constructor(method: number, metadata: Readonly<Record<string, string>> = {}) {
+    this.method = method;
+    this.#metadata = metadata;
+  }
+
+  metadata(key: string): string | undefined {
+    return this.#metadata[key];
+  }
+
+  send(...parts: readonly Uint8Array[]): void {
+    this.sent.push(Buffer.concat(parts));
+  }
+
+  finish(code: number, message: string): void {
+    this.status ??= { code, message };
+  }
+
+  pauseReceiving(): void {}
+  resumeReceiving(): void {}
 }

@@ -4,11 +4,12 @@ import { PutRequest, RangeRequest, RangeResponse } from "../../api/gen/rpc.ts";
 import {
   type FaultDisk,
   MemoryLogger,
+  NoPeers,
   NullMetrics,
   SeededRandom,
   VirtualClock,
 } from "../../env/testing/index.ts";
-import { NoPeers, type PeerNetwork } from "../../env/index.ts";
+import type { PeerNetwork } from "../../env/index.ts";
 import { EtcdServer, type ServerOptions } from "../index.ts";
 import { FakeUnaryCall } from "./fake-call.ts";
 

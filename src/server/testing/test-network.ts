@@ -6,6 +6,7 @@ import { Message } from "../../api/gen/raft.ts";
 import type { MemberID } from "../../base/ids.ts";
 import {
   type DatabaseImage,
+  HttpBodyTooLarge,
   type HttpHandler,
   type PeerNetwork,
   type PeerNode,
@@ -131,7 +132,10 @@ function answer(handler: HttpHandler, request: PeerRequest): Promise<PeerRespons
         remote: "127.0.0.1:1",
         secure: false,
         certificateName: undefined,
-        readBody: async () => body,
+        readBody: async (limitBytes) => {
+          if (body.length > limitBytes) throw new HttpBodyTooLarge(limitBytes);
+          return body;
+        },
         bodyChunks: async function* () {
           yield body;
         },
@@ -149,6 +153,7 @@ function answer(handler: HttpHandler, request: PeerRequest): Promise<PeerRespons
           if (chunk !== undefined) parts.push(Buffer.from(chunk));
           resolve({ status, headers, body: Buffer.concat(parts) });
         },
+        abort: () => undefined,
         closed: false,
         onDrain: undefined,
         onClose: undefined,

@@ -1,13 +1,13 @@
 /** The network of a member that is alone: nobody is there, and nobody asks. */
-import type { Message } from "../api/gen/raft.ts";
-import type { MemberID } from "../base/ids.ts";
+import type { Message } from "../../api/gen/raft.ts";
+import type { MemberID } from "../../base/ids.ts";
 import {
   type DatabaseImage,
   type PeerNetwork,
   type PeerNode,
   PeerRequestError,
   type PeerResponse,
-} from "./peers.ts";
+} from "../peers.ts";
 
 export class NoPeers implements PeerNetwork {
   #node: PeerNode | undefined;

@@ -1,0 +1,235 @@
+/**
+ * Changes of the membership as operators ask for them: refused before they get into the log where
+ * they would cost the cluster its quorum (`--strict-reconfig-check`), else proposed and awaited.
+ * Whether a change makes sense at all is decided when its entry is applied, by every member alike.
+ */
+import { EtcdError, type ErrorKind } from "../api/errors.ts";
+import { ConfChange, ConfChangeType } from "../api/gen/raft.ts";
+import { bytesFromUtf8, utf8FromBytes } from "../base/bytes.ts";
+import { formatID, type MemberID } from "../base/ids.ts";
+import type { LogFields } from "../env/index.ts";
+import {
+  internalText,
+  isReadyToAddVotingMember,
+  isReadyToPromoteMember,
+  isReadyToRemoveVotingMember,
+  type Member,
+  membersFromJSON,
+  memberToJSON,
+  promotionToJSON,
+  quorumOf,
+} from "../membership/index.ts";
+import { askLeader } from "./ask-leader.ts";
+import type { ServerContext } from "./context.ts";
+import { waitApplied } from "./wait-applied.ts";
+
+/** etcd's HealthInterval: a connection counts once it has been there for this long. */
+const HEALTH_INTERVAL_MS = 5000;
+/** A learner may become a voter when it has this share of the leader's log. */
+const READY_SHARE = 0.9;
+/** Far above any list of members that a cluster can have. */
+const MAX_MEMBERS_BYTES = 4 * 1024 * 1024;
+
+type Members = readonly Member[];
+
+export class MembershipChanges {
+  readonly #server: ServerContext;
+
+  constructor(server: ServerContext) {
+    this.#server = server;
+  }
+
+  /** Rejects with `memberNotEnoughStarted` or `unhealthy`, or when the change is not made. */
+  async add(member: Member): Promise<Members> {
+    this.#checkAddition(member);
+    const { ConfChangeAddLearnerNode, ConfChangeAddNode } = ConfChangeType;
+    return this.#make({
+      type: member.isLearner ? ConfChangeAddLearnerNode : ConfChangeAddNode,
+      nodeId: member.id,
+      context: bytesFromUtf8(memberToJSON(member)),
+    });
+  }
+
+  /** Rejects with `memberNotEnoughStarted` or `unhealthy`, or when the change is not made. */
+  async remove(id: MemberID): Promise<Members> {
+    this.#checkRemoval(id);
+    return this.#make({ type: ConfChangeType.ConfChangeRemoveNode, nodeId: id });
+  }
+
+  async update(id: MemberID, peerURLs: readonly string[]): Promise<Members> {
+    const member = { id, peerURLs, isLearner: false, name: "", clientURLs: [] };
+    return this.#make({
+      type: ConfChangeType.ConfChangeUpdateNode,
+      nodeId: id,
+      context: bytesFromUtf8(memberToJSON(member)),
+    });
+  }
+
+  /**
+   * Only the leader knows how far a learner is: others ask it. Rejects with `memberNotFound`,
+   * `memberNotLearner`, `learnerNotReady` or `memberNotEnoughStarted`. The token is the caller's.
+   */
+  promote(id: MemberID, token: string | undefined): Promise<Members> {
+    return askLeader(this.#server, {
+      here: () => this.#promoteHere(id),
+      there: (url, timeoutMs) => this.#promoteThere(id, token, url, timeoutMs),
+    });
+  }
+
+  #checkAddition(member: Member): void {
+    const { options, cluster, leadership, clock } = this.#server;
+    if (!options.strictReconfigCheck) return;
+    const fields = { "requested-member-add": describe(member) };
+    if (!member.isLearner && !isReadyToAddVotingMember(cluster.members)) {
+      throw this.#refuse(
+        "memberNotEnoughStarted",
+        "member add request; not enough healthy members",
+        fields,
+      );
+    }
+    const voting = cluster.votingMembers;
+    if (voting.length === 1) return;
+    const active = leadership.countConnectedSince(clock.nowMs() - HEALTH_INTERVAL_MS, voting);
+    // The new member counts as one that does not answer.
+    if (active >= quorumOf(voting.length + 1)) return;
+    throw this.#refuse(
+      "unhealthy",
+      "member add request; local member has not been connected to majority peers, " +
+        "reconfigure breaks active quorum",
+      fields,
+    );
+  }
+
+  #checkRemoval(id: MemberID): void {
+    const { options, cluster, leadership, clock, network, memberID } = this.#server;
+    if (!options.strictReconfigCheck || cluster.member(id)?.isLearner === true) return;
+    const fields = { "requested-member-remove-id": formatID(id) };
+    if (!isReadyToRemoveVotingMember(cluster.members, id)) {
+      throw this.#refuse(
+        "memberNotEnoughStarted",
+        "member remove request; not enough healthy members",
+        fields,
+      );
+    }
+    // Who does not answer is not part of the quorum that works.
+    if (id !== memberID && network.activeSinceMs(id) === undefined) return;
+    const voting = cluster.votingMembers;
+    const active = leadership.countConnectedSince(clock.nowMs() - HEALTH_INTERVAL_MS, voting);
+    if (active - 1 >= quorumOf(voting.length - 1)) return;
+    throw this.#refuse(
+      "unhealthy",
+      "member remove request; local member has not been connected to all peers, " +
+        "reconfigure breaks active quorum",
+      { ...fields, "active-peers": active },
+    );
+  }
+
+  /** Undefined when this member does not lead any more. */
+  async #promoteHere(id: MemberID): Promise<Members | undefined> {
+    const { counters } = this.#server;
+    try {
+      await waitApplied(this.#server);
+      if (!this.#checkPromotion(id)) return undefined;
+      const members = await this.#make({
+        type: ConfChangeType.ConfChangeAddNode,
+        nodeId: id,
+        context: bytesFromUtf8(promotionToJSON(id)),
+      });
+      counters.learnerPromotions.add();
+      return members;
+    } catch (error) {
+      counters.learnerPromoteFailures.of(internalText(error)).add();
+      throw error;
+    }
+  }
+
+  /** False when this member does not lead. Throws what speaks against the promotion. */
+  #checkPromotion(id: MemberID): boolean {
+    const { options, cluster, logger, memberID } = this.#server;
+    const { progress } = this.#server.raftStatus();
+    const own = progress.find((one) => one.id === memberID);
+    if (own === undefined) return false;
+    const learner = progress.find((one) => one.id === id);
+    if (learner === undefined) throw new EtcdError("memberNotFound");
+    const share = learner.match / own.match;
+    if (share < READY_SHARE) {
+      logger.error("rejecting promote learner: learner is not ready", {
+        "learner-ready-percent": share,
+        "ready-percent-threshold": READY_SHARE,
+      });
+      throw new EtcdError("learnerNotReady");
+    }
+    if (options.strictReconfigCheck && !isReadyToPromoteMember(cluster.members)) {
+      const fields = { "requested-member-remove-id": formatID(id) };
+      throw this.#refuse(
+        "memberNotEnoughStarted",
+        "member promote request; not enough healthy members",
+        fields,
+      );
+    }
+    return true;
+  }
+
+  async #promoteThere(
+    id: MemberID,
+    token: string | undefined,
+    url: string,
+    timeoutMs: number,
+  ): Promise<Members | undefined> {
+    const { status, body } = await this.#server.network.request({
+      url,
+      method: "POST",
+      path: `/members/promote/${id}`,
+      headers: token === undefined ? {} : { authorization: token },
+      timeoutMs,
+      limitBytes: MAX_MEMBERS_BYTES,
+    });
+    const text = utf8FromBytes(body);
+    if (status === 404) throw new EtcdError("memberNotFound");
+    if (status === 412) {
+      for (const kind of ["learnerNotReady", "memberNotLearner"] as const) {
+        if (text.includes(internalText(new EtcdError(kind)))) throw new EtcdError(kind);
+      }
+    }
+    if (status === 200) {
+      try {
+        return membersFromJSON(text);
+      } catch (error) {
+        if (!(error instanceof SyntaxError)) throw error;
+      }
+    }
+    this.#server.logger.debug("the leader did not promote a member", { status, answer: text });
+    return undefined;
+  }
+
+  async #make(change: Partial<ConfChange>): Promise<Members> {
+    const { logger, memberID } = this.#server;
+    const members = await this.#server.changeMembership(ConfChange.create(change));
+    logger.info("applied a configuration change through raft", {
+      "local-member-id": formatID(memberID),
+      "raft-conf-change": nameOf(change.type ?? 0),
+      "raft-conf-change-node-id": formatID(change.nodeId ?? 0n),
+    });
+    return members;
+  }
+
+  #refuse(kind: ErrorKind, what: string, fields: LogFields): EtcdError {
+    const { logger, memberID } = this.#server;
+    const error = new EtcdError(kind);
+    logger.warn(`rejecting ${what}`, {
+      "local-member-id": formatID(memberID),
+      ...fields,
+      error,
+    });
+    return error;
+  }
+}
+
+function describe({ id, peerURLs, isLearner }: Member): string {
+  const attributes = `{PeerURLs:[${peerURLs.join(" ")}] IsLearner:${isLearner}}`;
+  return `{ID:${formatID(id)} RaftAttributes:${attributes} Attributes:{Name: ClientURLs:[]}}`;
+}
+
+function nameOf(type: number): string {
+  return Object.entries(ConfChangeType).find(([, value]) => value === type)?.[0] ?? String(type);
+}
