@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Entry } from "../api/gen/raft.ts";
 import { CRASH_DROPS_ALL } from "../env/testing/fault-disk.ts";
 import { MemoryLogger } from "../env/testing/memory-logger.ts";
 import { SeededRandom } from "../env/testing/seeded-random.ts";
@@ -282,6 +283,31 @@ test("saves made while a sync is in flight share one write and one sync", async 
   assert.deepEqual(settled, [1, 2, 3, 4, 5]);
   assert.equal(disk.count("write") - before.writes, 1);
   assert.equal(disk.count("datasync") - before.syncs, 2);
+  disk.hold = false;
+  await wal.close();
+});
+
+test("a save of nothing waits for the saves before it", async () => {
+  // A follower's acknowledgement of entries that it has already, but not yet on disk, comes this way.
+  const disk = emptyDisk();
+  const wal = create(disk);
+  await wal.save(undefined, []);
+  disk.hold = true;
+  const settled: string[] = [];
+  const save = (name: string, list: readonly Entry[]): Promise<unknown> =>
+    wal.save(undefined, list).then(() => settled.push(name));
+  const saves = [save("first", entries(1, 1))];
+  await tick();
+  saves.push(save("behind the first", []), save("second", entries(2, 1)));
+  saves.push(save("behind the second", []));
+  await tick();
+  assert.deepEqual(settled, []);
+  disk.release(1);
+  await tick();
+  assert.deepEqual(settled, ["first", "behind the first"]);
+  disk.release(1);
+  await Promise.all(saves);
+  assert.deepEqual(settled.slice(2), ["second", "behind the second"]);
   disk.hold = false;
   await wal.close();
 });

@@ -174,13 +174,14 @@ export class Wal {
 
   /**
    * Appends entries and, when given and not empty, the hard state. Resolves when durable if entries
-   * are given or term or vote changed, else once written. Entries are encoded before this returns.
+   * are given or term or vote changed, else once written; never before an earlier save, not even
+   * when there is nothing to write. Entries are encoded before this returns.
    * Rejects with "no-space" (nothing of it is kept; may be repeated) or "failed" (for good).
    */
   save(hardState: HardState | undefined, entries: readonly Entry[]): Promise<void> {
     const state = hardState === undefined || isEmptyState(hardState) ? undefined : hardState;
-    if (state === undefined && entries.length === 0) return Promise.resolve();
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    if (state === undefined && entries.length === 0) return this.#savedSoFar();
     const batch = this.#openBatch();
     const { encoder } = batch;
     for (const entry of entries) encoder.entry(entry);
@@ -301,6 +302,13 @@ export class Wal {
 
   #tailSequence(): number {
     return this.#segments.at(-1)?.segment.sequence ?? 0;
+  }
+
+  /** Settles with the last save that is under way. */
+  #savedSoFar(): Promise<void> {
+    const { isEmpty, isAwaited } = this.#collecting;
+    if (!isEmpty || isAwaited) return this.#collecting.wait();
+    return this.#inFlight?.wait() ?? Promise.resolve();
   }
 
   #submit(batch: Batch): Promise<void> {
