@@ -3,7 +3,13 @@
  * members for ever, leaders that have everything committed, revisions that never go back.
  */
 import type { Entry } from "../../src/api/gen/raft.ts";
-import { formatID, type Index, type MemberID, type Revision, type Term } from "../../src/base/ids.ts";
+import {
+  formatID,
+  type Index,
+  type MemberID,
+  type Revision,
+  type Term,
+} from "../../src/base/ids.ts";
 import type { EtcdServer } from "../../src/server/index.ts";
 import type { Member } from "../world/member.ts";
 import type { Observer } from "../world/world.ts";
@@ -61,9 +67,7 @@ export class RaftInvariants implements Observer {
     if (raft.log.committed !== seen.commit) this.#checkCommitted(member, server, seen);
     const revision = server.store.currentRevision;
     if (revision < seen.revision) {
-      this.#violated(
-        `${member.name}: the revision went back from ${seen.revision} to ${revision}`,
-      );
+      this.#violated(`${member.name}: the revision went back from ${seen.revision} to ${revision}`);
     }
     seen.revision = revision;
   }

@@ -19,7 +19,6 @@ const HELD_UP_MS = { min: 5, max: 800 };
 /** Between two messages on one direction that keep their order. */
 const SPACING_MS = 0.001;
 
-
 export class Links {
   traits: NetworkTraits;
   readonly #random: SeededRandom;

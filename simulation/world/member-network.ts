@@ -2,7 +2,7 @@
  * A member's end of the simulated network, for one life of it. Everything travels as bytes and as
  * events; a message to a member that has died meanwhile is lost, as its connection is.
  */
-import { Message } from "../../src/api/gen/raft.ts";
+import { Message, MessageType } from "../../src/api/gen/raft.ts";
 import type { MemberID } from "../../src/base/ids.ts";
 import {
   type DatabaseImage,
@@ -100,7 +100,10 @@ export class MemberNetwork implements PeerNetwork {
     trace.bytes(bytes);
     const toName = target.options.name;
     if (!links.isOpen(name, toName)) this.#unreachable(message.to);
-    for (const delayMs of links.delivery(name, toName, scheduler.nowMs)) {
+    const delaysMs = links.delivery(name, toName, scheduler.nowMs);
+    // No connection delivers a proposal twice, and nobody behind it could tell.
+    const copies = message.type === MessageType.MsgProp ? delaysMs.slice(0, 1) : delaysMs;
+    for (const delayMs of copies) {
       scheduler.at(delayMs, name, target.options.actor, () => {
         const node = target.node;
         if (node === undefined || !links.isOpen(name, toName)) return;

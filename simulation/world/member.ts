@@ -6,7 +6,6 @@
 import type { ServerOptions } from "../../src/server/index.ts";
 import { EtcdServer } from "../../src/server/index.ts";
 import {
-  CRASH_KEEPS_ALL,
   type CrashPolicy,
   type FaultDisk,
   NullMetrics,
@@ -150,13 +149,13 @@ export class Member {
   }
 
   /** The process is gone, and with a loss of power what `policy` takes from the disk. */
-  die(policy: CrashPolicy = CRASH_KEEPS_ALL): void {
+  die(policy: CrashPolicy | "kill" = "kill"): void {
     const { life, machine } = this;
     if (life === undefined) return;
     life.actor.isAlive = false;
     this.life = undefined;
     if (!machine.disk.crashed) machine.completeSome();
-    const disk = machine.disk.crash(this.#random, policy);
+    const disk = policy === "kill" ? machine.disk.kill() : machine.disk.crash(this.#random, policy);
     this.machine = new MemberDisk(disk, this.#traits.disk, this.#random.fork());
     this.machine.slowness = machine.slowness;
     for (const tell of life.onDeath) tell();

@@ -137,7 +137,6 @@ export class SnapshotTransfer {
     }
   }
 
-
   #wait(delayMs: number): Promise<void> {
     const { scheduler, actor } = this.#sender.options;
     return new Promise((resolve) => scheduler.at(delayMs, "snapshot", actor, resolve));

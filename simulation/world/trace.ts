@@ -30,7 +30,8 @@ export class Trace {
 
   bytes(data: Uint8Array): void {
     this.#mix(data.length);
-    for (let i = 0; i < data.length; i++) this.#low = Math.imul(this.#low ^ (data[i] ?? 0), 16777619);
+    for (let i = 0; i < data.length; i++)
+      this.#low = Math.imul(this.#low ^ (data[i] ?? 0), 16777619);
     this.#mix(0);
   }
 

@@ -81,7 +81,9 @@ export class World {
   }
 
   violated(message: string): void {
-    if (this.violations.length < MAX_VIOLATIONS) this.violations.push(message);
+    if (this.violations.length < MAX_VIOLATIONS && !this.violations.includes(message)) {
+      this.violations.push(message);
+    }
     this.trace.line(() => `${this.scheduler.nowMs.toFixed(4)} VIOLATION ${message}`);
   }
 

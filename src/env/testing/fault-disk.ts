@@ -8,6 +8,7 @@
  *   directory that holds the name is synced. A renaming inside one directory is atomic; one across
  *   directories is durable once both are synced. Un-synced name changes survive in order, or in any
  *   combination, as the policy says.
+ * - Death of the process alone (`kill`): everything stays, the unsynced unsynced.
  * - A crash at a chosen moment: `crashAfter(n)` lets n write points happen; from the next one on
  *   every call throws. A write point is any call that changes the disk or makes a change durable.
  * - Errors: `failWhen` makes chosen calls fail with ENOSPC, EIO, EMFILE ... A failing write may leave
@@ -131,6 +132,16 @@ export class FaultDisk implements Disk {
     this.#plan.crashNow();
     const tree = this.#tree.afterCrash(random, policy, (file) => file.afterCrash(random, policy));
     return new FaultDisk({ capacityBytes: this.capacityBytes }, tree);
+  }
+
+  /**
+   * The disk after the process was killed: files are as they were, what was not synced still is not,
+   * handles and locks are gone. This disk only throws from now on.
+   */
+  kill(): FaultDisk {
+    this.#plan.crashNow();
+    this.#tree.dropHandles();
+    return new FaultDisk({ capacityBytes: this.capacityBytes }, this.#tree);
   }
 
   /** Makes everything written so far durable: a quiet starting point for a test. */
