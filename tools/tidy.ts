@@ -16,7 +16,14 @@ export interface Finding {
   readonly text: string;
 }
 
-const ROOTS: readonly string[] = ["src", "tools", "benchmarks", "conformance", "simulation"];
+const ROOTS: readonly string[] = [
+  "src",
+  "tools",
+  "benchmarks",
+  "conformance",
+  "simulation",
+  "faults",
+];
 const REQUIRED: readonly string[] = ["README.md", "CHANGELOG.md", "LICENSE", "ARCHITECTURE.md"];
 
 /** The nearest folder above that has the repository's sources. */
@@ -68,7 +75,7 @@ function isEntry(path: string): boolean {
     /^src\/bin\/\w+\.ts$/.test(path) ||
     /^src\/\w+\/index\.ts$/.test(path) ||
     isGenerated(path) ||
-    /^(?:tools|benchmarks|conformance|simulation)\//.test(path)
+    /^(?:tools|benchmarks|conformance|simulation|faults)\//.test(path)
   );
 }
 

@@ -13,6 +13,10 @@ import {
   type Time,
 } from "./history.ts";
 import { includes } from "./key-ranges.ts";
+import { type ModelEvent, sameKeyValue } from "./kv-model.ts";
+
+/** A candidate is tried in its round, see `roundOf`. */
+export const ROUNDS = 3;
 
 /**
  * What a watch saw of a revision. Hints only sort candidates: a wrong one costs time, and the
@@ -23,7 +27,7 @@ export interface EventHint {
   readonly type: "put" | "delete";
   readonly key: string;
   /** Of a put. */
-  readonly value: string;
+  readonly kv?: KeyValueSeen | undefined;
 }
 
 export class Candidates {
@@ -51,7 +55,7 @@ export class Candidates {
     this.#unknown = unknown.sort((a, b) => a.callTime - b.callTime);
     for (const hint of hints) {
       pushTo(this.#hints, hint.revision, hint);
-      if (hint.type === "put") this.#revisionOfPut.set(putName(hint), hint.revision);
+      if (hint.kv !== undefined) this.#revisionOfPut.set(putName(hint.kv), hint.revision);
     }
   }
 
@@ -93,6 +97,18 @@ export class Candidates {
       ranked.push({ operation, rank: this.#rank(operation.request, revision, seen, hints) });
     }
     return ranked.sort((a, b) => a.rank - b.rank).map(({ operation }) => operation);
+  }
+
+  /** 0 if these events are just what watches saw of the revision, 1 if more, 2 if not all. */
+  roundOf(events: readonly ModelEvent[], revision: Revision): number {
+    const hints = this.#hints.get(revision) ?? [];
+    const areThere = hints.every((hint) =>
+      events.some(
+        ({ key, type, kv }) => key === hint.key && type === hint.type && sameKeyValue(kv, hint.kv),
+      ),
+    );
+    if (!areThere) return 2;
+    return events.length > hints.length ? 1 : 0;
   }
 
   #rank(
@@ -144,7 +160,7 @@ function canDelete(request: OperationRequest, key: string): boolean {
 }
 
 function canDo(request: OperationRequest, hint: EventHint): boolean {
-  return hint.type === "put" ? canPut(request, hint) : canDelete(request, hint.key);
+  return hint.kv === undefined ? canDelete(request, hint.key) : canPut(request, hint.kv);
 }
 
 function keyValuesIn(result: OperationResult): readonly KeyValueSeen[] {

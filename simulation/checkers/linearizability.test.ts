@@ -65,10 +65,7 @@ test("many unanswered writes of equal values pass too", () => {
     const mix = { clients: 10, operations: 120, keys: 2, unknownPercent: 35, uniqueValues: false };
     const { history, watches } = randomHistory({ ...mix, seed });
     const hints = (watches[0]?.responses ?? []).flatMap(({ events }) =>
-      events.map(({ type, key, modRevision, kv }) => ({
-        ...{ type, key, revision: modRevision },
-        value: kv?.value ?? "",
-      })),
+      events.map(({ type, key, modRevision, kv }) => ({ type, key, kv, revision: modRevision })),
     );
     assertPasses(checkLinearizable(history, { hints }));
   });
@@ -110,7 +107,9 @@ test("a stale read is found by its revision, and by its content when the revisio
     const old = withOutcome(late, { revision: 1, result: empty });
     assert.equal(kindOf(checkLinearizable(replaced(history, old))), "staleRead");
     const lying = withOutcome(late, { result: empty });
-    assert.equal(kindOf(checkLinearizable(replaced(history, lying))), "wrongResult");
+    // What the lie hides may have been the only trace of an unanswered write.
+    const kind = kindOf(checkLinearizable(replaced(history, lying)));
+    assert.ok(kind === "wrongResult" || kind === "missingWriter", kind);
   });
 });
 

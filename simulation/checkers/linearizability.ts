@@ -14,7 +14,7 @@
  * Revisions are evidence here, not trusted: a wrong one contradicts real time, or the model.
  */
 import type { Revision } from "../../src/base/ids.ts";
-import { Candidates, type EventHint } from "./candidates.ts";
+import { Candidates, type EventHint, ROUNDS } from "./candidates.ts";
 import {
   type AnsweredOperation,
   describeResult,
@@ -25,10 +25,11 @@ import {
 import { ALL_KEYS, includes, type KeyRange, KeySet, touchedKeys } from "./key-ranges.ts";
 import { EMPTY_STATE, KVModel, type ModelEvent, type ModelState, sameResult } from "./kv-model.ts";
 import { checkRealTime, type PinnedRevision, pinRevisions } from "./real-time.ts";
+import { Sightings } from "./sightings.ts";
 import type { Violation } from "./violation.ts";
 
 /** Requests applied to the model before the search gives up: some seconds of work. */
-const MAX_STEPS = 20_000_000;
+const MAX_STEPS = 5_000_000;
 /** States remembered as leading nowhere; more would not fit in memory beside the history. */
 const MAX_DEAD_STATES = 20_000;
 /** Operations shown around a contradiction, on each side. */
@@ -56,7 +57,7 @@ export interface LinearizabilityOptions {
   readonly initial?: ModelState | undefined;
   /** What watches saw; speeds the search up. */
   readonly hints?: Iterable<EventHint> | undefined;
-  /** Default 20 million. */
+  /** Default 5 million. */
   readonly maxSteps?: number | undefined;
 }
 
@@ -85,6 +86,8 @@ interface Guess {
   readonly candidates: readonly Operation[];
   /** The candidate to try next. */
   next: number;
+  /** First come those that agree with what watches saw. */
+  round: number;
   chosen: Operation | undefined;
   /** Keys of all contradictions met below. */
   readonly keys: KeySet;
@@ -99,6 +102,7 @@ class Replay {
   /** Reads of an older revision, by that revision. */
   readonly #past = new Map<Revision, AnsweredOperation[]>();
   readonly #candidates: Candidates;
+  readonly #sightings: Sightings;
   readonly #writes: LinearizedWrite[] = [];
   readonly #guesses: Guess[] = [];
   readonly #used = new Set<Operation>();
@@ -121,6 +125,7 @@ class Replay {
     this.#ordered = ordered;
     this.#pinned = new Map(ordered.map((each) => [each.revision, each]));
     this.#candidates = new Candidates(history, options.hints ?? []);
+    this.#sightings = new Sightings(history);
     this.#maxSteps = options.maxSteps ?? MAX_STEPS;
     for (const operation of history) {
       const { request } = operation;
@@ -254,6 +259,7 @@ class Replay {
       mark: this.#model.mark(),
       candidates: this.#candidates.of(revision, deadline),
       next: 0,
+      round: 0,
       chosen: undefined,
       keys: new KeySet(),
     };
@@ -265,19 +271,27 @@ class Replay {
 
   /** Applies the next candidate that changes anything; false when none is left. */
   #tryNext(guess: Guess): boolean {
-    for (; guess.next < guess.candidates.length; guess.next++) {
-      const operation = guess.candidates[guess.next];
-      if (operation === undefined || this.#used.has(operation)) continue;
+    const { revision, candidates } = guess;
+    for (;;) {
+      const operation = candidates[guess.next++];
+      if (operation === undefined) {
+        if (++guess.round >= ROUNDS) return false;
+        guess.next = 0;
+        continue;
+      }
+      if (this.#used.has(operation)) continue;
       this.#steps++;
       const { events } = this.#model.apply(operation.request);
-      if (events.length === 0) continue;
-      this.#writes.push({ revision: guess.revision, operation, events });
+      const isPossible = events.length > 0 && this.#sightings.allow(events, revision);
+      if (!isPossible || this.#candidates.roundOf(events, revision) !== guess.round) {
+        this.#model.rollback(guess.mark);
+        continue;
+      }
+      this.#writes.push({ revision, operation, events });
       this.#used.add(operation);
       guess.chosen = operation;
-      guess.next++;
       return true;
     }
-    return false;
   }
 
   /** Changes the latest guess that matters; its revision, or undefined when all were tried. */
