@@ -501,6 +501,27 @@ test("a batch larger than a segment is one segment", async () => {
   assert.equal(read(disk).entries[50]?.data.length, 300_000);
 });
 
+test("a batch larger than a segment that begins one is followed by the next number", async () => {
+  const disk = emptyDisk();
+  const wal = create(disk);
+  disk.hold = true;
+  const fills = wal.save(undefined, entries(1, 5, 1, 1000));
+  await tick();
+  const begins = wal.save(undefined, entries(6, 5, 1, 1000));
+  disk.release(1);
+  await fills;
+  await tick();
+  // The segment of the batch before is not in place yet.
+  const follows = wal.save(undefined, entries(11, 1));
+  disk.hold = false;
+  disk.release();
+  await Promise.all([begins, follows]);
+  const sequences = wal.segmentNames.map((name) => Number.parseInt(name.slice(0, 16), 16));
+  assert.deepEqual(sequences, [...sequences.keys()]);
+  await wal.close();
+  assert.equal(read(disk).entries.length, 11);
+});
+
 test("random saves, cuts, snapshots and reopenings read back as a plain array would", async () => {
   for (let seed = 1; seed <= 40; seed++) {
     const random = new SeededRandom(seed);

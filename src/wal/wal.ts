@@ -286,7 +286,7 @@ export class Wal {
     batch.before = this.#checkpoint(batch.encoder.crc);
     if (this.#cutDue) {
       this.#cutDue = false;
-      const name = segmentName(this.#tailSequence() + 1, this.#lastIndex + 1);
+      const name = segmentName(this.#nextSequence(), this.#lastIndex + 1);
       batch.beginSegment(name, this.metadata, isEmptyState(this.#state) ? undefined : this.#state);
     } else if (this.#standsOnSyncedGround()) {
       batch.encoder.checksum();
@@ -300,8 +300,12 @@ export class Wal {
     return this.#inFlight === undefined ? !this.#unsynced : this.#inFlight.mustSync;
   }
 
-  #tailSequence(): number {
-    return this.#segments.at(-1)?.segment.sequence ?? 0;
+  /** Of the segment behind the last one, which the batch in flight may be about to begin. */
+  #nextSequence(): number {
+    const last = this.#segments.at(-1)?.segment.sequence ?? 0;
+    const inFlight = this.#inFlight;
+    const isLastPlaced = inFlight?.segment === undefined || inFlight.headPlaced;
+    return last + (isLastPlaced ? 1 : 2);
   }
 
   /** Settles with the last save that is under way. */
