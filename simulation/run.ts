@@ -81,6 +81,8 @@ class Run {
   readonly #watchers: WatchClient[] = [];
   #isOver = false;
   #watchersAreOver = false;
+  /** The history ends with reads that show the last revision. */
+  #cameToRest = false;
   #clientsRunning = 0;
 
   constructor(plan: Plan, world: World, random: ReturnType<typeof rootRandom>) {
@@ -94,6 +96,7 @@ class Run {
       world,
       random: random.fork(),
       kinds: plan.faults,
+      latencyMs: plan.latencyMs,
       pauseMs: plan.faultPauseMs,
       isOver: () => this.#isOver,
     });
@@ -135,6 +138,7 @@ class Run {
     await scheduler.runUntil(scheduler.nowMs + this.#plan.durationMs);
     this.#isOver = true;
     this.#nemesis.heal();
+    for (const watcher of this.#watchers) watcher.settle();
     const recovered = await recover(this.#world, this.#plan, {
       port: this.#port(),
       recorder: this.#recorder,
@@ -145,6 +149,7 @@ class Run {
       port: this.#port(),
       recorder: this.#recorder,
     });
+    this.#cameToRest = agreed !== undefined;
     if (agreed !== undefined) for (const watcher of this.#watchers) watcher.completeTo(agreed);
     this.#watchersAreOver = true;
   }
@@ -229,7 +234,9 @@ class Run {
   #report(): RunReport {
     const world = this.#world;
     this.#recorder.closeAll();
-    const undecided = judgeHistory(this.#recorder, (message) => world.violated(message));
+    const undecided = judgeHistory(this.#recorder, this.#cameToRest, (message) =>
+      world.violated(message),
+    );
     world.counts.set("leader change", this.#invariants.leaderChanges);
     return {
       plan: this.#plan,

@@ -9,7 +9,11 @@ import { checkWatches } from "../checkers/watch-history.ts";
 const MAX_STEPS = 300_000;
 
 /** Returns what could not be decided. */
-export function judgeHistory(recorder: Recorder, violated: (message: string) => void): string[] {
+export function judgeHistory(
+  recorder: Recorder,
+  isComplete: boolean,
+  violated: (message: string) => void,
+): string[] {
   const { operations, watches, compactions } = recorder;
   const verdict = checkLinearizable(operations, { hints: hints(recorder), maxSteps: MAX_STEPS });
   switch (verdict.kind) {
@@ -19,6 +23,8 @@ export function judgeHistory(recorder: Recorder, violated: (message: string) => 
     case "gaveUp":
       return [`${verdict.reason}; suspected: ${formatViolation(verdict.suspect)}`];
     case "linearizable": {
+      // What nobody read afterwards cannot be told from what never happened.
+      if (!isComplete) return [];
       const world = { firstRevision: 1, writes: verdict.writes, compactions };
       for (const violation of checkWatches(watches, world)) violated(formatViolation(violation));
       return [];
@@ -30,7 +36,7 @@ function* hints({ watches }: Recorder): Iterable<EventHint> {
   for (const { responses } of watches) {
     for (const { events } of responses) {
       for (const { modRevision, type, key, kv } of events) {
-        yield { revision: modRevision, type, key, value: kv?.value ?? "" };
+        yield { revision: modRevision, type, key, kv };
       }
     }
   }

@@ -45,6 +45,7 @@ const STEP_MS = { min: 50, max: 1500 };
 
 export class WatchClient {
   readonly #options: WatchClientOptions;
+  #isSettled = false;
   #current: { readonly record: OpenRecord; readonly stream: StreamPort } | undefined;
 
   constructor(options: WatchClientOptions) {
@@ -73,6 +74,12 @@ export class WatchClient {
     }
   }
 
+  /** From now on it only reads, so that it can be judged what it was told. */
+  settle(): void {
+    this.#isSettled = true;
+    this.#current?.stream.read();
+  }
+
   /** Everything up to `revision` had to be delivered by now. */
   completeTo(revision: Revision): void {
     const { record, stream } = this.#current ?? {};
@@ -82,6 +89,7 @@ export class WatchClient {
 
   async #disturb(stream: StreamPort): Promise<void> {
     const { random, port } = this.#options;
+    if (this.#isSettled) return;
     const dice = random.below(20);
     if (dice === 0) {
       stream.stall();

@@ -33,6 +33,8 @@ export interface NemesisOptions {
   readonly world: World;
   readonly random: SeededRandom;
   readonly kinds: readonly FaultKind[];
+  /** Of the network while nothing is wrong with it. */
+  readonly latencyMs: number;
   readonly pauseMs: { readonly min: number; readonly max: number };
   readonly isOver: () => boolean;
 }
@@ -48,6 +50,10 @@ export class Nemesis {
   constructor(options: NemesisOptions) {
     this.#options = options;
     options.world.onCrashPoint = (member) => this.#crashed(member);
+    // After a failed sync nobody knows what is on the platter: the machine is started anew, so that
+    // what is read then is what is there.
+    options.world.onFailure = (member) =>
+      member.die(this.#excused.has(member) ? this.#options.random.pick(POWER_POLICIES) : "kill");
   }
 
   /** True if the member's disk was made to fail in its present or last life. */
@@ -71,7 +77,7 @@ export class Nemesis {
     for (const undo of [...this.#undo]) undo();
     this.#undo.clear();
     world.links.openAll(world.scheduler.nowMs);
-    world.links.traits = { ...world.links.traits, ...CALM };
+    world.links.traits = { ...CALM, latencyMs: this.#options.latencyMs };
     for (const member of world.active) {
       member.machine.slowness = 1;
       member.machine.disk.capacityBytes = Number.POSITIVE_INFINITY;
@@ -242,7 +248,7 @@ export class Nemesis {
   #badNetwork(): boolean {
     const { world, random } = this.#options;
     const share = () => (random.chance(0.5) ? random.between(1, 30) / 100 : 0);
-    const { latencyMs } = world.links.traits;
+    const { latencyMs } = this.#options;
     world.links.traits = {
       latencyMs: latencyMs * random.pick([1, 1, 10]),
       loss: share(),

@@ -107,7 +107,7 @@ export class World {
     if (!this.mayFail(member, error)) {
       this.violated(`${member.name} gave up: ${error.stack ?? error.message}`);
     }
-    member.die();
+    this.onFailure(member);
     this.restartLater(member);
   }
 
@@ -117,7 +117,7 @@ export class World {
     if (!this.mayFail(member, failure)) {
       this.violated(`${member.name} refused to start: ${failure.stack ?? failure.message}`);
     }
-    member.die();
+    this.onFailure(member);
     this.restartLater(member);
   }
 
@@ -147,6 +147,9 @@ export class World {
     const { server } = member.life;
     if (server !== undefined) this.observer?.observe(member, server);
   }
+
+  /** The server has ended by itself. */
+  onFailure: (member: Member) => void = (member) => member.die();
 
   /** The moment at which a fault wanted the machine to die has come. */
   onCrashPoint: (member: Member) => void = (member) => member.die();
