@@ -240,6 +240,28 @@ test("a missing segment in between is refused", async () => {
   assert.throws(() => open(disk), /do not increase continuously/);
 });
 
+test("old segments that a loss of power brings back in part do not matter", async () => {
+  const disk = emptyDisk();
+  const deps = { disk, logger: new MemoryLogger() };
+  const wal = create(disk);
+  for (let cut = 1; cut <= 5; cut++) {
+    await wal.save(state(1, 1n, cut), entries(cut, 1));
+    if (cut === 4) await wal.saveSnapshot(snapshotRecord(4, 1));
+    await wal.cut();
+  }
+  const names = wal.segmentNames;
+  await wal.close();
+  disk.remove(`${DIRECTORY}/${names[1]}`);
+  assert.deepEqual(
+    validSnapshotEntries(deps, DIRECTORY).map((point) => point.index),
+    [4],
+  );
+  verifySegmentsBefore(deps, DIRECTORY, 4);
+  const again = open(disk, { index: 4, term: 1 });
+  assert.equal(again.readAll().entries.length, 1);
+  await again.close();
+});
+
 test("a second opener is refused while the log is open", async () => {
   const disk = emptyDisk();
   const wal = create(disk);
