@@ -1,9 +1,9 @@
 # The part that bin/etcd, bin/etcdutl and bin/etcd-cluster share: finds Node.js and the compiled
-# program, and becomes it. Sourced with `root` (the installation) and `tool` (the program) set.
+# program, and becomes it. Sourced with `root` (the installation) and `tool` (the program) set;
+# `program` is the file to run.
 
 node=${ETCD_NODE:-node}
 unset ETCD_NODE
-program=$root/dist/src/bin/$tool.js
 
 if ! command -v "$node" >/dev/null 2>&1; then
   echo "$tool: Node.js is missing: '$node' is not on the PATH. Install Node.js 20.19 or newer, or set ETCD_NODE." >&2
@@ -11,7 +11,7 @@ if ! command -v "$node" >/dev/null 2>&1; then
 fi
 if [ ! -f "$program" ]; then
   root=$(cd "$root" && pwd -P)
-  echo "$tool: dist/src/bin/$tool.js is missing. Run 'npm ci' in $root first." >&2
+  echo "$tool: dist/${program##*/dist/} is missing. Run 'npm ci' in $root first." >&2
   exit 1
 fi
 

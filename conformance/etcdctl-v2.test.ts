@@ -10,6 +10,8 @@ import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { textOfBytes } from "../src/cli/framework/raw-text.ts";
 import { SERVER_VERSION } from "../src/api/version.ts";
+import type { Io } from "../src/cli/framework/io.ts";
+import { utilityDeps } from "../src/bin/utility-world.ts";
 import { runEtcdctlV2 } from "../src/cli/v2/run.ts";
 import { until } from "../src/embed/e2e/wait.ts";
 import { V2_CASES, type V2Case } from "./etcdctl-v2-cases.ts";
@@ -72,7 +74,7 @@ function ours(url: string): Run {
     const text = (data: string | Uint8Array): string =>
       typeof data === "string" ? data : textOfBytes(data);
     let input = step.stdin ?? "";
-    const code = await runEtcdctlV2(args, {
+    const io: Io = {
       argv: args,
       env: environmentOf(step, url),
       out: (data) => {
@@ -90,7 +92,8 @@ function ours(url: string): Run {
         },
         readAll: async () => Buffer.from(input),
       },
-    });
+    };
+    const code = await runEtcdctlV2(args, io, async () => utilityDeps(io, "json"));
     return { out, err, code };
   };
 }

@@ -3,7 +3,7 @@
  * fault is left out by name.
  */
 import { spawnSync } from "node:child_process";
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, cpSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
 /** Room for two WAL segments of 64 MB being made, the db, and snapshots. */
@@ -15,8 +15,11 @@ const SMALL = 4096;
 export class FullDisk implements Disposable {
   readonly #folder: string;
 
+  readonly #atExit = (): void => this[Symbol.dispose]();
+
   private constructor(folder: string) {
     this.#folder = folder;
+    process.once("exit", this.#atExit);
   }
 
   /** Undefined where it cannot be mounted. */
@@ -46,7 +49,13 @@ export class FullDisk implements Disposable {
     rmSync(join(this.#folder, "ballast"), { force: true });
   }
 
+  /** Copies what is on it beside it, for a look after the run. */
+  keep(): void {
+    cpSync(this.#folder, `${this.#folder}-kept`, { recursive: true });
+  }
+
   [Symbol.dispose](): void {
+    process.off("exit", this.#atExit);
     spawnSync("umount", ["-l", this.#folder]);
   }
 }

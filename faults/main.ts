@@ -38,4 +38,9 @@ async function main(): Promise<void> {
   process.exitCode = 1;
 }
 
-await main();
+// The members and the small disk go when the process exits, and a signal is no exit by itself.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
+await main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+});

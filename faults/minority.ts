@@ -7,7 +7,7 @@ import type { Member } from "./member.ts";
 import type { Recorder } from "./recorder.ts";
 
 /** Elections that the others may need. */
-const ELECTION_WAIT_MS = 5000;
+const ELECTION_WAIT_MS = 20_000;
 const PROBE_TIMEOUT_MS = 800;
 const PROBES = 3;
 

@@ -6,7 +6,7 @@ import { EtcdClient } from "../src/client/index.ts";
 import { type Cluster, pause } from "./cluster.ts";
 import type { Recorder } from "./recorder.ts";
 
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 30_000;
 const WAITING_READS = 20;
 const KEY = "paused";
 

@@ -32,7 +32,7 @@ export interface PlannedFault {
 
 /** Several elections (500 ms each, at most doubled). */
 const MIN_HOLD_MS = 700;
-const MAX_HOLD_MS = 3500;
+export const MAX_HOLD_MS = 3500;
 const MIN_CALM_MS = 300;
 const MAX_CALM_MS = 1500;
 
@@ -43,18 +43,20 @@ const MAX_CALM_MS = 1500;
 export class FaultPlan {
   readonly #random: Random;
   readonly #kinds: readonly FaultKind[];
+  readonly #maxHoldMs: number;
   #left: FaultKind[] = [];
 
-  constructor(random: Random, kinds: readonly FaultKind[]) {
+  constructor(random: Random, kinds: readonly FaultKind[], maxHoldMs: number) {
     this.#random = random;
     this.#kinds = kinds;
+    this.#maxHoldMs = maxHoldMs;
   }
 
   next(): PlannedFault {
     if (this.#left.length === 0) this.#left = [...this.#kinds];
     const [kind = "kill-leader"] = this.#left.splice(this.#random.below(this.#left.length), 1);
     const between = (low: number, high: number): number => low + this.#random.below(high - low);
-    const holdMs = between(MIN_HOLD_MS, MAX_HOLD_MS);
+    const holdMs = between(MIN_HOLD_MS, this.#maxHoldMs);
     return { kind, holdMs, calmMs: between(MIN_CALM_MS, MAX_CALM_MS) };
   }
 }

@@ -30,7 +30,8 @@ export class MemberProxy {
     this.#nameOf = nameOf;
   }
 
-  async listen(kind: "peers" | "clients", port: number, targetPort: number): Promise<void> {
+  /** Port 0 is any free one; the port that was taken. */
+  async listen(kind: "peers" | "clients", port: number, targetPort: number): Promise<number> {
     const server = createServer({ allowHalfOpen: true }, (socket) =>
       this.#accept(kind, socket, targetPort),
     );
@@ -39,6 +40,8 @@ export class MemberProxy {
       server.once("error", reject);
       server.listen(port, "127.0.0.1", resolve);
     });
+    const address = server.address();
+    return typeof address === "object" && address !== null ? address.port : port;
   }
 
   /** To be called when `nameOf` has learned names. */

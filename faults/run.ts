@@ -8,7 +8,7 @@ import { FullDisk } from "./full-disk.ts";
 import { disagreements, type HistoryJudgement, judgeHistory, settle } from "./judge.ts";
 import { type InjectedFault, Nemesis } from "./nemesis.ts";
 import { pausedLeader } from "./paused-leader.ts";
-import { FAULT_KINDS, type FaultKind, FaultPlan } from "./plan.ts";
+import { FAULT_KINDS, type FaultKind, FaultPlan, MAX_HOLD_MS } from "./plan.ts";
 import { Recorder } from "./recorder.ts";
 import { WatchRecorder } from "./watch-recorder.ts";
 import { ALL_KEYS, Workload } from "./workload.ts";
@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly size: number;
   /** Run by the members in turn. */
   readonly binaries: readonly string[];
+  /** Longest time that one fault stays. Default 3500. */
+  readonly maxHoldMs?: number | undefined;
   /** Default: all that the machine can do. */
   readonly kinds?: readonly FaultKind[] | undefined;
   /** Rounds of the paused leader before the faults. */
@@ -63,18 +65,25 @@ export async function run(options: RunOptions): Promise<RunReport> {
   const kinds = wanted.filter((kind) => kind !== "disk-full" || hasDisk);
   let report: RunReport;
   {
-    await using cluster = await Cluster.start(
-      options.binaries,
-      options.size,
-      folder,
-      START_TIMEOUT_MS,
-    );
+    await using cluster = await started(options, folder);
     report = await runOn(cluster, disk, { ...options, kinds }, skipped, folder);
   }
-  if (report.violations.length > 0) return report;
+  if (report.violations.length > 0) {
+    disk?.keep();
+    return report;
+  }
   disk?.[Symbol.dispose]();
   rmSync(folder, { recursive: true, force: true });
   return { ...report, folder: undefined };
+}
+
+async function started({ binaries, size }: RunOptions, folder: string): Promise<Cluster> {
+  try {
+    return await Cluster.start(binaries, size, folder, START_TIMEOUT_MS);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`the cluster does not start; its logs are in ${folder}: ${reason}`);
+  }
 }
 
 async function runOn(
@@ -88,8 +97,11 @@ async function runOn(
   const recorder = new Recorder();
   const nemesis = new Nemesis(cluster, random, recorder, disk, HEAL_TIMEOUT_MS);
   const watches = cluster.members.map(
-    ({ name, options: { clientProxyPort } }, i) =>
-      new WatchRecorder({ ...ALL_KEYS, member: name, port: clientProxyPort, prevKV: i % 2 === 0 }),
+    ({ name, version, options: { clientProxyPort } }, i) =>
+      new WatchRecorder({
+        ...{ ...ALL_KEYS, member: name, port: clientProxyPort, prevKV: i % 2 === 0 },
+        mayAskProgress: !version.startsWith("3.4."),
+      }),
   );
   const violations: string[] = [];
   const workload = new Workload(cluster, recorder, new SeededRandom(random.next32()));
@@ -99,13 +111,14 @@ async function runOn(
       pausedReads += await pausedLeader(cluster, recorder);
     }
     workload.start(CLIENTS);
-    const plan = new FaultPlan(random, options.kinds);
+    const plan = new FaultPlan(random, options.kinds, options.maxHoldMs ?? MAX_HOLD_MS);
     const endMs = performance.now() + options.faultsMs;
     while (performance.now() < endMs && options.kinds.length > 0) {
       const fault = plan.next();
       options.log(`${fault.kind} for ${fault.holdMs} ms`);
       await nemesis.inject(fault);
       for (const watch of watches) if (random.below(4) === 0) watch.reopen();
+      for (const watch of watches) if (random.below(2) === 0) watch.requestProgress();
     }
     await workload.stop();
     await settle(cluster, recorder, watches, HEAL_TIMEOUT_MS);

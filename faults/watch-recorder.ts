@@ -26,6 +26,8 @@ export interface WatchTarget {
   readonly key: string;
   readonly end: string;
   readonly prevKV: boolean;
+  /** Members before 3.4.25 answer requests for progress too early. */
+  readonly mayAskProgress: boolean;
 }
 
 /** A record that still grows. */
@@ -153,6 +155,7 @@ export class WatchRecorder {
 
   /** Asks for a progress notice. */
   requestProgress(): void {
+    if (!this.#target.mayAskProgress) return;
     const request = WatchRequest.create({ requestUnion: { case: "progressRequest", value: {} } });
     this.#stream?.send(WatchRequest.encode(request));
   }

@@ -50,6 +50,7 @@ export function memberOptions(
     compactHashCheckIntervalMs: 1500,
     compactHashCheck: true,
     initialCorruptCheck: false,
+    downgradeCheckIntervalMs: 5000,
     stopServiceOnDefrag: false,
     limits: plan.limits,
   };

@@ -30,7 +30,15 @@ const SECTIONS: readonly Section[] = [
   },
   {
     title: "Between members",
-    sources: [{ path: "src/transport/peer/limits.ts" }],
+    sources: [
+      { path: "src/transport/peer/limits.ts" },
+      {
+        path: "src/server/lease-renewals.ts",
+        names: ["MAX_PARALLEL_RENEWALS", "MAX_ANSWER_BYTES"],
+      },
+      { path: "src/server/peer-api/leases-paths.ts", names: ["MAX_LEASE_BODY_BYTES"] },
+      { path: "src/server/peer-api/members-paths.ts", names: ["MAX_HASH_BODY_BYTES"] },
+    ],
   },
   {
     title: "JSON gateway, WebSocket, debugging",

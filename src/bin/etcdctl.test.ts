@@ -1,15 +1,20 @@
 /** etcdctl against a member in this process: what it prints, what it exits with. */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { ETCDCTL } from "../cli/etcdctl/command-table.ts";
+import { etcdctlTable } from "../cli/etcdctl/command-table.ts";
 import type { Io } from "../cli/framework/io.ts";
 import { runTool } from "../cli/framework/run-tool.ts";
 import { createConfig, type RunningEtcd, startEtcd } from "../embed/index.ts";
 import { MemoryLogger } from "../env/testing/index.ts";
+import { utilityDeps } from "./utility-world.ts";
 
+const TABLE = etcdctlTable(async ({ io }) => ({
+  ...utilityDeps(io, "json"),
+  logger: new MemoryLogger(),
+}));
 const directory = mkdtempSync(join(tmpdir(), "etcdctl-"));
 let etcd: RunningEtcd;
 let endpoint = "";
@@ -73,7 +78,7 @@ async function etcdctl(
       },
     },
   };
-  const code = await runTool(ETCDCTL, { version: "3.6.14", apiVersion: "3.6" }, io);
+  const code = await runTool(TABLE, { version: "3.6.14", apiVersion: "3.6" }, io);
   return { code, out, err: err.replace(/^\{"level".*\n/gm, "") };
 }
 
@@ -274,3 +279,91 @@ test("an endpoint that cannot be reached is told when the time is over", async (
     endpoint = real;
   }
 });
+
+test("a snapshot's status and restore, as etcdctl had them before etcdutl", async () => {
+  await printed("put old-form x");
+  const file = join(directory, "old-form.db");
+  const target = join(directory, "restored");
+  await printed(["snapshot", "save", file]);
+  const json = JSON.parse(await printed(["snapshot", "status", file, "-w", "json"]));
+  assert.deepEqual(Object.keys(json), ["hash", "revision", "totalKey", "totalSize"]);
+  const table = (await printed(["snapshot", "status", file, "-w", "table"])).split("\n");
+  assert.match(table[1] ?? "", /^\| +HASH +\| REVISION \| TOTAL KEYS \| TOTAL SIZE \|$/);
+  assert.deepEqual(await etcdctl(["snapshot", "status"]), {
+    code: 128,
+    out: "",
+    err: "Error: snapshot status requires exactly one argument\n",
+  });
+  assert.equal(await printed(["snapshot", "restore", file, "--data-dir", target]), "");
+  assert.ok(existsSync(join(target, "member", "snap", "db")));
+  mkdirSync(join(directory, "empty"));
+  for (const occupied of [target, join(directory, "empty")]) {
+    assert.deepEqual(await etcdctl(["snapshot", "restore", file, "--data-dir", occupied]), {
+      code: 1,
+      out: "",
+      err: `Error: data-dir "${occupied}" exists\n`,
+    });
+  }
+});
+
+test("a range that comes as a stream prints as a range does", async () => {
+  for (let i = 0; i < 150; i++) await printed(["put", `stream/${i}`, "x".repeat(i)]);
+  for (const options of ["", " --limit=7", " --keys-only", " -w json", " -w fields"]) {
+    const line = `get --prefix stream/${options}`;
+    assert.equal(await printed(`${line} --stream`), await printed(line), line);
+  }
+  await printed("get --stream none-such");
+  assert.deepEqual(await etcdctl("get --prefix stream/ --stream --order=DESCEND"), {
+    code: 1,
+    out: "",
+    err: "Error: rpc error: code = Unimplemented desc = RangeStream does not support custom sort orders\n",
+  });
+});
+
+test("--debug tells every setting but no password", async () => {
+  const secret = "geheim-4711";
+  const settings = async (args: string, env = {}): Promise<string> => {
+    const { err } = await etcdctl(`--debug ${args} --command-timeout=200ms get k`, { env });
+    assert.ok(!err.includes(secret), err);
+    return err;
+  };
+  assert.match(await settings("--dial-timeout=1s"), /^ETCDCTL_DIAL_TIMEOUT=1s$/m);
+  assert.match(await settings("--dial-timeout=1s"), /^ETCDCTL_PASSWORD=$/m);
+  const both = await settings(`--user root --password ${secret}`);
+  assert.match(both, /^ETCDCTL_PASSWORD=\*\*\*\*$/m);
+  assert.match(both, /^ETCDCTL_USER=root$/m);
+  assert.match(await settings(`--user root:${secret}`), /^ETCDCTL_USER=root:\*\*\*\*$/m);
+  await settings("", { ETCDCTL_USER: `root:${secret}` });
+});
+
+test("a variable with a password that nobody knows is named without its value", async () => {
+  let err = "";
+  const io = { ...quietIo, argv: ["--endpoints", endpoint, "get", "k"] };
+  await runTool(
+    TABLE,
+    { version: "3.6.14", apiVersion: "3.6" },
+    {
+      ...io,
+      env: { ETCDCTL_DEST_PASSWORD: "geheim", ETCDCTL_NOPE: "x" },
+      err: (data) => {
+        err += String(data);
+      },
+    },
+  );
+  assert.match(err, /"ETCDCTL_DEST_PASSWORD=\*\*\*\*"/);
+  assert.match(err, /"ETCDCTL_NOPE=x"/);
+  assert.ok(!err.includes("geheim"));
+});
+
+/** A world that says nothing. */
+const quietIo: Io = {
+  argv: [],
+  env: {},
+  out: () => undefined,
+  err: () => undefined,
+  stdin: {
+    isTerminal: false,
+    readAll: async () => Buffer.alloc(0),
+    readLine: async () => undefined,
+  },
+};

@@ -6,8 +6,10 @@ import { runtimeProblem } from "./runtime.ts";
 
 const problem = runtimeProblem(process.versions.node);
 if (problem === undefined) {
-  const { main } = await import("./etcdutl-main.ts");
-  process.exitCode = await main();
+  // Without `await` at the top: the program is bundled as a script.
+  void import("./etcdutl-main.ts").then(async ({ main }) => {
+    process.exitCode = await main();
+  });
 } else {
   process.stderr.write(`etcdutl: ${problem}\n`);
   process.exitCode = 1;

@@ -16,6 +16,7 @@ import { Maintenance } from "./maintenance.ts";
 import type { RpcMethod } from "./methods.ts";
 import type { Bytes, CallOptions, EtcdClientOptions } from "./options.ts";
 import { ProcessClock } from "./process-clock.ts";
+import { receiveAll } from "./server-stream.ts";
 import { parseTarget } from "./target.ts";
 import { WatchHub } from "./watch/watch-hub.ts";
 import type { WatchOptions } from "./watch/watch-state.ts";
@@ -122,6 +123,16 @@ export class EtcdClient implements AsyncDisposable {
   /** Any unary method with etcd's own messages, such as `METHODS.range`. */
   call<Q, R>(method: RpcMethod<Q, R>, request: Q, options: CallOptions = {}): Promise<R> {
     return this.#caller.unary(method, request, options);
+  }
+
+  /** Any method that answers with a stream: each answer goes to `onAnswer`. */
+  receive<Q, R>(
+    method: RpcMethod<Q, R>,
+    request: Q,
+    onAnswer: (answer: R) => void,
+    options: CallOptions = {},
+  ): Promise<void> {
+    return receiveAll(this.#caller, method, request, onAnswer, options);
   }
 
   /**

@@ -32,6 +32,12 @@ function method<Q, R>(
 /** A lease that nobody knows of expires by itself: granting twice does no harm. */
 export const METHODS = {
   range: method("/etcdserverpb.KV/Range", "read", rpc.RangeRequest, rpc.RangeResponse),
+  rangeStream: method(
+    "/etcdserverpb.KV/RangeStream",
+    "read",
+    rpc.RangeRequest,
+    rpc.RangeStreamResponse,
+  ),
   put: method("/etcdserverpb.KV/Put", "write", rpc.PutRequest, rpc.PutResponse),
   deleteRange: method(
     "/etcdserverpb.KV/DeleteRange",

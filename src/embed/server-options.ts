@@ -58,6 +58,7 @@ export function serverOptionsOf(config: EtcdConfig): ServerOptions {
     compactHashCheckIntervalMs: config.compactHashCheckTimeMs,
     compactHashCheck: config.featureGates.CompactHashCheck,
     initialCorruptCheck: config.featureGates.InitialCorruptCheck,
+    downgradeCheckIntervalMs: config.downgradeCheckTimeMs,
     stopServiceOnDefrag: config.featureGates.StopGRPCServiceOnDefrag,
   };
 }

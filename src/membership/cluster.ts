@@ -94,6 +94,11 @@ export class Cluster implements MembershipView {
     return this.#state.members.get(this.localID);
   }
 
+  /** Asked for at every request. */
+  get isLocalLearner(): boolean {
+    return this.#state.members.get(this.localID)?.isLearner === true;
+  }
+
   member(id: MemberID): Member | undefined {
     return this.#state.members.get(id);
   }

@@ -9,3 +9,4 @@ export * from "./member.ts";
 export * from "./replayed-membership.ts";
 export * from "./v2-document.ts";
 export * from "./v2-request.ts";
+export * from "./version-rules.ts";

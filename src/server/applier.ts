@@ -27,8 +27,9 @@ import {
   ResponseHeader,
   type TxnRequest,
 } from "../api/gen/rpc.ts";
-import { parseVersion } from "../api/version.ts";
+import { parseVersion, SERVER_VERSION } from "../api/version.ts";
 import { formatID } from "../base/ids.ts";
+import { clusterVersionOf, isBefore, shortVersion } from "../membership/index.ts";
 import {
   encodeDeleteRangeResponse,
   encodePutResponse,
@@ -45,7 +46,6 @@ import type { Outcome } from "./proposals.ts";
 import { LEASE_COST_BYTES, putCost, txnCost } from "./quota.ts";
 import { RaftField } from "./raft-request.ts";
 import { RequestMeter } from "./request-meter.ts";
-import { shortVersion } from "./version-monitor.ts";
 
 export interface ApplierEvents {
   /** A compaction was accepted: its physical part is to be run. */
@@ -225,19 +225,22 @@ export class Applier {
     const { cluster, logger, clusterID, memberID } = this.#server;
     const version = parseVersion(request.ver);
     if (version === undefined) throw new Error(`malformed cluster version "${request.ver}"`);
+    if (isBefore(clusterVersionOf(SERVER_VERSION), request.ver)) {
+      throw new Error("invalid downgrade; server version is lower than determined cluster version");
+    }
     const previous = cluster.version;
     cluster.setVersion(request.ver, true);
     if (previous === request.ver) return NO_REPLY;
     const { clusterVersion } = this.#server.counters;
-    if (previous !== undefined) clusterVersion.of(previous).set(0);
-    clusterVersion.of(request.ver).set(1);
+    if (previous !== undefined) clusterVersion.of(shortVersion(previous)).set(0);
+    clusterVersion.of(shortVersion(version)).set(1);
     const fields = {
       "cluster-id": formatID(clusterID),
       "local-member-id": formatID(memberID),
       "cluster-version": shortVersion(version),
     };
     if (previous === undefined) logger.info("set initial cluster version", fields);
-    else logger.info("updated cluster version", { ...fields, from: previous });
+    else logger.info("updated cluster version", { ...fields, from: shortVersion(previous) });
     logger.info("enabled capabilities for version", { "cluster-version": shortVersion(version) });
     this.#events.clusterVersionChanged();
     return NO_REPLY;

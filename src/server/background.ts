@@ -21,14 +21,16 @@ import { memberDirectories } from "./data-directory.ts";
 import { LeaseExpirer } from "./lease-expirer.ts";
 import { serverLimits } from "./limits.ts";
 import { readLinearizably } from "./linearizable-reads.ts";
+import { clusterVersionRequest } from "./membership-requests.ts";
 import { requestTimeoutMs, type ServerDeps } from "./options.ts";
 import { askPeerHashes } from "./peer-hashes.ts";
+import { askVersions } from "./peer-versions.ts";
 import { proposeAsLeader } from "./propose-as-leader.ts";
 import { Purger } from "./purger.ts";
 import { RaftField } from "./raft-request.ts";
 import { Snapshotter } from "./snapshotter.ts";
 import type { StorageVersion } from "./storage-version.ts";
-import { VersionMonitor } from "./version-monitor.ts";
+import { type MemberVersion, VersionMonitor } from "./version-monitor.ts";
 
 export interface BackgroundOptions {
   readonly server: ServerContext;
@@ -79,6 +81,10 @@ export class Background {
       cluster,
       isLeader: () => server.isLeader,
       propose: (field, body) => server.propose(field, body),
+      downgradeCheckIntervalMs: server.options.downgradeCheckIntervalMs,
+      askOthers: () => askMemberVersions(server),
+      versionRequest: (version) => clusterVersionRequest(server, version),
+      logBeginsWith: (version) => this.#snapshotter.isOfVersion(version),
       storageVersion: () => options.storageVersion.current,
       setStorageVersion: (version) => options.storageVersion.set(version),
     });
@@ -205,6 +211,18 @@ function makeCorruptionChecker(server: ServerContext): CorruptionChecker {
     comparesCompactions: () =>
       options.compactHashCheck || cluster.version === COMPARABLE_HASHES_SINCE,
   });
+}
+
+function askMemberVersions(server: ServerContext): Promise<readonly MemberVersion[]> {
+  const { cluster, memberID, options } = server;
+  const others = cluster.members.filter(({ id }) => id !== memberID);
+  const timeoutMs = requestTimeoutMs(options);
+  return Promise.all(
+    others.map(async (member) => {
+      const versions = await askVersions(server, member, timeoutMs);
+      return { id: member.id, server: versions?.server };
+    }),
+  );
 }
 
 function makeAutoCompactor(server: ServerContext): AutoCompactor | undefined {

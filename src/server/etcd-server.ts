@@ -41,6 +41,7 @@ import type { ServerContext } from "./context.ts";
 import { checkReceivedDatabase, installDatabase } from "./database-installer.ts";
 import { EntryApplier } from "./entry-applier.ts";
 import { HeaderEncoder } from "./header.ts";
+import { HeartbeatMeter } from "./heartbeat-meter.ts";
 import { Leadership } from "./leadership.ts";
 import { LinearizableReads, readLinearizably } from "./linearizable-reads.ts";
 import { registerServerMetrics, type ServerCounters } from "./metrics.ts";
@@ -54,10 +55,12 @@ import { Quota } from "./quota.ts";
 import { RaftLoop } from "./raft-loop.ts";
 import { raftLogger } from "./raft-logger.ts";
 import { decodeRequestBody } from "./request-codecs.ts";
+import { RaftField } from "./raft-request.ts";
 import { RpcServer } from "./rpc-server.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
 import { describeSnapshot } from "./snapshotter.ts";
 import { StorageVersion } from "./storage-version.ts";
+import { translateV2Request } from "./v2-entries.ts";
 
 /** etcd's limit on committed entries that are not applied yet. */
 const MAX_COMMIT_APPLY_GAP = 5000;
@@ -112,6 +115,7 @@ export class EtcdServer implements ServerContext {
   #rejectReady: (error: Error) => void = () => {};
   #resolveFailed: (error: Error) => void = () => {};
   readonly #snapshotSender: SnapshotSender;
+  readonly #heartbeats: HeartbeatMeter;
   readonly #peerNode: ServerPeerNode;
   #ticker: Timer | undefined;
   #removal: Timer | undefined;
@@ -187,6 +191,12 @@ export class EtcdServer implements ServerContext {
       timeoutError: (startMs) => this.#timeoutError(startMs),
     });
     this.counters = registerServerMetrics(deps.metrics, this);
+    this.#heartbeats = new HeartbeatMeter({
+      clock,
+      logger,
+      heartbeatIntervalMs: options.heartbeatIntervalMs,
+      late: this.counters.heartbeatsLate,
+    });
     this.reads = this.#makeReads();
     this.#entries = this.#makeEntryApplier();
     this.#background = new Background({
@@ -261,8 +271,12 @@ export class EtcdServer implements ServerContext {
         return;
       }
       const built = this.proposals.build(field, body);
-      const request = decodeRequestBody(field, built.data, built.start, built.end);
-      this.proposals.submit(built, request, (outcome) => {
+      const { data, start, end } = built;
+      const meant =
+        field === RaftField.v2
+          ? translateV2Request(data.subarray(start, end))
+          : { field, request: decodeRequestBody(field, data, start, end) };
+      this.proposals.submit({ ...built, field: meant.field }, meant.request, (outcome) => {
         if (outcome.error !== undefined) reject(outcome.error);
         else resolve(outcome.reply);
       });
@@ -494,7 +508,12 @@ export class EtcdServer implements ServerContext {
         softState: (state) => this.#softStateChanged(state),
         send: (messages) => this.#send(messages),
         saveSnapshot: (snapshot) => this.#saveSnapshot(snapshot),
-        installSnapshot: (snapshot) => this.#installSnapshot(snapshot),
+        installSnapshot: (snapshot) => {
+          this.counters.applyingSnapshot.set(1);
+          return this.#installSnapshot(snapshot).finally(() => {
+            this.counters.applyingSnapshot.set(0);
+          });
+        },
         storageFull: (full) => {
           this.#storageFull = full;
         },
@@ -510,6 +529,7 @@ export class EtcdServer implements ServerContext {
       if (message.type === MessageType.MsgSnap) this.#snapshotSender.send(message);
       else ordinary.push(message);
     }
+    this.#heartbeats.observe(ordinary);
     if (ordinary.length > 0) this.network.send(ordinary);
   }
 
@@ -594,7 +614,10 @@ export class EtcdServer implements ServerContext {
   #softStateChanged(state: SoftState): void {
     const previous = this.#leader;
     this.#leader = state.lead;
-    if (state.lead !== previous) this.leadership.changed(state.lead);
+    if (state.lead !== previous) {
+      this.leadership.changed(state.lead);
+      this.#heartbeats.reset();
+    }
     if (state.lead !== NO_MEMBER && state.lead !== previous) {
       this.counters.leaderChanges.add();
       this.logger.info(

@@ -17,6 +17,7 @@ import {
   formatMembers,
   type Member,
   membersFromJSON,
+  mustParseVersion,
 } from "../membership/index.ts";
 import { BootstrapError } from "./data-directory.ts";
 import { askVersions } from "./peer-versions.ts";
@@ -120,10 +121,11 @@ async function isCompatible(
       versions: await askVersions(deps, member, timeoutMs),
     })),
   );
-  const lowest = parseVersion(MIN_CLUSTER_VERSION);
-  const own = parseVersion(SERVER_VERSION);
-  if (lowest === undefined || own === undefined) throw new Error("malformed own version");
-  const highest = majorMinor(own);
+  const own = majorMinor(mustParseVersion(SERVER_VERSION));
+  // In a downgrade only members of the lower version join, while the cluster has the higher one.
+  const isDowngrading = await askDowngradeEnabled(deps, others, timeoutMs);
+  const highest = isDowngrading ? { ...own, minor: own.minor + 1 } : own;
+  const lowest = isDowngrading ? highest : mustParseVersion(MIN_CLUSTER_VERSION);
   let isKnown = false;
   for (const { member, versions } of answers) {
     if (versions === undefined) continue;
@@ -147,6 +149,30 @@ async function isCompatible(
     isKnown = true;
   }
   return isKnown;
+}
+
+/** What the first member that answers says; false when nobody does. */
+async function askDowngradeEnabled(
+  { network, logger }: JoinDeps,
+  members: readonly Member[],
+  timeoutMs: number,
+): Promise<boolean> {
+  for (const { id, peerURLs } of members) {
+    for (const url of peerURLs) {
+      const request = { url, method: "GET", path: "/downgrade/enabled", timeoutMs } as const;
+      try {
+        const { status, body } = await network.request({ ...request, limitBytes: 1024 });
+        const text = utf8FromBytes(body);
+        if (status === 200 && (text === "true" || text === "false")) return text === "true";
+      } catch (error) {
+        if (!(error instanceof PeerRequestError)) throw error;
+        logger.debug("failed to reach the peer URL", { address: url, error });
+      }
+    }
+    const fields = { "remote-member-id": formatID(id) };
+    logger.warn("failed to get downgrade enabled status", fields);
+  }
+  return false;
 }
 
 /** Sorted, as etcd asks them. */

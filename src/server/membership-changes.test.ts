@@ -29,8 +29,10 @@ async function started(names: readonly string[], options = {}): Promise<TestClus
 }
 
 async function passTime(cluster: TestCluster, ms: number): Promise<void> {
-  const untilMs = cluster.clock.nowMs() + ms;
-  await cluster.until(() => cluster.clock.nowMs() >= untilMs);
+  for (let passed = 0; passed < ms; passed += 25) {
+    cluster.clock.advance(25);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 async function call(
@@ -210,4 +212,54 @@ test("a learner is promoted once it has caught up, whoever is asked", async () =
   );
   await cluster.put(learner, "from", "a voter");
   await cluster.stop();
+});
+
+test("a cluster grows from one to five and shrinks again while clients write", async () => {
+  const cluster = await started(["m1"]);
+  let isDone = false;
+  let written = 0;
+  let members: TestMember[] = [cluster.first];
+  const writing = (async () => {
+    for (let i = 0; !isDone; i++) {
+      const member = members[i % members.length] ?? cluster.first;
+      const calls = Array.from({ length: 20 }, (_, j) => member.put(`k${i}-${j}`, "v"));
+      while (!calls.every(({ answered }) => answered)) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      written += calls.filter(({ answer }) => answer !== undefined).length;
+    }
+  })();
+  for (const name of ["m2", "m3", "m4", "m5"]) {
+    await add(cluster, members.at(-1) ?? cluster.first, `http://${name}:2380`);
+    const joined = cluster.add(name, "existing");
+    await cluster.settled(joined.start());
+    members = [...members, joined];
+    await passTime(cluster, 6000);
+  }
+  assert.deepEqual(
+    members.map(({ server }) => server.cluster.members.length),
+    [5, 5, 5, 5, 5],
+  );
+  while (members.length > 1) {
+    // Often the leader, and never through who goes.
+    const [gone, ...rest] = members;
+    const [asked] = rest;
+    assert.ok(gone && asked);
+    members = rest;
+    const { server } = gone;
+    await cluster.until(() => server.proposals.waitingCount === 0);
+    await remove(cluster, asked, server.memberID);
+    await cluster.until(() => ![0n, server.memberID].includes(asked.server.leader));
+  }
+  isDone = true;
+  await cluster.settled(writing);
+  const [last] = members;
+  assert.ok(last && written > 1000, `${written}`);
+  assert.equal(
+    (await last.everything()).count >= written,
+    true,
+    "every acknowledged write is there",
+  );
+  assert.equal(last.server.cluster.members.length, 1);
+  for (const member of cluster.members) await member.stop();
 });

@@ -21,12 +21,15 @@ import {
 } from "../membership/index.ts";
 import { askLeader } from "./ask-leader.ts";
 import type { ServerContext } from "./context.ts";
+import { pause } from "./pause.ts";
 import { waitApplied } from "./wait-applied.ts";
 
 /** etcd's HealthInterval: a connection counts once it has been there for this long. */
 const HEALTH_INTERVAL_MS = 5000;
 /** A learner may become a voter when it has this share of the leader's log. */
 const READY_SHARE = 0.9;
+/** Raft hears of applied entries at the end of a batch, mostly at once. */
+const APPLIED_POLL_MS = 5;
 /** Far above any list of members that a cluster can have. */
 const MAX_MEMBERS_BYTES = 4 * 1024 * 1024;
 
@@ -205,12 +208,21 @@ export class MembershipChanges {
   async #make(change: Partial<ConfChange>): Promise<Members> {
     const { logger, memberID } = this.#server;
     const members = await this.#server.changeMembership(ConfChange.create(change));
+    await this.#raftKnows();
     logger.info("applied a configuration change through raft", {
       "local-member-id": formatID(memberID),
       "raft-conf-change": nameOf(change.type ?? 0),
       "raft-conf-change-node-id": formatID(change.nodeId ?? 0n),
     });
     return members;
+  }
+
+  /** Until then raft would drop the next change without a word (etcd issue 15528). */
+  async #raftKnows(): Promise<void> {
+    const { clock, stopSignal, appliedIndex } = this.#server;
+    while (this.#server.raftStatus().applied < appliedIndex && !stopSignal.aborted) {
+      await pause(clock, APPLIED_POLL_MS, stopSignal);
+    }
   }
 
   #refuse(kind: ErrorKind, what: string, fields: LogFields): EtcdError {

@@ -7,6 +7,7 @@ import { SERVER_VERSION } from "../api/version.ts";
 import { formatID } from "../base/ids.ts";
 import { MvccMetrics, ServerMetrics } from "../env/etcd-metrics.ts";
 import type { Counter, Gauge, Histogram, Labelled, Metrics } from "../env/index.ts";
+import { shortVersion } from "../membership/index.ts";
 import { NO_MEMBER } from "../raft/index.ts";
 import type { ServerContext } from "./context.ts";
 
@@ -27,6 +28,9 @@ export interface ServerCounters {
   readonly readIndexesFailed: Counter;
   readonly proposalsFailed: Counter;
   readonly slowApplies: Counter;
+  readonly heartbeatsLate: Counter;
+  /** 1 while a database from the leader is taken in. */
+  readonly applyingSnapshot: Gauge;
   readonly learnerPromotions: Counter;
   /** Label: the reason in words. */
   readonly learnerPromoteFailures: Labelled<Counter>;
@@ -52,7 +56,7 @@ export function registerServerMetrics(metrics: Metrics, server: ServerContext): 
   const counters = makeCounters(metrics);
   registerMember(metrics, server);
   if (server.cluster.version !== undefined)
-    counters.clusterVersion.of(server.cluster.version).set(1);
+    counters.clusterVersion.of(shortVersion(server.cluster.version)).set(1);
   registerStore(metrics, server, counters);
   return counters;
 }
@@ -67,6 +71,8 @@ function makeCounters(metrics: Metrics): ServerCounters {
     readIndexesFailed: metrics.counter(ServerMetrics.readIndexesFailed),
     proposalsFailed: metrics.counter(ServerMetrics.proposalsFailed),
     slowApplies: metrics.counter(ServerMetrics.slowApplies),
+    heartbeatsLate: metrics.counter(ServerMetrics.heartbeatSendFailures),
+    applyingSnapshot: metrics.gauge(ServerMetrics.applySnapshotInProgress),
     learnerPromotions: metrics.counter(ServerMetrics.learnerPromoteSuccesses),
     learnerPromoteFailures: metrics.counters(promoteFailures, promoteFailures.labels),
     leaseExpired: metrics.counter(ServerMetrics.leaseExpired),

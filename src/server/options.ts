@@ -80,6 +80,8 @@ export interface ServerOptions {
   readonly initialCorruptCheck: boolean;
   /** Absent in production. */
   readonly limits?: Partial<ServerLimits>;
+  /** Interval of the leader's checks whether a downgrade is complete; 0 is never. */
+  readonly downgradeCheckIntervalMs: number;
   /** The health service answers NOT_SERVING while the db is being defragmented. */
   readonly stopServiceOnDefrag: boolean;
 }

@@ -1,19 +1,13 @@
 /** How a member makes its name and client URLs known: through the log, so that all agree. */
-import { Attributes, ClusterMemberAttrSetRequest } from "../api/gen/membership.ts";
 import { formatID } from "../base/ids.ts";
 import type { ServerContext } from "./context.ts";
+import { attributesRequest } from "./membership-requests.ts";
 import { requestTimeoutMs } from "./options.ts";
-import { RaftField } from "./raft-request.ts";
 
 /** Tries until it has been applied. Rejects once the member stops. */
 export async function publishSelf(server: ServerContext, isStopping: () => boolean): Promise<void> {
   const { logger, memberID, clusterID } = server;
   const { name, clientURLs } = server.options;
-  const request = ClusterMemberAttrSetRequest.create({
-    memberID,
-    memberAttributes: Attributes.create({ name, clientUrls: [...clientURLs] }),
-  });
-  const body = ClusterMemberAttrSetRequest.encode(request);
   const fields = {
     "local-member-id": formatID(memberID),
     "local-member-attributes": `{Name:${name} ClientURLs:[${clientURLs.join(" ")}]}`,
@@ -21,7 +15,8 @@ export async function publishSelf(server: ServerContext, isStopping: () => boole
   };
   for (;;) {
     try {
-      await server.propose(RaftField.clusterMemberAttrSet, body);
+      const { field, body } = attributesRequest(server, name, clientURLs);
+      await server.propose(field, body);
       logger.info("published local member to cluster through raft", {
         ...fields,
         "cluster-id": formatID(clusterID),

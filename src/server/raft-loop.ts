@@ -246,7 +246,13 @@ export class RaftLoop {
   }
 
   #save(task: AppendTask): void {
-    const { hardState, entries } = task.ready;
+    const { hardState, entries, mustSync } = task.ready;
+    if (!mustSync && this.#pendingSaves === 0) {
+      // Everything before is durable, and a new commit index alone need not be.
+      if (hardState !== undefined) this.#wal.keep(hardState);
+      this.#stepAll(task.responses);
+      return;
+    }
     this.#pendingSaves++;
     const saved = this.#wal.save(hardState, entries);
     this.#savedIndex = this.#wal.lastIndex;

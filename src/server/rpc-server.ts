@@ -3,11 +3,14 @@
  * is taken apart to the services and then given to raft together.
  */
 import { EtcdError, StatusCode } from "../api/errors.ts";
+import { RangeRequest } from "../api/gen/rpc.ts";
 import { METHOD, METHODS } from "../api/rpc-table.ts";
 import type { Call, Counter, RpcService, StreamCall, UnaryCall } from "../env/index.ts";
 import { NO_MEMBER } from "../raft/index.ts";
 import type { ServerContext } from "./context.ts";
+import { LeaderBoundStreams } from "./leader-bound-streams.ts";
 import { ClusterService } from "./services/cluster.ts";
+import { DowngradeService } from "./services/downgrade.ts";
 import { HealthService } from "./services/health.ts";
 import { KeyValueService } from "./services/kv.ts";
 import { LeaseService } from "./services/lease.ts";
@@ -25,6 +28,7 @@ type StreamHandler = (call: StreamCall) => void;
 
 export class RpcServer implements RpcService {
   readonly #server: ServerContext;
+  readonly #leaderBound: LeaderBoundStreams;
   readonly #watch: WatchService;
   readonly #lease: LeaseService;
   readonly #health: HealthService;
@@ -37,6 +41,12 @@ export class RpcServer implements RpcService {
 
   constructor(server: ServerContext) {
     this.#server = server;
+    const { clock, options } = server;
+    this.#leaderBound = new LeaderBoundStreams({
+      clock,
+      electionTimeoutMs: options.electionTicks * options.heartbeatIntervalMs,
+      hasLeader: () => server.leader !== NO_MEMBER,
+    });
     this.#watch = new WatchService(server);
     this.#health = new HealthService();
     const quota = new QuotaGate(server);
@@ -45,6 +55,7 @@ export class RpcServer implements RpcService {
     this.#lease = new LeaseService(server, quota);
     const lease = this.#lease;
     const cluster = new ClusterService(server);
+    const downgrade = new DowngradeService(server);
     const maintenance = new MaintenanceService(server, (running) => {
       if (server.options.stopServiceOnDefrag) this.#health.setServing(!running);
     });
@@ -68,6 +79,7 @@ export class RpcServer implements RpcService {
     this.#unary[METHOD.Hash] = (call) => maintenance.hash(call);
     this.#unary[METHOD.HashKV] = (call) => maintenance.hashKV(call);
     this.#unary[METHOD.MoveLeader] = (call) => maintenance.moveLeader(call);
+    this.#unary[METHOD.Downgrade] = (call) => downgrade.downgrade(call);
     this.#unary[METHOD.HealthCheck] = (call) => this.#health.check(call);
     this.#stream[METHOD.Watch] = (call) => this.#watch.watch(call);
     this.#stream[METHOD.LeaseKeepAlive] = (call) => lease.keepAlive(call);
@@ -77,11 +89,13 @@ export class RpcServer implements RpcService {
   }
 
   start(): void {
+    this.#leaderBound.start();
     this.#watch.start();
   }
 
   /** Ends all open streams; unary calls in flight are answered by the server as it stops. */
   stop(): void {
+    this.#leaderBound.stop();
     this.#watch.stop();
     this.#lease.stop();
     this.#health.stop();
@@ -93,10 +107,7 @@ export class RpcServer implements RpcService {
   }
 
   unary(calls: readonly UnaryCall[]): void {
-    for (const call of calls) {
-      this.#count("unary", call);
-      this.#handle(call);
-    }
+    for (const call of calls) this.#handle(call);
     this.#server.flush();
   }
 
@@ -106,13 +117,16 @@ export class RpcServer implements RpcService {
       call.finish(StatusCode.UNIMPLEMENTED, unimplemented(call));
       return;
     }
-    this.#count("stream", call);
-    if (this.#lacksLeader(call)) {
-      const status = statusOf(new EtcdError("noLeader"));
-      call.finish(status.code, status.message);
+    if (call.method !== METHOD.Snapshot && this.#server.cluster.isLocalLearner) {
+      finishWith(call, new EtcdError("notSupportedForLearner"));
       return;
     }
-    handler(call);
+    this.#count("stream", call);
+    if (this.#lacksLeader(call)) {
+      finishWith(call, new EtcdError("noLeader"));
+      return;
+    }
+    handler(requiresLeader(call) ? this.#leaderBound.bind(call) : call);
   }
 
   #count(type: "unary" | "stream", call: Call): void {
@@ -135,6 +149,10 @@ export class RpcServer implements RpcService {
       return;
     }
     try {
+      if (this.#server.cluster.isLocalLearner && !servesLearner(call)) {
+        throw new EtcdError("notSupportedForLearner");
+      }
+      this.#count("unary", call);
       if (this.#lacksLeader(call)) throw new EtcdError("noLeader");
       handler(call);
     } catch (error) {
@@ -144,8 +162,23 @@ export class RpcServer implements RpcService {
 
   /** The client asks not to be served by a member that is cut off. */
   #lacksLeader(call: Call): boolean {
-    return this.#server.leader === NO_MEMBER && call.metadata("hasleader") === "true";
+    return this.#server.leader === NO_MEMBER && requiresLeader(call);
   }
+}
+
+function requiresLeader(call: Call): boolean {
+  return call.metadata("hasleader") === "true";
+}
+
+/** A learner may lag far behind: it tells its status, and what it has to who takes it as it is. */
+function servesLearner(call: UnaryCall): boolean {
+  if (call.method === METHOD.Status) return true;
+  return call.method === METHOD.Range && RangeRequest.decode(call.body).serializable;
+}
+
+function finishWith(call: StreamCall, error: EtcdError): void {
+  const status = statusOf(error);
+  call.finish(status.code, status.message);
 }
 
 function unimplemented(call: Call): string {

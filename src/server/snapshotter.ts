@@ -39,6 +39,9 @@ export class Snapshotter {
   #snapshotIndex: Index;
   #lastMs = Number.NEGATIVE_INFINITY;
   #running: Promise<void> | undefined;
+  #isForced = false;
+  /** Cluster version in the newest snapshot, if it was made since the start. */
+  #snapshotVersion: string | undefined;
 
   /** `snapshotIndex`: index of the newest snapshot on disk, 0 when there is none. */
   constructor(options: SnapshotterOptions, snapshotIndex: Index) {
@@ -50,13 +53,26 @@ export class Snapshotter {
   applied(index: Index, term: Term, confState: ConfState): void {
     this.#compactMemory(index, confState);
     const { snapshotCount, clock, limits } = this.#options;
-    if (this.#running !== undefined || index - this.#snapshotIndex <= snapshotCount) return;
-    if (clock.nowMs() - this.#lastMs < limits.minSnapshotIntervalMs) return;
+    if (this.#running !== undefined) return;
+    const isForced = this.#isForced;
+    if (!isForced) {
+      if (index - this.#snapshotIndex <= snapshotCount) return;
+      if (clock.nowMs() - this.#lastMs < limits.minSnapshotIntervalMs) return;
+    }
+    this.#isForced = false;
     this.#lastMs = clock.nowMs();
-    const snapshot = describeSnapshot(this.#options.cluster, index, term, confState);
-    this.#running = this.#save(snapshot).finally(() => {
+    const { cluster } = this.#options;
+    const snapshot = describeSnapshot(cluster, index, term, confState);
+    this.#running = this.#save(snapshot, isForced, cluster.version).finally(() => {
       this.#running = undefined;
     });
+  }
+
+  /** Whether the newest snapshot is one of this cluster version; if not, the next is made soon. */
+  isOfVersion(version: string): boolean {
+    if (this.#snapshotVersion === version) return true;
+    this.#isForced = true;
+    return false;
   }
 
   /** The state of a snapshot from the leader is in use now; the files are there already. */
@@ -72,7 +88,7 @@ export class Snapshotter {
     await this.#running;
   }
 
-  async #save(snapshot: Snapshot): Promise<void> {
+  async #save(snapshot: Snapshot, isForced: boolean, version: string | undefined): Promise<void> {
     const { backend, files, wal, logger, cluster } = this.#options;
     const metadata = snapshot.metadata ?? SnapshotMetadata.create();
     const { index, term, confState } = metadata;
@@ -81,7 +97,7 @@ export class Snapshotter {
       "local-member-applied-index": index,
       "local-member-snapshot-index": this.#snapshotIndex,
       "local-member-snapshot-count": this.#options.snapshotCount,
-      "snapshot-forced": false,
+      "snapshot-forced": isForced,
     });
     try {
       await backend.commit();
@@ -94,6 +110,7 @@ export class Snapshotter {
     }
     wal.releaseLockTo(index);
     this.#snapshotIndex = index;
+    this.#snapshotVersion = version;
     logger.info("saved snapshot to disk", { "snapshot-index": index });
   }
 

@@ -1,19 +1,36 @@
-/** The version of the db's layout, kept in the meta bucket since etcd 3.6. */
+/**
+ * The version of the db's layout. Since etcd 3.6 it stands in the meta bucket; a db without it that
+ * names a term has that of 3.5.
+ */
 import type { Backend, Reader } from "../backend/types.ts";
-import { readStorageVersion, writeStorageVersion } from "../membership/index.ts";
+import {
+  isBefore,
+  readAppliedTerm,
+  readStorageVersion,
+  writeStorageVersion,
+} from "../membership/index.ts";
+
+const FIRST_STORED = "3.6.0";
+const LAST_NOT_STORED = "3.5.0";
 
 export class StorageVersion {
   readonly #backend: Backend;
-  #current: string | undefined;
+  #stored: string | undefined;
 
   constructor(backend: Backend) {
     this.#backend = backend;
-    this.#current = readStorageVersion(backend);
+    this.#stored = readStorageVersion(backend);
   }
 
-  /** Such as "3.6.0"; undefined in a db of etcd 3.5 and older. */
+  /** What the db says of itself: "3.6.0" or higher. */
+  get stored(): string | undefined {
+    return this.#stored;
+  }
+
+  /** Such as "3.6.0"; undefined in a db of etcd 3.4 and older, and in an empty one. */
   get current(): string | undefined {
-    return this.#current;
+    if (this.#stored !== undefined) return this.#stored;
+    return readAppliedTerm(this.#backend) > 0 ? LAST_NOT_STORED : undefined;
   }
 
   /**
@@ -23,12 +40,13 @@ export class StorageVersion {
   prepareReload(reader: Reader): () => void {
     const version = readStorageVersion(reader);
     return () => {
-      this.#current = version;
+      this.#stored = version;
     };
   }
 
+  /** A version before 3.6 takes the name out of the db again: older servers do not know it. */
   set(version: string): void {
-    this.#current = version;
-    writeStorageVersion(this.#backend, version);
+    this.#stored = isBefore(version, FIRST_STORED) ? undefined : version;
+    writeStorageVersion(this.#backend, this.#stored);
   }
 }

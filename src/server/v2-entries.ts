@@ -9,6 +9,7 @@ import {
   ClusterMemberAttrSetRequest,
   ClusterVersionSetRequest,
 } from "../api/gen/membership.ts";
+import { assert } from "../base/assert.ts";
 import { membershipOfV2Request } from "../membership/index.ts";
 import { RaftField } from "./raft-request.ts";
 
@@ -53,4 +54,15 @@ export function translateV2Entry(data: Uint8Array): V2Translation {
     case undefined:
       throw new V2DataError(request.Method, request.Path);
   }
+}
+
+/** For a request of this member's own, which says something. */
+export function translateV2Request(data: Uint8Array): {
+  readonly field: RaftField;
+  readonly request: unknown;
+} {
+  const translation = translateV2Entry(data);
+  assert(translation.kind === "request", "a proposed request of the v2 store has an effect");
+  const { field, request } = translation;
+  return { field, request };
 }

@@ -60,6 +60,9 @@ export interface WalStart {
   readonly repaired: boolean;
 }
 
+/** Kept hard states are written when they are this many bytes. */
+const MAX_KEPT_BYTES = 64 * 1024;
+
 export class Wal {
   /** Called once when the log has failed for good. The member must stop. */
   onFatal: ((error: WalError) => void) | undefined;
@@ -196,6 +199,21 @@ export class Wal {
       this.#state = state;
     }
     return this.#submit(batch);
+  }
+
+  /**
+   * Keeps a hard state whose term and vote are on disk already for the next write; `close` and `sync`
+   * write it too. Losing it costs nothing: the commit index is learnt again. Do not call it while
+   * a save is awaited: what is said on the strength of this state may rest on that save.
+   */
+  keep(hardState: HardState): void {
+    if (this.#ended !== undefined) return;
+    const { term, vote } = this.#state;
+    assert(hardState.term === term && hardState.vote === vote, "a vote must be saved, not kept");
+    const batch = this.#openBatch();
+    batch.encoder.state(hardState);
+    this.#state = hardState;
+    if (batch.encoder.length > MAX_KEPT_BYTES) this.#submit(batch).catch(() => undefined);
   }
 
   /**

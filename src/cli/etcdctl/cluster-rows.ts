@@ -1,6 +1,8 @@
 /** Commands on the cluster and its members: alarm, check, defrag, endpoint, member, snapshot ... */
 import type { CommandSpec } from "../framework/command.ts";
 import type { FlagSpec } from "../framework/flags.ts";
+import type { UtilityWorld } from "../etcdutl/deps.ts";
+import { restoreFlags } from "../etcdutl/flag-rows.ts";
 import { bool, int, string } from "./flag-rows.ts";
 import { CONSISTENCY_FLAG } from "./key-rows.ts";
 
@@ -117,7 +119,7 @@ const SNAPSHOT_EXAMPLE = [
   .map((line) => `  ${line}`)
   .join("\n");
 
-const SNAPSHOT_ROW: CommandSpec = {
+const snapshotRow = (world: UtilityWorld): CommandSpec => ({
   use: "snapshot <subcommand>",
   short: "Manages etcd node snapshots",
   example: SNAPSHOT_EXAMPLE,
@@ -128,8 +130,28 @@ const SNAPSHOT_ROW: CommandSpec = {
       example: SNAPSHOT_EXAMPLE,
       load: async () => (await import("./commands/snapshot.ts")).snapshotSave,
     },
+    {
+      use: "status <filename>",
+      short: "Gets backend snapshot status of a given file",
+      long: `When --write-out is set to simple, this command prints out comma-separated status lists for each endpoint.
+The items in the lists are hash, revision, total keys, total size.
+`,
+      load: async () => {
+        const { statusOfFile } = await import("./commands/snapshot-file.ts");
+        return async (call) => statusOfFile(call, await world(call));
+      },
+    },
+    {
+      use: "restore <filename> [options]",
+      short: "Restores an etcd member snapshot to an etcd directory",
+      flags: restoreFlags("Path to the data directory"),
+      load: async () => {
+        const { restoreFile } = await import("./commands/snapshot-file.ts");
+        return async (call) => restoreFile(call, await world(call));
+      },
+    },
   ],
-};
+});
 
 const AFTERWARDS_FLAGS: readonly FlagSpec[] = [
   bool("auto-compact", "Compact storage with last revision after test is finished."),
@@ -203,7 +225,7 @@ const DOWNGRADE_ROW: CommandSpec = {
   ],
 };
 
-export const CLUSTER_ROWS: readonly CommandSpec[] = [
+export const clusterRows = (world: UtilityWorld): readonly CommandSpec[] => [
   ALARM_ROW,
   {
     use: "defrag",
@@ -218,7 +240,7 @@ export const CLUSTER_ROWS: readonly CommandSpec[] = [
     load: async () => (await import("./commands/move-leader.ts")).moveLeader,
   },
   MEMBER_ROW,
-  SNAPSHOT_ROW,
+  snapshotRow(world),
   CHECK_ROW,
   DOWNGRADE_ROW,
 ];

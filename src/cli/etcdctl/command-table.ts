@@ -5,8 +5,9 @@
 import type { CommandSpec } from "../framework/command.ts";
 import type { FlagSpec } from "../framework/flags.ts";
 import { completionCommand } from "../framework/shell/completion-command.ts";
+import type { UtilityWorld } from "../etcdutl/deps.ts";
 import { AUTH_ROWS, ROLE_ROWS, USER_ROWS } from "./auth-rows.ts";
-import { CLUSTER_ROWS } from "./cluster-rows.ts";
+import { clusterRows } from "./cluster-rows.ts";
 import { bool, duration, int, string } from "./flag-rows.ts";
 import { KEY_ROWS } from "./key-rows.ts";
 import { COORDINATION_ROWS, LEASE_ROW } from "./lease-rows.ts";
@@ -68,15 +69,15 @@ const GLOBAL_FLAGS: readonly FlagSpec[] = [
   string("discovery-srv-name", "", "service name to query when using DNS discovery"),
 ];
 
-/** The tool. */
-export const ETCDCTL: CommandSpec = {
+/** The tool. `world` is what its commands on files are given. */
+export const etcdctlTable = (world: UtilityWorld): CommandSpec => ({
   use: "etcdctl",
   short: "A simple command line client for etcd3.",
   persistentFlags: GLOBAL_FLAGS,
   // In this order unknown commands are compared with known ones.
   commands: [
     ...KEY_ROWS,
-    ...CLUSTER_ROWS,
+    ...clusterRows(world),
     LEASE_ROW,
     ...COORDINATION_ROWS,
     AUTH_ROWS,
@@ -92,4 +93,4 @@ export const ETCDCTL: CommandSpec = {
           io.out(`etcdctl version: ${about.version}\nAPI version: ${about.apiVersion}\n`),
     },
   ],
-};
+});

@@ -9,6 +9,7 @@ import { logLine } from "./log-line.ts";
 const PREFIX = "ETCDCTL_";
 /** Read by watch itself. */
 const WATCH_VARIABLES = ["ETCDCTL_WATCH_KEY", "ETCDCTL_WATCH_RANGE_END"];
+const HIDDEN = "****";
 /** Chooses the API; read before anything else. */
 const API_VARIABLE = "ETCDCTL_API";
 
@@ -41,14 +42,23 @@ export function applyEnvironment({ command, flags, io }: Invocation): void {
       throw new CliExit(ExitCode.ERROR);
     }
     logLine(io, "warn", "unrecognized environment variable", {
-      "environment-variable": `${name}=${value}`,
+      "environment-variable": `${name}=${withoutSecret(name, value ?? "")}`,
     });
   }
 }
 
-/** For --debug: every global setting, as the variable that would give it. */
+/** For --debug: every global setting, as the variable that would give it, passwords hidden. */
 export function printSettings({ command, flags, io }: Invocation): void {
   for (const { name } of command.inheritedFlags) {
-    io.err(`${variableOf(name)}=${flags.text(name)}\n`);
+    const variable = variableOf(name);
+    io.err(`${variable}=${withoutSecret(variable, flags.text(name))}\n`);
   }
+}
+
+/** Etcd's tool prints passwords here; what is on a terminal ends in logs and bug reports. */
+function withoutSecret(variable: string, value: string): string {
+  if (variable.endsWith("PASSWORD")) return value === "" ? "" : HIDDEN;
+  if (!variable.endsWith("USER")) return value;
+  const colon = value.indexOf(":");
+  return colon < 0 ? value : `${value.slice(0, colon + 1)}${HIDDEN}`;
 }

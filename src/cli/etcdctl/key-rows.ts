@@ -10,6 +10,9 @@ export const CONSISTENCY_FLAG: FlagSpec = string(
   ["l", "s"],
 );
 
+/** Of etcd 3.7. Without meaning for a `get` in a transaction. */
+const STREAM_FLAG: FlagSpec = bool("stream", "Use the RangeStream RPC");
+
 export const GET_ROW: CommandSpec = {
   use: "get [options] <key> [range_end]",
   short: "Gets the key or a range of keys",
@@ -37,6 +40,7 @@ export const GET_ROW: CommandSpec = {
     int("max-create-rev", "Maximum create revision"),
     int("min-mod-rev", "Minimum modification revision"),
     int("max-mod-rev", "Maximum modification revision"),
+    STREAM_FLAG,
   ],
   load: async () => (await import("./commands/get.ts")).get,
 };

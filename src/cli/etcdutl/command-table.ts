@@ -2,26 +2,8 @@
 import type { CommandSpec, Invocation } from "../framework/command.ts";
 import type { FlagSpec } from "../framework/flags.ts";
 import { completionCommand } from "../framework/shell/completion-command.ts";
-import type { UtilityDeps } from "./deps.ts";
-
-/** Makes what a command needs of the world, once it is clear that it runs. */
-export type UtilityWorld = (call: Invocation) => Promise<UtilityDeps>;
-
-const DEFAULT_PEER_URL = "http://localhost:2380";
-/** What etcd reserves for its memory map. */
-const DEFAULT_MEMORY_MAP_BYTES = "10737418240";
-
-function text(name: string, usage: string, value = ""): FlagSpec {
-  return { name, kind: "string", default: value, usage };
-}
-
-function count(name: string, usage: string, value = "0"): FlagSpec {
-  return { name, kind: "uint", default: value, usage };
-}
-
-function switchFlag(name: string, usage: string): FlagSpec {
-  return { name, kind: "bool", default: "false", usage };
-}
+import type { UtilityWorld } from "./deps.ts";
+import { count, restoreFlags, switchFlag, text } from "./flag-rows.ts";
 
 const WRITE_OUT: FlagSpec = {
   name: "write-out",
@@ -56,6 +38,8 @@ export function etcdutlTable(world: UtilityWorld): CommandSpec {
       },
       completionCommand("etcdutl"),
       migrateCommand(world),
+      backupCommand(world),
+      checkCommands(world),
       verifyCommand(world),
       dumpCommands(world),
     ],
@@ -129,9 +113,9 @@ function snapshotCommands(world: UtilityWorld): CommandSpec {
       {
         use: "restore <filename> --data-dir {output dir} [options]",
         short: "Restores an etcd member snapshot to an etcd directory",
-        flags: restoreFlags(),
+        flags: restoreFlags("Path to the output data directory"),
         load: async () => {
-          const { runRestore } = await import("./commands.ts");
+          const { runRestore } = await import("./restore-command.ts");
           return async (call) => runRestore(call, await world(call));
         },
       },
@@ -147,44 +131,45 @@ function snapshotCommands(world: UtilityWorld): CommandSpec {
   };
 }
 
-function restoreFlags(): FlagSpec[] {
-  return [
-    text("data-dir", "Path to the output data directory"),
-    text("wal-dir", "Path to the WAL directory (use --data-dir if none given)"),
-    text(
-      "initial-cluster",
-      "Initial cluster configuration for restore bootstrap",
-      `default=${DEFAULT_PEER_URL}`,
-    ),
-    text(
-      "initial-cluster-token",
-      "Initial cluster token for the etcd cluster during restore bootstrap",
-      "etcd-cluster",
-    ),
-    text(
-      "initial-advertise-peer-urls",
-      "List of this member's peer URLs to advertise to the rest of the cluster",
-      DEFAULT_PEER_URL,
-    ),
-    text("name", "Human-readable name for this member", "default"),
-    switchFlag(
-      "skip-hash-check",
-      "Ignore snapshot integrity hash value (required if copied from data directory)",
-    ),
-    // Taken for the scripts that give it; there is no memory map.
-    count(
-      "initial-memory-map-size",
-      "Initial memory map size of the database in bytes. " +
-        "It uses the default value if not defined or defined to 0",
-      DEFAULT_MEMORY_MAP_BYTES,
-    ),
-    count("bump-revision", "How much to increase the latest revision after restore"),
-    switchFlag(
-      "mark-compacted",
-      "Mark the latest revision after restore as the point of scheduled compaction " +
-        "(required if --bump-revision > 0, disallowed otherwise)",
-    ),
-  ];
+function backupCommand(world: UtilityWorld): CommandSpec {
+  return {
+    use: "backup",
+    short: "[legacy] offline backup of etcd directory",
+    long: "Prefer: `etcdctl snapshot save` instead.",
+    flags: [
+      { ...text("data-dir", "Path to the etcd data dir"), required: true },
+      text("wal-dir", "Path to the etcd wal dir"),
+      { ...text("backup-dir", "Path to the backup dir"), required: true },
+      text("backup-wal-dir", "Path to the backup wal dir"),
+      { ...switchFlag("with-v3", "Backup v3 backend data"), default: "true" },
+    ],
+    load: async () => {
+      const { runBackup } = await import("./commands.ts");
+      return async (call) => runBackup(call, await world(call));
+    },
+  };
+}
+
+function checkCommands(world: UtilityWorld): CommandSpec {
+  const dataDir = "Required. A data directory not in use by etcd.";
+  return {
+    use: "check <subcommand>",
+    short: "commands for checking properties",
+    commands: [
+      {
+        use: "v2store",
+        short: "Check custom content in v2store",
+        flags: [
+          { ...text("data-dir", dataDir), required: true },
+          text("wal-dir", "Optional. A dedicated WAL directory."),
+        ],
+        load: async () => {
+          const { runCheckV2Store } = await import("./commands.ts");
+          return async (call) => runCheckV2Store(call, await world(call));
+        },
+      },
+    ],
+  };
 }
 
 function verifyCommand(world: UtilityWorld): CommandSpec {

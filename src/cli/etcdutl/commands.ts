@@ -1,19 +1,17 @@
 /** What each command of etcdutl does with its flags: call, print, exit code. */
-import { TextError } from "../../base/go-text.ts";
-import { BackendCorruptError } from "../../backend/index.ts";
-import { DiskError } from "../../env/index.ts";
-import { WalError } from "../../wal/index.ts";
 import type { Invocation } from "../framework/command.ts";
 import { CliExit, ExitCode, exitWithError } from "../framework/exit.ts";
+import { backupMember } from "./backup.ts";
+import { checkV2Store } from "./check-v2store.ts";
 import { defragmentDataDirectory } from "./defrag.ts";
-import { type UtilityDeps, UtilityError } from "./deps.ts";
+import type { UtilityDeps } from "./deps.ts";
 import { dumpDb } from "./dump-db.ts";
 import { dumpLog, RECORD_KINDS } from "./dump-log.ts";
 import { hashFile } from "./hash-kv.ts";
 import { memberPaths, requireFile } from "./member-paths.ts";
 import { migrate, parseTargetVersion } from "./migrate.ts";
 import { formatRow, hashRow, outputFormat, statusRow } from "./outcome.ts";
-import { restoreSnapshot } from "./snapshot-restore.ts";
+import { onlyArgument, orExit, reasonOf } from "./refusal.ts";
 import { snapshotStatus } from "./snapshot-status.ts";
 import type { VerifyReport } from "./verify/report.ts";
 import { verifyDataDirectory, verifySnapshot } from "./verify/verify.ts";
@@ -26,29 +24,6 @@ export const runStatus: Command = async (call, deps) => {
   const format = outputFormat(call);
   const status = await orExit(() => snapshotStatus(deps, path));
   call.io.out(formatRow(statusRow(status), format));
-};
-
-export const runRestore: Command = async (call, deps) => {
-  const path = onlyArgument(call, "snapshot restore");
-  const { flags } = call;
-  const bump = flags.int("bump-revision");
-  if (bump > 0n !== flags.bool("mark-compacted")) {
-    exitWithError(ExitCode.BAD_ARGS, "--mark-compacted required if --revision-bump > 0");
-  }
-  const name = flags.string("name");
-  const given = flags.string("data-dir");
-  const options = {
-    snapshotPath: path,
-    name,
-    dataDirectory: given === "" ? `${name}.etcd` : given,
-    walDirectory: flags.string("wal-dir"),
-    peerURLs: flags.string("initial-advertise-peer-urls"),
-    initialCluster: flags.string("initial-cluster"),
-    initialClusterToken: flags.string("initial-cluster-token"),
-    skipHashCheck: flags.bool("skip-hash-check"),
-    bumpRevision: Number(bump),
-  };
-  await orExit(() => restoreSnapshot(deps, options));
 };
 
 export const runHashKv: Command = async (call, deps) => {
@@ -78,6 +53,25 @@ export const runMigrate: Command = async ({ flags }, deps) => {
     requireFile(deps.disk, memberPaths(deps.disk, options.dataDirectory).db);
     await migrate(deps, options);
   });
+};
+
+export const runBackup: Command = async ({ flags }, deps) => {
+  const options = {
+    dataDirectory: flags.string("data-dir"),
+    walDirectory: flags.string("wal-dir"),
+    backupDirectory: flags.string("backup-dir"),
+    backupWalDirectory: flags.string("backup-wal-dir"),
+    withV3: flags.bool("with-v3"),
+  };
+  await orExit(async () => {
+    requireFile(deps.disk, memberPaths(deps.disk, options.dataDirectory).db);
+    await backupMember(deps, options, (text) => deps.logger.info(text));
+  });
+};
+
+export const runCheckV2Store: Command = async ({ flags, io }, deps) => {
+  await orExit(async () => checkV2Store(deps, flags.string("data-dir"), flags.string("wal-dir")));
+  io.out("No custom content found in both v2store and WAL records.\n");
 };
 
 export const runVerify: Command = async (call, deps) => {
@@ -141,30 +135,4 @@ export const runDumpDb: Command = async ({ flags, args, io }, deps) => {
 
 function listOf(text: string): string[] {
   return text === "" ? [] : text.split(",").map((part) => part.trim());
-}
-
-function onlyArgument({ args }: Invocation, command: string): string {
-  const [only] = args;
-  if (only !== undefined && args.length === 1) return only;
-  return exitWithError(ExitCode.BAD_ARGS, `${command} requires exactly one argument`);
-}
-
-/** Refusals and damage end the tool with their words; anything else is a defect and stays as it is. */
-async function orExit<T>(run: () => Promise<T>, code: number = ExitCode.ERROR): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    return exitWithError(code, reasonOf(error));
-  }
-}
-
-function reasonOf(error: unknown): string {
-  const isForeseen =
-    error instanceof UtilityError ||
-    error instanceof TextError ||
-    error instanceof DiskError ||
-    error instanceof WalError ||
-    error instanceof BackendCorruptError;
-  if (isForeseen) return error.message;
-  throw error;
 }

@@ -1,5 +1,9 @@
 /** What the offline tool is given: the disk, a clock, a logger for people, and its own text stream. */
 import type { Clock, Disk, Logger } from "../../env/index.ts";
+import type { Invocation } from "../framework/command.ts";
+
+/** Makes what a command needs of the world, once it is clear that it runs. */
+export type UtilityWorld = (call: Invocation) => Promise<UtilityDeps>;
 
 export interface UtilityDeps {
   readonly disk: Disk;

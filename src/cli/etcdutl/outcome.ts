@@ -27,6 +27,13 @@ interface Cell {
   readonly shown?: string;
 }
 
+/** As etcdctl prints it: without the version, and with all entries counted as keys. */
+export function oldStatusRow(status: SnapshotStatus): Cell[] {
+  return statusRow({ ...status, totalKey: status.totalEntries }).filter(
+    ({ column }) => column !== "version",
+  );
+}
+
 export function statusRow(status: SnapshotStatus): Cell[] {
   const { hash, revision, totalKey, totalSize, version } = status;
   return [

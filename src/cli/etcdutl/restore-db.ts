@@ -46,8 +46,8 @@ export async function prepareDb(
   changes: DbChanges,
 ): Promise<void> {
   await withWritableDb(deps, path, NEEDED_BUCKETS, async (db) => {
-    clear(db, MEMBERS_BUCKET);
-    clear(db, MEMBERS_REMOVED_BUCKET);
+    clearBucket(db, MEMBERS_BUCKET);
+    clearBucket(db, MEMBERS_REMOVED_BUCKET);
     for (const member of changes.members) {
       const key = bytesFromUtf8(formatID(member.id));
       db.put(MEMBERS_BUCKET, key, bytesFromUtf8(memberToJSON(member)));
@@ -59,7 +59,8 @@ export async function prepareDb(
   });
 }
 
-function clear(db: Backend, bucket: Bucket): void {
+/** Removes every entry. */
+export function clearBucket(db: Backend, bucket: Bucket): void {
   const keys: Uint8Array[] = [];
   db.scan(bucket, EMPTY_BYTES, undefined, (key) => {
     keys.push(key);

@@ -60,7 +60,7 @@ export async function copySnapshotFile(
     if (!digested && !skipHashCheck) {
       throw new UtilityError("snapshot missing hash but --skip-hash-check=false");
     }
-    const found = await copyDb(deps, from, target, fileBytes - (digested ? DIGEST_BYTES : 0));
+    const found = await copyBytesOf(deps, from, target, fileBytes - (digested ? DIGEST_BYTES : 0));
     const expected = readDigest(from, fileBytes);
     if (digested && !skipHashCheck && !expected.equals(found)) {
       throw new UtilityError(`expected sha256 ${list(expected)}, got ${list(found)}`);
@@ -70,7 +70,13 @@ export async function copySnapshotFile(
   }
 }
 
-async function copyDb(deps: UtilityDeps, from: DiskFile, target: string, bytes: number) {
+/** Copies the first `bytes` to a new file, durable when it settles; returns their digest. */
+export async function copyBytesOf(
+  deps: UtilityDeps,
+  from: DiskFile,
+  target: string,
+  bytes: number,
+): Promise<Buffer> {
   const to = deps.disk.open(target, { create: true, exclusive: true });
   try {
     const digest = await digestOf(deps, from, bytes, (chunk, at) => to.write([chunk], at));

@@ -33,6 +33,8 @@ export interface RestoreOptions {
   readonly snapshotPath: string;
   readonly name: string;
   readonly dataDirectory: string;
+  /** Refuses the data directory even if it is there and empty. Default false. */
+  readonly mustBeNew?: boolean;
   /** Empty: inside the data directory. */
   readonly walDirectory: string;
   /** Comma list. */
@@ -61,7 +63,7 @@ export async function restoreSnapshot(deps: UtilityDeps, options: RestoreOptions
   const { disk, logger } = deps;
   const cluster = planCluster(options);
   const final = memberPaths(disk, options.dataDirectory, options.walDirectory);
-  refuseOccupied(deps, options.dataDirectory, final.wal);
+  refuseOccupied(deps, options, final.wal);
   const fields = {
     path: options.snapshotPath,
     "wal-dir": final.wal,
@@ -124,22 +126,28 @@ function planCluster(options: RestoreOptions): NewCluster {
   return { members, local };
 }
 
-function refuseOccupied(deps: UtilityDeps, dataDirectory: string, walDirectory: string): void {
+function refuseOccupied(deps: UtilityDeps, options: RestoreOptions, walDirectory: string): void {
   const { disk } = deps;
-  if (disk.stat(dataDirectory) !== undefined && !isEmptyDirectory(deps, dataDirectory)) {
-    throw new UtilityError(`data-dir ${quote(dataDirectory)} not empty or could not be read`);
+  const { dataDirectory, mustBeNew = false } = options;
+  if (disk.stat(dataDirectory) !== undefined) {
+    const names = namesIn(deps, dataDirectory);
+    // What an interrupted restore left behind does not count.
+    const isOurs = names?.length === 1 && names[0] === RESTORING;
+    if (mustBeNew && !isOurs) throw new UtilityError(`data-dir ${quote(dataDirectory)} exists`);
+    if (!isOurs && names?.length !== 0) {
+      throw new UtilityError(`data-dir ${quote(dataDirectory)} not empty or could not be read`);
+    }
   }
   if (disk.stat(walDirectory) !== undefined) {
     throw new UtilityError(`wal-dir ${quote(walDirectory)} exists`);
   }
 }
 
-/** What an interrupted restore left behind does not count. */
-function isEmptyDirectory({ disk }: UtilityDeps, path: string): boolean {
+function namesIn({ disk }: UtilityDeps, path: string): readonly string[] | undefined {
   try {
-    return disk.readDirectory(path).every((name) => name === RESTORING);
+    return disk.readDirectory(path);
   } catch {
-    return false;
+    return undefined;
   }
 }
 

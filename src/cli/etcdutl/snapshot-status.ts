@@ -21,16 +21,26 @@ export interface SnapshotStatus {
   readonly revision: number;
   /** Keys that exist at the last revision. */
   readonly totalKey: number;
+  /** Entries of all buckets: what etcdctl called keys. */
+  readonly totalEntries: number;
   readonly totalSize: number;
   /** Layout of the db, such as "3.6.0"; empty before 3.6. */
   readonly version: string;
 }
 
+const INVALID = "invalid database";
+/** Shorter files cannot hold the first page. */
+const MIN_PAGE_BYTES = 4096;
+
 /** Throws `UtilityError` for a damaged file, `DiskError` for one that cannot be read. */
 export async function snapshotStatus(deps: UtilityDeps, path: string): Promise<SnapshotStatus> {
   requireFile(deps.disk, path);
+  if (deps.disk.stat(path)?.isDirectory === true) throw new UtilityError(INVALID);
   const file = deps.disk.open(path);
   try {
+    // Go's library begins a new db in an empty file, which it has open for reading.
+    if (file.size() === 0) throw new UtilityError(`write ${path}: bad file descriptor`);
+    if (file.size() < MIN_PAGE_BYTES) throw new UtilityError(INVALID);
     await checkPages(file);
   } finally {
     file.close();
@@ -42,7 +52,7 @@ async function checkPages(file: DiskFile): Promise<void> {
   const { errors, pageSize } = await checkBolt(file);
   if (errors.length === 0) return;
   // Without a page size not even the head of the file could be read.
-  if (pageSize === 0) throw new UtilityError("invalid database");
+  if (pageSize === 0) throw new UtilityError(INVALID);
   throw new UtilityError(
     `snapshot file integrity check failed. ${errors.length} errors found.\n${errors.join("\n")}`,
   );
@@ -52,12 +62,14 @@ function summarize(deps: UtilityDeps, db: BoltBackend): SnapshotStatus {
   let crc = 0;
   let revision = 0;
   let bytesDone = 0;
+  let totalEntries = 0;
   const liveKeys = new Set<string>();
   for (const bucket of db.buckets()) {
     const isKeyBucket = bucket.name === KEY_BUCKET.name;
     crc = crc32c(bytesFromLatin1(bucket.name), crc);
     db.scan(bucket, EMPTY_BYTES, undefined, (key, value) => {
       crc = crc32c(value, crc32c(key, crc));
+      totalEntries++;
       if (!isKeyBucket) return true;
       revision = readRevision(key);
       if (isTombstone(key)) liveKeys.delete(readKey(key, value));
@@ -71,6 +83,7 @@ function summarize(deps: UtilityDeps, db: BoltBackend): SnapshotStatus {
     hash: crc,
     revision,
     totalKey: liveKeys.size,
+    totalEntries,
     totalSize: db.sizeBytes,
     version: readStorageVersion(db) ?? "",
   };

@@ -3,6 +3,9 @@ import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
+import { FaultDisk } from "../../env/testing/fault-disk.ts";
+import { depsOn } from "../etcdutl/testing/fixture.ts";
+import type { Io } from "../framework/io.ts";
 import { textOfBytes } from "../framework/raw-text.ts";
 import { runEtcdctlV2 } from "./run.ts";
 
@@ -51,7 +54,7 @@ async function run(
   let err = "";
   const text = (data: string | Uint8Array): string =>
     typeof data === "string" ? data : textOfBytes(data);
-  const code = await runEtcdctlV2(argv, {
+  const io: Io = {
     argv,
     env,
     out: (data) => {
@@ -65,7 +68,8 @@ async function run(
       readLine: async () => stdin,
       readAll: async () => Buffer.from(stdin),
     },
-  });
+  };
+  const code = await runEtcdctlV2(argv, io, async () => depsOn(new FaultDisk()).deps);
   return { out, err, code };
 }
 

@@ -14,10 +14,16 @@ import {
   VERSION_FLAG,
 } from "./command-table.ts";
 import { FlagValues, flagsFirst } from "./flag-values.ts";
+import type { FilesWorld } from "./session.ts";
 import { commandPage, groupPage, groupProgramPage, programPage } from "./help-pages.ts";
 
 /** Exit code for a topic that has no help page. */
 const NO_TOPIC_EXIT = 3;
+
+interface Surroundings {
+  readonly io: Io;
+  readonly world: FilesWorld;
+}
 
 const HELP_COMMAND: CommandRow = {
   name: "help",
@@ -26,16 +32,20 @@ const HELP_COMMAND: CommandRow = {
 };
 
 /** Does not end the process: the result is its exit code. */
-export async function runEtcdctlV2(argv: readonly string[], io: Io): Promise<number> {
+export async function runEtcdctlV2(
+  argv: readonly string[],
+  io: Io,
+  world: FilesWorld,
+): Promise<number> {
   try {
-    return await runProgram(argv, io);
+    return await runProgram(argv, io, world);
   } catch (error) {
     if (!(error instanceof CliExit)) throw error;
     return error.code;
   }
 }
 
-async function runProgram(argv: readonly string[], io: Io): Promise<number> {
+async function runProgram(argv: readonly string[], io: Io, world: FilesWorld): Promise<number> {
   const globals = new FlagValues([...GLOBAL_FLAGS, HELP_FLAG, VERSION_FLAG]);
   const page = programPage(SERVER_VERSION);
   const problem = globals.parse(argv);
@@ -50,15 +60,15 @@ async function runProgram(argv: readonly string[], io: Io): Promise<number> {
   if (isHelp(name)) return runHelp(io, rest, { page, commands: COMMANDS, path: "etcdctl" });
   const row = COMMANDS.find((command) => command.name === name);
   if (row === undefined) return unknownTopic(io, name);
-  if (row.commands !== undefined) return await runGroup(row, rest, globals, io);
-  return await runCommand(`etcdctl ${name}`, row, rest, globals, io);
+  if (row.commands !== undefined) return await runGroup(row, rest, globals, { io, world });
+  return await runCommand(`etcdctl ${name}`, row, rest, globals, { io, world });
 }
 
 async function runGroup(
   group: CommandRow,
   args: readonly string[],
   globals: FlagValues,
-  io: Io,
+  { io, world }: Surroundings,
 ): Promise<number> {
   const flags = new FlagValues([HELP_FLAG]);
   const page = groupPage(group);
@@ -75,7 +85,7 @@ async function runGroup(
   }
   const row = commands.find((command) => command.name === name);
   if (row === undefined) return unknownTopic(io, name);
-  return await runCommand(`${path} ${name}`, row, rest, globals, io);
+  return await runCommand(`${path} ${name}`, row, rest, globals, { io, world });
 }
 
 async function runCommand(
@@ -83,7 +93,7 @@ async function runCommand(
   row: CommandRow,
   args: readonly string[],
   globals: FlagValues,
-  io: Io,
+  { io, world }: Surroundings,
 ): Promise<number> {
   const rows = [...(row.flags ?? []), HELP_FLAG];
   const flags = new FlagValues(rows);
@@ -92,7 +102,7 @@ async function runCommand(
   if (problem !== undefined) return misuse(io, problem, `Incorrect Usage: ${problem}\n\n${page}`);
   if (flags.bool("help") || row.action === undefined) return show(io, page);
   const [{ Session }, action] = await Promise.all([import("./session.ts"), loadAction(row.action)]);
-  const session = new Session(io, globals, flags);
+  const session = new Session(io, globals, flags, world);
   try {
     await action(session);
   } finally {

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { askPassword } from "../etcdctl/password.ts";
+import type { UtilityDeps } from "../etcdutl/deps.ts";
 import { CliExit } from "../framework/exit.ts";
 import type { Io } from "../framework/io.ts";
 import { parseAddress } from "./address.ts";
@@ -29,13 +30,18 @@ const MAX_DIAL_TIMEOUT_MS = 30_000;
 /** Longer timers would fire at once. */
 const MAX_TIMER_MS = 0x7fff_ffff;
 
+export type FilesWorld = (io: Io) => Promise<UtilityDeps>;
+
 export class Session {
   readonly io: Io;
   readonly globals: FlagValues;
   readonly flags: FlagValues;
+  /** What work on files is given. */
+  readonly world: FilesWorld;
   readonly #closers: (() => void)[] = [];
 
-  constructor(io: Io, globals: FlagValues, flags: FlagValues) {
+  constructor(io: Io, globals: FlagValues, flags: FlagValues, world: FilesWorld) {
+    this.world = world;
     this.io = io;
     this.globals = globals;
     this.flags = flags;

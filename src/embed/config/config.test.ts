@@ -89,8 +89,6 @@ test("settings that are not honoured yet are named, plain ones are not", () => {
     { discoverySrv: "example.com" },
     { enableV2: true },
     { proxy: "on" },
-    { initialClusterState: "existing" },
-    { initialCluster: "default=http://a:1,b=http://b:1" },
   ] as const satisfies readonly EtcdConfigInput[]) {
     const named = unsupportedSettings(createConfig(input));
     assert.ok(named.length > 0, JSON.stringify(input));

@@ -231,7 +231,7 @@ export class Replica implements ReplaceableState {
         .list(0)
         .map(({ memberID, alarm }) => `${alarm} ${memberID}`)
         .sort(),
-      storageVersion: this.storageVersion.current,
+      storageVersion: this.storageVersion.stored,
     };
   }
 

@@ -1,6 +1,7 @@
 /** A whole cluster on fakes: one virtual clock, a disk per member, wires between them. */
 import { FaultDisk, VirtualClock } from "../../env/testing/index.ts";
 import type { ServerOptions } from "../index.ts";
+import { PausableClock } from "./pausable-clock.ts";
 import { TestMember } from "./test-member.ts";
 import { TestNetwork, TestWires } from "./test-network.ts";
 
@@ -11,6 +12,7 @@ export class TestCluster {
   readonly #names: string[];
   readonly #options: Partial<ServerOptions>;
   readonly #urls = new Map<TestMember, string>();
+  readonly #clocks = new Map<TestMember, PausableClock>();
 
   constructor(names: readonly string[], options: Partial<ServerOptions> = {}) {
     this.#names = [...names];
@@ -48,6 +50,20 @@ export class TestCluster {
     this.#wires.cut.delete(this.#urls.get(member) ?? "");
   }
 
+  /** The member's process stands still: its timers, and what others send it, wait. */
+  pause(member: TestMember): void {
+    this.#clocks.get(member)?.pause();
+    this.#wires.hold(this.#urls.get(member) ?? "");
+  }
+
+  /** What comes first is what the machine happens to look at first. */
+  resume(member: TestMember, first: "timers" | "messages"): void {
+    const clock = this.#clocks.get(member);
+    if (first === "timers") clock?.resume();
+    this.#wires.release(this.#urls.get(member) ?? "");
+    clock?.resume();
+  }
+
   async until(condition: () => boolean): Promise<void> {
     await this.first.until(condition);
   }
@@ -77,15 +93,17 @@ export class TestCluster {
     const url = urlOf(name);
     const initialCluster = new Map(this.#names.map((one) => [one, [urlOf(one)]]));
     const network = new TestNetwork(this.#wires, url);
+    const clock = new PausableClock(this.clock);
     const member = new TestMember(
       new FaultDisk(),
       { ...this.#options, name, peerURLs: [url], initialCluster, initialClusterState: state },
-      { clock: this.clock, network, seed: this.members.length + 1 },
+      { clock, network, seed: this.members.length + 1 },
     );
     member.onStarted = ({ peerApi }) => {
       network.http = peerApi;
     };
     this.#urls.set(member, url);
+    this.#clocks.set(member, clock);
     this.members.push(member);
     return member;
   }

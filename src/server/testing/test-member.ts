@@ -51,6 +51,7 @@ export const TEST_OPTIONS: ServerOptions = {
   compactHashCheckIntervalMs: 60_000,
   compactHashCheck: false,
   initialCorruptCheck: false,
+  downgradeCheckIntervalMs: 5000,
   stopServiceOnDefrag: false,
 };
 

@@ -21,6 +21,27 @@ export class TestWires {
   /** Peer URLs of members that nobody reaches and that reach nobody. */
   readonly cut = new Set<string>();
 
+  /** What has arrived at members that do not look at it now, by their URL. */
+  readonly #held = new Map<string, (() => void)[]>();
+
+  hold(url: string): void {
+    if (!this.#held.has(url)) this.#held.set(url, []);
+  }
+
+  release(url: string): void {
+    const held = this.#held.get(url) ?? [];
+    this.#held.delete(url);
+    // One by one, as they come from different connections.
+    for (const deliver of held) setImmediate(deliver);
+  }
+
+  /** Now, or when the member looks at what has arrived. */
+  deliver(url: string, deliver: () => void): void {
+    const held = this.#held.get(url);
+    if (held === undefined) deliver();
+    else held.push(deliver);
+  }
+
   reaches(from: string, to: string): boolean {
     return !this.cut.has(from) && !this.cut.has(to) && this.links.get(to)?.isUp === true;
   }
@@ -76,7 +97,7 @@ export class TestNetwork implements PeerNetwork {
         const node = this.#wires.links.get(url)?.node;
         if (node === undefined || !this.#wires.reaches(this.#url, url)) {
           this.#node?.reportUnreachable(message.to);
-        } else node.receive(Message.decode(bytes));
+        } else this.#wires.deliver(url, () => node.receive(Message.decode(bytes)));
       });
     }
   }
@@ -109,7 +130,9 @@ export class TestNetwork implements PeerNetwork {
     if (handler === undefined || !this.#wires.reaches(this.#url, request.url)) {
       return Promise.reject(new PeerRequestError("unreachable", "connection refused"));
     }
-    return answer(handler, request);
+    return new Promise((resolve) => {
+      this.#wires.deliver(request.url, () => resolve(answer(handler, request)));
+    });
   }
 
   async stop(): Promise<void> {

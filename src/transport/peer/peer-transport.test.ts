@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MessageType } from "../../api/gen/raft.ts";
 import { PeerRequestError } from "../../env/peers.ts";
-import { append, connect, image, message, startMember } from "./testing/peer-world.ts";
+import { append, connect, message, startMember } from "./testing/peer-world.ts";
 
 const LIMIT = { timeout: 20_000 };
 
@@ -59,39 +59,6 @@ test("before any stream is up, messages arrive as single requests", LIMIT, async
   b.network.send([message({ type: MessageType.MsgAppResp, from: 0xbn, to: 0xan, index: 2 })]);
   await a.watched.until(() => a.node.received.length === 1);
   assert.equal(a.node.received[0]?.index, 2);
-});
-
-test("a database arrives byte for byte, and its sender hears so", LIMIT, async () => {
-  await using a = await startMember(0xan);
-  await using b = await startMember(0xbn);
-  await connect(a, b);
-  const sent = image(3_000_001);
-  const snapshot = {
-    data: Buffer.from("members"),
-    metadata: { index: 42, term: 3, confState: undefined as never },
-  };
-  const snap = message({ type: MessageType.MsgSnap, from: 0xan, to: 0xbn, term: 3 });
-  snap.snapshot = {
-    data: snapshot.data,
-    metadata: {
-      index: 42,
-      term: 3,
-      confState: {
-        voters: [0xan, 0xbn],
-        learners: [],
-        votersOutgoing: [],
-        learnersNext: [],
-        autoLeave: false,
-      },
-    },
-  };
-  a.network.sendSnapshot(snap, sent.database);
-  await a.watched.until(() => a.node.snapshotReports.length === 1);
-  assert.deepEqual(a.node.snapshotReports, [{ id: 0xbn, ok: true }]);
-  assert.equal(sent.closed, 1);
-  assert.equal(b.node.snapshots.length, 1);
-  assert.deepEqual(b.node.snapshots[0]?.message, snap);
-  assert.ok(b.node.snapshots[0]?.database.equals(sent.content));
 });
 
 test("questions are answered, and fail with a reason", LIMIT, async () => {

@@ -172,6 +172,8 @@ export class StreamWriter implements Flushable {
     status.deactivate(STREAM_NAMES[this.#kind], "write", reason);
     sentFailures.add();
     this.#detach();
+    // What was written last may never have been read.
+    this.#context.reportUnreachable();
     logger.warn("lost TCP streaming connection with remote peer", this.#fields());
   }
 

@@ -3,6 +3,8 @@ import {
   RangeRequest,
   RangeRequest_SortOrder,
   RangeRequest_SortTarget,
+  RangeResponse,
+  type RangeStreamResponse,
 } from "../../../api/gen/rpc.ts";
 import { METHODS } from "../../../client/index.ts";
 import type { Invocation } from "../../framework/command.ts";
@@ -11,7 +13,7 @@ import { goQuote } from "../../framework/go-text.ts";
 import type { FlagSet } from "../../framework/flags.ts";
 import { getView } from "../key-view.ts";
 import { keyRange } from "../key-range.ts";
-import { openSession } from "../session.ts";
+import { openSession, type Session } from "../session.ts";
 import { formatOf, show } from "../view.ts";
 
 const ORDERS: Readonly<Record<string, number>> = {
@@ -33,8 +35,9 @@ export async function get(call: Invocation): Promise<void> {
   const { args, flags } = call;
   const request = getRequest(args, flags);
   const session = await openSession(call);
-  const answer = session.client.call(METHODS.range, request, session.bounded);
-  const response = await session.must("KV/Range", answer);
+  const response = flags.bool("stream")
+    ? await session.must("KV/RangeStream", rangeInPieces(session, request))
+    : await session.must("KV/Range", session.client.call(METHODS.range, request, session.bounded));
   const valueOnly = flags.bool("print-value-only");
   if (flags.bool("count-only") && formatOf(call) !== "fields") {
     exitWithError(ExitCode.BAD_ARGS, "--count-only is only for `--write-out=fields`");
@@ -43,6 +46,24 @@ export async function get(call: Invocation): Promise<void> {
     exitWithError(ExitCode.BAD_ARGS, "print-value-only is only for `--write-out=simple`");
   }
   show(call, getView(response), valueOnly);
+}
+
+/** One answer made of the pieces of a stream: keys in order, and the last that is told of the rest. */
+async function rangeInPieces(
+  { client, bounded }: Session,
+  request: RangeRequest,
+): Promise<RangeResponse> {
+  const whole = RangeResponse.create();
+  const add = ({ rangeResponse }: RangeStreamResponse): void => {
+    if (rangeResponse === undefined) return;
+    const { header, kvs, more, count } = rangeResponse;
+    whole.header = header ?? whole.header;
+    for (const kv of kvs) whole.kvs.push(kv);
+    whole.more ||= more;
+    whole.count = count || whole.count;
+  };
+  await client.receive(METHODS.rangeStream, request, add, bounded);
+  return whole;
 }
 
 /** Also for `get` inside a transaction. */

@@ -2,6 +2,7 @@
 import type { Message } from "../../../api/gen/raft.ts";
 import { Message as MessageCodec, MessageType } from "../../../api/gen/raft.ts";
 import type { ClusterID, MemberID } from "../../../base/ids.ts";
+import type { Clock } from "../../../env/clock.ts";
 import type { DatabaseImage, PeerNode } from "../../../env/peers.ts";
 import { MemoryLogger, SeededRandom } from "../../../env/testing/index.ts";
 import { MetricsRegistry } from "../../../platform/metrics.ts";
@@ -124,7 +125,7 @@ export interface TestMember extends AsyncDisposable {
 export interface TestMemberOptions extends Partial<PeerTransportOptions> {
   readonly clusterID?: ClusterID;
   readonly watched?: Watched;
-  readonly port?: number;
+  readonly clock?: Clock;
 }
 
 export async function startMember(
@@ -135,17 +136,19 @@ export async function startMember(
   const node = new RecordingNode(id, options.clusterID ?? CLUSTER, watched);
   const logger = new WatchedLogger(watched);
   const registry = new MetricsRegistry();
-  const clock = new NodeClock();
+  const clock = options.clock ?? new NodeClock();
   const deps = { clock, logger, metrics: registry, random: new SeededRandom(Number(id)) };
   const network = new PeerTransport(deps, { dialTimeoutMs: 2_000, ...options });
-  const address = { host: "127.0.0.1", port: options.port ?? 0 };
-  const listener = await listen(address, {
-    http: network.handler,
-    methods: [],
-    clock,
-    logger,
-    http1RequestTimeoutMs: 0,
-  });
+  const listener = await listen(
+    { host: "127.0.0.1", port: 0 },
+    {
+      http: network.handler,
+      methods: [],
+      clock,
+      logger,
+      http1RequestTimeoutMs: 0,
+    },
+  );
   const port = "port" in listener.address ? listener.address.port : 0;
   const url = `http://127.0.0.1:${port}`;
   node.urls = [url];
@@ -204,6 +207,21 @@ export function append(from: MemberID, to: MemberID, index: number, sizes: numbe
     commit: index,
     entries,
   });
+}
+
+export function snapshotTo(from: MemberID, to: MemberID): Message {
+  const confState = {
+    voters: [from, to],
+    learners: [],
+    votersOutgoing: [],
+    learnersNext: [],
+    autoLeave: false,
+  };
+  const snapshot = {
+    data: Buffer.from("members"),
+    metadata: { index: 42, term: 3, confState },
+  };
+  return message({ type: MessageType.MsgSnap, from, to, term: 3, snapshot });
 }
 
 /** A database whose bytes depend on their place. */

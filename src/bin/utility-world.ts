@@ -1,0 +1,21 @@
+/** What commands on files are given of the real world. Loaded only by commands that touch files. */
+import type { UtilityDeps } from "../cli/etcdutl/deps.ts";
+import { ProgressBar } from "../cli/etcdutl/progress-bar.ts";
+import type { Io } from "../cli/framework/io.ts";
+import { NodeClock, NodeDisk } from "../platform/index.ts";
+import { createLogger } from "../platform/logger.ts";
+import type { LogFormat } from "../platform/logger-encoder.ts";
+
+export function utilityDeps(io: Io, format: LogFormat): UtilityDeps {
+  const clock = new NodeClock();
+  const bar = new ProgressBar(io, clock);
+  const isWatched = process.stderr.isTTY === true;
+  if (isWatched) process.once("exit", () => bar.clear());
+  return {
+    disk: new NodeDisk(),
+    clock,
+    logger: createLogger({ format }),
+    progress: isWatched ? bar.report : () => undefined,
+    tell: (line) => io.err(`${line}\n`),
+  };
+}
