@@ -19,6 +19,7 @@ import type { ServerContext } from "./context.ts";
 import { CorruptionChecker } from "./corruption-checker.ts";
 import { memberDirectories } from "./data-directory.ts";
 import { LeaseExpirer } from "./lease-expirer.ts";
+import { serverLimits } from "./limits.ts";
 import { readLinearizably } from "./linearizable-reads.ts";
 import { clusterVersionRequest } from "./membership-requests.ts";
 import { requestTimeoutMs, type ServerDeps } from "./options.ts";
@@ -88,11 +89,13 @@ export class Background {
       setStorageVersion: (version) => options.storageVersion.set(version),
     });
     const { snapshotCount, catchUpEntries } = server.options;
+    const limits = serverLimits(server.options.limits);
     const { storage, wal, snapshotFiles: files } = boot;
     this.#snapshotter = new Snapshotter(
       {
         snapshotCount,
         catchUpEntries,
+        limits,
         storage,
         wal,
         files,
@@ -113,6 +116,7 @@ export class Background {
       snapDirectory: paths.snap,
       maxWals: server.options.maxWals,
       maxSnapshots: server.options.maxSnapshots,
+      intervalMs: limits.purgeIntervalMs,
     });
   }
 

@@ -27,12 +27,19 @@ import {
 } from "../membership/index.ts";
 import { MemoryStorage } from "../raft/index.ts";
 import { SnapError, SnapshotFiles } from "../snap/index.ts";
-import { validSnapshotEntries, verifySegmentsBefore, Wal, walExists } from "../wal/index.ts";
+import {
+  validSnapshotEntries,
+  verifySegmentsBefore,
+  Wal,
+  type WalOptions,
+  walExists,
+} from "../wal/index.ts";
 import { readConsistentIndex } from "./consistent-index.ts";
 import { BootstrapError, memberDirectories, touchDirectory } from "./data-directory.ts";
 import { forceNewCluster } from "./force-new-cluster.ts";
 import { initialMembers, writeInitialMembers } from "./initial-members.ts";
 import { isBootstrapped, joinCluster } from "./join-cluster.ts";
+import { serverLimits } from "./limits.ts";
 import { requestTimeoutMs, type ServerDeps, type ServerOptions } from "./options.ts";
 
 export interface Bootstrapped {
@@ -73,7 +80,8 @@ export async function bootstrap(options: ServerOptions, deps: ServerDeps): Promi
   const snapshotFiles = new SnapshotFiles(deps, paths.snap);
   snapshotFiles.cleanUp();
   const snapshot = isNew ? undefined : newestSnapshot(deps, paths.wal, snapshotFiles);
-  const backend = await openBackend({ ...deps }, paths.db, {
+  const yieldTurn = () => new Promise<void>((resolve) => deps.defer(resolve));
+  const backend = await openBackend({ ...deps, yieldTurn }, paths.db, {
     pageCacheBytes: options.pageCacheBytes,
     batchIntervalMs: options.backendBatchIntervalMs,
     batchLimit: options.backendBatchLimit,
@@ -154,9 +162,7 @@ async function makeMember(
   const { local, clusterID, members } = plan;
   logger.info("bootstrapping storage");
   const metadata = Metadata.encode(Metadata.create({ NodeID: local.id, ClusterID: clusterID }));
-  const wal = Wal.create(deps, walDirectory, metadata, {
-    unsafeNoFsync: options.unsafeNoFsync,
-  });
+  const wal = Wal.create(deps, walDirectory, metadata, walOptions(options));
   const { hardState, entries } = isJoining
     ? { hardState: HardState.create(), entries: [] }
     : await writeInitialMembers(wal, members);
@@ -220,18 +226,18 @@ async function recoverMember(
   const { walDirectory, snapshot } = basis;
   const { index, term } = snapshot?.metadata ?? { index: 0, term: 0 };
   const olderSegmentsVerified = verifyOlder(deps, walDirectory, index);
-  const wal = Wal.open(
-    deps,
-    walDirectory,
-    { index, term },
-    { unsafeNoFsync: options.unsafeNoFsync },
-  );
+  const wal = Wal.open(deps, walDirectory, { index, term }, walOptions(options));
   try {
     return await assemble(options, deps, { ...basis, wal, olderSegmentsVerified });
   } catch (error) {
     await wal.close();
     throw error;
   }
+}
+
+function walOptions(options: ServerOptions): WalOptions {
+  const { walSegmentBytes: segmentBytes } = serverLimits(options.limits);
+  return { segmentBytes, unsafeNoFsync: options.unsafeNoFsync };
 }
 
 interface Recovered extends Basis {

@@ -45,6 +45,7 @@ import { HeartbeatMeter } from "./heartbeat-meter.ts";
 import { Leadership } from "./leadership.ts";
 import { LinearizableReads, readLinearizably } from "./linearizable-reads.ts";
 import { registerServerMetrics, type ServerCounters } from "./metrics.ts";
+import { serverLimits } from "./limits.ts";
 import { type Defer, requestTimeoutMs, type ServerDeps, type ServerOptions } from "./options.ts";
 import { Proposals } from "./proposals.ts";
 import { PeerApi } from "./peer-api/peer-api.ts";
@@ -73,8 +74,6 @@ const REMOVED_STOP_DELAY_MS = 1000;
 const MAX_INFLIGHT_MESSAGES = 512;
 /** Records hashed before sockets and timers get a turn. */
 const HASH_RECORDS_PER_STEP = 5000;
-/** Records restored before sockets and timers get a turn. */
-const RESTORE_RECORDS_PER_STEP = 20_000;
 
 export class EtcdServer implements ServerContext {
   readonly options: ServerOptions;
@@ -380,7 +379,8 @@ export class EtcdServer implements ServerContext {
   }
 
   async #restore(): Promise<void> {
-    const steps = this.watchable.restoreSteps(this.backend, RESTORE_RECORDS_PER_STEP);
+    const { recordsPerStep } = serverLimits(this.options.limits);
+    const steps = this.watchable.restoreSteps(this.backend, recordsPerStep);
     for (;;) {
       const step = steps.next();
       if (step.done === true) {
@@ -558,6 +558,9 @@ export class EtcdServer implements ServerContext {
         compaction: this.#background.compaction,
         defer,
         logger,
+        ...(this.options.limits?.recordsPerStep === undefined
+          ? {}
+          : { recordsPerStep: this.options.limits.recordsPerStep }),
       },
       { path, snapshotIndex: index },
     );
@@ -695,6 +698,7 @@ export class EtcdServer implements ServerContext {
     const { clock, logger, backend, network, cluster } = this;
     return new SnapshotSender({
       clock,
+      keepLogAfterMs: serverLimits(this.options.limits).keepLogAfterSendingMs,
       logger,
       localID: this.memberID,
       backend,

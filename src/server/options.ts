@@ -4,6 +4,7 @@
  */
 import type { Index } from "../base/ids.ts";
 import type { Clock, Disk, Logger, Metrics, PeerNetwork, Random } from "../env/index.ts";
+import type { ServerLimits } from "./limits.ts";
 
 /** Runs `fire` after the I/O callbacks of this turn (Node: `setImmediate`). */
 export type Defer = (fire: () => void) => void;
@@ -77,6 +78,8 @@ export interface ServerOptions {
   readonly compactHashCheck: boolean;
   /** Compare with the other members before the first client is served. */
   readonly initialCorruptCheck: boolean;
+  /** Absent in production. */
+  readonly limits?: Partial<ServerLimits>;
   /** Interval of the leader's checks whether a downgrade is complete; 0 is never. */
   readonly downgradeCheckIntervalMs: number;
   /** The health service answers NOT_SERVING while the db is being defragmented. */

@@ -2,8 +2,6 @@
 import type { Clock, Disk, Logger, Timer } from "../env/index.ts";
 import { type PurgeRule, purgeFiles } from "../wal/index.ts";
 
-const PURGE_INTERVAL_MS = 30_000;
-
 export interface PurgerOptions {
   readonly disk: Disk;
   readonly clock: Clock;
@@ -14,6 +12,7 @@ export interface PurgerOptions {
   readonly maxWals: number;
   /** 0 keeps all. */
   readonly maxSnapshots: number;
+  readonly intervalMs: number;
 }
 
 export class Purger {
@@ -40,7 +39,7 @@ export class Purger {
         dir: directory,
         suffix: suffix.slice(1),
         max: keep,
-        interval: `${PURGE_INTERVAL_MS / 1000}s`,
+        interval: `${this.#options.intervalMs / 1000}s`,
       });
     }
     this.#arm();
@@ -51,7 +50,7 @@ export class Purger {
   }
 
   #arm(): void {
-    this.#timer = this.#options.clock.setTimer(PURGE_INTERVAL_MS, () => {
+    this.#timer = this.#options.clock.setTimer(this.#options.intervalMs, () => {
       this.#purge();
       this.#arm();
     });

@@ -14,11 +14,11 @@ import { readConsistentIndex } from "../membership/index.ts";
 
 /** Databases under way at a time, as in etcd: each keeps pages of the db from being used again. */
 const MAX_SENDING = 16;
-/** etcd's releaseDelayAfterSnapshot. */
-const KEEP_LOG_AFTER_MS = 30_000;
 
 export interface SnapshotSenderOptions {
   readonly clock: Clock;
+  /** How long the log is kept after a database was sent (etcd: releaseDelayAfterSnapshot). */
+  readonly keepLogAfterMs: number;
   readonly logger: Logger;
   readonly localID: MemberID;
   readonly backend: Backend;
@@ -43,7 +43,8 @@ export class SnapshotSender {
 
   /** True while followers rely on the entries behind a database that they are getting. */
   get needsLog(): boolean {
-    return this.#sending > 0 || this.#options.clock.nowMs() - this.#lastEndMs < KEEP_LOG_AFTER_MS;
+    const { clock, keepLogAfterMs } = this.#options;
+    return this.#sending > 0 || clock.nowMs() - this.#lastEndMs < keepLogAfterMs;
   }
 
   /** Takes a MsgSnap of raft. */

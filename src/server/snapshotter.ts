@@ -16,16 +16,13 @@ import { type Cluster, encodeV2Document } from "../membership/index.ts";
 import type { MemoryStorage } from "../raft/index.ts";
 import type { SnapshotFiles } from "../snap/index.ts";
 import type { Wal } from "../wal/index.ts";
-
-/** The log in memory is compacted when it is this much longer than the catch-up entries. */
-const COMPACTION_STEP_ENTRIES = 1000;
-/** Under load snapshots come no faster than this; each costs several syncs. */
-const MIN_SNAPSHOT_INTERVAL_MS = 1000;
+import type { ServerLimits } from "./limits.ts";
 
 export interface SnapshotterOptions {
   /** Applied entries between two snapshots on disk. */
   readonly snapshotCount: number;
   readonly catchUpEntries: number;
+  readonly limits: ServerLimits;
   readonly storage: MemoryStorage;
   readonly wal: Wal;
   readonly files: SnapshotFiles;
@@ -55,12 +52,12 @@ export class Snapshotter {
   /** Called after entries were applied; starts what is due. */
   applied(index: Index, term: Term, confState: ConfState): void {
     this.#compactMemory(index, confState);
-    const { snapshotCount, clock } = this.#options;
+    const { snapshotCount, clock, limits } = this.#options;
     if (this.#running !== undefined) return;
     const isForced = this.#isForced;
     if (!isForced) {
       if (index - this.#snapshotIndex <= snapshotCount) return;
-      if (clock.nowMs() - this.#lastMs < MIN_SNAPSHOT_INTERVAL_MS) return;
+      if (clock.nowMs() - this.#lastMs < limits.minSnapshotIntervalMs) return;
     }
     this.#isForced = false;
     this.#lastMs = clock.nowMs();
@@ -118,9 +115,9 @@ export class Snapshotter {
   }
 
   #compactMemory(applied: Index, confState: ConfState): void {
-    const { storage, catchUpEntries } = this.#options;
+    const { storage, catchUpEntries, limits } = this.#options;
     const first = storage.firstIndex();
-    if (applied - first < catchUpEntries + COMPACTION_STEP_ENTRIES) return;
+    if (applied - first < catchUpEntries + limits.logCompactionStepEntries) return;
     if (this.#options.keepsLog()) return;
     storage.createSnapshot(applied, ConfState.create(confState), EMPTY_SNAPSHOT_DATA);
     storage.compact(applied - catchUpEntries);

@@ -303,7 +303,7 @@ export function readLog(deps: ReadDeps, directory: string, start: WalSnapshotPoi
   return withSegments(
     deps,
     directory,
-    () => index,
+    (all) => selectSegments(all, index),
     (open) => replayLog(open, start).content,
   );
 }
@@ -351,20 +351,31 @@ export function verifyLog(deps: ReadDeps, directory: string, start: WalSnapshotP
   return readLog(deps, directory, start).hardState;
 }
 
-/** Never before the first segment that there is. */
-function atLeastFirst(index = 0): (firstIndex: number) => number {
-  return (firstIndex) => Math.max(index, firstIndex);
+type Choice = (all: readonly SegmentName[]) => SegmentName[];
+
+/**
+ * Never before the first segment, nor before a gap. Old segments are removed one by one, and a loss
+ * of power may bring some of them back; what a start needs is checked when the log is opened.
+ */
+function atLeastFirst(index = 0): Choice {
+  return (all) => {
+    const unbroken = all.slice(
+      all.findLastIndex(
+        ({ sequence }, i) => i === 0 || sequence !== (all[i - 1]?.sequence ?? 0) + 1,
+      ),
+    );
+    return selectSegments(unbroken, Math.max(index, unbroken[0]?.firstIndex ?? 0));
+  };
 }
 
-/** Opens the segments from the one that may hold the entry behind `indexFor(first index)`. */
+/** Opens the chosen segments while `use` runs. */
 function withSegments<T>(
   deps: ReadDeps,
   directory: string,
-  indexFor: (firstIndex: number) => number,
+  choose: Choice,
   use: (open: OpenSegment[]) => T,
 ): T {
-  const all = listSegments(deps.disk, directory, deps.logger);
-  const selected = selectSegments(all, indexFor(all[0]?.firstIndex ?? 0));
+  const selected = choose(listSegments(deps.disk, directory, deps.logger));
   const open: OpenSegment[] = [];
   try {
     for (const segment of selected) {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Entry } from "../api/gen/raft.ts";
 import { CRASH_DROPS_ALL } from "../env/testing/fault-disk.ts";
 import { MemoryLogger } from "../env/testing/memory-logger.ts";
 import { SeededRandom } from "../env/testing/seeded-random.ts";
@@ -239,6 +240,28 @@ test("a missing segment in between is refused", async () => {
   assert.throws(() => open(disk), /do not increase continuously/);
 });
 
+test("old segments that a loss of power brings back in part do not matter", async () => {
+  const disk = emptyDisk();
+  const deps = { disk, logger: new MemoryLogger() };
+  const wal = create(disk);
+  for (let cut = 1; cut <= 5; cut++) {
+    await wal.save(state(1, 1n, cut), entries(cut, 1));
+    if (cut === 4) await wal.saveSnapshot(snapshotRecord(4, 1));
+    await wal.cut();
+  }
+  const names = wal.segmentNames;
+  await wal.close();
+  disk.remove(`${DIRECTORY}/${names[1]}`);
+  assert.deepEqual(
+    validSnapshotEntries(deps, DIRECTORY).map((point) => point.index),
+    [4],
+  );
+  verifySegmentsBefore(deps, DIRECTORY, 4);
+  const again = open(disk, { index: 4, term: 1 });
+  assert.equal(again.readAll().entries.length, 1);
+  await again.close();
+});
+
 test("a second opener is refused while the log is open", async () => {
   const disk = emptyDisk();
   const wal = create(disk);
@@ -282,6 +305,31 @@ test("saves made while a sync is in flight share one write and one sync", async 
   assert.deepEqual(settled, [1, 2, 3, 4, 5]);
   assert.equal(disk.count("write") - before.writes, 1);
   assert.equal(disk.count("datasync") - before.syncs, 2);
+  disk.hold = false;
+  await wal.close();
+});
+
+test("a save of nothing waits for the saves before it", async () => {
+  // A follower's acknowledgement of entries that it has already, but not yet on disk, comes this way.
+  const disk = emptyDisk();
+  const wal = create(disk);
+  await wal.save(undefined, []);
+  disk.hold = true;
+  const settled: string[] = [];
+  const save = (name: string, list: readonly Entry[]): Promise<unknown> =>
+    wal.save(undefined, list).then(() => settled.push(name));
+  const saves = [save("first", entries(1, 1))];
+  await tick();
+  saves.push(save("behind the first", []), save("second", entries(2, 1)));
+  saves.push(save("behind the second", []));
+  await tick();
+  assert.deepEqual(settled, []);
+  disk.release(1);
+  await tick();
+  assert.deepEqual(settled, ["first", "behind the first"]);
+  disk.release(1);
+  await Promise.all(saves);
+  assert.deepEqual(settled.slice(2), ["second", "behind the second"]);
   disk.hold = false;
   await wal.close();
 });
@@ -473,6 +521,27 @@ test("a batch larger than a segment is one segment", async () => {
   await wal.close();
   assert.equal(read(disk).entries.length, 52);
   assert.equal(read(disk).entries[50]?.data.length, 300_000);
+});
+
+test("a batch larger than a segment that begins one is followed by the next number", async () => {
+  const disk = emptyDisk();
+  const wal = create(disk);
+  disk.hold = true;
+  const fills = wal.save(undefined, entries(1, 5, 1, 1000));
+  await tick();
+  const begins = wal.save(undefined, entries(6, 5, 1, 1000));
+  disk.release(1);
+  await fills;
+  await tick();
+  // The segment of the batch before is not in place yet.
+  const follows = wal.save(undefined, entries(11, 1));
+  disk.hold = false;
+  disk.release();
+  await Promise.all([begins, follows]);
+  const sequences = wal.segmentNames.map((name) => Number.parseInt(name.slice(0, 16), 16));
+  assert.deepEqual(sequences, [...sequences.keys()]);
+  await wal.close();
+  assert.equal(read(disk).entries.length, 11);
 });
 
 test("random saves, cuts, snapshots and reopenings read back as a plain array would", async () => {

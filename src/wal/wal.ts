@@ -177,13 +177,14 @@ export class Wal {
 
   /**
    * Appends entries and, when given and not empty, the hard state. Resolves when durable if entries
-   * are given or term or vote changed, else once written. Entries are encoded before this returns.
+   * are given or term or vote changed, else once written; never before an earlier save, not even
+   * when there is nothing to write. Entries are encoded before this returns.
    * Rejects with "no-space" (nothing of it is kept; may be repeated) or "failed" (for good).
    */
   save(hardState: HardState | undefined, entries: readonly Entry[]): Promise<void> {
     const state = hardState === undefined || isEmptyState(hardState) ? undefined : hardState;
-    if (state === undefined && entries.length === 0) return Promise.resolve();
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    if (state === undefined && entries.length === 0) return this.#savedSoFar();
     const batch = this.#openBatch();
     const { encoder } = batch;
     for (const entry of entries) encoder.entry(entry);
@@ -303,7 +304,7 @@ export class Wal {
     batch.before = this.#checkpoint(batch.encoder.crc);
     if (this.#cutDue) {
       this.#cutDue = false;
-      const name = segmentName(this.#tailSequence() + 1, this.#lastIndex + 1);
+      const name = segmentName(this.#nextSequence(), this.#lastIndex + 1);
       batch.beginSegment(name, this.metadata, isEmptyState(this.#state) ? undefined : this.#state);
     } else if (this.#standsOnSyncedGround()) {
       batch.encoder.checksum();
@@ -317,8 +318,19 @@ export class Wal {
     return this.#inFlight === undefined ? !this.#unsynced : this.#inFlight.mustSync;
   }
 
-  #tailSequence(): number {
-    return this.#segments.at(-1)?.segment.sequence ?? 0;
+  /** Of the segment behind the last one, which the batch in flight may be about to begin. */
+  #nextSequence(): number {
+    const last = this.#segments.at(-1)?.segment.sequence ?? 0;
+    const inFlight = this.#inFlight;
+    const isLastPlaced = inFlight?.segment === undefined || inFlight.headPlaced;
+    return last + (isLastPlaced ? 1 : 2);
+  }
+
+  /** Settles with the last save that is under way. */
+  #savedSoFar(): Promise<void> {
+    const { isEmpty, isAwaited } = this.#collecting;
+    if (!isEmpty || isAwaited) return this.#collecting.wait();
+    return this.#inFlight?.wait() ?? Promise.resolve();
   }
 
   #submit(batch: Batch): Promise<void> {

@@ -8,6 +8,7 @@
  *   directory that holds the name is synced. A renaming inside one directory is atomic; one across
  *   directories is durable once both are synced. Un-synced name changes survive in order, or in any
  *   combination, as the policy says.
+ * - Death of the process alone (`kill`): everything stays, the unsynced unsynced.
  * - A crash at a chosen moment: `crashAfter(n)` lets n write points happen; from the next one on
  *   every call throws. A write point is any call that changes the disk or makes a change durable.
  * - Errors: `failWhen` makes chosen calls fail with ENOSPC, EIO, EMFILE ... A failing write may leave
@@ -15,7 +16,8 @@
  *   although readers still see them, and the next sync succeeds, as on Linux.
  * - A full disk: `capacityBytes` bounds the sum of file lengths; set it higher and space is back.
  *   Overwriting and preallocated ranges need no new space.
- * - Slow calls: with `hold` set, asynchronous calls stay pending until `release`.
+ * - Slow calls: with `hold` set, asynchronous calls stay pending until `release`; `delay` decides for
+ *   each call. Calls that are still pending at a crash stay so for ever.
  *
  * Not modelled: bits that rot at rest (tests flip them with `editFile`), misdirected writes, short
  * reads, and damage to the file system itself.
@@ -69,11 +71,16 @@ export interface FaultDiskOptions {
   readonly capacityBytes?: number;
 }
 
+/** Decides when an asynchronous call completes: calls `complete` once, now or later, or never. */
+export type DiskDelay = (operation: Operation, path: string, complete: () => void) => void;
+
 export class FaultDisk implements Disk {
   /** May be changed at any time; at once below the used space is allowed. */
   capacityBytes: number;
   /** While true, asynchronous calls wait for `release`. */
   hold = false;
+  /** Absent: calls complete on a later microtask. */
+  delay: DiskDelay | undefined;
   readonly #tree: FileTree;
   readonly #plan = new FaultPlan();
   readonly #held: (() => void)[] = [];
@@ -125,6 +132,16 @@ export class FaultDisk implements Disk {
     this.#plan.crashNow();
     const tree = this.#tree.afterCrash(random, policy, (file) => file.afterCrash(random, policy));
     return new FaultDisk({ capacityBytes: this.capacityBytes }, tree);
+  }
+
+  /**
+   * The disk after the process was killed: files are as they were, what was not synced still is not,
+   * handles and locks are gone. This disk only throws from now on.
+   */
+  kill(): FaultDisk {
+    this.#plan.crashNow();
+    this.#tree.dropHandles();
+    return new FaultDisk({ capacityBytes: this.capacityBytes }, this.#tree);
   }
 
   /** Makes everything written so far durable: a quiet starting point for a test. */
@@ -216,7 +233,7 @@ export class FaultDisk implements Disk {
 
   syncDirectoryAsync(path: string): Promise<void> {
     const covered = this.#tree.nameChanges;
-    return this.later(() => {
+    return this.later("syncDirectory", path, () => {
       this.#plan.enter("syncDirectory", path);
       this.#tree.syncDirectory(path, covered);
     });
@@ -235,7 +252,7 @@ export class FaultDisk implements Disk {
   }
 
   /** Runs `complete` on a later microtask, or when released. For the files of this disk. */
-  later<T>(complete: () => T): Promise<T> {
+  later<T>(operation: Operation, path: string, complete: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const run = (): void => {
         try {
@@ -245,6 +262,7 @@ export class FaultDisk implements Disk {
         }
       };
       if (this.hold) this.#held.push(run);
+      else if (this.delay !== undefined) this.delay(operation, path, run);
       else queueMicrotask(run);
     });
   }
@@ -288,7 +306,7 @@ class FaultFile implements DiskFile {
   }
 
   read(target: Uint8Array, position: number): Promise<number> {
-    return this.#later(() => this.readSync(target, position));
+    return this.#later("read", () => this.readSync(target, position));
   }
 
   writeSync(data: Uint8Array, position: number): void {
@@ -303,7 +321,7 @@ class FaultFile implements DiskFile {
 
   write(chunks: readonly Uint8Array[], position: number): Promise<void> {
     const borrowed = Buffer.concat(chunks);
-    return this.#later(() => {
+    return this.#later("write", () => {
       assert(Buffer.concat(chunks).equals(borrowed), `bytes changed while written: ${this.path}`);
       this.writeSync(borrowed, position);
     });
@@ -312,7 +330,7 @@ class FaultFile implements DiskFile {
   datasync(): Promise<void> {
     // What is written after the call is not covered by it.
     const covered = this.#file.pendingChanges;
-    return this.#later(() => this.#sync(Math.min(covered, this.#file.pendingChanges)));
+    return this.#later("datasync", () => this.#sync(Math.min(covered, this.#file.pendingChanges)));
   }
 
   datasyncSync(): void {
@@ -384,11 +402,11 @@ class FaultFile implements DiskFile {
     this.#tree.usedBytes += this.#file.length - before;
   }
 
-  async #later<T>(complete: () => T): Promise<T> {
+  async #later<T>(operation: Operation, complete: () => T): Promise<T> {
     assert(this.#open, `used after close: ${this.path}`);
     this.#asyncPending++;
     try {
-      return await this.#disk.later(complete);
+      return await this.#disk.later(operation, this.path, complete);
     } finally {
       this.#asyncPending--;
     }

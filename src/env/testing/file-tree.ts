@@ -152,6 +152,18 @@ export class FileTree {
     forEachFile(this.#root, (file) => file.markSynced(file.pendingChanges));
   }
 
+  /** The process is gone: removed files give their space back, and nothing is locked any more. */
+  dropHandles(): void {
+    const names = new Map<PageCacheFile, number>();
+    forEachFile(this.#root, (file) => names.set(file, (names.get(file) ?? 0) + 1));
+    this.usedBytes = 0;
+    for (const [file, count] of names) {
+      file.references = count;
+      file.unlockAll();
+      this.usedBytes += file.length;
+    }
+  }
+
   /** An open handle keeps a removed file's space. */
   hold(file: PageCacheFile): void {
     file.references++;

@@ -155,6 +155,10 @@ export class PageCacheFile {
     for (const [kind, holder] of this.#locks) if (holder === owner) this.#locks.delete(kind);
   }
 
+  unlockAll(): void {
+    this.#locks.clear();
+  }
+
   /** The file as a machine finds it after losing power now. Changes nothing here. */
   afterCrash(random: Random, policy: ContentPolicy): PageCacheFile {
     if (policy.writes === "keep") return new PageCacheFile(this.mode, this.content());

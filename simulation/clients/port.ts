@@ -1,0 +1,191 @@
+/**
+ * A client's way to members: calls travel as events with a latency, get lost when the member dies,
+ * and are given up after a while. What is not known to have failed is unknown.
+ */
+import type { SeededRandom } from "../../src/env/testing/index.ts";
+import { SimStreamCall, SimUnaryCall } from "../world/calls.ts";
+import type { Life, Member } from "../world/member.ts";
+import type { World } from "../world/world.ts";
+
+export type CallResult =
+  | { readonly kind: "reply"; readonly body: Uint8Array }
+  | { readonly kind: "failure"; readonly code: number; readonly message: string }
+  /** The member was not there: nothing has happened. */
+  | { readonly kind: "refused" }
+  /** Connection lost, or no answer in time. */
+  | { readonly kind: "unknown"; readonly reason: string };
+
+/** How a client notices that the connection of a dead member is gone. */
+const RESET_MS = { min: 1, max: 50 };
+
+export class Port {
+  readonly world: World;
+  readonly #random: SeededRandom;
+
+  constructor(world: World, random: SeededRandom) {
+    this.world = world;
+    this.#random = random;
+  }
+
+  call(member: Member, method: number, body: Uint8Array, timeoutMs: number): Promise<CallResult> {
+    const { scheduler, trace } = this.world;
+    return new Promise((resolve) => {
+      let isOver = false;
+      const finish = (result: CallResult) => {
+        if (isOver) return;
+        isOver = true;
+        timeout.cancel();
+        resolve(result);
+      };
+      let call: SimUnaryCall | undefined;
+      const timeout = scheduler.at(timeoutMs, "client", undefined, () => {
+        // The connection stays open: the member hears that the client has gone, if it lives.
+        const { life } = member;
+        if (life !== undefined && call !== undefined && life.calls.delete(call)) {
+          const gone = call;
+          scheduler.at(this.#latencyMs(), "client", life.actor, () => gone.cancel());
+        }
+        finish({ kind: "unknown", reason: "timeout" });
+      });
+      const { life } = member;
+      if (life?.server === undefined) {
+        scheduler.at(this.#latencyMs(), "client", undefined, () => finish({ kind: "refused" }));
+        return;
+      }
+      const lost = () =>
+        scheduler.at(this.#resetMs(), "client", undefined, () =>
+          finish({ kind: "unknown", reason: "connection lost" }),
+        );
+      life.onDeath.add(lost);
+      scheduler.at(this.#latencyMs(), "call", life.actor, () => {
+        const { server } = life;
+        if (server === undefined) return;
+        call = new SimUnaryCall(method, body, (answer) => {
+          if (call !== undefined) life.calls.delete(call);
+          life.onDeath.delete(lost);
+          if (member.machine.disk.crashed || !life.actor.isAlive) return;
+          if (answer.kind === "reply") trace.bytes(answer.body);
+          else trace.word(answer.message);
+          scheduler.at(this.#latencyMs(), "client", undefined, () => finish(answer));
+        });
+        life.calls.add(call);
+        server.rpc.unary([call]);
+      });
+    });
+  }
+
+  /** Undefined when the member is not there. `onEnd` is called at most once. */
+  open(
+    member: Member,
+    method: number,
+    listener: {
+      readonly message: (body: Uint8Array) => void;
+      readonly end: (reason: string) => void;
+    },
+  ): StreamPort | undefined {
+    const { life } = member;
+    if (life?.server === undefined) return undefined;
+    return new StreamPort(this, member, life, method, listener);
+  }
+
+  latencyMs(): number {
+    return this.#latencyMs();
+  }
+
+  #latencyMs(): number {
+    return this.#random.between(5, 100) / 100;
+  }
+
+  #resetMs(): number {
+    return this.#random.between(RESET_MS.min, RESET_MS.max);
+  }
+}
+
+/** One stream; messages of either direction keep their order. */
+export class StreamPort {
+  readonly #port: Port;
+  readonly #member: Member;
+  readonly #life: Life;
+  readonly #call: SimStreamCall;
+  #isOpen = true;
+  /** Arrival times of the last message of each direction. */
+  #sentMs = 0;
+  #receivedMs = 0;
+
+  constructor(
+    port: Port,
+    member: Member,
+    life: Life,
+    method: number,
+    listener: {
+      readonly message: (body: Uint8Array) => void;
+      readonly end: (reason: string) => void;
+    },
+  ) {
+    this.#port = port;
+    this.#member = member;
+    this.#life = life;
+    const end = (reason: string, delayMs: number) =>
+      this.#receive(delayMs, () => {
+        if (!this.#isOpen) return;
+        this.#isOpen = false;
+        listener.end(reason);
+      });
+    const lost = () => end("connection lost", 20);
+    life.onDeath.add(lost);
+    this.#call = new SimStreamCall(method, {
+      message: (body) => {
+        if (this.#isDead) return;
+        port.world.trace.bytes(body);
+        this.#receive(0, () => {
+          if (this.#isOpen) listener.message(body);
+        });
+      },
+      end: (_code, message) => {
+        life.onDeath.delete(lost);
+        if (!this.#isDead) end(message, 0);
+      },
+    });
+    this.#send(() => life.server?.rpc.stream(this.#call));
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  send(body: Uint8Array): void {
+    this.#send(() => this.#call.onMessage?.(body));
+  }
+
+  /** The client stops reading, or goes on. */
+  stall(): void {
+    this.#send(() => this.#call.stall());
+  }
+
+  read(): void {
+    this.#send(() => this.#call.read());
+  }
+
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#send(() => this.#call.cancel());
+  }
+
+  get #isDead(): boolean {
+    return !this.#life.actor.isAlive || this.#member.machine.disk.crashed;
+  }
+
+  #send(run: () => void): void {
+    const { scheduler } = this.#port.world;
+    this.#sentMs = Math.max(this.#sentMs + 0.001, scheduler.nowMs + this.#port.latencyMs());
+    scheduler.at(this.#sentMs - scheduler.nowMs, "stream", this.#life.actor, run);
+  }
+
+  #receive(delayMs: number, run: () => void): void {
+    const { scheduler } = this.#port.world;
+    const earliest = scheduler.nowMs + delayMs + this.#port.latencyMs();
+    this.#receivedMs = Math.max(this.#receivedMs + 0.001, earliest);
+    scheduler.at(this.#receivedMs - scheduler.nowMs, "client", undefined, run);
+  }
+}

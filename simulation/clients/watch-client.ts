@@ -1,0 +1,196 @@
+/**
+ * A client that watches, and opens its watch again where it ended, at any member. Now and then it
+ * stops reading, and now and then it turns to another range.
+ */
+import {
+  WatchCreateRequest,
+  WatchCreateRequest_FilterType,
+  WatchProgressRequest,
+  WatchRequest,
+  WatchResponse,
+} from "../../src/api/gen/rpc.ts";
+import { Event_EventType, type Event } from "../../src/api/gen/kv.ts";
+import { METHOD } from "../../src/api/rpc-table.ts";
+import { bytesFromLatin1, latin1FromBytes } from "../../src/base/bytes.ts";
+import type { Revision } from "../../src/base/ids.ts";
+import type { SeededRandom } from "../../src/env/testing/index.ts";
+import {
+  resumeRevision,
+  type WatchEventSeen,
+  type WatchRecord,
+  type WatchResponseSeen,
+} from "../checkers/watch-history.ts";
+import type { Member } from "../world/member.ts";
+import { keyValueSeen } from "./kv-codec.ts";
+import type { Port, StreamPort } from "./port.ts";
+import type { Recorder } from "./recorder.ts";
+
+export interface WatchClientOptions {
+  readonly port: Port;
+  readonly recorder: Recorder;
+  readonly random: SeededRandom;
+  readonly member: () => Member | undefined;
+  readonly isOver: () => boolean;
+}
+
+type Range = Pick<WatchRecord, "key" | "end" | "prevKV" | "filters">;
+type OpenRecord = { -readonly [K in keyof WatchRecord]: WatchRecord[K] } & {
+  readonly responses: WatchResponseSeen[];
+};
+
+/** Start revisions are this far around the newest one. */
+const START_SPREAD = 40;
+const RETRY_MS = 50;
+const STEP_MS = { min: 50, max: 1500 };
+
+export class WatchClient {
+  readonly #options: WatchClientOptions;
+  #isSettled = false;
+  #current: { readonly record: OpenRecord; readonly stream: StreamPort } | undefined;
+
+  constructor(options: WatchClientOptions) {
+    this.#options = options;
+  }
+
+  async run(): Promise<void> {
+    const { random, port, isOver } = this.#options;
+    const { scheduler } = port.world;
+    let before: OpenRecord | undefined;
+    while (!isOver()) {
+      const member = this.#options.member();
+      const opened = member === undefined ? undefined : this.#open(member, before);
+      if (opened === undefined) {
+        await scheduler.sleep(RETRY_MS);
+        continue;
+      }
+      this.#current = opened;
+      while (opened.stream.isOpen && opened.record.cancelled === undefined && !isOver()) {
+        await scheduler.sleep(random.between(STEP_MS.min, STEP_MS.max));
+        await this.#disturb(opened.stream);
+      }
+      before = opened.record.cancelled === undefined ? opened.record : undefined;
+      if (isOver()) break;
+      opened.stream.close();
+    }
+  }
+
+  /** From now on it only reads, so that it can be judged what it was told. */
+  settle(): void {
+    this.#isSettled = true;
+    this.#current?.stream.read();
+  }
+
+  /** Everything up to `revision` had to be delivered by now. */
+  completeTo(revision: Revision): void {
+    const { record, stream } = this.#current ?? {};
+    if (record?.createdRevision === undefined || stream?.isOpen !== true) return;
+    if (record.cancelled === undefined) record.completeTo = revision;
+  }
+
+  async #disturb(stream: StreamPort): Promise<void> {
+    const { random, port } = this.#options;
+    if (this.#isSettled) return;
+    const dice = random.below(20);
+    if (dice === 0) {
+      stream.stall();
+      await port.world.scheduler.sleep(random.between(100, 3000));
+      stream.read();
+    } else if (dice < 4) {
+      const request = WatchRequest.create({
+        requestUnion: { case: "progressRequest", value: WatchProgressRequest.create() },
+      });
+      stream.send(WatchRequest.encode(request));
+    } else if (dice === 4) stream.close();
+  }
+
+  #open(member: Member, before: OpenRecord | undefined) {
+    const { random, recorder, port } = this.#options;
+    const resume = before === undefined ? undefined : resumeRevision(before);
+    const goesOn = before !== undefined && resume !== undefined && random.chance(0.85);
+    const range: Range = goesOn ? before : this.#range();
+    const record: OpenRecord = {
+      id: recorder.nextID(),
+      member: member.name,
+      key: range.key,
+      end: range.end,
+      prevKV: range.prevKV,
+      filters: range.filters,
+      startRevision: goesOn ? resume : this.#startRevision(),
+      createdRevision: undefined,
+      resumes: goesOn ? before.id : undefined,
+      responses: [],
+    };
+    const stream = port.open(member, METHOD.Watch, {
+      message: (body) => this.#receive(record, WatchResponse.decode(body)),
+      end: () => undefined,
+    });
+    if (stream === undefined) return undefined;
+    recorder.watches.push(record);
+    stream.send(encodeCreate(record));
+    return { record, stream };
+  }
+
+  #range(): Range {
+    const { random } = this.#options;
+    const whole = random.chance(0.6);
+    return {
+      key: whole ? "k" : `k${random.below(6)}`,
+      end: whole ? "m" : undefined,
+      prevKV: random.chance(0.4),
+      filters: random.chance(0.8) ? [] : [random.chance(0.5) ? "noPut" : "noDelete"],
+    };
+  }
+
+  #startRevision(): Revision | undefined {
+    const { random, recorder } = this.#options;
+    if (random.chance(0.4)) return undefined;
+    const offset = random.between(-START_SPREAD, START_SPREAD);
+    return Math.max(1, recorder.maxRevision + offset);
+  }
+
+  #receive(record: OpenRecord, response: WatchResponse): void {
+    const { recorder, port } = this.#options;
+    const revision = response.header?.revision ?? 0;
+    if (response.created) {
+      record.createdRevision = revision;
+      return;
+    }
+    const time = recorder.time();
+    if (response.canceled) {
+      record.cancelled = { time, compactRevision: response.compactRevision };
+      return;
+    }
+    const events = response.events.map(eventSeen);
+    record.responses.push({ time, revision, events });
+    for (let i = 0; i < events.length; i++) port.world.count("watch event");
+    if (events.length === 0) port.world.count("watch progress");
+  }
+}
+
+function encodeCreate(record: WatchRecord): Uint8Array {
+  const value = WatchCreateRequest.create({
+    key: bytesFromLatin1(record.key),
+    rangeEnd: bytesFromLatin1(record.end ?? ""),
+    startRevision: record.startRevision ?? 0,
+    prevKv: record.prevKV ?? false,
+    progressNotify: true,
+    filters: (record.filters ?? []).map((filter) =>
+      filter === "noPut"
+        ? WatchCreateRequest_FilterType.NOPUT
+        : WatchCreateRequest_FilterType.NODELETE,
+    ),
+  });
+  const request = WatchRequest.create({ requestUnion: { case: "createRequest", value } });
+  return WatchRequest.encode(request);
+}
+
+function eventSeen({ type, kv, prevKv }: Event): WatchEventSeen {
+  const isPut = type === Event_EventType.PUT;
+  return {
+    type: isPut ? "put" : "delete",
+    key: kv === undefined ? "" : latin1FromBytes(kv.key),
+    modRevision: kv?.modRevision ?? 0,
+    kv: isPut && kv !== undefined ? keyValueSeen(kv) : undefined,
+    prevKV: prevKv === undefined ? undefined : keyValueSeen(prevKv),
+  };
+}

@@ -1,0 +1,108 @@
+/** What one seed means: size, speeds, limits and faults of a run. Everything is drawn here or forked. */
+import type { ServerLimits } from "../src/server/limits.ts";
+import { SeededRandom } from "../src/env/testing/index.ts";
+import { FAULT_KINDS, type FaultKind } from "./faults/kinds.ts";
+
+export interface Plan {
+  readonly seed: number;
+  readonly members: number;
+  readonly kvClients: number;
+  readonly watchClients: number;
+  readonly leaseClients: number;
+  readonly faults: readonly FaultKind[];
+  /** How long clients and faults go on, in virtual milliseconds. */
+  readonly durationMs: number;
+  /** Between the beginnings of two faults. */
+  readonly faultPauseMs: { readonly min: number; readonly max: number };
+  readonly thinkMs: { readonly min: number; readonly max: number };
+  readonly clientTimeoutMs: number;
+  readonly heartbeatIntervalMs: number;
+  readonly electionTicks: number;
+  readonly latencyMs: number;
+  readonly syncMs: number;
+  readonly stallShare: number;
+  readonly snapshotCount: number;
+  readonly catchUpEntries: number;
+  readonly limits: Partial<ServerLimits>;
+  readonly backendBatchIntervalMs: number;
+  readonly backendBatchLimit: number;
+  readonly compactionBatchLimit: number;
+  readonly progressIntervalMs: number;
+  readonly leaseCheckpoint: boolean;
+  readonly largeValues: boolean;
+  readonly looksPerStep: number;
+  /** Largest deviation of a clock's rate from the world's, as a share. */
+  readonly clockDrift: number;
+}
+
+/** Every run of a seed begins with this generator; forks of it drive the parts. */
+export function rootRandom(seed: number): SeededRandom {
+  return new SeededRandom(seed);
+}
+
+export function makePlan(
+  seed: number,
+  random: SeededRandom,
+  allowed: readonly FaultKind[] = FAULT_KINDS,
+): Plan {
+  const members = random.pick([1, 3, 3, 3, 3, 5]);
+  const heartbeatIntervalMs = random.pick([50, 100, 100]);
+  const electionTicks = 10;
+  const busy = random.chance(0.5);
+  return {
+    seed,
+    members,
+    kvClients: random.between(2, 6),
+    watchClients: random.between(1, 3),
+    leaseClients: random.between(0, 2),
+    faults: chooseFaults(random, members, allowed),
+    durationMs: random.between(8_000, 20_000),
+    faultPauseMs: random.pick([
+      { min: 100, max: 1500 },
+      { min: 500, max: 4000 },
+    ]),
+    thinkMs: busy ? { min: 1, max: 60 } : { min: 20, max: 300 },
+    clientTimeoutMs: random.pick([500, 1000, 3000]),
+    heartbeatIntervalMs,
+    electionTicks,
+    latencyMs: random.pick([0.2, 1, 5]),
+    syncMs: random.pick([0.3, 1, 4]),
+    stallShare: random.pick([0, 0, 0.005]),
+    snapshotCount: random.pick([10, 40, 150]),
+    catchUpEntries: random.pick([2, 10, 50]),
+    limits: {
+      walSegmentBytes: random.pick([4096, 16_384, 65_536]),
+      logCompactionStepEntries: random.pick([1, 5, 30]),
+      keepLogAfterSendingMs: random.pick([0, 500, 3000]),
+      minSnapshotIntervalMs: random.pick([0, 100, 1000]),
+      purgeIntervalMs: random.pick([500, 3000]),
+      recordsPerStep: random.pick([3, 50, 1000]),
+    },
+    backendBatchIntervalMs: random.pick([10, 100, 100, 1000]),
+    backendBatchLimit: random.pick([2, 20, 10_000]),
+    compactionBatchLimit: random.pick([2, 10, 1000]),
+    progressIntervalMs: random.pick([300, 2000]),
+    leaseCheckpoint: random.chance(0.3),
+    largeValues: random.chance(0.3),
+    looksPerStep: random.pick([0, 3, 20]),
+    clockDrift: random.pick([0, 0.0001, 0.05]),
+  };
+}
+
+/** A few kinds at a time find more than all at once. */
+function chooseFaults(
+  random: SeededRandom,
+  members: number,
+  allowed: readonly FaultKind[],
+): FaultKind[] {
+  const possible = allowed.filter((kind) => members > 1 || !isAboutOthers(kind));
+  const share = random.pick([0, 0.2, 0.4, 0.8]);
+  const chosen = possible.filter(() => random.chance(share));
+  return chosen.length > 0 || possible.length === 0 || share === 0
+    ? chosen
+    : [random.pick(possible)];
+}
+
+function isAboutOthers(kind: FaultKind): boolean {
+  return kind === "partition" || kind === "isolate" || kind === "oneWay" || kind === "badNetwork";
+}

@@ -1,0 +1,257 @@
+/**
+ * One seed from beginning to end: a cluster comes up, clients work while faults strike, everything
+ * is healed, and what clients were told and members hold is judged.
+ */
+import type { ServerOptions } from "../src/server/index.ts";
+import { type KVClientOptions, runKVClient } from "./clients/kv-client.ts";
+import { runLeaseClient } from "./clients/lease-client.ts";
+import { runOperator } from "./clients/operator.ts";
+import { Port } from "./clients/port.ts";
+import { Recorder } from "./clients/recorder.ts";
+import { Requests } from "./clients/requests.ts";
+import { WatchClient } from "./clients/watch-client.ts";
+import { judgeHistory } from "./checks/histories.ts";
+import { checkMembersAgree } from "./checks/members-agree.ts";
+import { RaftInvariants } from "./checks/raft-invariants.ts";
+import type { FaultKind } from "./faults/kinds.ts";
+import { Nemesis } from "./faults/nemesis.ts";
+import { makePlan, type Plan, rootRandom } from "./plan.ts";
+import { MAX_WORK_SHARE } from "./world/member-clock.ts";
+import { CALM } from "./world/links.ts";
+import { Trace } from "./world/trace.ts";
+import { World } from "./world/world.ts";
+import { memberOptions } from "./member-options.ts";
+import { recover } from "./recover.ts";
+
+export interface RunOptions {
+  readonly faults?: readonly FaultKind[] | undefined;
+  /** Receives a line for each event and log line. */
+  readonly lines?: string[] | undefined;
+}
+
+export interface RunReport {
+  readonly plan: Plan;
+  readonly digest: string;
+  readonly violations: readonly string[];
+  /** What could not be decided within the limits. */
+  readonly undecided: readonly string[];
+  readonly counts: ReadonlyMap<string, number>;
+  readonly simulatedMs: number;
+  readonly events: number;
+  readonly operations: number;
+}
+
+/** Until a cluster that just starts serves. */
+const START_LIMIT_MS = 20_000;
+/** Until requests that are under way at the end have been answered or given up. */
+const LAST_ANSWERS_MS = 12_000;
+
+export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunReport> {
+  const random = rootRandom(seed);
+  const plan = makePlan(seed, random.fork(), options.faults);
+  const trace = new Trace();
+  trace.lines = options.lines;
+  const world = new World(trace, random.fork(), { ...CALM, latencyMs: plan.latencyMs });
+  const stopListening = listenForRejections(world);
+  try {
+    return await new Run(plan, world, random).run();
+  } finally {
+    stopListening();
+  }
+}
+
+/** Errors that nobody catches belong to the member whose event is running. */
+function listenForRejections(world: World): () => void {
+  const caught = (error: unknown) => world.caught(error, world.scheduler.current);
+  process.on("unhandledRejection", caught);
+  process.on("uncaughtException", caught);
+  return () => {
+    process.off("unhandledRejection", caught);
+    process.off("uncaughtException", caught);
+  };
+}
+
+class Run {
+  readonly #plan: Plan;
+  readonly #world: World;
+  readonly #random: ReturnType<typeof rootRandom>;
+  readonly #recorder: Recorder;
+  readonly #invariants: RaftInvariants;
+  readonly #nemesis: Nemesis;
+  readonly #watchers: WatchClient[] = [];
+  #isOver = false;
+  #watchersAreOver = false;
+  /** The history ends with reads that show the last revision. */
+  #cameToRest = false;
+  #clientsRunning = 0;
+
+  constructor(plan: Plan, world: World, random: ReturnType<typeof rootRandom>) {
+    this.#plan = plan;
+    this.#world = world;
+    this.#random = random;
+    this.#recorder = new Recorder(() => world.scheduler.nowMs);
+    this.#invariants = new RaftInvariants((message) => world.violated(message));
+    world.observer = this.#invariants;
+    this.#nemesis = new Nemesis({
+      world,
+      random: random.fork(),
+      kinds: plan.faults,
+      latencyMs: plan.latencyMs,
+      pauseMs: plan.faultPauseMs,
+      isOver: () => this.#isOver,
+    });
+    world.mayFail = (member, error) =>
+      this.#nemesis.excuses(member) && /EIO|ENOSPC|no space|input\/output/.test(describe(error));
+  }
+
+  async run(): Promise<RunReport> {
+    const { scheduler } = this.#world;
+    this.#startMembers();
+    const isUp = await scheduler.runUntil(START_LIMIT_MS, () =>
+      this.#world.members.every((member) => member.isServing),
+    );
+    if (!isUp) this.#world.violated(`the cluster did not come up within ${START_LIMIT_MS} ms`);
+    else await this.#work();
+    return this.#report();
+  }
+
+  #startMembers(): void {
+    const { members, clockDrift, looksPerStep, syncMs, stallShare } = this.#plan;
+    const names = Array.from({ length: members }, (_, i) => `m${i + 1}`);
+    for (const name of names) {
+      const drift = clockDrift * (this.#random.between(-1000, 1000) / 1000);
+      const clock = {
+        rate: 1 + drift,
+        wallOffsetMs: this.#random.between(-5000, 5000),
+        looksPerStep,
+      };
+      const disk = { syncMs, accessMs: syncMs / 20, stallShare };
+      const options: ServerOptions = memberOptions(this.#plan, name, names);
+      this.#world.start(this.#world.add(options, { clock, disk }));
+    }
+  }
+
+  async #work(): Promise<void> {
+    const { scheduler } = this.#world;
+    this.#startClients();
+    void this.#nemesis.run();
+    await scheduler.runUntil(scheduler.nowMs + this.#plan.durationMs);
+    this.#isOver = true;
+    this.#nemesis.heal();
+    for (const watcher of this.#watchers) watcher.settle();
+    const recovered = await recover(this.#world, this.#plan, {
+      port: this.#port(),
+      recorder: this.#recorder,
+    });
+    await scheduler.runUntil(scheduler.nowMs + LAST_ANSWERS_MS, () => this.#clientsRunning === 0);
+    if (!recovered) return;
+    const agreed = await checkMembersAgree(this.#world, this.#plan, {
+      port: this.#port(),
+      recorder: this.#recorder,
+    });
+    this.#cameToRest = agreed !== undefined;
+    if (agreed !== undefined) for (const watcher of this.#watchers) watcher.completeTo(agreed);
+    this.#watchersAreOver = true;
+  }
+
+  #port(): Port {
+    return new Port(this.#world, this.#random.fork());
+  }
+
+  #startClients(): void {
+    const { kvClients, watchClients, leaseClients, clientTimeoutMs, thinkMs } = this.#plan;
+    const recorder = this.#recorder;
+    const requests = new Requests(() => recorder.maxRevision, this.#plan.largeValues);
+    const isOver = () => this.#isOver;
+    for (let id = 1; id <= kvClients; id++) {
+      const random = this.#random.fork();
+      // Some clients stay with one member, others ask anybody.
+      const pinned = random.chance(0.5) ? random.below(this.#plan.members) : undefined;
+      const options: KVClientOptions = {
+        id,
+        port: this.#port(),
+        recorder,
+        random,
+        requests,
+        thinkMs,
+        timeoutMs: clientTimeoutMs,
+        member: () =>
+          pinned === undefined ? random.pick(this.#world.active) : this.#world.members[pinned],
+        isOver,
+      };
+      this.#client(runKVClient(options));
+    }
+    for (let i = 0; i < leaseClients; i++) {
+      const random = this.#random.fork();
+      const { clockDrift } = this.#plan;
+      this.#client(
+        runLeaseClient({
+          id: kvClients + 1 + i,
+          port: this.#port(),
+          recorder,
+          requests,
+          random,
+          member: () => random.pick(this.#world.active),
+          timeoutMs: clientTimeoutMs,
+          maxClockRate: (1 + clockDrift) * (1 + MAX_WORK_SHARE),
+          isOver,
+        }),
+      );
+    }
+    for (let i = 0; i < watchClients; i++) {
+      const random = this.#random.fork();
+      const watcher = new WatchClient({
+        port: this.#port(),
+        recorder,
+        random,
+        member: () => random.pick(this.#world.active),
+        isOver: () => this.#watchersAreOver,
+      });
+      this.#watchers.push(watcher);
+      void watcher.run();
+    }
+    const random = this.#random.fork();
+    this.#client(
+      runOperator({
+        port: this.#port(),
+        recorder,
+        random,
+        member: () => random.pick(this.#world.active),
+        pauseMs: random.pick([
+          { min: 50, max: 600 },
+          { min: 500, max: 4000 },
+        ]),
+        isOver,
+      }),
+    );
+  }
+
+  #client(running: Promise<void>): void {
+    this.#clientsRunning++;
+    void running.then(() => this.#clientsRunning--);
+  }
+
+  #report(): RunReport {
+    const world = this.#world;
+    this.#recorder.closeAll();
+    const undecided = judgeHistory(this.#recorder, this.#cameToRest, (message) =>
+      world.violated(message),
+    );
+    world.counts.set("leader change", this.#invariants.leaderChanges);
+    return {
+      plan: this.#plan,
+      digest: world.trace.digest,
+      violations: world.violations,
+      undecided,
+      counts: world.counts,
+      simulatedMs: world.scheduler.nowMs,
+      events: world.scheduler.count,
+      operations: this.#recorder.operations.length,
+    };
+  }
+}
+
+function describe(error: Error): string {
+  const cause = error.cause instanceof Error ? describe(error.cause) : "";
+  return `${error.name} ${error.message} ${"code" in error ? String(error.code) : ""} ${cause}`;
+}

@@ -1,0 +1,61 @@
+/**
+ * Gives a fault disk a speed: asynchronous calls take virtual time and complete as events of the
+ * member. What is under way when the machine dies may have happened or not.
+ */
+import type { FaultDisk, SeededRandom } from "../../src/env/testing/index.ts";
+import type { Actor, Scheduler } from "./scheduler.ts";
+import type { Trace } from "./trace.ts";
+
+export interface DiskTraits {
+  /** Milliseconds of an ordinary sync: half to twice as much. */
+  readonly syncMs: number;
+  /** Of a read or a write. */
+  readonly accessMs: number;
+  /** Share of syncs that take very long. */
+  readonly stallShare: number;
+}
+
+const STALL_MS = { min: 50, max: 400 };
+
+export class MemberDisk {
+  readonly disk: FaultDisk;
+  /** Multiplies all times; more than 1 while the disk is slow. */
+  slowness = 1;
+  readonly #pending = new Set<() => void>();
+  readonly #random: SeededRandom;
+  readonly #traits: DiskTraits;
+
+  constructor(disk: FaultDisk, traits: DiskTraits, random: SeededRandom) {
+    this.disk = disk;
+    this.#traits = traits;
+    this.#random = random;
+  }
+
+  attach(scheduler: Scheduler, actor: Actor, trace: Trace): void {
+    this.disk.delay = (operation, path, complete) => {
+      trace.word(operation);
+      trace.word(path);
+      this.#pending.add(complete);
+      scheduler.at(this.#delayMs(operation), "disk", actor, () => {
+        this.#pending.delete(complete);
+        complete();
+      });
+    };
+  }
+
+  /** The machine dies: each call under way takes effect, or does not. */
+  completeSome(): void {
+    for (const complete of this.#pending) if (this.#random.chance(0.5)) complete();
+    this.#pending.clear();
+  }
+
+  #delayMs(operation: string): number {
+    const { syncMs, accessMs, stallShare } = this.#traits;
+    const isSync = operation === "datasync" || operation === "syncDirectory";
+    if (isSync && this.#random.chance(stallShare)) {
+      return this.#random.between(STALL_MS.min, STALL_MS.max);
+    }
+    const usual = isSync ? syncMs : accessMs;
+    return (usual * this.slowness * this.#random.between(50, 200)) / 100;
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * A member's end of the simulated network, for one life of it. Everything travels as bytes and as
+ * events; a message to a member that has died meanwhile is lost, as its connection is.
+ */
+import { Message, MessageType } from "../../src/api/gen/raft.ts";
+import type { MemberID } from "../../src/base/ids.ts";
+import {
+  type DatabaseImage,
+  type HttpHandler,
+  type PeerNetwork,
+  type PeerNode,
+  type PeerRequest,
+  PeerRequestError,
+  type PeerResponse,
+} from "../../src/env/index.ts";
+import { answerRequest } from "./http-exchange.ts";
+import type { Links } from "./links.ts";
+import type { MemberClock } from "./member-clock.ts";
+import type { Actor, Scheduler } from "./scheduler.ts";
+import { SnapshotTransfer } from "./snapshot-transfer.ts";
+import type { Trace } from "./trace.ts";
+
+/** Where members find each other: by peer URL, the life that runs now. */
+export interface Directory {
+  find(peerURL: string): MemberNetwork | undefined;
+}
+
+export interface MemberNetworkOptions {
+  readonly name: string;
+  readonly actor: Actor;
+  readonly clock: MemberClock;
+  readonly scheduler: Scheduler;
+  readonly links: Links;
+  readonly directory: Directory;
+  readonly trace: Trace;
+  readonly snapshotChunkBytes: number;
+  /** The machine or the process has gone: nothing leaves any more. */
+  readonly isDead: () => boolean;
+  readonly onSnapshotSent: () => void;
+}
+
+export class MemberNetwork implements PeerNetwork {
+  readonly options: MemberNetworkOptions;
+  readonly #peers = new Map<MemberID, string>();
+  #node: PeerNode | undefined;
+  #startedMs = 0;
+  #isStopped = false;
+  /** Answers what other members ask over HTTP. */
+  http: HttpHandler | undefined;
+
+  constructor(options: MemberNetworkOptions) {
+    this.options = options;
+  }
+
+  /** Undefined while messages cannot be delivered. */
+  get node(): PeerNode | undefined {
+    return this.#isStopped || this.options.isDead() ? undefined : this.#node;
+  }
+
+  get startedMs(): number {
+    return this.#startedMs;
+  }
+
+  start(node: PeerNode): void {
+    this.#node = node;
+    this.#startedMs = this.options.scheduler.nowMs;
+  }
+
+  addPeer(id: MemberID, peerURLs: readonly string[]): void {
+    if (!this.#peers.has(id)) this.#peers.set(id, peerURLs[0] ?? "");
+  }
+
+  addRemote(id: MemberID, peerURLs: readonly string[]): void {
+    this.addPeer(id, peerURLs);
+  }
+
+  updatePeer(id: MemberID, peerURLs: readonly string[]): void {
+    this.#peers.set(id, peerURLs[0] ?? "");
+  }
+
+  removePeer(id: MemberID): void {
+    this.#peers.delete(id);
+  }
+
+  send(messages: readonly Message[]): void {
+    if (this.node === undefined) return;
+    for (const message of messages) this.#send(message);
+  }
+
+  #send(message: Message): void {
+    const { scheduler, links, name, trace, actor } = this.options;
+    const url = this.#peers.get(message.to);
+    if (url === undefined) return;
+    const target = this.options.directory.find(url);
+    if (target?.node === undefined) {
+      this.#unreachable(message.to);
+      return;
+    }
+    const bytes = Message.encode(message);
+    trace.bytes(bytes);
+    const toName = target.options.name;
+    if (!links.isOpen(name, toName)) this.#unreachable(message.to);
+    const delaysMs = links.delivery(name, toName, scheduler.nowMs);
+    // No connection delivers a proposal twice, and nobody behind it could tell.
+    const copies = message.type === MessageType.MsgProp ? delaysMs.slice(0, 1) : delaysMs;
+    for (const delayMs of copies) {
+      scheduler.at(delayMs, name, target.options.actor, () => {
+        const node = target.node;
+        if (node === undefined || !links.isOpen(name, toName)) return;
+        if (node.isRemoved(message.from)) {
+          scheduler.at(links.latencyMs(), toName, actor, () => this.node?.reportRemovedSelf());
+        } else node.receive(Message.decode(bytes));
+      });
+    }
+  }
+
+  #unreachable(id: MemberID): void {
+    const { scheduler, links, actor } = this.options;
+    const report = () => this.node?.reportUnreachable(id);
+    scheduler.at(links.latencyMs() * 2, "unreachable", actor, report);
+  }
+
+  sendSnapshot(message: Message, image: DatabaseImage): void {
+    const target = this.options.directory.find(this.#peers.get(message.to) ?? "");
+    const transfer = new SnapshotTransfer(this, target, message, image);
+    transfer.run().then((ok) => {
+      image.close();
+      if (ok) this.options.onSnapshotSent();
+      this.node?.reportSnapshot(message.to, ok);
+    });
+  }
+
+  activeSinceMs(id: MemberID): number | undefined {
+    const { links, name, clock } = this.options;
+    const target = this.options.directory.find(this.#peers.get(id) ?? "");
+    if (target?.node === undefined) return undefined;
+    const openMs = links.openSinceMs(name, target.options.name);
+    if (openMs === undefined) return undefined;
+    return clock.ownTime(Math.max(openMs, target.startedMs, this.#startedMs));
+  }
+
+  request(request: PeerRequest): Promise<PeerResponse> {
+    const { scheduler, links, name, actor, clock } = this.options;
+    return new Promise((resolve, reject) => {
+      const fail = (code: "unreachable" | "timeout", delayMs: number) =>
+        scheduler.at(delayMs, "request", actor, () => {
+          timeout.cancel();
+          reject(new PeerRequestError(code, `${request.url}: ${code}`));
+        });
+      const timeout = clock.setTimer(request.timeoutMs, () => {
+        reject(new PeerRequestError("timeout", `${request.url}: timeout`));
+      });
+      const target = this.options.directory.find(request.url);
+      const handler = target?.http;
+      if (target === undefined || handler === undefined) {
+        fail("unreachable", links.latencyMs());
+        return;
+      }
+      const toName = target.options.name;
+      const [delayMs] = links.delivery(name, toName, scheduler.nowMs);
+      if (delayMs === undefined) return;
+      scheduler.at(delayMs, name, target.options.actor, () => {
+        answerRequest(handler, request).then((response) => {
+          if (target.options.isDead()) return;
+          const [backMs] = links.delivery(toName, name, scheduler.nowMs);
+          if (backMs === undefined) return;
+          scheduler.at(backMs, toName, actor, () => {
+            timeout.cancel();
+            if (response === undefined) {
+              reject(new PeerRequestError("unreachable", `${request.url}: connection reset`));
+            } else resolve(response);
+          });
+        });
+      });
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+  }
+}

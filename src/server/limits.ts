@@ -1,0 +1,35 @@
+/**
+ * Distances and intervals that etcd has no flags for. Tests and the simulator make them small, so
+ * that what is rare in production happens often.
+ */
+import { SEGMENT_BYTES } from "../wal/index.ts";
+
+export interface ServerLimits {
+  /** A WAL segment is closed once it has this many bytes. */
+  readonly walSegmentBytes: number;
+  /** The log in memory is compacted when it is this much longer than the catch-up entries. */
+  readonly logCompactionStepEntries: number;
+  /** The log in memory is kept for this long after a database was sent, as in etcd. */
+  readonly keepLogAfterSendingMs: number;
+  readonly minSnapshotIntervalMs: number;
+  /** Between two deletions of old files, as in etcd. */
+  readonly purgeIntervalMs: number;
+  /** Records restored or loaded before sockets and timers get a turn. */
+  readonly recordsPerStep: number;
+}
+
+/** Under load snapshots come no faster than this; each costs several syncs. */
+export const MIN_SNAPSHOT_INTERVAL_MS = 1000;
+
+const DEFAULTS: ServerLimits = {
+  walSegmentBytes: SEGMENT_BYTES,
+  logCompactionStepEntries: 1000,
+  keepLogAfterSendingMs: 30_000,
+  minSnapshotIntervalMs: MIN_SNAPSHOT_INTERVAL_MS,
+  purgeIntervalMs: 30_000,
+  recordsPerStep: 20_000,
+};
+
+export function serverLimits(chosen: Partial<ServerLimits> | undefined): ServerLimits {
+  return { ...DEFAULTS, ...chosen };
+}
