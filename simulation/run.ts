@@ -16,6 +16,7 @@ import { RaftInvariants } from "./checks/raft-invariants.ts";
 import type { FaultKind } from "./faults/kinds.ts";
 import { Nemesis } from "./faults/nemesis.ts";
 import { makePlan, type Plan, rootRandom } from "./plan.ts";
+import { PLANTED_BUGS } from "./planted/bugs.ts";
 import { MAX_WORK_SHARE } from "./world/member-clock.ts";
 import { CALM } from "./world/links.ts";
 import { Trace } from "./world/trace.ts";
@@ -25,6 +26,8 @@ import { recover } from "./recover.ts";
 
 export interface RunOptions {
   readonly faults?: readonly FaultKind[] | undefined;
+  /** Name of a bug to run with. */
+  readonly planted?: string | undefined;
   /** Receives a line for each event and log line. */
   readonly lines?: string[] | undefined;
 }
@@ -53,11 +56,23 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   trace.lines = options.lines;
   const world = new World(trace, random.fork(), { ...CALM, latencyMs: plan.latencyMs });
   const stopListening = listenForRejections(world);
+  const undoBug = plantBug(options.planted, world);
   try {
     return await new Run(plan, world, random).run();
   } finally {
+    undoBug();
     stopListening();
   }
+}
+
+function plantBug(name: string | undefined, world: World): () => void {
+  if (name === undefined) return () => undefined;
+  const bug = PLANTED_BUGS[name];
+  if (bug === undefined) throw new Error(`no planted bug ${name}`);
+  return bug.plant({
+    world,
+    serverOf: (part) => world.members.find(({ server }) => server?.backend === part)?.server,
+  });
 }
 
 /** Errors that nobody catches belong to the member whose event is running. */
