@@ -9,14 +9,14 @@ export function peerURL(name: string): string {
 export function memberOptions(
   plan: Plan,
   name: string,
-  names: readonly string[],
-  state: "new" | "existing" = "new",
+  initialCluster: ReadonlyMap<string, string>,
+  state: "new" | "existing",
 ): ServerOptions {
   return {
     name,
     dataDirectory: "/data",
     walDirectory: "",
-    initialCluster: new Map(names.map((each) => [each, [peerURL(each)]])),
+    initialCluster: new Map([...initialCluster].map(([each, url]) => [each, [url]])),
     initialClusterToken: "simulation",
     initialClusterState: state,
     forceNewCluster: false,

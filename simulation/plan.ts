@@ -104,5 +104,11 @@ function chooseFaults(
 }
 
 function isAboutOthers(kind: FaultKind): boolean {
-  return kind === "partition" || kind === "isolate" || kind === "oneWay" || kind === "badNetwork";
+  return (
+    kind === "partition" ||
+    kind === "isolate" ||
+    kind === "oneWay" ||
+    kind === "badNetwork" ||
+    kind === "membership"
+  );
 }

@@ -28,7 +28,7 @@ export async function recover(
   const written = new Set<Member>();
   let isOver = false;
   const write = async (member: Member): Promise<void> => {
-    while (!isOver && !written.has(member)) {
+    while (!isOver && !written.has(member) && !member.isRetired) {
       const value = `${clients.recorder.nextID()}`;
       const put = { kind: "put", key: `last/${member.name}`, value } as const;
       const asking = { ...clients, id: CLIENT_ID, timeoutMs: WRITE_TIMEOUT_MS };
@@ -42,7 +42,8 @@ export async function recover(
     if (leader === undefined) return false;
     return world.active.every(
       (member) =>
-        written.has(member) && (member.server?.appliedIndex ?? 0) >= leader.committedIndex,
+        (written.has(member) || member.server?.cluster.local?.isLearner === true) &&
+        (member.server?.appliedIndex ?? 0) >= leader.committedIndex,
     );
   };
   const ok = await scheduler.runUntil(untilMs, isBack);

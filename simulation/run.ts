@@ -2,9 +2,9 @@
  * One seed from beginning to end: a cluster comes up, clients work while faults strike, everything
  * is healed, and what clients were told and members hold is judged.
  */
-import type { ServerOptions } from "../src/server/index.ts";
 import { type KVClientOptions, runKVClient } from "./clients/kv-client.ts";
 import { runLeaseClient } from "./clients/lease-client.ts";
+import { MembershipOperator } from "./clients/membership-operator.ts";
 import { runOperator } from "./clients/operator.ts";
 import { Port } from "./clients/port.ts";
 import { Recorder } from "./clients/recorder.ts";
@@ -16,15 +16,19 @@ import { RaftInvariants } from "./checks/raft-invariants.ts";
 import type { FaultKind } from "./faults/kinds.ts";
 import { Nemesis } from "./faults/nemesis.ts";
 import { makePlan, type Plan, rootRandom } from "./plan.ts";
+import { PLANTED_BUGS } from "./planted/bugs.ts";
 import { MAX_WORK_SHARE } from "./world/member-clock.ts";
 import { CALM } from "./world/links.ts";
 import { Trace } from "./world/trace.ts";
 import { World } from "./world/world.ts";
-import { memberOptions } from "./member-options.ts";
+import type { Member } from "./world/member.ts";
+import { memberOptions, peerURL } from "./member-options.ts";
 import { recover } from "./recover.ts";
 
 export interface RunOptions {
   readonly faults?: readonly FaultKind[] | undefined;
+  /** Name of a bug to run with. */
+  readonly planted?: string | undefined;
   /** Receives a line for each event and log line. */
   readonly lines?: string[] | undefined;
 }
@@ -53,11 +57,23 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   trace.lines = options.lines;
   const world = new World(trace, random.fork(), { ...CALM, latencyMs: plan.latencyMs });
   const stopListening = listenForRejections(world);
+  const undoBug = plantBug(options.planted, world);
   try {
     return await new Run(plan, world, random).run();
   } finally {
+    undoBug();
     stopListening();
   }
+}
+
+function plantBug(name: string | undefined, world: World): () => void {
+  if (name === undefined) return () => undefined;
+  const bug = PLANTED_BUGS[name];
+  if (bug === undefined) throw new Error(`no planted bug ${name}`);
+  return bug.plant({
+    world,
+    serverOf: (part) => world.members.find(({ server }) => server?.backend === part)?.server,
+  });
 }
 
 /** Errors that nobody catches belong to the member whose event is running. */
@@ -79,6 +95,7 @@ class Run {
   readonly #invariants: RaftInvariants;
   readonly #nemesis: Nemesis;
   readonly #watchers: WatchClient[] = [];
+  #membership: MembershipOperator | undefined;
   #isOver = false;
   #watchersAreOver = false;
   /** The history ends with reads that show the last revision. */
@@ -95,13 +112,12 @@ class Run {
     this.#nemesis = new Nemesis({
       world,
       random: random.fork(),
-      kinds: plan.faults,
+      kinds: plan.faults.filter((kind) => kind !== "membership"),
       latencyMs: plan.latencyMs,
       pauseMs: plan.faultPauseMs,
       isOver: () => this.#isOver,
     });
-    world.mayFail = (member, error) =>
-      this.#nemesis.excuses(member) && /EIO|ENOSPC|no space|input\/output/.test(describe(error));
+    world.mayFail = (member, error) => this.#mayFail(member, error);
   }
 
   async run(): Promise<RunReport> {
@@ -116,24 +132,63 @@ class Run {
   }
 
   #startMembers(): void {
-    const { members, clockDrift, looksPerStep, syncMs, stallShare } = this.#plan;
-    const names = Array.from({ length: members }, (_, i) => `m${i + 1}`);
-    for (const name of names) {
-      const drift = clockDrift * (this.#random.between(-1000, 1000) / 1000);
-      const clock = {
-        rate: 1 + drift,
-        wallOffsetMs: this.#random.between(-5000, 5000),
-        looksPerStep,
-      };
-      const disk = { syncMs, accessMs: syncMs / 20, stallShare };
-      const options: ServerOptions = memberOptions(this.#plan, name, names);
-      this.#world.start(this.#world.add(options, { clock, disk }));
+    const names = Array.from({ length: this.#plan.members }, (_, i) => `m${i + 1}`);
+    const cluster = new Map(names.map((name) => [name, peerURL(name)]));
+    for (const name of names) this.#world.start(this.#newMember(name, cluster, "new"));
+  }
+
+  #newMember(
+    name: string,
+    cluster: ReadonlyMap<string, string>,
+    state: "new" | "existing",
+  ): Member {
+    const { clockDrift, looksPerStep, syncMs, stallShare } = this.#plan;
+    const drift = clockDrift * (this.#random.between(-1000, 1000) / 1000);
+    const clock = {
+      rate: 1 + drift,
+      wallOffsetMs: this.#random.between(-5000, 5000),
+      looksPerStep,
+    };
+    const disk = { syncMs, accessMs: syncMs / 20, stallShare };
+    return this.#world.add(memberOptions(this.#plan, name, cluster, state), { clock, disk });
+  }
+
+  /** Whether a member that gave up, or did not start, had a reason. */
+  #mayFail(member: Member, error: Error): boolean {
+    const text = describe(error);
+    if (this.#nemesis.excuses(member) && /EIO|ENOSPC|no space|input\/output/.test(text))
+      return true;
+    if (/permanently removed/.test(text)) {
+      const id = member.server?.memberID;
+      return this.#world.members.some(
+        ({ server }) => id !== undefined && server?.cluster.isRemoved(id) === true,
+      );
     }
+    // Whom a joining member asks may be gone or not know of it yet; it is given the newest list.
+    if (member.options.initialClusterState !== "existing" || member.hasServed) return false;
+    void this.#membership?.settings(member.url).then((cluster) => {
+      if (cluster === undefined) return;
+      member.options = memberOptions(this.#plan, member.name, cluster, "existing");
+    });
+    return error.name === "BootstrapError";
+  }
+
+  #startMembershipOperator(): void {
+    if (!this.#plan.faults.includes("membership")) return;
+    this.#membership = new MembershipOperator({
+      port: this.#port(),
+      random: this.#random.fork(),
+      size: this.#plan.members,
+      isOver: () => this.#isOver,
+      newMember: (name, cluster) => this.#newMember(name, cluster, "existing"),
+    });
+    this.#client(this.#membership.run());
   }
 
   async #work(): Promise<void> {
     const { scheduler } = this.#world;
     this.#startClients();
+    this.#startMembershipOperator();
     void this.#nemesis.run();
     await scheduler.runUntil(scheduler.nowMs + this.#plan.durationMs);
     this.#isOver = true;

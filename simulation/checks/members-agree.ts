@@ -2,9 +2,9 @@
  * When clients are quiet: every member answers a linearizable read, holds the same history by its
  * hash, the same membership, and has delivered everything to those who watch.
  */
-import { AlarmType, HashKVRequest, HashKVResponse } from "../../src/api/gen/rpc.ts";
-import { METHOD } from "../../src/api/rpc-table.ts";
+import { AlarmType } from "../../src/api/gen/rpc.ts";
 import type { Revision } from "../../src/base/ids.ts";
+import type { KeyValueHash } from "../../src/mvcc/index.ts";
 import { ask } from "../clients/kv-client.ts";
 import type { Port } from "../clients/port.ts";
 import type { Recorder } from "../clients/recorder.ts";
@@ -43,7 +43,10 @@ export async function checkMembersAgree(
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     await scheduler.runUntil(scheduler.nowMs + PAUSE_MS + plan.progressIntervalMs);
     const before = world.active.map((member) => member.server?.store.currentRevision);
-    const states = await inWorld(world, Promise.all(world.active.map((m) => stateOf(m, clients))));
+    const states = await inWorld(
+      world,
+      Promise.all(world.active.map((member) => stateOf(world, member))),
+    );
     await inWorld(world, Promise.all(world.active.map((member) => readAll(member, clients))));
     const after = world.active.map((member) => member.server?.store.currentRevision);
     told = describe(world, states);
@@ -81,19 +84,24 @@ async function readAll(member: Member, { port, recorder }: Clients): Promise<voi
   await ask(asking, member, { kind: "get", key: "a", end: "z" });
 }
 
-async function stateOf(member: Member, { port }: Clients): Promise<State | undefined> {
-  const body = HashKVRequest.encode(HashKVRequest.create());
-  const result = await port.call(member, METHOD.HashKV, body, TIMEOUT_MS);
-  const { server } = member;
-  if (result.kind !== "reply" || server === undefined) return undefined;
-  const { hash, compactRevision, header } = HashKVResponse.decode(result.body);
+/** Asked of the server itself: a learner answers no such request. */
+async function stateOf(world: World, member: Member): Promise<State | undefined> {
+  const { life, server } = member;
+  if (life === undefined || server === undefined) return undefined;
+  const found = await new Promise<KeyValueHash | undefined>((resolve) => {
+    world.scheduler.at(TIMEOUT_MS, "give up", undefined, () => resolve(undefined));
+    world.scheduler.at(0, "hash", life.actor, () => {
+      server.hashByRevision(0).then(resolve, () => resolve(undefined));
+    });
+  });
+  if (found === undefined) return undefined;
   const members = server.cluster.members
     .map(({ id, name, peerURLs, isLearner }) => `${id} ${name} ${peerURLs} ${isLearner}`)
     .sort();
   return {
-    hash,
-    compactRevision,
-    revision: header?.revision ?? 0,
+    hash: found.hash,
+    compactRevision: found.compactRevision,
+    revision: server.store.currentRevision,
     appliedIndex: server.appliedIndex,
     members: members.join(", "),
   };

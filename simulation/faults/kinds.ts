@@ -28,6 +28,8 @@ export const FAULT_KINDS = [
   "clockJump",
   /** All members die at once. */
   "blackout",
+  /** No harm, but it goes on beside it: members are added, promoted, removed. */
+  "membership",
 ] as const;
 
 export type FaultKind = (typeof FAULT_KINDS)[number];

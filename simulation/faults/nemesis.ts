@@ -131,6 +131,8 @@ export class Nemesis {
         return this.#clockJump(member);
       case "blackout":
         return this.#blackout();
+      case "membership":
+        return false;
     }
   }
 

@@ -43,6 +43,8 @@ export class MemberNetwork implements PeerNetwork {
   readonly options: MemberNetworkOptions;
   readonly #peers = new Map<MemberID, string>();
   #node: PeerNode | undefined;
+  /** Of databases on their way to others. */
+  readonly #images = new Set<DatabaseImage>();
   #startedMs = 0;
   #isStopped = false;
   /** Answers what other members ask over HTTP. */
@@ -123,7 +125,9 @@ export class MemberNetwork implements PeerNetwork {
   sendSnapshot(message: Message, image: DatabaseImage): void {
     const target = this.options.directory.find(this.#peers.get(message.to) ?? "");
     const transfer = new SnapshotTransfer(this, target, message, image);
+    this.#images.add(image);
     transfer.run().then((ok) => {
+      if (!this.#images.delete(image)) return;
       image.close();
       if (ok) this.options.onSnapshotSent();
       this.node?.reportSnapshot(message.to, ok);
@@ -177,5 +181,7 @@ export class MemberNetwork implements PeerNetwork {
 
   async stop(): Promise<void> {
     this.#isStopped = true;
+    for (const image of this.#images) image.close();
+    this.#images.clear();
   }
 }

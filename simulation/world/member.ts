@@ -46,6 +46,8 @@ export class Member {
   life: Life | undefined;
   /** It was removed from the cluster and is not started again. */
   isRetired = false;
+  /** It has been part of the cluster with the data that it has. */
+  hasServed = false;
   /** Times that it was started. */
   lives = 0;
   readonly #world: World;
@@ -138,6 +140,7 @@ export class Member {
         server.ready.then(
           () => {
             life.isReady = true;
+            this.hasServed = true;
           },
           () => undefined,
         );

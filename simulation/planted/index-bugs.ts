@@ -1,0 +1,95 @@
+/** Bugs of the consistent index: it says more, or less, than the database holds. */
+import { applyTransaction, DEFAULT_FILL, ListOps } from "../../src/backend/bolt/transaction.ts";
+import { PUT } from "../../src/backend/bolt/tree-merge.ts";
+import { BoltBackend } from "../../src/backend/backend.ts";
+import { Defragmenter } from "../../src/backend/defragment.ts";
+import { Slicer } from "../../src/backend/slicer.ts";
+import { bytesFromUtf8 } from "../../src/base/bytes.ts";
+import { VirtualClock } from "../../src/env/testing/index.ts";
+import { writeConsistentIndex } from "../../src/membership/index.ts";
+import { ConsistentIndex } from "../../src/server/consistent-index.ts";
+import type { PlantedWorld } from "./bugs.ts";
+import { replaceMethod } from "./patch.ts";
+
+/** The hook of a periodic commit saves the index of the entry that comes next. */
+export function plantEarlyIndexBug({ serverOf }: PlantedWorld): () => void {
+  const patched = new WeakSet<object>();
+  return replaceMethod(BoltBackend.prototype, "commitIfDue", (original) => {
+    return function () {
+      const server = serverOf(this);
+      const before = this.onBeforeCommit;
+      if (server !== undefined && before !== undefined && !patched.has(this)) {
+        patched.add(this);
+        this.onBeforeCommit = () => {
+          before();
+          const { appliedIndex, committedIndex, term } = server;
+          if (committedIndex <= appliedIndex) return;
+          writeConsistentIndex(this, appliedIndex + 1, term);
+        };
+      }
+      original.call(this);
+    };
+  });
+}
+
+/** What was to be saved of the old state is written into the new database. */
+export function plantSnapshotIndexBug(): () => void {
+  return replaceMethod(ConsistentIndex.prototype, "prepareReload", (original) => {
+    return function (reader) {
+      const oldIndex = this.index;
+      const switchIndex = original.call(this, reader);
+      return () => {
+        switchIndex();
+        this.advance(oldIndex, 1);
+      };
+    };
+  });
+}
+
+/** As if the index had been saved with the copy, and the open batch had not. */
+export function plantDefragmentationBug({ serverOf }: PlantedWorld): () => void {
+  const running = new WeakMap<object, BoltBackend>();
+  const undoBackend = replaceMethod(BoltBackend.prototype, "defragment", (original) => {
+    return function () {
+      lastBackend = this;
+      return original.call(this);
+    };
+  });
+  let lastBackend: BoltBackend | undefined;
+  const undoRun = replaceMethod(Defragmenter.prototype, "run", (original) => {
+    return function (host) {
+      if (lastBackend !== undefined) running.set(this, lastBackend);
+      const hold = async (): Promise<void> => {
+        await host.hold();
+        const backend = running.get(this);
+        const index = backend === undefined ? undefined : serverOf(backend)?.appliedIndex;
+        if (index === undefined) return;
+        const value = Buffer.alloc(8);
+        value.writeBigUInt64BE(BigInt(index));
+        const ops = new ListOps();
+        ops.add(PUT, bytesFromUtf8("consistent_index"), value);
+        const changes = [{ name: "meta", fillPercent: DEFAULT_FILL, ops }];
+        const tx = await applyTransaction(host.file(), changes, patientSlicer());
+        await host.file().writeOut(tx);
+      };
+      return original.call(this, {
+        file: () => host.file(),
+        commit: () => host.commit(),
+        hold,
+        resume: () => host.resume(),
+        replace: (file) => host.replace(file),
+        isClosing: () => host.isClosing(),
+        fail: (error) => host.fail(error),
+      });
+    };
+  });
+  return () => {
+    undoRun();
+    undoBackend();
+  };
+}
+
+/** Never pauses. */
+function patientSlicer(): Slicer {
+  return new Slicer(new VirtualClock(), () => Promise.resolve(), Number.MAX_SAFE_INTEGER);
+}
