@@ -163,9 +163,7 @@ test("snapshot files that lie about themselves are named", async () => {
   const confState = ConfState.create({ voters: [77n] });
   const stranger = { ...known, metadata: { ...known.metadata, confState } };
   writeFile(disk, `${snap}/${name}`, encodeSnapFile(stranger));
-  assert.deepEqual(await problems(), [
-    "its members lack 4d of its raft configuration",
-  ]);
+  assert.deepEqual(await problems(), ["its members lack 4d of its raft configuration"]);
   const other = { ...known, metadata: { ...known.metadata, index: 5, term: 4 } };
   writeFile(disk, `${snap}/${name}`, encodeSnapFile(other));
   assert.ok((await problems()).includes("its content is of term 4 and index 5"));
