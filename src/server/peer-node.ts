@@ -20,6 +20,7 @@ export interface ServerPeerNodeOptions {
   readonly sender: SnapshotSender;
   readonly logger: Logger;
   readonly onRemovedSelf: () => void;
+  readonly onGone: (id: MemberID) => void;
 }
 
 export class ServerPeerNode implements PeerNode {
@@ -73,6 +74,10 @@ export class ServerPeerNode implements PeerNode {
   reportUnreachable(id: MemberID): void {
     this.#options.raft.node.reportUnreachable(id);
     this.#processSoon();
+  }
+
+  reportGone(id: MemberID): void {
+    this.#options.onGone(id);
   }
 
   reportSnapshot(id: MemberID, ok: boolean): void {
