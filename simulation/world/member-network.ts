@@ -27,6 +27,8 @@ export interface Directory {
 
 export interface MemberNetworkOptions {
   readonly name: string;
+  /** Where the others find this member. */
+  readonly url: string;
   readonly actor: Actor;
   readonly clock: MemberClock;
   readonly scheduler: Scheduler;
@@ -109,6 +111,8 @@ export class MemberNetwork implements PeerNetwork {
       scheduler.at(delayMs, name, target.options.actor, () => {
         const node = target.node;
         if (node === undefined || !links.isOpen(name, toName)) return;
+        // Connections tell who calls, so that a member that knows nobody yet can answer.
+        target.addRemote(message.from, [this.options.url]);
         if (node.isRemoved(message.from)) {
           scheduler.at(links.latencyMs(), toName, actor, () => this.node?.reportRemovedSelf());
         } else node.receive(Message.decode(bytes));
