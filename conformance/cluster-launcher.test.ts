@@ -7,25 +7,31 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { promisify } from "node:util";
-import { binaryOf, missing, repositoryRoot } from "./harness.ts";
+import { binaryOf, type EtcdKind, missing, repositoryRoot } from "./harness.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "etcd-guide-cluster-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
-mkdirSync(join(scratch, "bin"));
-symlinkSync(binaryOf("reference"), join(scratch, "bin", "etcd"));
+
+/** The folder from which a kind's members run: the Procfile names `bin/etcd`. */
+function folderOf(kind: EtcdKind): string {
+  const folder = join(scratch, kind);
+  mkdirSync(join(folder, "bin"), { recursive: true });
+  const link = join(folder, "bin", "etcd");
+  if (!existsSync(link)) symlinkSync(binaryOf(kind), link);
+  return folder;
+}
 
 const LAUNCHER = join(repositoryRoot, "bin", "etcd-cluster");
 const PROCFILE = join(repositoryRoot, "Procfile");
 const ETCDCTL = join(repositoryRoot, "bin", "etcdctl");
 const ENV = { ...process.env, XDG_RUNTIME_DIR: scratch, ETCDCTL_API: "3" };
 const COMMAND_TIMEOUT_MS = 60_000;
-const skip = missing("reference");
-const OPTIONS = { skip, timeout: 120_000 };
+const TIMEOUT_MS = 120_000;
 
 /** As the guides print them. */
 const MEMBERS = `8211f1d0f64f3269, started, infra1, http://127.0.0.1:12380, http://127.0.0.1:12379, false
@@ -38,8 +44,8 @@ interface Launched extends AsyncDisposable {
   text(): string;
 }
 
-function launch(args: readonly string[]): Launched {
-  const child = spawn(LAUNCHER, args, { cwd: scratch, env: ENV, stdio: ["ignore", "pipe", 2] });
+function launch(cwd: string, args: readonly string[]): Launched {
+  const child = spawn(LAUNCHER, args, { cwd, env: ENV, stdio: ["ignore", "pipe", 2] });
   const closed = once(child, "close");
   let text = "";
   child.stdout?.setEncoding("utf8").on("data", (part: string) => {
@@ -77,34 +83,43 @@ async function put(port: number, key: string): Promise<void> {
   assert.fail(`no put through ${port} was answered`);
 }
 
-test("the Procfile's three members are the guides' cluster", OPTIONS, async () => {
-  await using launcher = launch(["-f", PROCFILE, "start"]);
-  await put(22379, "first");
-  assert.equal(await etcdctl(22379, "member", "list"), MEMBERS);
-  assert.equal(await command(LAUNCHER, ["run", "status"]), "*etcd1\n*etcd2\n*etcd3\n");
+for (const kind of ["ours", "reference"] as const) {
+  const options = { skip: missing(kind), timeout: TIMEOUT_MS };
 
-  await command(LAUNCHER, ["run", "stop", "etcd2"]);
-  assert.equal(await command(LAUNCHER, ["run", "status"]), "*etcd1\n etcd2\n*etcd3\n");
-  await put(12379, "second");
-  await command(LAUNCHER, ["run", "restart", "etcd3"]);
-  await command(LAUNCHER, ["run", "start", "etcd2"]);
-  await put(22379, "third");
-  assert.equal(
-    await etcdctl(22379, "get", "", "--prefix", "--keys-only"),
-    "first\n\nsecond\n\nthird\n\n",
-  );
+  test(`the Procfile's three members are the guides' cluster (${kind})`, options, async () => {
+    await using launcher = launch(folderOf(kind), ["-f", PROCFILE, "start"]);
+    await put(22379, "first");
+    assert.equal(await etcdctl(22379, "member", "list"), MEMBERS);
+    assert.equal(await command(LAUNCHER, ["run", "status"]), "*etcd1\n*etcd2\n*etcd3\n");
 
-  const table = await command(LAUNCHER, ["status"]);
-  assert.equal(table.match(/\| +true \| +false \|/g)?.length, 1, `one leader:\n${table}`);
-  assert.match(launcher.text(), /^[\d:.]{12} etcd2 {3}\| INFO {2}\S.*$/m);
-  assert.equal(await command(LAUNCHER, ["stop"]), "stopped etcd1, etcd2, etcd3\n");
-});
+    await command(LAUNCHER, ["run", "stop", "etcd2"]);
+    assert.equal(await command(LAUNCHER, ["run", "status"]), "*etcd1\n etcd2\n*etcd3\n");
+    await put(12379, "second");
+    await command(LAUNCHER, ["run", "restart", "etcd3"]);
+    await command(LAUNCHER, ["run", "start", "etcd2"]);
+    await put(22379, "third");
+    assert.equal(
+      await etcdctl(22379, "get", "", "--prefix", "--keys-only"),
+      "first\n\nsecond\n\nthird\n\n",
+    );
 
-test("our own form makes the same cluster without a Procfile", OPTIONS, async () => {
-  await using launcher = launch(["start", "--temporary", "--binary", binaryOf("reference")]);
-  await put(12379, "first");
-  assert.equal(await etcdctl(32379, "member", "list"), MEMBERS);
-  launcher.child.kill("SIGINT");
-  await once(launcher.child, "exit");
-  assert.equal(launcher.child.exitCode, 0);
-});
+    const table = await command(LAUNCHER, ["status"]);
+    assert.equal(table.match(/\| +true \| +false \|/g)?.length, 1, `one leader:\n${table}`);
+    assert.match(launcher.text(), /^[\d:.]{12} etcd2 {3}\| INFO {2}\S.*$/m);
+    assert.equal(await command(LAUNCHER, ["stop"]), "stopped etcd1, etcd2, etcd3\n");
+  });
+
+  test(`our own form makes the same cluster without a Procfile (${kind})`, options, async () => {
+    await using launcher = launch(folderOf(kind), [
+      "start",
+      "--temporary",
+      "--binary",
+      binaryOf(kind),
+    ]);
+    await put(12379, "first");
+    assert.equal(await etcdctl(32379, "member", "list"), MEMBERS);
+    launcher.child.kill("SIGINT");
+    await once(launcher.child, "exit");
+    assert.equal(launcher.child.exitCode, 0);
+  });
+}

@@ -175,7 +175,7 @@ const WATCH: readonly EtcdctlCase[] = [
   ctl("watch watch/a --rev=1 --prev-kv", { until: /DELETE\nwatch\/a\n2\nwatch\/a\n/ }),
   ctl("watch watch/a watch/c --rev=1", { until: /watch\/b/ }),
   ctl("watch watch/a --rev=1 -w json", { until: /"type":1/ }),
-  ctl("watch watch/a --rev=1 -w fields", { until: /DELETE/ }),
+  ctl("watch watch/a --rev=1 -w fields", { until: /DELETE.*"Lease" : 0\n/s }),
   ctl(
     [
       "watch",

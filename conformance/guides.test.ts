@@ -429,7 +429,8 @@ test("5: member list, update and add of API version 2, on Go etcd", { skip: skip
   assert.ok(after.includes(`${newID}[unstarted]: peerURLs=http://127.0.0.1:34999\n`), after);
 });
 
-const CLUSTERS = "needs clusters of several members";
+/** goreman's three members and their list are run by `cluster-launcher.test.ts`. */
+const MACHINES = "needs several machines";
 const V2 = "needs the v2 API of the server";
 const DISCOVERY = "needs discovery (--discovery) and the v2 API";
 const DNS = "needs DNS discovery (--discovery-srv)";
@@ -439,9 +440,7 @@ const MACHINE = "prepares the machine and does not touch etcd";
 /** Every command of the articles that no test above runs, and why. */
 const NOT_RUN: readonly (readonly [command: string, reason: string])[] = [
   ["1, 4: go get github.com/mattn/goreman", MACHINE],
-  ["1, 4: goreman -f /opt/procfile start (three members)", CLUSTERS],
-  ["1, 4: etcdctl --endpoints=http://localhost:22379 member list (three lines)", CLUSTERS],
-  ["1: docker run on three machines", CLUSTERS],
+  ["1: docker run on three machines", MACHINES],
   ["1: UUID=$(uuidgen)", MACHINE],
   ["1: curl -X PUT http://10.0.10.10:2379/v2/keys/discovery/…/_config/size -d value=3", V2],
   ["1: curl http://discovery.etcd.io/new?size=3", "asks a public service"],
@@ -453,27 +452,25 @@ const NOT_RUN: readonly (readonly [command: string, reason: string])[] = [
   ["1: etcd --discovery-srv blueskykong.com (three members)", DNS],
   ["1: etcdctl member list, endpoint health (by DNS, three members)", DNS],
   ["2: /etc/hosts, groupadd, adduser, firewall-cmd, mkdir, ssh-keygen, ssh-copy-id", MACHINE],
-  ["2: start-etcds.sh with three members", CLUSTERS],
-  ["2: etcdctl --endpoints=a,b,c member list, endpoint status -w table", CLUSTERS],
+  ["2: start-etcds.sh with three members", MACHINES],
+  ["2: etcdctl --endpoints=a,b,c member list, endpoint status -w table", MACHINES],
   ["3: etcd --cert-file … --trusted-ca-file … --peer-cert-file … in the unit", TLS],
-  ["3: etcd-1, etcd-2, etcd-3 over https", `${CLUSTERS} and TLS`],
+  ["3: etcd-1, etcd-2, etcd-3 over https", TLS],
   ["3: systemctl daemon-reload; systemctl enable --now etcd", "systemd does not run here"],
   ["3: etcdctl --cacert --cert --key --endpoints=https://… endpoint health", TLS],
   ["4: yum install etcd, brew install etcd", "installs another build of etcd"],
   ["4: curl, unzip of etcd-v3.4.4-darwin-amd64.zip", "releases are made for Linux only"],
   ["4: git clone; ./build; ./etcdctl version", "builds Go; here it is npm ci and bin/etcdctl"],
-  ["5: systemctl start etcd on three machines", CLUSTERS],
+  ["5: systemctl start etcd on three machines", MACHINES],
   ["5: etcdctl member list (name= peerURLs= clientURLs= isLeader=) of this server", V2],
   ["5: etcdctl member update, add against this server", V2],
-  ["5: etcdctl member remove 86c747dee8a81b91", CLUSTERS],
-  ["5: rm -rf data; ETCD_INITIAL_CLUSTER_STATE=existing; systemctl start etcd", CLUSTERS],
+  ["5: etcdctl member remove 86c747dee8a81b91", MACHINES],
+  ["5: rm -rf data; ETCD_INITIAL_CLUSTER_STATE=existing; systemctl start etcd", MACHINES],
 ];
 for (const [command, reason] of NOT_RUN) test(command, { skip: reason }, () => undefined);
 
 /** Until it can be honoured, each of these is refused by its name and nothing is written. */
 const REFUSED: readonly (readonly [flags: string, words: string])[] = [
-  ["--initial-cluster default=http://localhost:2380,b=http://localhost:22380", "several members"],
-  ["--initial-cluster-state existing", "joining a cluster"],
   ["--discovery https://discovery.etcd.io/3e86b59982e49066", "--discovery"],
   ["--discovery-srv blueskykong.com", "--discovery-srv"],
   ["--cert-file=/etc/kubernetes/ssl/kubernetes.pem --key-file=k.pem", "TLS for clients"],

@@ -2,9 +2,9 @@
  * The server program: reads the command line, runs one member until it stops or a signal comes,
  * and ends with the exit code that etcd would have.
  *
- * Exit codes: 0 after help, version and a stop from within; 1 for settings and starts that fail
- * and for fatal errors; 2 for a mistake on the command line; by the signal itself after SIGINT
- * and SIGTERM (0 as process 1, which no default action can end).
+ * Exit codes: 0 after help, version and when the others removed this member; 1 for settings and
+ * starts that fail and for fatal errors; 2 for a mistake on the command line; by the signal itself
+ * after SIGINT and SIGTERM (0 as process 1, which no default action can end).
  */
 import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
@@ -109,17 +109,21 @@ async function run(config: EtcdConfig, records: readonly LogRecord[]): Promise<v
   const signals = new SignalStop(logger);
   checkDataDir(logger, config.dataDir);
   try {
-    const { startEtcd } = await import("../embed/index.ts");
+    const { MemberRemovedError, startEtcd } = await import("../embed/index.ts");
+    const isRemoval = (reason: unknown): boolean => reason instanceof MemberRemovedError;
     const running = await startEtcd(config, { logger });
     signals.attach(running);
     const isReady = await Promise.race([
       running.ready.then(() => true),
       running.stopped.then(() => false),
-    ]);
+    ]).catch((reason: unknown) => {
+      if (isRemoval(reason)) return false;
+      throw reason;
+    });
     if (isReady && !signals.isStopping) notifyReady(logger);
     const error = await running.stopped;
     if (signals.isStopping) return;
-    if (error !== undefined) exitFatally(logger, "listener failed", { error });
+    if (error !== undefined && !isRemoval(error)) exitFatally(logger, "listener failed", { error });
   } catch (error) {
     if (signals.isStopping) return;
     exitFatally(logger, "discovery failed", { error });

@@ -5,4 +5,5 @@ export {
   type EtcdConfig,
   type EtcdConfigInput,
 } from "./config/index.ts";
+export { MemberRemovedError } from "../server/index.ts";
 export { type RunningEtcd, type StartOptions, startEtcd } from "./start-etcd.ts";

@@ -3,6 +3,7 @@
  * have the ids that it gave them.
  */
 import { formatID, type MemberID } from "../base/ids.ts";
+import { urlsMismatch } from "./initial-cluster.ts";
 import type { Member } from "./member.ts";
 
 export type AssignedIDs =
@@ -21,10 +22,11 @@ export function assignMemberIDs(
     const match = configured.find((candidate) => sameURLs(candidate, member));
     if (match === undefined) {
       const urls = member.peerURLs.join(" ");
+      const last = sortedURLs(configured.at(-1));
       return {
         problem:
           `PeerURLs: no match found for existing member (${formatID(member.id)}, [${urls}]), ` +
-          `last resolver error (resolved urls differ)`,
+          `last resolver error (${urlsMismatch(sortedURLs(member), last)})`,
       };
     }
     ids.set(match, member.id);
@@ -36,7 +38,11 @@ export function assignMemberIDs(
 }
 
 function sameURLs(a: Member, b: Member): boolean {
-  return [...a.peerURLs].sort().join() === [...b.peerURLs].sort().join();
+  return sortedURLs(a).join() === sortedURLs(b).join();
+}
+
+function sortedURLs(member: Member | undefined): string[] {
+  return [...(member?.peerURLs ?? [])].sort();
 }
 
 /** As Go prints members in an error: `[&{ID:… RaftAttributes:{…} Attributes:{…}}]`. */

@@ -68,7 +68,7 @@ function refuseAdvertisedURLs(choice: BootstrapChoice): string | undefined {
     const pairs = notAdvertised.map((url) => `${name}=${url}`).join(",");
     return (
       `--initial-cluster has ${pairs} but missing from ` +
-      `--initial-advertise-peer-urls=${advertisedText} (${mismatch(advertised, initial)})`
+      `--initial-advertise-peer-urls=${advertisedText} (${urlsMismatch(advertised, initial)})`
     );
   }
   const notInitial = advertised.filter((url) => !initial.includes(url)).join(",");
@@ -83,8 +83,8 @@ function equalLists(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((url, i) => url === b[i]);
 }
 
-/** The reason that etcd's comparison gives: the first pair that differs. */
-function mismatch(a: readonly string[], b: readonly string[]): string {
+/** The reason that etcd's comparison of sorted URLs gives: the first pair that differs. */
+export function urlsMismatch(a: readonly string[], b: readonly string[]): string {
   if (a.length !== b.length) return `len(${goList(a)}) != len(${goList(b)})`;
   const at = a.findIndex((url, i) => url !== b[i]);
   return `resolved urls: ${JSON.stringify(a[at])} != ${JSON.stringify(b[at])}`;

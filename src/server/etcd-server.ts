@@ -17,6 +17,7 @@ import {
 import { Snapshot as WalSnapshot } from "../api/gen/wal.ts";
 import { SERVER_VERSION } from "../api/version.ts";
 import type { Backend } from "../backend/types.ts";
+import { formatDuration } from "../base/go-text.ts";
 import { RequestIDGenerator } from "../base/id-generator.ts";
 import {
   type ClusterID,
@@ -44,6 +45,7 @@ import { HeaderEncoder } from "./header.ts";
 import { HeartbeatMeter } from "./heartbeat-meter.ts";
 import { Leadership } from "./leadership.ts";
 import { LinearizableReads, readLinearizably } from "./linearizable-reads.ts";
+import { MemberRemovedError } from "./member-removed.ts";
 import { registerServerMetrics, type ServerCounters } from "./metrics.ts";
 import { serverLimits } from "./limits.ts";
 import { type Defer, requestTimeoutMs, type ServerDeps, type ServerOptions } from "./options.ts";
@@ -428,21 +430,21 @@ export class EtcdServer implements ServerContext {
   /**
    * A member that is alone has nobody to wait for: its first election comes as soon as it has
    * applied what its log already had committed, since raft refuses to stand for election earlier.
+   * The setting against early elections is for members that have others, as in etcd.
    */
   #advanceElection(): void {
-    const { electionTicks, heartbeatIntervalMs, initialElectionTickAdvance } = this.options;
+    const { electionTicks, heartbeatIntervalMs } = this.options;
     if (this.cluster.members.length !== 1) {
       this.leadership.advanceWhenConnected();
       return;
     }
-    if (!initialElectionTickAdvance) return;
     const ticks = electionTicks - 1;
     this.logger.info("started as single-node; fast-forwarding election ticks", {
       "local-member-id": formatID(this.memberID),
       "forward-ticks": ticks,
-      "forward-duration": `${ticks * heartbeatIntervalMs}ms`,
+      "forward-duration": formatDuration(ticks * heartbeatIntervalMs),
       "election-ticks": electionTicks,
-      "election-timeout": `${electionTicks * heartbeatIntervalMs}ms`,
+      "election-timeout": formatDuration(electionTicks * heartbeatIntervalMs),
     });
     this.#campaignWhenApplied = true;
     this.#maybeCampaign();
@@ -648,17 +650,19 @@ export class EtcdServer implements ServerContext {
 
   #removedSelf(): void {
     if (this.#removal !== undefined) return;
-    this.logger.error("the member has been permanently removed from the cluster", {
-      "local-member-id": formatID(this.memberID),
-    });
-    this.#removal = this.clock.setTimer(REMOVED_STOP_DELAY_MS, () => {
-      this.#fail(new Error("the member has been permanently removed from the cluster"));
-    });
+    const error = new MemberRemovedError();
+    this.logger.error(error.message, { "local-member-id": formatID(this.memberID) });
+    this.#removal = this.clock.setTimer(REMOVED_STOP_DELAY_MS, () => this.#fail(error));
   }
 
   #fail(error: Error): void {
     if (this.#stopping) return;
-    this.logger.error("the member cannot go on", { error });
+    if (error instanceof MemberRemovedError) {
+      this.logger.warn("server error", { error });
+      this.logger.warn("data-dir used by this member must be removed");
+    } else {
+      this.logger.error("the member cannot go on", { error });
+    }
     this.#refusal = new EtcdError("stopped");
     this.raft.stop();
     this.#resolveFailed(error);

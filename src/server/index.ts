@@ -1,5 +1,6 @@
 export { BootstrapError } from "./data-directory.ts";
 export { EtcdServer } from "./etcd-server.ts";
+export { MemberRemovedError } from "./member-removed.ts";
 export { alarmName } from "./metrics.ts";
 export {
   DEFAULT_QUOTA_BYTES,

@@ -1,5 +1,6 @@
 /** Who leads, from this member's side: a fast first election, handing over, why a request timed out. */
 import { EtcdError } from "../api/errors.ts";
+import { formatDuration } from "../base/go-text.ts";
 import { formatID, type MemberID } from "../base/ids.ts";
 import type { Clock, Logger, PeerNetwork, Timer } from "../env/index.ts";
 import type { Cluster, Member } from "../membership/index.ts";
@@ -131,9 +132,9 @@ export class Leadership {
     logger.info("initialized peer connections; fast-forwarding election ticks", {
       "local-member-id": formatID(memberID),
       "forward-ticks": ticks,
-      "forward-duration": `${ticks * heartbeatIntervalMs}ms`,
+      "forward-duration": formatDuration(ticks * heartbeatIntervalMs),
       "election-ticks": electionTicks,
-      "election-timeout": `${electionTicks * heartbeatIntervalMs}ms`,
+      "election-timeout": formatDuration(electionTicks * heartbeatIntervalMs),
       "active-remote-members": active,
     });
     node.tickQuiesced(ticks);

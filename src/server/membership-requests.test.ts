@@ -66,14 +66,15 @@ test("the v2 form means the same as the other", () => {
   });
 });
 
-test("from 3.5 on, and in a new cluster of one, the form of 3.5 is used", () => {
+test("from 3.5 on, and in a cluster of one, the form of 3.5 is used", () => {
   const form = (version: string | undefined, members: number) =>
     attributesRequest(server(version, members), "m1", []).api;
   assert.equal(form("3.5.0", 3), "v3");
   assert.equal(form("3.6.0", 3), "v3");
   assert.equal(form(undefined, 1), "v3");
   assert.equal(form(undefined, 2), "v2");
-  assert.equal(form("3.0.0", 1), "v2");
+  assert.equal(form("3.4.0", 1), "v3");
+  assert.equal(form("3.4.0", 2), "v2");
   // Members that join, before the log tells them of themselves.
   assert.equal(form(undefined, 0), "v2");
   assert.equal(attributesRequest(server(undefined, 1, 7n), "m1", []).api, "v2");

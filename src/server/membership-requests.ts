@@ -53,16 +53,16 @@ export function attributesRequest(
 }
 
 /**
- * A cluster of one that is new has nobody who could not understand. A member that joins knows neither
- * the version nor the members before the log has told it.
+ * A cluster of one has nobody who could not understand, and its directory stays usable for the etcd
+ * that it came from. A member that joins knows neither the version nor the members before the log
+ * has told it.
  */
 function needsV2({ cluster, options }: Needed): boolean {
-  if (cluster.version === undefined) {
-    const [first, second] = cluster.members;
-    if (first === undefined) return options.initialCluster.size > 1;
-    return second !== undefined || first.id !== cluster.localID;
-  }
-  return isBefore(cluster.version, FIRST_VERSION_WITHOUT_V2);
+  const [first, second] = cluster.members;
+  const isAlone = first?.id === cluster.localID && second === undefined;
+  if (isAlone) return false;
+  if (cluster.version !== undefined) return isBefore(cluster.version, FIRST_VERSION_WITHOUT_V2);
+  return first !== undefined || options.initialCluster.size > 1;
 }
 
 function v2Put(server: Needed, path: string, value: string): MembershipRequest {

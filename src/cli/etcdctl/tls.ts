@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { TlsOptions } from "../../client/index.ts";
 import type { Invocation } from "../framework/command.ts";
+import { bundleProblem, pairProblem } from "./pem.ts";
 import { ExitCode, exitWithError } from "../framework/exit.ts";
 
 export interface TlsFiles {
@@ -29,7 +30,7 @@ export function tlsFromFlags({ flags }: Invocation): TlsOptions {
   };
 }
 
-/** Ends the command when a file is missing, or one of the pair is. */
+/** Ends the command when a file is missing or of no use, or one of the pair is missing. */
 export function readTlsFiles({ cert, key, cacert }: TlsFiles): TlsOptions {
   if ((cert === "") !== (key === "")) {
     exitWithError(
@@ -37,10 +38,22 @@ export function readTlsFiles({ cert, key, cacert }: TlsFiles): TlsOptions {
       `KeyFile and CertFile must both be present[key: ${key}, cert: ${cert}]`,
     );
   }
-  return {
-    ...(cert === "" ? {} : { cert: readPem(cert), key: readPem(key) }),
-    ...(cacert === "" ? {} : { ca: readPem(cacert) }),
-  };
+  const pair = cert === "" ? {} : readPair(cert, key);
+  const bundle = cacert === "" ? {} : readBundle(cacert);
+  return { ...pair, ...bundle };
+}
+
+function readPair(certPath: string, keyPath: string): TlsOptions {
+  const cert = readPem(certPath);
+  const key = readPem(keyPath);
+  const problem = pairProblem(cert, key);
+  return problem === undefined ? { cert, key } : exitWithError(ExitCode.BAD_ARGS, problem);
+}
+
+function readBundle(path: string): TlsOptions {
+  const ca = readPem(path);
+  const problem = bundleProblem(ca);
+  return problem === undefined ? { ca } : exitWithError(ExitCode.BAD_ARGS, problem);
 }
 
 function readPem(path: string): Buffer {

@@ -5,10 +5,13 @@ import { Request } from "../../api/gen/etcdserver.ts";
 import { Entry, EntryType, HardState, type Snapshot } from "../../api/gen/raft.ts";
 import { InternalRaftRequest } from "../../api/gen/raft-internal.ts";
 import { PutRequest } from "../../api/gen/rpc.ts";
-import { bytesFromUtf8, utf8FromBytes } from "../../base/bytes.ts";
-import { decodeV2Document, readConsistentIndex } from "../../membership/index.ts";
+import { ClusterMemberAttrSetRequest } from "../../api/gen/membership.ts";
+import { MEMBERS_BUCKET, META_BUCKET } from "../../backend/types.ts";
+import { bytesFromUtf8, EMPTY_BYTES, utf8FromBytes } from "../../base/bytes.ts";
+import { formatID } from "../../base/ids.ts";
+import { decodeV2Document, encodeV2Document, readConsistentIndex } from "../../membership/index.ts";
 import { SnapshotFiles } from "../../snap/index.ts";
-import { readLog, Wal } from "../../wal/index.ts";
+import { inspectLog, readLog, RecordType, Wal } from "../../wal/index.ts";
 import { type BackupOptions, backupMember } from "./backup.ts";
 import { checkV2Store } from "./check-v2store.ts";
 import { withDb } from "./db-access.ts";
@@ -54,6 +57,14 @@ async function memberWith(...contents: readonly Uint8Array[]): Promise<Fixture> 
   return fixture;
 }
 
+async function removeMemberInSnapshot({ deps, disk }: Fixture): Promise<void> {
+  const files = new SnapshotFiles(deps, memberPaths(disk, DATA_DIR).snap);
+  const known = files.loadNewest() as Snapshot;
+  const membership = decodeV2Document(utf8FromBytes(known.data));
+  const document = encodeV2Document({ ...membership, removedIDs: [77n] });
+  await files.save({ ...known, data: bytesFromUtf8(document) });
+}
+
 async function backup(
   { deps }: Fixture,
   change: Partial<BackupOptions> = {},
@@ -72,30 +83,46 @@ test("a backup keeps keys, requests and indexes, and forgets the old members", a
     PUT,
     v2("PUT", "/0/members/8e9e05c52164694d/attributes"),
     v2("PUT", "/1/key"),
+    v3({ clusterMemberAttrSet: ClusterMemberAttrSetRequest.create({ memberID: 5n }) }),
   );
   const { deps, disk } = fixture;
+  await removeMemberInSnapshot(fixture);
   const before = listFiles(disk, DATA_DIR).map((path) =>
     path.endsWith("/") ? path : readFile(disk, path),
   );
   assert.deepEqual(await backup(fixture), [
     "ignoring member attribute update on /0/members/8e9e05c52164694d/attributes",
+    "ignoring cluster_member_attr_set",
   ]);
   const data = entriesOf(fixture).map((entry) => [entry.index, entry.term, entry.data.length]);
   assert.deepEqual(data, [
     [2, 2, PUT.length],
     [3, 2, 0],
     [4, 2, v2("PUT", "/1/key").length],
+    [5, 2, 0],
   ]);
   const { db, snap } = memberPaths(disk, TARGET);
   const old = memberPaths(disk, DATA_DIR).db;
   assert.deepEqual(await hashFile(deps, db, 0), await hashFile(deps, old, 0));
   const { metadata, data: tree } = new SnapshotFiles(deps, snap).loadNewest() as Snapshot;
-  const { members } = decodeV2Document(utf8FromBytes(tree));
+  const { members, removedIDs } = decodeV2Document(utf8FromBytes(tree));
+  assert.deepEqual(removedIDs, []);
   assert.deepEqual(
     members.map(({ id }) => id),
     metadata.confState?.voters,
   );
-  assert.notEqual(members[0]?.id, 0x8e9e05c52164694dn);
+  const id = members[0]?.id ?? 0n;
+  assert.notEqual(id, 0x8e9e05c52164694dn);
+  await withDb(deps, db, async (backend) => {
+    const known: string[] = [];
+    backend.scan(MEMBERS_BUCKET, EMPTY_BYTES, undefined, (key) => {
+      known.push(utf8FromBytes(key));
+      return true;
+    });
+    assert.deepEqual(known, [formatID(id)]);
+    const state = backend.get(META_BUCKET, bytesFromUtf8("confState")) ?? EMPTY_BYTES;
+    assert.ok(utf8FromBytes(state).includes(`"voters":[${id}]`));
+  });
   assert.deepEqual((await verifyDataDirectory(deps, TARGET, "")).problems, []);
   const after = listFiles(disk, DATA_DIR).map((path) =>
     path.endsWith("/") ? path : readFile(disk, path),
@@ -144,6 +171,10 @@ test("a snapshot that the log does not know is kept, with a remark", async () =>
     readLog(deps, wal, { index: 3, term: 2 }).entries.map(({ index }) => index),
     [4],
   );
+  const records = [...inspectLog(deps, wal)].filter(
+    (each) => each.kind === "record" && each.type === RecordType.entry,
+  );
+  assert.equal(records.length, 1);
 });
 
 test("what is refused, or fails, leaves nothing", async () => {

@@ -146,6 +146,8 @@ test("dump shows the log and the db, filtered and limited", async () => {
     ],
   );
   assert.match(log, /\tindex=1 term=1 ConfChangeAddNode member=8e9e05c52164694d \{"id":/);
+  const some = (await run(world, "dump", "wal", DATA_DIR, "--limit", "2")).out;
+  assert.equal(some, log.split("\n").slice(0, 2).join("\n").concat("\n"));
   const entries = (await run(world, "dump", "wal", DATA_DIR, "--kind", "entry", "--from", "2")).out;
   assert.match(entries, /^# [^\n]*\n$/);
   const puts = (await run(world, "dump", "db", DB, "--bucket=key", "--prefix=leased")).out;
@@ -204,4 +206,30 @@ test("defragmenting keeps the content", async () => {
   });
   assert.deepEqual(await run(world, "hashkv", DB), before);
   assert.equal((await run(world, "verify", "--data-dir", DATA_DIR)).code, 0);
+});
+
+test("backup and check v2store take their flags, and name a damaged log", async () => {
+  const world = await withDataDirectory();
+  const made = await run(world, "backup", "--data-dir", DATA_DIR, "--backup-dir", "/b");
+  assert.deepEqual(made, { code: 0, out: "", err: "" });
+  assert.equal((await run(world, "verify", "--data-dir", "/b")).code, 0);
+  const check = (): Promise<Run> => run(world, "check", "v2store", "--data-dir", DATA_DIR);
+  assert.deepEqual(await check(), {
+    code: 0,
+    out: "No custom content found in both v2store and WAL records.\n",
+    err: "",
+  });
+  const segment = `${DATA_DIR}/member/wal/0000000000000000-0000000000000000.wal`;
+  const content = readFile(world.disk, segment);
+  content[100] = (content[100] ?? 0) ^ 1;
+  writeFile(world.disk, segment, content);
+  for (const ended of [
+    await check(),
+    await run(world, "backup", "--data-dir", DATA_DIR, "--backup-dir", "/c"),
+  ]) {
+    assert.equal(ended.code, 1);
+    assert.match(ended.err, /^Error: .*: in file .*\.wal. at position: 96\n$/);
+  }
+  const { code, err } = await run(world, "backup", "--data-dir", "/x", "--backup-dir", "/d");
+  assert.deepEqual([code, err], [1, "Error: stat /x/member/snap/db: no such file or directory\n"]);
 });

@@ -1,8 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import {
+  type Backend,
+  type Bucket,
+  MEMBERS_BUCKET,
+  MEMBERS_REMOVED_BUCKET,
+  META_BUCKET,
+  TEST_BUCKET,
+} from "../../backend/types.ts";
+import { EMPTY_BYTES } from "../../base/bytes.ts";
+import type { Clock } from "../../env/clock.ts";
 import { CRASH_POLICIES, FaultDisk } from "../../env/testing/fault-disk.ts";
 import { SeededRandom } from "../../env/testing/seeded-random.ts";
-import { withDb } from "./db-access.ts";
+import { withDb, withWritableDb } from "./db-access.ts";
+import { defragmentDataDirectory } from "./defrag.ts";
 import { hashFile } from "./hash-kv.ts";
 import { memberPaths } from "./member-paths.ts";
 import { restoreSnapshot } from "./snapshot-restore.ts";
@@ -23,6 +34,9 @@ import { verifyDataDirectory } from "./verify/verify.ts";
 test("status counts the keys that exist and names the last revision", async () => {
   const { deps, disk } = await withSnapshot();
   const status = await snapshotStatus(deps, SNAPSHOT);
+  // What etcdutl 3.6 and etcdctl 3.4 print for this file.
+  assert.equal(status.hash, 3615914401);
+  assert.equal(status.totalEntries, 61);
   assert.equal(status.revision, 60);
   assert.equal(status.totalKey, 10);
   assert.equal(status.totalSize, readFile(disk, SNAPSHOT).length - 32);
@@ -167,15 +181,74 @@ test("after a loss of power there is a whole member, or restoring again makes on
   }
 });
 
-test("a db that a member has open is waited for", async () => {
-  const { deps, disk, told } = await withDataDirectory();
+test("a db that a member has open is waited for, and the wait is told", async () => {
+  const { deps, disk } = await withDataDirectory();
   const { db } = memberPaths(disk, DATA_DIR);
-  const file = disk.open(db);
-  assert.ok(file.tryLock("flock"));
-  const waiting = withDb(deps, db, async (backend) => backend.sizeBytes);
-  file.close();
-  assert.ok((await waiting) > 0);
-  assert.deepEqual(told, []);
+  const held = disk.open(db);
+  assert.ok(held.tryLock("flock"));
+  let isUsed = false;
+  let nowMs = 0;
+  const told: string[] = [];
+  const patient = {
+    ...deps,
+    clock: { ...deps.clock, nowMs: () => (nowMs += 600) } as Clock,
+    tell: (line: string) => {
+      told.push(line);
+      assert.equal(isUsed, false);
+      held.close();
+    },
+  };
+  const size = await withDb(patient, db, async (backend) => {
+    isUsed = true;
+    return backend.sizeBytes;
+  });
+  assert.ok(size > 0);
+  assert.match(told.join(), /^waiting for etcd to close and release its lock on "\/data\//);
+});
+
+test("the db of a restored member knows the new members only", async () => {
+  const { deps, disk } = await withDataDirectory();
+  const { db } = memberPaths(disk, DATA_DIR);
+  const keysOf = (backend: Backend, bucket: Bucket): string[] => {
+    const keys: string[] = [];
+    backend.scan(bucket, EMPTY_BYTES, undefined, (key) => {
+      keys.push(Buffer.from(key).toString());
+      return true;
+    });
+    return keys;
+  };
+  await withDb(deps, db, async (backend) => {
+    assert.deepEqual(keysOf(backend, MEMBERS_BUCKET), ["8e9e05c52164694d"]);
+    assert.deepEqual(keysOf(backend, MEMBERS_REMOVED_BUCKET), []);
+    const state = backend.get(META_BUCKET, Buffer.from("confState"));
+    assert.match(Buffer.from(state ?? []).toString(), /"voters":\[10276657743932975437\]/);
+  });
+});
+
+test("a restored member in new directories is there after a loss of power", async () => {
+  for (const [name, policy] of Object.entries(CRASH_POLICIES)) {
+    const { deps, disk } = await withSnapshot();
+    await restoreSnapshot(deps, { ...RESTORE, dataDirectory: "/new/place/data" });
+    const after = disk.crash(new SeededRandom(4712), policy);
+    const { problems } = await verifyDataDirectory(depsOn(after).deps, "/new/place/data", "");
+    assert.deepEqual(problems, [], name);
+  }
+});
+
+test("defragmenting gives pages back and keeps what is there", async () => {
+  const { deps, disk } = await withDataDirectory();
+  const { db } = memberPaths(disk, DATA_DIR);
+  const key = (i: number): Uint8Array => Buffer.from(`bulk${i}`);
+  await withWritableDb(deps, db, [TEST_BUCKET], async (backend) => {
+    for (let i = 0; i < 200; i++) backend.put(TEST_BUCKET, key(i), Buffer.alloc(2000));
+    await backend.commit();
+    for (let i = 0; i < 200; i++) backend.delete(TEST_BUCKET, key(i));
+    await backend.commit();
+  });
+  const [hash, size] = [await hashFile(deps, db, 0), readFile(disk, db).length];
+  await defragmentDataDirectory(deps, DATA_DIR);
+  assert.ok(readFile(disk, db).length < size / 4);
+  assert.deepEqual(await hashFile(deps, db, 0), hash);
 });
 
 test("a full disk is named", async () => {

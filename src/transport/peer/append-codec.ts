@@ -117,6 +117,7 @@ type Due = "kind" | "count" | "entryLength" | "entry" | "commit" | "messageLengt
 export class AppendDecoder implements StreamDecoder {
   readonly #local: MemberID;
   readonly #remote: MemberID;
+  readonly #limitBytes: number;
   readonly #feed = new ByteFeed();
   readonly #last: LogPosition = { term: 0, index: 0 };
   #due: Due = "kind";
@@ -127,10 +128,11 @@ export class AppendDecoder implements StreamDecoder {
   #entries: Entry[] = [];
   #entriesBytes = 0;
 
-  /** Continuations are from `remote` to `local`. */
-  constructor(local: MemberID, remote: MemberID) {
+  /** Continuations are from `remote` to `local`. The limit is for one message. */
+  constructor(local: MemberID, remote: MemberID, limitBytes: number = MAX_PEER_MESSAGE_BYTES) {
     this.#local = local;
     this.#remote = remote;
+    this.#limitBytes = limitBytes;
   }
 
   push(chunk: Uint8Array): void {
@@ -150,7 +152,7 @@ export class AppendDecoder implements StreamDecoder {
           this.#due = this.#missing > 0 ? "entryLength" : "commit";
           break;
         case "entryLength": {
-          const roomBytes = MAX_PEER_MESSAGE_BYTES - this.#entriesBytes;
+          const roomBytes = this.#limitBytes - this.#entriesBytes;
           if (!this.#takeLength(roomBytes, "entry size")) return undefined;
           this.#due = "entry";
           break;
@@ -163,7 +165,7 @@ export class AppendDecoder implements StreamDecoder {
           if (!this.#takeLength(Number.MAX_SAFE_INTEGER, "commit index")) return undefined;
           return this.#continuation();
         case "messageLength":
-          if (!this.#takeLength(MAX_PEER_MESSAGE_BYTES, "message size")) return undefined;
+          if (!this.#takeLength(this.#limitBytes, "message size")) return undefined;
           this.#due = "message";
           break;
         case "message": {

@@ -178,6 +178,12 @@ test("lengths and counts beyond the limits are refused as soon as they are read"
   const tooMany = length(BigInt(MAX_APPEND_ENTRIES) + 1n);
   refused(new AppendDecoder(B, A), entries(tooMany), /count of entries/);
   refused(new AppendDecoder(B, A), entries(length(1n), tooLong), /entry size/);
+  const limited = new AppendDecoder(B, A, 400);
+  const encoder = new AppendEncoder();
+  const small = Array.from({ length: 50 }, (_, i) => append(A, B, i, [100]));
+  assert.equal(decodeAll(limited, [encoder.encode(small)]).length, 50, "a limit per message");
+  const large = encoder.encode([append(A, B, 50, [150, 150, 150])]);
+  refused(limited, large, /entry size of \d+ exceeds/);
   refused(new AppendDecoder(B, A), Buffer.of(3), /failed to parse type 3 in msgappv2 stream/);
 });
 

@@ -9,6 +9,7 @@ import {
   KEY_BUCKET,
   LEASE_BUCKET,
   MEMBERS_BUCKET,
+  MEMBERS_REMOVED_BUCKET,
   META_BUCKET,
 } from "../../../backend/types.ts";
 import { Lease } from "../../../api/gen/lease.ts";
@@ -73,6 +74,7 @@ export async function withSnapshot(disk: FaultDisk = new FaultDisk()): Promise<F
     ALARM_BUCKET,
     AUTH_BUCKET,
     MEMBERS_BUCKET,
+    MEMBERS_REMOVED_BUCKET,
   ];
   const db = await openBackend(fixture.deps, "/source", { ensureBuckets: buckets });
   fill(db);
@@ -111,6 +113,7 @@ function fill(db: Backend): void {
   while (store.compactionPending) store.runCompaction(1000);
   writeConsistentIndex(db, 99, 5);
   db.put(MEMBERS_BUCKET, bytesFromUtf8("abc"), bytesFromUtf8('{"id":2748,"peerURLs":[]}'));
+  db.put(MEMBERS_REMOVED_BUCKET, bytesFromUtf8("abd"), bytesFromUtf8("removed"));
 }
 
 async function imageOf(db: Backend): Promise<Buffer> {

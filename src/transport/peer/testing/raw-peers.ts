@@ -9,22 +9,12 @@ export interface Proxy extends AsyncDisposable {
   readonly url: string;
   /** Breaks all connections. */
   cut(): void;
-  /** Breaks them, and further ones, until told otherwise. */
-  refuse(yes: boolean): void;
-  readonly accepted: number;
 }
 
 export async function startProxy(target: string): Promise<Proxy> {
   const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
-  let refusing = false;
-  let accepted = 0;
   const server = createServer((inner) => {
-    if (refusing) {
-      inner.destroy();
-      return;
-    }
-    accepted++;
     const outer = netConnect({ host: hostname, port: Number(port) });
     for (const socket of [inner, outer]) {
       sockets.add(socket);
@@ -45,13 +35,6 @@ export async function startProxy(target: string): Promise<Proxy> {
   return {
     url: await listening(server),
     cut,
-    refuse(yes) {
-      refusing = yes;
-      if (yes) cut();
-    },
-    get accepted() {
-      return accepted;
-    },
     async [Symbol.asyncDispose]() {
       cut();
       await new Promise((resolve) => server.close(resolve));
@@ -80,31 +63,26 @@ export function dialStream(
 
 export interface StreamServer extends AsyncDisposable {
   readonly url: string;
-  readonly asked: number;
 }
 
-/** Accepts every stream, with good headers unless given others, and lets `answer` write to it. */
+/** Answers every request with good headers, unless given others, and a body by `answer`. */
 export async function startStreamServer(
-  answer: (response: ServerResponse, path: string) => void,
+  answer: (response: ServerResponse) => void,
   headers: Readonly<Record<string, string>> = {},
+  status = 200,
 ): Promise<StreamServer> {
-  let asked = 0;
-  const server = createHttpServer((request, response) => {
-    asked++;
+  const server = createHttpServer((_request, response) => {
     response.on("error", () => {});
-    response.writeHead(200, {
+    response.writeHead(status, {
       "X-Server-Version": SERVER_VERSION,
       "X-Etcd-Cluster-ID": formatID(CLUSTER),
       ...headers,
     });
     response.flushHeaders();
-    answer(response, request.url ?? "");
+    answer(response);
   });
   return {
     url: await listening(server),
-    get asked() {
-      return asked;
-    },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
