@@ -144,6 +144,9 @@ export class WatchClient {
   #startRevision(): Revision | undefined {
     const { random, recorder } = this.#options;
     if (random.chance(0.4)) return undefined;
+    // Where clients begin that were told how far history is compacted.
+    const compacted = recorder.compactions.at(-1)?.revision;
+    if (compacted !== undefined && random.chance(0.4)) return compacted;
     const offset = random.between(-START_SPREAD, START_SPREAD);
     return Math.max(1, recorder.maxRevision + offset);
   }
