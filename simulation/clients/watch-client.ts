@@ -83,6 +83,9 @@ export class WatchClient {
   /** Everything up to `revision` had to be delivered by now. */
   completeTo(revision: Revision): void {
     const { record, stream } = this.#current ?? {};
+    // A member that was removed tells nothing any more.
+    const { world } = this.#options.port;
+    if (!world.active.some(({ name }) => name === record?.member)) return;
     if (record?.createdRevision === undefined || stream?.isOpen !== true) return;
     if (record.cancelled === undefined) record.completeTo = revision;
   }
