@@ -20,7 +20,7 @@ export function memberOptions(
     initialClusterToken: "simulation",
     initialClusterState: state,
     forceNewCluster: false,
-    strictReconfigCheck: true,
+    strictReconfigCheck: plan.strictReconfigCheck,
     maxLearners: 1,
     clientURLs: [`http://${name}:2379`],
     peerURLs: [peerURL(name)],

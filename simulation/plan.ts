@@ -29,6 +29,8 @@ export interface Plan {
   readonly compactionBatchLimit: number;
   readonly progressIntervalMs: number;
   readonly leaseCheckpoint: boolean;
+  /** Without it, members are also changed while others are away. */
+  readonly strictReconfigCheck: boolean;
   readonly largeValues: boolean;
   readonly looksPerStep: number;
   /** Largest deviation of a clock's rate from the world's, as a share. */
@@ -83,6 +85,7 @@ export function makePlan(
     compactionBatchLimit: random.pick([2, 10, 1000]),
     progressIntervalMs: random.pick([300, 2000]),
     leaseCheckpoint: random.chance(0.3),
+    strictReconfigCheck: random.chance(0.4),
     largeValues: random.chance(0.3),
     looksPerStep: random.pick([0, 3, 20]),
     clockDrift: random.pick([0, 0.0001, 0.05]),

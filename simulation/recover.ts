@@ -36,8 +36,13 @@ export async function recover(
       else await scheduler.sleep(RETRY_MS);
     }
   };
-  for (const member of world.active) void write(member);
+  const asked = new Set<Member>();
   const isBack = () => {
+    for (const member of world.active) {
+      if (asked.has(member)) continue;
+      asked.add(member);
+      void write(member);
+    }
     const leader = world.leader?.server;
     if (leader === undefined) return false;
     return world.active.every(

@@ -159,10 +159,7 @@ class Run {
     if (this.#nemesis.excuses(member) && /EIO|ENOSPC|no space|input\/output/.test(text))
       return true;
     if (/permanently removed/.test(text)) {
-      const id = member.server?.memberID;
-      return this.#world.members.some(
-        ({ server }) => id !== undefined && server?.cluster.isRemoved(id) === true,
-      );
+      return this.#membership?.removals.has(member.server?.memberID ?? 0n) === true;
     }
     // Whom a joining member asks may be gone or not know of it yet; it is given the newest list.
     if (member.options.initialClusterState !== "existing" || member.hasServed) return false;

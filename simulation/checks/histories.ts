@@ -5,12 +5,13 @@
  * evidence for it: each event is also a read of its key at its revision. Where a guess is all that
  * speaks against a watch, nothing is proven.
  */
+import type { Revision } from "../../src/base/ids.ts";
 import type { Recorder } from "../clients/recorder.ts";
 import type { EventHint } from "../checkers/candidates.ts";
-import type { Operation } from "../checkers/history.ts";
+import type { KeyValueSeen, Operation } from "../checkers/history.ts";
 import { checkLinearizable } from "../checkers/linearizability.ts";
 import { formatViolation } from "../checkers/violation.ts";
-import { checkWatches, type WatchResponseSeen } from "../checkers/watch-history.ts";
+import { checkWatches } from "../checkers/watch-history.ts";
 
 /** Some tenths of a second; runs that need more are counted as undecided. */
 const MAX_STEPS = 300_000;
@@ -55,39 +56,30 @@ function* hints({ watches }: Recorder): Iterable<EventHint> {
   }
 }
 
-/** Events as reads; equal ones of several watches once. */
+/** Events, and what they say was there before, as reads; equal ones of several watches once. */
 function sightings(recorder: Recorder): Iterable<Operation> {
   const reads = new Map<string, Operation>();
   for (const { id, member, responses } of recorder.watches) {
-    for (const response of responses) {
-      for (const event of response.events) {
-        const name = JSON.stringify([event.modRevision, event.key, event.type, event.kv]);
-        if (reads.has(name)) continue;
-        reads.set(name, readOf(recorder, response, event, `${member} (watch ${id})`));
+    for (const { time, revision: header, events } of responses) {
+      const see = (key: string, revision: Revision, kv: KeyValueSeen | undefined): void => {
+        const name = JSON.stringify([revision, key, kv]);
+        if (reads.has(name)) return;
+        const kvs = kv === undefined ? [] : [kv];
+        const result = { kind: "get", kvs, count: kvs.length } as const;
+        reads.set(name, {
+          id: recorder.nextID(),
+          clientID: 0,
+          member: `${member} (watch ${id})`,
+          request: { kind: "get", key, revision, serializable: true },
+          callTime: time,
+          outcome: { kind: "ok", returnTime: time, revision: header, result },
+        });
+      };
+      for (const { key, modRevision, kv, prevKV } of events) {
+        see(key, modRevision, kv);
+        if (prevKV !== undefined) see(key, modRevision - 1, prevKV);
       }
     }
   }
   return reads.values();
-}
-
-function readOf(
-  recorder: Recorder,
-  { time, revision }: WatchResponseSeen,
-  { key, modRevision, kv }: WatchResponseSeen["events"][number],
-  member: string,
-): Operation {
-  const kvs = kv === undefined ? [] : [kv];
-  return {
-    id: recorder.nextID(),
-    clientID: 0,
-    member,
-    request: { kind: "get", key, revision: modRevision, serializable: true },
-    callTime: time,
-    outcome: {
-      kind: "ok",
-      returnTime: time,
-      revision,
-      result: { kind: "get", kvs, count: kvs.length },
-    },
-  };
 }

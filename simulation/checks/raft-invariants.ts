@@ -24,6 +24,8 @@ interface Seen {
 
 interface Committed {
   readonly term: Term;
+  /** Term of the member that was first seen to know it: it was committed then or before. */
+  readonly byTerm: Term;
   readonly digest: number;
 }
 
@@ -84,7 +86,9 @@ export class RaftInvariants implements Observer {
     const first = log.firstIndex();
     for (let index = Math.max(first, 1); index <= this.maxCommitted; index++) {
       const committed = this.#committed.get(index);
-      if (committed === undefined || log.term(index) === committed.term) continue;
+      // A leader of an older term that learns of its election late need not have it.
+      if (committed === undefined || committed.byTerm >= term) continue;
+      if (log.term(index) === committed.term) continue;
       this.#violated(`${member.name} leads term ${term} without the committed entry ${index}`);
       return;
     }
@@ -101,14 +105,14 @@ export class RaftInvariants implements Observer {
     this.maxCommitted = Math.max(this.maxCommitted, log.committed);
     if (from > log.committed) return;
     const entries = log.slice(from, log.committed + 1, Number.POSITIVE_INFINITY) ?? [];
-    for (const entry of entries) this.#checkEntry(member, entry);
+    for (const entry of entries) this.#checkEntry(member, entry, seen.term);
   }
 
-  #checkEntry(member: Member, entry: Entry): void {
+  #checkEntry(member: Member, entry: Entry, byTerm: Term): void {
     const digest = digestOf(entry);
     const known = this.#committed.get(entry.index);
     if (known === undefined) {
-      this.#committed.set(entry.index, { term: entry.term, digest });
+      this.#committed.set(entry.index, { term: entry.term, byTerm, digest });
     } else if (known.term !== entry.term || known.digest !== digest) {
       this.#violated(
         `${member.name} committed another entry at ${entry.index}: ` +

@@ -12,6 +12,7 @@ import {
   type Member as MemberRow,
 } from "../../src/api/gen/rpc.ts";
 import { METHOD } from "../../src/api/rpc-table.ts";
+import type { MemberID } from "../../src/base/ids.ts";
 import type { SeededRandom } from "../../src/env/testing/index.ts";
 import type { Member } from "../world/member.ts";
 import type { Port } from "./port.ts";
@@ -32,6 +33,8 @@ const LIST_RETRY_MS = 100;
 const FEWEST_MEMBERS = 2;
 
 export class MembershipOperator {
+  /** Members whose removal was asked for. */
+  readonly removals = new Set<MemberID>();
   readonly #options: MembershipOperatorOptions;
   #added = 0;
 
@@ -92,6 +95,7 @@ export class MembershipOperator {
   async #remove(rows: readonly MemberRow[]): Promise<void> {
     const { port, random } = this.#options;
     const { ID } = random.pick(rows);
+    this.removals.add(ID);
     const body = MemberRemoveRequest.encode(MemberRemoveRequest.create({ ID }));
     const result = await this.#ask(METHOD.MemberRemove, body);
     port.world.count(`member remove ${result}`);

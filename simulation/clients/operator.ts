@@ -39,7 +39,9 @@ export async function runOperator(options: OperatorOptions): Promise<void> {
 
 async function compact({ port, random, recorder }: OperatorOptions, member: Member): Promise<void> {
   const behind = random.chance(0.3) ? 0 : random.below(MAX_BEHIND);
-  const revision = recorder.maxRevision - behind;
+  // A deletion at the compact revision itself is a case of its own.
+  const atDeletion = recorder.lastDeletion > 0 && random.chance(0.25);
+  const revision = atDeletion ? recorder.lastDeletion : recorder.maxRevision - behind;
   if (revision < 1) return;
   recorder.compactions.push({ revision, callTime: recorder.time() });
   const request = CompactionRequest.create({ revision, physical: random.chance(0.3) });

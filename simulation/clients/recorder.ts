@@ -18,6 +18,8 @@ export class Recorder {
   readonly operations: Operation[] = [];
   readonly watches: WatchRecord[] = [];
   readonly compactions: CompactionSeen[] = [];
+  /** Revision of the last deletion that a client was told of. */
+  lastDeletion: Revision = 0;
   /** Highest revision that any client was told. */
   maxRevision: Revision = 1;
   readonly #now: () => number;
@@ -50,7 +52,10 @@ export class Recorder {
     if (open === undefined) return;
     this.#open.delete(id);
     this.operations.push({ ...open, outcome });
-    if (outcome.kind === "ok") this.sawRevision(outcome.revision);
+    if (outcome.kind !== "ok") return;
+    this.sawRevision(outcome.revision);
+    const { result } = outcome;
+    if (result.kind === "delete" && result.deleted > 0) this.lastDeletion = outcome.revision;
   }
 
   sawRevision(revision: Revision): void {

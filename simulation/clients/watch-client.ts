@@ -83,6 +83,9 @@ export class WatchClient {
   /** Everything up to `revision` had to be delivered by now. */
   completeTo(revision: Revision): void {
     const { record, stream } = this.#current ?? {};
+    // A member that was removed tells nothing any more.
+    const { world } = this.#options.port;
+    if (!world.active.some(({ name }) => name === record?.member)) return;
     if (record?.createdRevision === undefined || stream?.isOpen !== true) return;
     if (record.cancelled === undefined) record.completeTo = revision;
   }
@@ -144,6 +147,9 @@ export class WatchClient {
   #startRevision(): Revision | undefined {
     const { random, recorder } = this.#options;
     if (random.chance(0.4)) return undefined;
+    // Where clients begin that were told how far history is compacted.
+    const compacted = recorder.compactions.at(-1)?.revision;
+    if (compacted !== undefined && random.chance(0.4)) return compacted;
     const offset = random.between(-START_SPREAD, START_SPREAD);
     return Math.max(1, recorder.maxRevision + offset);
   }

@@ -34,16 +34,29 @@ export function plantEarlyIndexBug({ serverOf }: PlantedWorld): () => void {
 
 /** What was to be saved of the old state is written into the new database. */
 export function plantSnapshotIndexBug(): () => void {
-  return replaceMethod(ConsistentIndex.prototype, "prepareReload", (original) => {
+  let backend: BoltBackend | undefined;
+  const undoOpen = replaceMethod(BoltBackend.prototype, "openReplacement", (original) => {
+    return function (path) {
+      backend = this;
+      return original.call(this, path);
+    };
+  });
+  const undoReload = replaceMethod(ConsistentIndex.prototype, "prepareReload", (original) => {
     return function (reader) {
       const oldIndex = this.index;
+      const receiver = backend;
       const switchIndex = original.call(this, reader);
       return () => {
         switchIndex();
         this.advance(oldIndex, 1);
+        queueMicrotask(() => receiver?.commit().catch(() => undefined));
       };
     };
   });
+  return () => {
+    undoReload();
+    undoOpen();
+  };
 }
 
 /** As if the index had been saved with the copy, and the open batch had not. */

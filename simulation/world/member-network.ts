@@ -25,8 +25,12 @@ export interface Directory {
   find(peerURL: string): MemberNetwork | undefined;
 }
 
+const DIAL_RETRY_MS = 500;
+
 export interface MemberNetworkOptions {
   readonly name: string;
+  /** Where the others find this member. */
+  readonly url: string;
   readonly actor: Actor;
   readonly clock: MemberClock;
   readonly scheduler: Scheduler;
@@ -69,11 +73,27 @@ export class MemberNetwork implements PeerNetwork {
   }
 
   addPeer(id: MemberID, peerURLs: readonly string[]): void {
-    if (!this.#peers.has(id)) this.#peers.set(id, peerURLs[0] ?? "");
+    if (this.#peers.has(id)) return;
+    this.#peers.set(id, peerURLs[0] ?? "");
+    this.#dial(id);
   }
 
   addRemote(id: MemberID, peerURLs: readonly string[]): void {
-    this.addPeer(id, peerURLs);
+    if (!this.#peers.has(id)) this.#peers.set(id, peerURLs[0] ?? "");
+  }
+
+  /** Until it is answered once. A member that was removed is told so. */
+  #dial(id: MemberID): void {
+    const { scheduler, links, name, actor } = this.options;
+    scheduler.at(links.latencyMs() * 2, "dial", actor, () => {
+      const node = this.node;
+      const target = this.options.directory.find(this.#peers.get(id) ?? "");
+      if (node === undefined || !this.#peers.has(id)) return;
+      const isAnswered =
+        target?.node !== undefined && links.openSinceMs(name, target.options.name) !== undefined;
+      if (!isAnswered) scheduler.at(DIAL_RETRY_MS, "dial", actor, () => this.#dial(id));
+      else if (target?.node?.isRemoved(node.memberID) === true) node.reportRemovedSelf();
+    });
   }
 
   updatePeer(id: MemberID, peerURLs: readonly string[]): void {
@@ -109,6 +129,8 @@ export class MemberNetwork implements PeerNetwork {
       scheduler.at(delayMs, name, target.options.actor, () => {
         const node = target.node;
         if (node === undefined || !links.isOpen(name, toName)) return;
+        // Connections tell who calls, so that a member that knows nobody yet can answer.
+        target.addRemote(message.from, [this.options.url]);
         if (node.isRemoved(message.from)) {
           scheduler.at(links.latencyMs(), toName, actor, () => this.node?.reportRemovedSelf());
         } else node.receive(Message.decode(bytes));

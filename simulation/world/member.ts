@@ -90,6 +90,7 @@ export class Member {
     const isDead = () => !actor.isAlive || machine.disk.crashed;
     const network = new MemberNetwork({
       name: this.name,
+      url: this.url,
       actor,
       clock,
       scheduler,

@@ -9,6 +9,8 @@ import type { MemberNetwork } from "./member-network.ts";
 /** After this long without an arrival the sender gives up. */
 const STALL_TIMEOUT_MS = 3000;
 
+const REPEAT_MS = 300;
+
 type Arrival =
   | { readonly kind: "chunk"; readonly data: Uint8Array }
   | { readonly kind: "end" }
@@ -65,6 +67,8 @@ export class SnapshotTransfer {
         if (target.options.isDead()) return;
         const [delayMs] = links.delivery(back, name, scheduler.nowMs);
         if (delayMs !== undefined) scheduler.at(delayMs, back, actor, () => resolve(ok));
+        // A connection repeats what was not acknowledged.
+        else scheduler.at(REPEAT_MS, back, target.options.actor, () => answer(ok));
       };
       scheduler.at(links.latencyMs(), name, target.options.actor, () => {
         const received = target.node?.receiveSnapshot(Message.decode(bytes), this.#chunks());
