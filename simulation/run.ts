@@ -101,6 +101,7 @@ class Run {
   /** The history ends with reads that show the last revision. */
   #cameToRest = false;
   #clientsRunning = 0;
+  #ports = 0;
 
   constructor(plan: Plan, world: World, random: ReturnType<typeof rootRandom>) {
     this.#plan = plan;
@@ -207,7 +208,7 @@ class Run {
   }
 
   #port(): Port {
-    return new Port(this.#world, this.#random.fork());
+    return new Port(this.#world, `${++this.#ports}`, this.#random.fork());
   }
 
   #startClients(): void {

@@ -60,7 +60,8 @@ export class MembershipOperator {
 
   /** The present members as `initial-cluster` of one that joins, by its own URL. */
   async settings(url: string): Promise<ReadonlyMap<string, string> | undefined> {
-    const rows = await this.#list();
+    // Without a quorum: it may be the new member that is needed for one.
+    const rows = await this.#list(false);
     return rows === undefined ? undefined : this.#namesAndURLs(rows, url);
   }
 
@@ -108,15 +109,22 @@ export class MembershipOperator {
     return result.kind;
   }
 
-  /** Members that the list does not have are not started again; new ones get a machine. */
+  /** New members get a machine; those that a quorum does not list are not started again. */
   async #reconcile(): Promise<void> {
     const { world } = this.#options.port;
+    const known = await this.#list(false);
+    if (known !== undefined) this.#setUp(known);
     const rows = await this.#list();
     if (rows === undefined) return;
     for (const member of world.active) {
       if (rows.some(({ peerURLs }) => peerURLs.includes(member.url))) continue;
       member.isRetired = true;
     }
+    this.#setUp(rows);
+  }
+
+  #setUp(rows: readonly MemberRow[]): void {
+    const { world } = this.#options.port;
     for (const { peerURLs } of rows) {
       const url = peerURLs[0] ?? "";
       if (world.members.some((member) => member.url === url)) continue;
@@ -125,11 +133,11 @@ export class MembershipOperator {
     }
   }
 
-  /** Asks until a quorum has answered; undefined if that takes too long. */
-  async #list(): Promise<readonly MemberRow[] | undefined> {
+  /** Asks until a quorum, or any member, has answered; undefined if that takes too long. */
+  async #list(linearizable = true): Promise<readonly MemberRow[] | undefined> {
     const { port, random } = this.#options;
     const { scheduler } = port.world;
-    const body = MemberListRequest.encode(MemberListRequest.create({ linearizable: true }));
+    const body = MemberListRequest.encode(MemberListRequest.create({ linearizable }));
     const untilMs = scheduler.nowMs + 5 * TIMEOUT_MS;
     while (scheduler.nowMs < untilMs) {
       const member = random.pick(port.world.active);

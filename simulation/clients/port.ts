@@ -20,10 +20,13 @@ const RESET_MS = { min: 1, max: 50 };
 
 export class Port {
   readonly world: World;
+  /** Names this client's connections: what comes over one of them keeps its order. */
+  readonly source: string;
   readonly #random: SeededRandom;
 
-  constructor(world: World, random: SeededRandom) {
+  constructor(world: World, name: string, random: SeededRandom) {
     this.world = world;
+    this.source = `client ${name}`;
     this.#random = random;
   }
 
@@ -57,7 +60,7 @@ export class Port {
           finish({ kind: "unknown", reason: "connection lost" }),
         );
       life.onDeath.add(lost);
-      scheduler.at(this.#latencyMs(), "call", life.actor, () => {
+      scheduler.at(this.#latencyMs(), this.source, life.actor, () => {
         const { server } = life;
         if (server === undefined) return;
         call = new SimUnaryCall(method, body, (answer) => {
@@ -179,7 +182,7 @@ export class StreamPort {
   #send(run: () => void): void {
     const { scheduler } = this.#port.world;
     this.#sentMs = Math.max(this.#sentMs + 0.001, scheduler.nowMs + this.#port.latencyMs());
-    scheduler.at(this.#sentMs - scheduler.nowMs, "stream", this.#life.actor, run);
+    scheduler.at(this.#sentMs - scheduler.nowMs, this.#port.source, this.#life.actor, run);
   }
 
   #receive(delayMs: number, run: () => void): void {

@@ -194,8 +194,12 @@ export class Nemesis {
     const { life } = member;
     if (life === undefined || life.actor.isPaused) return false;
     const { world, random } = this.#options;
-    world.scheduler.pause(life.actor);
+    // Often with an answer of another member on its way, which waits then.
+    const others = world.active.filter((other) => other !== member).map(({ name }) => name);
+    if (others.length > 0 && random.chance(0.5)) life.actor.pausesBefore = new Set(others);
+    else world.scheduler.pause(life.actor);
     this.#during(random.between(PAUSE_MS.min, PAUSE_MS.max), () => {
+      life.actor.pausesBefore = undefined;
       if (life.actor.isPaused) world.scheduler.resume(life.actor);
     });
     return true;

@@ -112,7 +112,9 @@ export class MemberNetwork implements PeerNetwork {
   #send(message: Message): void {
     const { scheduler, links, name, trace, actor } = this.options;
     const url = this.#peers.get(message.to);
-    if (url === undefined) return;
+    // Not always `message.from`: members pass on what others ask of the leader.
+    const sender = this.#node?.memberID;
+    if (url === undefined || sender === undefined) return;
     const target = this.options.directory.find(url);
     if (target?.node === undefined) {
       this.#unreachable(message.to);
@@ -130,8 +132,8 @@ export class MemberNetwork implements PeerNetwork {
         const node = target.node;
         if (node === undefined || !links.isOpen(name, toName)) return;
         // Connections tell who calls, so that a member that knows nobody yet can answer.
-        target.addRemote(message.from, [this.options.url]);
-        if (node.isRemoved(message.from)) {
+        target.addRemote(sender, [this.options.url]);
+        if (node.isRemoved(sender)) {
           scheduler.at(links.latencyMs(), toName, actor, () => this.node?.reportRemovedSelf());
         } else node.receive(Message.decode(bytes));
       });

@@ -19,6 +19,8 @@ export class Actor {
   readonly name: string;
   isAlive = true;
   isPaused = false;
+  /** It will be paused just before the next event that comes from one of these. */
+  pausesBefore: ReadonlySet<string> | undefined;
   readonly held: Event[] = [];
 
   constructor(name: string) {
@@ -133,6 +135,10 @@ export class Scheduler {
       const { actor } = event;
       if (actor !== undefined) {
         if (!actor.isAlive) continue;
+        if (actor.pausesBefore?.has(event.source) === true) {
+          actor.pausesBefore = undefined;
+          actor.isPaused = true;
+        }
         if (actor.isPaused) {
           actor.held.push(event);
           continue;

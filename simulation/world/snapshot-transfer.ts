@@ -78,7 +78,15 @@ export class SnapshotTransfer {
         );
       });
       void this.#wait(STALL_TIMEOUT_MS * 4).then(() => resolve(false));
+      void this.#deathOf(target).then(() => resolve(false));
     });
+  }
+
+  /** A process that dies resets its connections. */
+  async #deathOf(target: MemberNetwork): Promise<void> {
+    const { scheduler } = this.#sender.options;
+    const untilMs = scheduler.nowMs + STALL_TIMEOUT_MS * 4;
+    while (!target.options.isDead() && scheduler.nowMs < untilMs) await this.#wait(REPEAT_MS);
   }
 
   /** False if it does not arrive. */
