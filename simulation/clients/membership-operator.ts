@@ -30,7 +30,7 @@ export interface MembershipOperatorOptions {
 const PAUSE_MS = { min: 200, max: 3000 };
 const TIMEOUT_MS = 2000;
 const LIST_RETRY_MS = 100;
-const FEWEST_MEMBERS = 2;
+const FEWEST_VOTERS = 2;
 
 export class MembershipOperator {
   /** Members whose removal was asked for. */
@@ -50,7 +50,7 @@ export class MembershipOperator {
       if (rows === undefined || isOver()) continue;
       const learner = rows.find((row) => row.isLearner);
       if (learner !== undefined && random.chance(0.7)) await this.#promote(learner);
-      else if (rows.length <= FEWEST_MEMBERS || rows.length < size) await this.#add();
+      else if (rows.length < size) await this.#add();
       else if (rows.length > size + 1 || random.chance(0.6)) await this.#remove(rows);
       else await this.#add();
     }
@@ -95,7 +95,12 @@ export class MembershipOperator {
 
   async #remove(rows: readonly MemberRow[]): Promise<void> {
     const { port, random } = this.#options;
-    const { ID } = random.pick(rows);
+    // Of two voters none is removed: when the one that goes is the only one that knows it, and has
+    // entries that the other has not, nobody can win an election any more (in etcd as well).
+    const voters = rows.filter(({ isLearner }) => !isLearner);
+    const removable = voters.length > FEWEST_VOTERS ? rows : rows.filter((row) => row.isLearner);
+    if (removable.length === 0) return;
+    const { ID } = random.pick(removable);
     this.removals.add(ID);
     const body = MemberRemoveRequest.encode(MemberRemoveRequest.create({ ID }));
     const result = await this.#ask(METHOD.MemberRemove, body);

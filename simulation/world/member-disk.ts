@@ -21,7 +21,7 @@ export class MemberDisk {
   readonly disk: FaultDisk;
   /** Multiplies all times; more than 1 while the disk is slow. */
   slowness = 1;
-  readonly #pending = new Set<() => void>();
+  readonly #pending = new Map<() => void, string>();
   readonly #random: SeededRandom;
   readonly #traits: DiskTraits;
 
@@ -35,7 +35,7 @@ export class MemberDisk {
     this.disk.delay = (operation, path, complete) => {
       trace.word(operation);
       trace.word(path);
-      this.#pending.add(complete);
+      this.#pending.set(complete, operation);
       scheduler.at(this.#delayMs(operation), "disk", actor, () => {
         this.#pending.delete(complete);
         complete();
@@ -43,9 +43,15 @@ export class MemberDisk {
     };
   }
 
-  /** The machine dies: each call under way takes effect, or does not. */
-  completeSome(): void {
-    for (const complete of this.#pending) if (this.#random.chance(0.5)) complete();
+  /**
+   * The machine or the process dies: each call under way takes effect, or does not. What a sync does
+   * without a loss of power nobody sees; left out, none can fail unheard.
+   */
+  completeSome(losesPower: boolean): void {
+    for (const [complete, operation] of this.#pending) {
+      if (!losesPower && operation === "datasync") continue;
+      if (this.#random.chance(0.5)) complete();
+    }
     this.#pending.clear();
   }
 

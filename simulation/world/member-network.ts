@@ -26,6 +26,7 @@ export interface Directory {
 }
 
 const DIAL_RETRY_MS = 500;
+const REPEAT_MS = 300;
 
 export interface MemberNetworkOptions {
   readonly name: string;
@@ -185,14 +186,10 @@ export class MemberNetwork implements PeerNetwork {
         return;
       }
       const toName = target.options.name;
-      const [delayMs] = links.delivery(name, toName, scheduler.nowMs);
-      if (delayMs === undefined) return;
-      scheduler.at(delayMs, name, target.options.actor, () => {
+      this.#carry(name, toName, target.options.actor, () => {
         answerRequest(handler, request).then((response) => {
           if (target.options.isDead()) return;
-          const [backMs] = links.delivery(toName, name, scheduler.nowMs);
-          if (backMs === undefined) return;
-          scheduler.at(backMs, toName, actor, () => {
+          this.#carry(toName, name, actor, () => {
             timeout.cancel();
             if (response === undefined) {
               reject(new PeerRequestError("unreachable", `${request.url}: connection reset`));
@@ -201,6 +198,18 @@ export class MemberNetwork implements PeerNetwork {
         });
       });
     });
+  }
+
+  /** As a connection does: what gets lost is sent again. */
+  #carry(from: string, to: string, actor: Actor, arrive: () => void): void {
+    const { scheduler, links } = this.options;
+    const [delayMs] = links.delivery(from, to, scheduler.nowMs);
+    if (delayMs !== undefined) scheduler.at(delayMs, from, actor, arrive);
+    else {
+      scheduler.at(REPEAT_MS, from, undefined, () => {
+        if (!this.options.isDead()) this.#carry(from, to, actor, arrive);
+      });
+    }
   }
 
   async stop(): Promise<void> {

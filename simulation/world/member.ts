@@ -158,7 +158,7 @@ export class Member {
     if (life === undefined) return;
     life.actor.isAlive = false;
     this.life = undefined;
-    if (!machine.disk.crashed) machine.completeSome();
+    if (!machine.disk.crashed) machine.completeSome(policy !== "kill");
     const disk = policy === "kill" ? machine.disk.kill() : machine.disk.crash(this.#random, policy);
     this.machine = new MemberDisk(disk, this.#traits.disk, this.#random.fork());
     this.machine.slowness = machine.slowness;
