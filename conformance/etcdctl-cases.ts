@@ -152,7 +152,7 @@ const LEASES: readonly EtcdctlCase[] = [
   ctl("lease list"),
   ctl("lease keep-alive {lease} --once"),
   ctl("lease keep-alive 7f --once"),
-  ctl("lease keep-alive {lease}", { until: /keepalived/ }),
+  ctl("lease keep-alive {lease}", { until: /keepalived.*\n/ }),
   ctl("lease revoke {lease}"),
   ctl("lease revoke {lease}"),
   ctl("lease revoke nothex"),
@@ -163,7 +163,7 @@ const LEASES: readonly EtcdctlCase[] = [
 const WATCH: readonly EtcdctlCase[] = [
   ctl("put watch/0 start"),
   ctl("watch watch/ --prefix --rev=1", {
-    until: /last/,
+    until: /last\n/,
     during: [
       ctl("put watch/a 1"),
       ctl("put watch/a 2"),
@@ -172,9 +172,9 @@ const WATCH: readonly EtcdctlCase[] = [
       ctl("put watch/z last"),
     ],
   }),
-  ctl("watch watch/a --rev=1 --prev-kv", { until: /DELETE\nwatch\/a\n2\nwatch\/a\n/ }),
-  ctl("watch watch/a watch/c --rev=1", { until: /watch\/b/ }),
-  ctl("watch watch/a --rev=1 -w json", { until: /"type":1/ }),
+  ctl("watch watch/a --rev=1 --prev-kv", { until: /DELETE\nwatch\/a\n2\nwatch\/a\n\n/ }),
+  ctl("watch watch/a watch/c --rev=1", { until: /watch\/b\n1\n/ }),
+  ctl("watch watch/a --rev=1 -w json", { until: /"type":1.*\n/ }),
   ctl("watch watch/a --rev=1 -w fields", { until: /DELETE.*"Lease" : 0\n/s }),
   ctl(
     [
@@ -190,7 +190,7 @@ const WATCH: readonly EtcdctlCase[] = [
       until: /"PUT" "watch\/z" "last"/,
     },
   ),
-  ctl("watch -i", { stdin: "watch watch/z --rev=1\n", until: /last/ }),
+  ctl("watch -i", { stdin: "watch watch/z --rev=1\n", until: /last\n/ }),
   ctl("watch"),
 ];
 
@@ -242,7 +242,7 @@ const LOCKS: readonly EtcdctlCase[] = [
   ctl("elect an-election candidate", {
     capture: ["electionKey", /(an-election\/[0-9a-f]+)/],
     ready: /candidate/,
-    during: [ctl("elect an-election --listen", { until: /candidate/ })],
+    during: [ctl("elect an-election --listen", { until: /candidate.*\n/ })],
   }),
   ctl("get an-election --prefix --keys-only"),
   ctl("put mirror/from/1 one"),
