@@ -145,8 +145,11 @@ export class Writer {
   #stopping = false;
   readonly #running: Promise<void>;
 
-  /** `parallel` writes at a time, over as many keys as `keys` says. */
-  constructor(urls: readonly string[], keys: number, parallel = 1) {
+  readonly #prefix: string;
+
+  /** `parallel` writes at a time, over as many keys as `keys` says; another name, other keys. */
+  constructor(urls: readonly string[], keys: number, parallel = 1, name = "") {
+    this.#prefix = `${WRITER_PREFIX}${name}`;
     const loops = Array.from({ length: parallel }, () => this.#write(urls, keys));
     this.#running = Promise.all(loops).then(() => undefined);
   }
@@ -161,7 +164,7 @@ export class Writer {
     await using client = new EtcdClient({ endpoints: [...urls] });
     while (!this.#stopping) {
       const number = ++this.attempts;
-      const key = `${WRITER_PREFIX}${number % keys}`;
+      const key = `${this.#prefix}${number % keys}`;
       try {
         await client.kv.put(key, String(number), { timeoutMs: WRITE_TIMEOUT_MS });
         this.acknowledged.set(key, Math.max(number, this.acknowledged.get(key) ?? 0));

@@ -183,6 +183,8 @@ export class Voter implements PeerNode, AsyncDisposable {
     this.raft.step(message);
     this.run();
   }
+  reportGone(): void {}
+
   reportUnreachable(id: MemberID): void {
     this.raft.reportUnreachable(id);
   }

@@ -33,6 +33,11 @@ export interface PeerNode {
   receiveSnapshot(message: Message, database: AsyncIterable<Uint8Array>): Promise<void>;
   /** A message to this peer could not be sent. */
   reportUnreachable(id: MemberID): void;
+  /**
+   * Nothing listens where this peer used to be: its connection has ended, and the port refuses new
+   * ones. Its process is gone, or starting again.
+   */
+  reportGone(id: MemberID): void;
   /** The end of `PeerNetwork.sendSnapshot`. */
   reportSnapshot(id: MemberID, ok: boolean): void;
   /** A peer of the same cluster says that this member was removed from it. */

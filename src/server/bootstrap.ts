@@ -292,7 +292,7 @@ async function assemble(
     backend,
     maxLearners: options.maxLearners,
   });
-  if (cluster.members.length === 0) adoptV2Membership(cluster, snapshot);
+  if (cluster.local === undefined) adoptV2Membership(cluster, snapshot);
   refuseDowngrade(cluster.version);
   return {
     memberID: identity.NodeID,
@@ -352,9 +352,18 @@ async function finishCreation(options: ServerOptions, wal: Wal, identity: Metada
   return writeInitialMembers(wal, members);
 }
 
-/** Members that were written before the backend held the membership (etcd before 3.4). */
+/**
+ * Takes the membership from the snapshot when the db does not know this member: members were written
+ * before the db held them (etcd before 3.4), or `etcdctl snapshot restore` of 3.4 left those of the
+ * old cluster there.
+ */
 function adoptV2Membership(cluster: Cluster, snapshot: Snapshot | undefined): void {
   const membership = membershipOfSnapshot(snapshot);
+  const isKnown = membership.members.some(({ id }) => id === cluster.localID);
+  if (!isKnown || cluster.isRemoved(cluster.localID)) return;
+  for (const { id } of cluster.members) {
+    if (!membership.members.some((member) => member.id === id)) cluster.remove(id, true);
+  }
   for (const member of membership.members) cluster.add(member, true);
   for (const id of membership.removedIDs) cluster.remove(id, true);
   if (membership.version !== undefined) cluster.setVersion(membership.version, true);

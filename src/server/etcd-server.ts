@@ -32,6 +32,7 @@ import { Lessor, minimumLeaseTTL } from "../lease/index.ts";
 import type { Cluster, Member } from "../membership/index.ts";
 import { type KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
 import { NO_MEMBER, RawNode, type SoftState, type Status } from "../raft/index.ts";
+import { AcknowledgementFilter } from "./acknowledgement-filter.ts";
 import { Alarms } from "./alarms.ts";
 import { Applier } from "./applier.ts";
 import { Background } from "./background.ts";
@@ -70,6 +71,8 @@ const MAX_COMMIT_APPLY_GAP = 5000;
 const MAX_WAITING_PROPOSAL_BYTES = 256 * 1024 * 1024;
 /** Entries in one append message, and handed to the applier at a time. */
 const MAX_SIZE_PER_MESSAGE_BYTES = 1024 * 1024;
+/** An acknowledgement is not repeated within this share of the interval of heartbeats. */
+const REPEATED_ACKNOWLEDGEMENT_SHARE = 0.25;
 /** A removed member lives on for this long, so that the others hear from it that it knows. */
 const REMOVED_STOP_DELAY_MS = 1000;
 /** Append messages under way to one follower, as in etcd. */
@@ -116,6 +119,7 @@ export class EtcdServer implements ServerContext {
   #resolveReady: () => void = () => {};
   #rejectReady: (error: Error) => void = () => {};
   #resolveFailed: (error: Error) => void = () => {};
+  readonly #acknowledgements: AcknowledgementFilter;
   readonly #snapshotSender: SnapshotSender;
   readonly #heartbeats: HeartbeatMeter;
   readonly #peerNode: ServerPeerNode;
@@ -182,6 +186,10 @@ export class EtcdServer implements ServerContext {
     this.store = new Store({ backend: this.backend, leases: this.lessor });
     this.watchable = new WatchableStore(this.store);
     this.network = deps.network;
+    this.#acknowledgements = new AcknowledgementFilter(
+      () => clock.nowMs(),
+      options.heartbeatIntervalMs * REPEATED_ACKNOWLEDGEMENT_SHARE,
+    );
     this.raft = this.#makeRaftLoop(deps);
     this.leadership = this.#makeLeadership();
     this.#snapshotSender = this.#makeSnapshotSender();
@@ -528,6 +536,7 @@ export class EtcdServer implements ServerContext {
     const ordinary: Message[] = [];
     for (const message of messages) {
       if (this.cluster.isRemoved(message.to)) continue;
+      if (!this.#acknowledgements.passes(message)) continue;
       if (message.type === MessageType.MsgSnap) this.#snapshotSender.send(message);
       else ordinary.push(message);
     }
@@ -732,6 +741,7 @@ export class EtcdServer implements ServerContext {
       sender: this.#snapshotSender,
       logger,
       onRemovedSelf: () => this.#removedSelf(),
+      onGone: (id) => this.leadership.gone(id),
     });
   }
 

@@ -14,7 +14,12 @@ const SELF = 1n;
 function world() {
   const clock = new VirtualClock();
   const logger = new MemoryLogger();
-  const state = { leader: SELF, reads: 0, refusal: undefined as EtcdError | undefined };
+  const state = {
+    leader: SELF,
+    reads: 0,
+    refusal: undefined as EtcdError | undefined,
+    forwarded: [] as number[],
+  };
   const leadership = new Leadership({
     options: TEST_OPTIONS,
     clock,
@@ -22,7 +27,7 @@ function world() {
     memberID: SELF,
     cluster: undefined as unknown as Cluster,
     network: new NoPeers(),
-    node: undefined as unknown as RawNode,
+    node: { tickQuiesced: (ticks: number) => state.forwarded.push(ticks) } as unknown as RawNode,
     leader: () => state.leader,
     process: () => undefined,
     read: async () => {
@@ -74,4 +79,17 @@ test("who learns after a pause that another leads, or nothing at all, does not l
     "Failed to check current member's leadership",
     "Current member isn't a leader",
   ]);
+});
+
+test("when the leader's process is gone the election timeout counts as passed, once", () => {
+  const w = world();
+  w.state.leader = 2n;
+  w.leadership.gone(3n);
+  assert.deepEqual(w.state.forwarded, [], "another peer is no leader");
+  w.leadership.gone(2n);
+  w.leadership.gone(2n);
+  assert.deepEqual(w.state.forwarded, [TEST_OPTIONS.electionTicks]);
+  w.leadership.changed(2n);
+  w.leadership.gone(2n);
+  assert.equal(w.state.forwarded.length, 2, "it was elected again and ended again");
 });

@@ -32,6 +32,8 @@ export class Leadership {
   readonly #deps: LeadershipOptions;
   /** `Clock.nowMs` at which the present leader became known. */
   #electedMs = Number.NEGATIVE_INFINITY;
+  /** The leader whose end was noticed; once is enough until another is elected. */
+  #goneLeader: MemberID = NO_MEMBER;
   #waiting: { readonly to: MemberID; readonly resolve: () => void }[] = [];
   #timer: Timer | undefined;
   #tickedMs: number | undefined;
@@ -93,9 +95,29 @@ export class Leadership {
     return true;
   }
 
+  /**
+   * A peer's process has ended. If it led, its followers need not wait for a whole election timeout:
+   * they count it as passed, and stand for election after the random part that keeps them apart. A
+   * leader that only this member cannot reach is safe: the others refuse their pre-votes.
+   */
+  gone(id: MemberID): void {
+    const { leader, memberID, node, logger, options } = this.#deps;
+    if (id !== leader() || id === memberID || this.#goneLeader === id) return;
+    this.#goneLeader = id;
+    logger.info("the leader's process is gone; fast-forwarding election ticks", {
+      "local-member-id": formatID(memberID),
+      "leader-member-id": formatID(id),
+      "forward-ticks": options.electionTicks,
+    });
+    node.tickQuiesced(options.electionTicks);
+  }
+
   /** The leader has changed. */
   changed(leader: MemberID): void {
-    if (leader !== NO_MEMBER) this.#electedMs = this.#deps.clock.nowMs();
+    if (leader !== NO_MEMBER) {
+      this.#electedMs = this.#deps.clock.nowMs();
+      this.#goneLeader = NO_MEMBER;
+    }
     const done = this.#waiting.filter(({ to }) => to === leader);
     this.#waiting = this.#waiting.filter(({ to }) => to !== leader);
     for (const { resolve } of done) resolve();

@@ -20,6 +20,7 @@ export interface ServerPeerNodeOptions {
   readonly sender: SnapshotSender;
   readonly logger: Logger;
   readonly onRemovedSelf: () => void;
+  readonly onGone: (id: MemberID) => void;
 }
 
 export class ServerPeerNode implements PeerNode {
@@ -58,6 +59,8 @@ export class ServerPeerNode implements PeerNode {
     const { files, raft, logger, checkDatabase } = this.#options;
     const index = message.snapshot?.metadata.index ?? 0;
     if (index === 0) throw new Error("a snapshot without an index");
+    // The leader asks again; databases must not pile up behind the one that is being taken in.
+    if (raft.installing) throw new Error("another database is being taken in");
     const path = await files.saveDatabase(database, index);
     // Once the log knows of the snapshot, a bad file could only stop this member.
     await checkDatabase(path, index);
@@ -73,6 +76,10 @@ export class ServerPeerNode implements PeerNode {
   reportUnreachable(id: MemberID): void {
     this.#options.raft.node.reportUnreachable(id);
     this.#processSoon();
+  }
+
+  reportGone(id: MemberID): void {
+    this.#options.onGone(id);
   }
 
   reportSnapshot(id: MemberID, ok: boolean): void {

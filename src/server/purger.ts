@@ -24,9 +24,9 @@ export class Purger {
     this.#options = options;
     const { walDirectory, snapDirectory, maxWals, maxSnapshots } = options;
     if (maxSnapshots > 0) {
-      for (const suffix of [".snap.db", ".snap"]) {
-        this.#rules.push({ directory: snapDirectory, suffix, keep: maxSnapshots, lock: false });
-      }
+      // Not `.snap.db`: one of them may wait to be taken in. The snapshotter releases the others.
+      const suffix = ".snap";
+      this.#rules.push({ directory: snapDirectory, suffix, keep: maxSnapshots, lock: false });
     }
     if (maxWals > 0) {
       this.#rules.push({ directory: walDirectory, suffix: ".wal", keep: maxWals, lock: true });

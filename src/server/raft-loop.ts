@@ -128,6 +128,11 @@ export class RaftLoop {
     );
   }
 
+  /** A database from the leader is being taken in. */
+  get installing(): boolean {
+    return this.#installing;
+  }
+
   get stopped(): boolean {
     return this.#stopped;
   }

@@ -78,9 +78,18 @@ export class Snapshotter {
   /** The state of a snapshot from the leader is in use now; the files are there already. */
   restored(index: Index): void {
     this.#snapshotIndex = index;
-    const { wal, files } = this.#options;
-    wal.releaseLockTo(index);
-    files.releaseDatabases(index);
+    this.#options.wal.releaseLockTo(index);
+    this.#releaseDatabases(index);
+  }
+
+  /** Databases that came with older snapshots: they were not taken in, and never will be. */
+  #releaseDatabases(index: Index): void {
+    try {
+      this.#options.files.releaseDatabases(index);
+    } catch (error) {
+      // They only cost space, and the next snapshot tries again.
+      this.#options.logger.warn("failed to release received databases", { error });
+    }
   }
 
   /** Settles when no snapshot is being written. */
@@ -109,6 +118,7 @@ export class Snapshotter {
       return;
     }
     wal.releaseLockTo(index);
+    this.#releaseDatabases(index);
     this.#snapshotIndex = index;
     this.#snapshotVersion = version;
     logger.info("saved snapshot to disk", { "snapshot-index": index });

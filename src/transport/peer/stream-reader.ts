@@ -80,7 +80,12 @@ export class StreamReader {
     const headers = { ...headersOf(node), "X-Raft-To": idText };
     const request = http.open(url, { method: "GET", path, headers });
     request.on("response", (answer) => this.#onAnswer(request, url, answer));
-    request.on("error", (error) => this.#onEnd(request, failureText(error, url)));
+    request.on("error", (error) => {
+      const isDialing = this.#isCurrent(request) && this.#state.kind === "dialing";
+      const isRefused = "code" in error && error.code === "ECONNREFUSED";
+      if (isDialing && isRefused) node.reportGone(this.#context.id);
+      this.#onEnd(request, failureText(error, url));
+    });
     request.on("close", () => this.#onEnd(request, "EOF"));
     request.end();
     return { kind: "dialing", request, url };

@@ -32,6 +32,7 @@ export class Watched {
 }
 
 export class RecordingNode implements PeerNode {
+  readonly gone: MemberID[] = [];
   readonly memberID: MemberID;
   readonly clusterID: ClusterID;
   readonly watched: Watched;
@@ -82,6 +83,10 @@ export class RecordingNode implements PeerNode {
     this.snapshots.push({ message, database: Buffer.concat(parts) });
     this.watched.changed();
   }
+  reportGone(id: MemberID): void {
+    this.gone.push(id);
+  }
+
   reportUnreachable(id: MemberID): void {
     this.unreachable.push(id);
     this.watched.changed();

@@ -1,0 +1,182 @@
+/**
+ * Commands of etcdctl that run until somebody ends them, ours and Debian's against Debian's etcd:
+ * what they print, what they leave behind after SIGINT, and how they exit. And a load check, and the
+ * completion of bash.
+ */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { test } from "node:test";
+import { type EtcdProcess, missing, repositoryRoot, startEtcd } from "./harness.ts";
+
+const PROGRAMS = [process.env.ETCDCTL ?? "etcdctl", join(repositoryRoot, "bin", "etcdctl")];
+/** The scripts take a few seconds. */
+const TIMEOUT_MS = 60_000;
+const LOG_LINE = /^(\{"level"|\d{4}-\d\d-\d\d [\d:.]+ [A-Z] \| ).*\n/gm;
+
+function environment(): NodeJS.ProcessEnv {
+  const { PATH = "" } = process.env;
+  return { PATH, HOME: "/nonexistent", ETCDCTL_API: "3", ETCD_NODE: process.execPath };
+}
+
+function run(program: string, args: readonly string[]) {
+  const options = { encoding: "utf8", env: environment(), timeout: 60_000 } as const;
+  const { stdout, stderr, status } = spawnSync(program, args, options);
+  return { out: stdout, err: (stderr ?? "").replace(LOG_LINE, ""), status };
+}
+
+const skip =
+  missing("reference") ||
+  (PROGRAMS.every((program) => run(program, ["version"]).status === 0)
+    ? false
+    : "an etcdctl does not run");
+
+interface Running extends AsyncDisposable {
+  /** Waits until standard output has matched. */
+  until(pattern: RegExp): Promise<void>;
+  /** Sends a signal and waits for the end. */
+  end(signal?: NodeJS.Signals): Promise<{ out: string; err: string; code: number | null }>;
+}
+
+function start(program: string, args: readonly string[]): Running {
+  const child = spawn(program, args, { env: environment(), stdio: ["ignore", "pipe", "pipe"] });
+  let out = "";
+  let err = "";
+  let look = (): void => undefined;
+  child.stdout.on("data", (chunk) => {
+    out += String(chunk);
+    look();
+  });
+  child.stderr.on("data", (chunk) => {
+    err += String(chunk);
+  });
+  const closed = new Promise<number | null>((resolve) => child.once("close", resolve));
+  return {
+    until: (pattern) =>
+      new Promise((resolve, reject) => {
+        look = () => {
+          if (pattern.test(out)) resolve();
+        };
+        look();
+        void closed.then(() => reject(new Error(`ended with ${out}${err}`)));
+      }),
+    end: async (signal = "SIGINT") => {
+      child.kill(signal);
+      const code = await closed;
+      return { out, err: err.replace(LOG_LINE, ""), code };
+    },
+    [Symbol.asyncDispose]: async () => {
+      child.kill("SIGKILL");
+      await closed;
+    },
+  };
+}
+
+/** What each program makes of a script against a member of its own, without what must differ. */
+async function compare(script: (program: string, etcd: EtcdProcess) => Promise<unknown>) {
+  const seen: unknown[] = [];
+  for (const program of PROGRAMS) {
+    await using etcd = await startEtcd({ kind: "reference" });
+    const said = JSON.stringify(await script(program, etcd));
+    seen.push(
+      JSON.parse(
+        said.replace(/\/[0-9a-f]{14,16}\b/g, "/<lease>").replace(/[\d.]+[µm]?s\b/g, "<time>"),
+      ),
+    );
+  }
+  assert.deepEqual(seen[1], seen[0]);
+}
+
+test(
+  "a lock and an election end with SIGINT, and give way to the next",
+  { skip, timeout: TIMEOUT_MS },
+  async () => {
+    await compare(async (program, { clientUrl }) => {
+      const at = ["--endpoints", clientUrl];
+      const said: unknown[] = [];
+      const keys = (prefix: string) =>
+        run(program, [...at, "get", "--prefix", prefix, "--keys-only"]);
+      for (const [prefix, ...args] of [
+        ["one", "lock", "one"],
+        ["two", "elect", "two", "proposal"],
+      ] as const) {
+        await using first = start(program, [...at, ...args]);
+        await first.until(new RegExp(`${prefix}/[0-9a-f]+\n`));
+        await using second = start(program, [...at, ...args]);
+        said.push(await first.end());
+        await second.until(new RegExp(`${prefix}/[0-9a-f]+\n`));
+        said.push(await second.end("SIGTERM"), keys(prefix));
+      }
+      await using leader = start(program, [...at, "elect", "three", "hello"]);
+      await leader.until(/hello/);
+      await using observer = start(program, [...at, "elect", "-l", "three"]);
+      await observer.until(/hello/);
+      said.push(await observer.end(), await leader.end());
+      return said;
+    });
+  },
+);
+
+test(
+  "make-mirror copies what is there, and what comes, until it is ended",
+  { skip, timeout: TIMEOUT_MS },
+  async () => {
+    await compare(async (program, { clientUrl }) => {
+      await using target = await startEtcd({ kind: "reference" });
+      const at = ["--endpoints", clientUrl];
+      run(program, [...at, "put", "a/1", "one"]);
+      run(program, [...at, "put", "b/1", "other"]);
+      await using watch = start(program, [
+        "--endpoints",
+        target.clientUrl,
+        "watch",
+        "--rev=1",
+        "--prefix",
+        "z/",
+      ]);
+      const flags = ["--prefix=a/", "--dest-prefix=z/"];
+      await using mirror = start(program, [...at, "make-mirror", target.clientUrl, ...flags]);
+      await watch.until(/PUT\nz\/1\none\n/);
+      run(program, [...at, "put", "a/2", "two"]);
+      await watch.until(/PUT\nz\/2\ntwo\n/);
+      run(program, [...at, "del", "a/1"]);
+      await watch.until(/DELETE\nz\/1\n/);
+      const { out } = await watch.end();
+      await mirror.end("SIGTERM");
+      return [out, run(program, ["--endpoints", target.clientUrl, "get", "--prefix", ""])];
+    });
+  },
+);
+
+test(
+  "check datascale writes, tells what it took, and cleans up",
+  { skip, timeout: TIMEOUT_MS },
+  async () => {
+    await using etcd = await startEtcd({ kind: "ours" });
+    const [, ours = ""] = PROGRAMS;
+    const { out, status } = run(ours, ["--endpoints", etcd.clientUrl, "check", "datascale"]);
+    assert.match(
+      out,
+      /^Start data scale check for work load \[10000 key-value pairs, 1024 bytes per key-value, 50 concurrent clients\]\.\n/,
+    );
+    assert.match(out, /PASS: Approximate system memory used : [\d.]+ MB\.\n$/);
+    assert.equal(status, 0);
+    const left = run(ours, ["--endpoints", etcd.clientUrl, "get", "--prefix", "/", "--keys-only"]);
+    assert.equal(left.out, "");
+  },
+);
+
+test(
+  "bash completes commands with the script that completion prints",
+  { skip, timeout: TIMEOUT_MS },
+  () => {
+    const [, ours = ""] = PROGRAMS;
+    const script = `PATH="${join(repositoryRoot, "bin")}:$PATH"
+source <(etcdctl completion bash)
+COMP_WORDS=(etcdctl member l) COMP_CWORD=2 COMP_LINE="etcdctl member l" COMP_POINT=16 COMP_TYPE=9
+$(complete -p etcdctl | sed 's/.*-F \\([^ ]*\\).*/\\1/') etcdctl l member
+printf '%s\\n' "\${COMPREPLY[@]}"`;
+    assert.ok(ours);
+    assert.match(run("bash", ["-c", script]).out, /^list\b/);
+  },
+);
