@@ -11,6 +11,11 @@ import type { World } from "./world/world.ts";
 
 /** Election timeouts that healing may take. */
 const LIMIT_TIMEOUTS = 10;
+/**
+ * A member that joins asks questions that others may answer only with a leader, each for a request
+ * timeout of some six seconds; and where it has a vote, there may be no leader before it runs.
+ */
+const JOINING_MS = 15_000;
 const RETRY_MS = 50;
 const WRITE_TIMEOUT_MS = 400;
 /** A client of its own in the history. */
@@ -23,7 +28,9 @@ export async function recover(
   clients: { readonly port: Port; readonly recorder: Recorder },
 ): Promise<boolean> {
   const { scheduler } = world;
-  const limitMs = LIMIT_TIMEOUTS * plan.electionTicks * plan.heartbeatIntervalMs;
+  const electionMs = plan.electionTicks * plan.heartbeatIntervalMs;
+  const isJoining = world.active.some(({ hasServed }) => !hasServed);
+  const limitMs = LIMIT_TIMEOUTS * electionMs + (isJoining ? JOINING_MS : 0);
   const untilMs = scheduler.nowMs + limitMs;
   const written = new Set<Member>();
   let isOver = false;

@@ -264,6 +264,41 @@ test("bytes lent to a write must not change before it settles", async () => {
   await assert.rejects(writing, /bytes changed while written/);
 });
 
+test("a killed process leaves its writes, unsynced as they were, and no locks", () => {
+  const { disk, file } = diskWithFile(4);
+  assert.ok(file.tryLock("flock"));
+  file.writeSync(bytes("new!"), 0);
+  disk.open("/gone", { create: true }).writeSync(bytes("open, without a name"), 0);
+  disk.remove("/gone");
+  const after = disk.kill();
+  assert.throws(() => disk.stat("/f"), CrashedDiskError);
+  assert.equal(after.usedBytes, 4);
+  const again = after.open("/f", { write: true });
+  assert.ok(again.tryLock("flock"), "the lock has gone with its process");
+  assert.equal(Buffer.from(after.fileContent("/f")).toString(), "new!");
+  const lost = after.crash(new SeededRandom(1), CRASH_DROPS_ALL);
+  assert.equal(Buffer.from(lost.fileContent("/f")).toString(), "oooo");
+});
+
+test("a delay decides when asynchronous calls complete, and is told which", async () => {
+  const { disk, file } = diskWithFile(4);
+  const waiting: { what: string; complete: () => void }[] = [];
+  disk.delay = (operation, path, complete) =>
+    waiting.push({ what: `${operation} ${path}`, complete });
+  const settled: string[] = [];
+  const write = file.write([bytes("late")], 0).then(() => settled.push("write"));
+  const sync = file.datasync().then(() => settled.push("sync"));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(
+    waiting.map(({ what }) => what),
+    ["write /f", "datasync /f"],
+  );
+  assert.equal(Buffer.from(disk.fileContent("/f")).toString(), "oooo");
+  for (const { complete } of waiting.reverse()) complete();
+  await Promise.all([write, sync]);
+  assert.deepEqual(settled, ["sync", "write"]);
+});
+
 test("the same seed gives the same survivors", () => {
   const { disk, file } = diskWithFile(3000);
   for (let i = 0; i < 20; i++) file.writeSync(Buffer.alloc(700, i), i * 123);
