@@ -152,6 +152,11 @@ function fitted(request: RandomRequest): RandomRequest {
   return { ...request, fields: { ...request.fields, physical: true } };
 }
 
+/** 3.4.23 watches from now on when the revision is negative; later ones call it compacted. */
+function fittedWatch(watch: WatchCreateRequest): WatchCreateRequest {
+  return isOld && watch.startRevision < 0 ? { ...watch, startRevision: 0 } : watch;
+}
+
 async function compareWatches(watches: readonly Watches[]): Promise<void> {
   const all = (): string[] => {
     const ignored = new Set(watches.flatMap((each) => each.compacted));
@@ -183,7 +188,7 @@ test(
     let compacted = 0;
     for (let round = 0; round < ROUNDS; round++) {
       if (round % WATCH_EVERY === 0) {
-        const watch = random.watch();
+        const watch = fittedWatch(random.watch());
         await Promise.all(watches.map((each) => each.add(watch)));
       }
       const request = fitted(random.next());
