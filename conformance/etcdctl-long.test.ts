@@ -178,7 +178,7 @@ after(async () => {
 
 /** The lines behind the bar; without figures, which differ from run to run. */
 function verdictOf(out: string): string {
-  const [, verdict = ""] = /\n((?:Compact|PASS|FAIL|Slowest|Stddev)[^]*)$/.exec(out) ?? [];
+  const [, verdict = ""] = /\n((?:Compact|PASS|FAIL|Slowest|Stddev)[\s\S]*)$/.exec(out) ?? [];
   return verdict.replace(/\d+\.\d{6}s/g, "…s").replace(/ \d+ writes/g, " … writes");
 }
 
