@@ -87,6 +87,7 @@ const SECTIONS: readonly Section[] = [
           "MAX_INFLIGHT_MESSAGES",
         ],
       },
+      { path: "src/server/membership-queue.ts", names: ["MAX_WAITING_CHANGES"] },
       { path: "src/server/limits.ts", names: ["MIN_SNAPSHOT_INTERVAL_MS"] },
       { path: "src/mvcc/hash.ts", names: ["MAX_STORED_HASHES"] },
     ],

@@ -47,10 +47,11 @@ import { HeartbeatMeter } from "./heartbeat-meter.ts";
 import { Leadership } from "./leadership.ts";
 import { LinearizableReads, readLinearizably } from "./linearizable-reads.ts";
 import { MemberRemovedError } from "./member-removed.ts";
+import { MembershipQueue } from "./membership-queue.ts";
 import { registerServerMetrics, type ServerCounters } from "./metrics.ts";
 import { serverLimits } from "./limits.ts";
 import { type Defer, requestTimeoutMs, type ServerDeps, type ServerOptions } from "./options.ts";
-import { Proposals } from "./proposals.ts";
+import { type Outcome, Proposals } from "./proposals.ts";
 import { PeerApi } from "./peer-api/peer-api.ts";
 import { ServerPeerNode } from "./peer-node.ts";
 import { publishSelf } from "./publish.ts";
@@ -98,6 +99,7 @@ export class EtcdServer implements ServerContext {
   readonly quota: Quota;
   readonly proposals: Proposals;
   readonly reads: LinearizableReads;
+  readonly membershipQueue: MembershipQueue = new MembershipQueue();
   readonly counters: ServerCounters;
   readonly raft: RaftLoop;
   readonly network: PeerNetwork;
@@ -125,8 +127,6 @@ export class EtcdServer implements ServerContext {
   readonly #peerNode: ServerPeerNode;
   #ticker: Timer | undefined;
   #removal: Timer | undefined;
-  /** The last change of the membership that was asked for here; they go one after the other. */
-  #lastChange: Promise<unknown> = Promise.resolve();
   #leader: MemberID = NO_MEMBER;
   #refusal: EtcdError | undefined;
   #stopping = false;
@@ -294,22 +294,17 @@ export class EtcdServer implements ServerContext {
     });
   }
 
-  changeMembership(change: ConfChange): Promise<readonly Member[]> {
-    const made = this.#lastChange.then(() => this.#proposeConfChange(change));
-    this.#lastChange = made.catch(() => undefined);
-    return made;
-  }
-
-  #proposeConfChange(change: ConfChange): Promise<readonly Member[]> {
+  changeMembership(change: ConfChange): Promise<readonly Member[] | undefined> {
     return new Promise((resolve, reject) => {
       if (this.#stopping) {
         reject(new EtcdError("stopped"));
         return;
       }
-      this.proposals.submitConfChange(change, ({ error }) => {
+      const settle = ({ error }: Outcome): void => {
         if (error === undefined) resolve(this.cluster.members);
         else reject(error);
-      });
+      };
+      this.proposals.submitConfChange(change, settle, () => resolve(undefined));
       this.flush();
     });
   }

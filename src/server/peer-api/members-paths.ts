@@ -6,11 +6,13 @@ import type { HttpRequest, HttpResponse } from "../../env/index.ts";
 import { internalText, type Member, memberToJSON } from "../../membership/index.ts";
 import type { KeyValueHash } from "../../mvcc/index.ts";
 import type { ServerContext } from "../context.ts";
-import { MembershipChanges } from "../membership-changes.ts";
+import { type Asker, MembershipChanges } from "../membership-changes.ts";
 import { clusterHeader, isMethod, send, sendError, sendInternalError } from "./http-reply.ts";
 
 export const PROMOTE_PREFIX = "/members/promote/";
 
+/** Another member waits for as long as its own client has time. */
+const PEER: Asker = { cancelled: false };
 const JSON_TYPE = { "content-type": "application/json" };
 /** A question for a hash names one revision. */
 const MAX_HASH_BODY_BYTES = 64 * 1024;
@@ -41,7 +43,7 @@ export class MembersPaths {
       sendError(request, response, 404, `member ${text} not found in cluster`, headers);
       return;
     }
-    this.#changes.promote(id, request.headers["authorization"]).then(
+    this.#changes.promote(id, request.headers["authorization"], PEER).then(
       (members) => this.#sendMembers(request, response, members),
       (error: unknown) => {
         const status = error instanceof EtcdError ? PROMOTE_STATUS[error.kind] : undefined;
