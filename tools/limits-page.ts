@@ -36,6 +36,7 @@ const SECTIONS: readonly Section[] = [
         path: "src/server/lease-renewals.ts",
         names: ["MAX_PARALLEL_RENEWALS", "MAX_ANSWER_BYTES"],
       },
+      { path: "src/server/peer-api/http-reply.ts", names: ["MAX_QUESTION_BODY_MS"] },
       { path: "src/server/peer-api/leases-paths.ts", names: ["MAX_LEASE_BODY_BYTES"] },
       { path: "src/server/peer-api/members-paths.ts", names: ["MAX_HASH_BODY_BYTES"] },
     ],

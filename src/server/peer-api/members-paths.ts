@@ -7,7 +7,14 @@ import { internalText, type Member, memberToJSON } from "../../membership/index.
 import type { KeyValueHash } from "../../mvcc/index.ts";
 import type { ServerContext } from "../context.ts";
 import { type Asker, MembershipChanges } from "../membership-changes.ts";
-import { clusterHeader, isMethod, send, sendError, sendInternalError } from "./http-reply.ts";
+import {
+  clusterHeader,
+  isMethod,
+  readSmallBody,
+  send,
+  sendError,
+  sendInternalError,
+} from "./http-reply.ts";
 
 export const PROMOTE_PREFIX = "/members/promote/";
 
@@ -61,7 +68,8 @@ export class MembersPaths {
       sendError(request, response, 412, "cluster ID mismatch");
       return;
     }
-    request.readBody(MAX_HASH_BODY_BYTES).then(
+    const { clock } = this.#server;
+    readSmallBody(clock, request, response, MAX_HASH_BODY_BYTES).then(
       (body) => this.#hash(request, response, revisionOf(body)),
       () => sendError(request, response, 400, "error reading body"),
     );
