@@ -24,8 +24,11 @@ export interface PeerNode {
   isRemoved(id: MemberID): boolean;
   /** Version of the cluster, such as "3.6.0"; undefined before it is decided. */
   clusterVersion(): string | undefined;
-  /** One message of a peer, any kind but MsgSnap. Takes ownership of its bytes. */
-  receive(message: Message): void;
+  /**
+   * One message of a peer. Takes ownership of its bytes. False for a MsgSnap that is news: it is
+   * dropped, as only `receiveSnapshot` has the database that it needs.
+   */
+  receive(message: Message): boolean;
   /**
    * A MsgSnap with the database that belongs to it. Resolves when the database is durable and raft
    * has the message; rejects when it could not be saved, and then nothing has changed.

@@ -242,7 +242,7 @@ const ROWS: readonly Row[] = [
     method: "POST",
     body: tooLong,
     status: 400,
-    text: "failed to decode raft message (message size of Infinity exceeds the limit of 67108864)\n",
+    text: "failed to decode raft message (rafthttp: error limit exceeded)\n",
   },
   {
     what: "a snapshot of a removed member",

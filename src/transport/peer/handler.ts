@@ -3,7 +3,7 @@
  * are in snapshot-receiver.ts. Nothing is done for a request before its version and its cluster
  * have been checked.
  */
-import { Message, MessageType } from "../../api/gen/raft.ts";
+import { Message } from "../../api/gen/raft.ts";
 import { SERVER_VERSION } from "../../api/version.ts";
 import { formatID } from "../../base/ids.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../../env/http.ts";
@@ -91,13 +91,10 @@ export class PeerHandler implements HttpHandler {
       return;
     }
     meter.receivedBytes.of(formatID(message.from)).add(body.length);
-    if (message.type === MessageType.MsgSnap) {
-      answerText(response, 400, "wrong raft message type", headers);
-      return;
-    }
-    const refusal = this.#host.deliver(message);
-    if (refusal === undefined) answerNoContent(response, headers);
-    else answerForbidden(response, refusal, headers);
+    const refusal = this.#host.refuse(message);
+    if (refusal !== undefined) answerForbidden(response, refusal, headers);
+    else if (node.receive(message)) answerNoContent(response, headers);
+    else answerText(response, 400, "wrong raft message type", headers);
   }
 
   #stream(request: HttpRequest, response: HttpResponse, node: PeerNode): void {
