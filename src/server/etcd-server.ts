@@ -53,6 +53,7 @@ import { serverLimits } from "./limits.ts";
 import { type Defer, requestTimeoutMs, type ServerDeps, type ServerOptions } from "./options.ts";
 import { type Outcome, Proposals } from "./proposals.ts";
 import { PeerApi } from "./peer-api/peer-api.ts";
+import { addPeers, peerEvents } from "./peer-membership.ts";
 import { ServerPeerNode } from "./peer-node.ts";
 import { publishSelf } from "./publish.ts";
 import { Quota } from "./quota.ts";
@@ -412,7 +413,7 @@ export class EtcdServer implements ServerContext {
     });
     this.network.start(this.#peerNode);
     for (const { id, peerURLs } of this.#boot.remotes) this.network.addRemote(id, peerURLs);
-    this.#addPeers();
+    addPeers(this);
     this.raft.process();
     this.#advanceElection();
     this.#tick();
@@ -422,12 +423,6 @@ export class EtcdServer implements ServerContext {
       () => this.#resolveReady(),
       (error: Error) => this.#rejectReady(error),
     );
-  }
-
-  #addPeers(): void {
-    for (const { id, peerURLs } of this.cluster.members) {
-      if (id !== this.memberID) this.network.addPeer(id, peerURLs);
-    }
   }
 
   /**
@@ -575,7 +570,7 @@ export class EtcdServer implements ServerContext {
     for (const { id } of knownBefore) {
       if (cluster.member(id) === undefined) this.network.removePeer(id);
     }
-    this.#addPeers();
+    addPeers(this);
     for (const { id, peerURLs } of cluster.members) {
       if (id !== this.memberID) this.network.updatePeer(id, peerURLs);
     }
@@ -760,7 +755,7 @@ export class EtcdServer implements ServerContext {
 
   #makeEntryApplier(): EntryApplier {
     const { snapshotIndex, snapshotTerm, snapshotMembership, storage } = this.#boot;
-    const { cluster, network, logger, memberID } = this;
+    const { cluster, logger } = this;
     return new EntryApplier({
       server: this,
       consistentIndex: this.#consistentIndex,
@@ -768,17 +763,7 @@ export class EtcdServer implements ServerContext {
         node: this.raft.node,
         cluster,
         startMembership: snapshotMembership,
-        events: {
-          added: (id, urls) => {
-            if (id !== memberID) network.addPeer(id, urls);
-          },
-          updated: (id, urls) => {
-            if (id !== memberID) network.updatePeer(id, urls);
-          },
-          removed: (id) => {
-            if (id !== memberID) network.removePeer(id);
-          },
-        },
+        events: peerEvents(this),
         logger,
       }),
       applier: new Applier(this, {
