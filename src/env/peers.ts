@@ -92,8 +92,10 @@ export interface PeerNetwork {
   updatePeer(id: MemberID, peerURLs: readonly string[]): void;
   removePeer(id: MemberID): void;
   /**
-   * Queues messages to peers; never blocks. Messages to one peer arrive in order or not at all,
-   * unless a connection breaks. What cannot be queued is dropped and reported as unreachable.
+   * Queues messages to peers; never blocks. To one peer, MsgApps keep their order among each other
+   * and so do all other kinds, but the two overtake each other, and while connections come and go
+   * anything may overtake anything. Nothing arrives twice. What cannot be queued, or was under way
+   * when a connection broke, is lost and reported as unreachable, though some of it may have arrived.
    * Messages with `to` 0 or to unknown peers are dropped. Never a MsgSnap.
    */
   send(messages: readonly Message[]): void;
