@@ -21,51 +21,66 @@ const MISSED_WRITES = 6_500;
 const FLAGS = ["--snapshot-count=500"];
 const PARALLEL_WRITES = 100;
 const KEYS = 50;
+/** Another process may take a port between its choice and its use. */
+const START_ATTEMPTS = 3;
 const PREFIX = "w/";
 const RANGE = { rangeEnd: prefixEnd(PREFIX) };
 const RECEIVED = /^etcd_network_snapshot_receive_success\{[^}]*\} ([1-9]\d*)$/m;
 
 /** A follower of three that can be cut off from the others, and the leader. */
 class Cut implements AsyncDisposable {
-  readonly members: readonly EtcdProcess[];
-  readonly leader: EtcdProcess;
-  readonly follower: EtcdProcess;
-  readonly #links: Links;
-  readonly #proxies: readonly MemberProxy[];
-
-  private constructor(
-    members: readonly EtcdProcess[],
-    leader: EtcdProcess,
-    links: Links,
-    proxies: readonly MemberProxy[],
-  ) {
-    this.members = members;
-    this.leader = leader;
-    const follower = members.find((member) => member !== leader);
-    assert.ok(follower);
-    this.follower = follower;
-    this.#links = links;
-    this.#proxies = proxies;
-  }
+  readonly #members: EtcdProcess[] = [];
+  readonly #links = new Links();
+  readonly #proxies: MemberProxy[] = [];
+  #leader: EtcdProcess | undefined;
 
   static async start(lab: Lab): Promise<Cut> {
-    const initial = await lab.places("m0", "m1", "m2");
-    const links = new Links();
-    const names = new Map<string, string>();
-    const proxies: MemberProxy[] = [];
-    const members: EtcdProcess[] = [];
-    for (const place of initial) {
-      const [port = 0] = await freePorts(1);
-      const proxy = new MemberProxy(links, place.name, (id) => names.get(id));
-      await proxy.listen("peers", Number(new URL(place.peerUrl).port), port);
-      proxies.push(proxy);
-      const flags = [...FLAGS, `--listen-peer-urls=http://127.0.0.1:${port}`];
-      members.push(lab.member(place, { initial, flags }));
+    for (let attempt = 1; ; attempt++) {
+      const cut = new Cut();
+      try {
+        await cut.#start(lab);
+        return cut;
+      } catch (error) {
+        await cut[Symbol.asyncDispose]();
+        const isPortTaken = cut.members.some(({ logText }) => logText.includes("already in use"));
+        if (!isPortTaken || attempt === START_ATTEMPTS) throw error;
+      }
     }
-    await Promise.all(members.map((member) => member.start()));
-    for (const member of members) names.set(await idOf(member), member.name);
-    for (const proxy of proxies) proxy.nameConnections();
-    return new Cut(members, await leaderOf(members), links, proxies);
+  }
+
+  async #start(lab: Lab): Promise<void> {
+    const initial = await lab.places("m0", "m1", "m2");
+    const ports = await freePorts(initial.length);
+    const names = new Map<string, string>();
+    for (const [i, place] of initial.entries()) {
+      const proxy = new MemberProxy(this.#links, place.name, (id) => names.get(id));
+      this.#proxies.push(proxy);
+      const port = ports[i] ?? 0;
+      await proxy.listen("peers", Number(new URL(place.peerUrl).port), port);
+      const flags = [...FLAGS, `--listen-peer-urls=http://127.0.0.1:${port}`];
+      const dataDir = `${place.dataDir}-${port}`;
+      this.#members.push(lab.member(place, { initial, flags, dataDir }));
+    }
+    await Promise.all(this.#members.map((member) => member.start()));
+    for (const member of this.#members) names.set(await idOf(member), member.name);
+    for (const proxy of this.#proxies) proxy.nameConnections();
+    this.#leader = await leaderOf(this.#members);
+  }
+
+  get members(): readonly EtcdProcess[] {
+    return this.#members;
+  }
+
+  get leader(): EtcdProcess {
+    assert.ok(this.#leader);
+    return this.#leader;
+  }
+
+  /** The first that does not lead. */
+  get follower(): EtcdProcess {
+    const follower = this.#members.find((member) => member !== this.#leader);
+    assert.ok(follower);
+    return follower;
   }
 
   freeze(): void {
@@ -82,7 +97,8 @@ class Cut implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const proxy of this.#proxies) await proxy.close();
+    await Promise.all(this.#members.map((member) => member.kill()));
+    await Promise.all(this.#proxies.map((proxy) => proxy.close()));
   }
 
   #reset(): number {
