@@ -1,7 +1,6 @@
 /**
  * Commands of etcdctl that run until somebody ends them, ours and Debian's against Debian's etcd:
- * what they print, what they leave behind after SIGINT, and how they exit. And a load check, and the
- * completion of bash.
+ * what they print, what they leave behind after SIGINT, and how they exit. And a load check.
  */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
@@ -163,20 +162,5 @@ test(
     assert.equal(status, 0);
     const left = run(ours, ["--endpoints", etcd.clientUrl, "get", "--prefix", "/", "--keys-only"]);
     assert.equal(left.out, "");
-  },
-);
-
-test(
-  "bash completes commands with the script that completion prints",
-  { skip, timeout: TIMEOUT_MS },
-  () => {
-    const [, ours = ""] = PROGRAMS;
-    const script = `PATH="${join(repositoryRoot, "bin")}:$PATH"
-source <(etcdctl completion bash)
-COMP_WORDS=(etcdctl member l) COMP_CWORD=2 COMP_LINE="etcdctl member l" COMP_POINT=16 COMP_TYPE=9
-$(complete -p etcdctl | sed 's/.*-F \\([^ ]*\\).*/\\1/') etcdctl l member
-printf '%s\\n' "\${COMPREPLY[@]}"`;
-    assert.ok(ours);
-    assert.match(run("bash", ["-c", script]).out, /^list\b/);
   },
 );
