@@ -2,7 +2,11 @@
 import assert from "node:assert/strict";
 import { duplexPair, type Duplex } from "node:stream";
 import { test } from "node:test";
+import { Http2Connection } from "../http2/connection.ts";
+import type { ConnectionHost } from "../http2/connection-host.ts";
 import { PREFACE } from "../http2/constants.ts";
+import { HeaderTemplate } from "../http2/hpack-encoder.ts";
+import { IGNORE_STREAM } from "../http2/stream.ts";
 import {
   block,
   END_HEADERS,
@@ -128,4 +132,42 @@ test("GOAWAY that names no stream: the only call was never processed either", as
   const error = await echo(connection);
   assert.equal(error.unprocessed, true);
   assert.match(error.message, /received prior goaway: code: NO_ERROR, debug data: ""$/);
+});
+
+test("a connection whose stream ids are used up takes no more calls and ends after the last", () => {
+  let finished = "";
+  const host: ConnectionHost = {
+    wantFlush: () => undefined,
+    onRequest: () => IGNORE_STREAM,
+    onFinished: (_code, reason) => {
+      finished = reason;
+    },
+    onGoaway: () => undefined,
+    onSettings: () => undefined,
+    onStreamGone: () => undefined,
+  };
+  const connection = new Http2Connection(host, {
+    isServer: false,
+    nowMs: 0,
+    maxConcurrentStreams: 0,
+    keepaliveMinTimeMs: 0,
+    keepaliveIntervalMs: Number.POSITIVE_INFINITY,
+    keepaliveTimeoutMs: 0,
+    firstStreamId: 0x7fff_fffd,
+  });
+  connection.receive(settings());
+  const head = new HeaderTemplate([]);
+  const open = () => connection.openStream(IGNORE_STREAM, head, undefined);
+  const last = [open(), open()].map((stream) => {
+    assert.ok(stream);
+    return stream;
+  });
+  assert.equal(connection.goingAway, false);
+  assert.equal(open(), undefined);
+  assert.equal(connection.goingAway, true);
+  for (const stream of last) {
+    assert.equal(finished, "");
+    connection.resetStream(stream, 8);
+  }
+  assert.equal(finished, "drained");
 });

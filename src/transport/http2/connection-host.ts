@@ -35,6 +35,8 @@ export interface ConnectionOptions {
   readonly keepaliveIntervalMs: number;
   /** And close when nothing comes back within this. */
   readonly keepaliveTimeoutMs: number;
+  /** Client: default 1; an odd number, for tests of the last ids. */
+  readonly firstStreamId?: number;
   /** Client: ping also while no stream is open. */
   readonly keepaliveWithoutStreams?: boolean;
 }

@@ -129,6 +129,7 @@ export class Http2Connection implements SendListener, FrameSink {
     this.isServer = options.isServer;
     this.nowMs = options.nowMs;
     this.#openedMs = options.nowMs;
+    if (!options.isServer) this.#lastStreamId = (options.firstStreamId ?? 1) - 2;
     this.#lastReadMs = options.nowMs;
     this.#lastProgressMs = options.nowMs;
     this.#budgets = new PeerBudgets(options.nowMs);
@@ -203,7 +204,7 @@ export class Http2Connection implements SendListener, FrameSink {
     extra: OutgoingField | undefined,
   ): Http2Stream | undefined {
     if (this.finished || this.goingAway) return undefined;
-    const id = this.#lastStreamId === 0 ? 1 : this.#lastStreamId + 2;
+    const id = this.#lastStreamId + 2;
     if (id > 0x7fff_ffff) {
       // RFC 9113 5.1.1: ids are used once. The connection is used up; another one goes on.
       this.drain();
