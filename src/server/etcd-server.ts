@@ -40,7 +40,7 @@ import { type Bootstrapped, bootstrap } from "./bootstrap.ts";
 import { ConfChangeApplier } from "./conf-change-applier.ts";
 import { ConsistentIndex } from "./consistent-index.ts";
 import type { ServerContext } from "./context.ts";
-import { checkReceivedDatabase, installDatabase } from "./database-installer.ts";
+import { checkReceivedDatabase, INSTALL_REST_MS, installDatabase } from "./database-installer.ts";
 import { EntryApplier } from "./entry-applier.ts";
 import { HeaderEncoder } from "./header.ts";
 import { HeartbeatMeter } from "./heartbeat-meter.ts";
@@ -545,7 +545,7 @@ export class EtcdServer implements ServerContext {
     const { index, term } = snapshot.metadata;
     const path = this.#boot.snapshotFiles.databasePath(index);
     await this.#background.snapshotsIdle();
-    const { backend, lessor, watchable, cluster, alarms, logger, defer } = this;
+    const { backend, lessor, watchable, cluster, alarms, logger, clock } = this;
     const knownBefore = cluster.members;
     await installDatabase(
       {
@@ -557,7 +557,7 @@ export class EtcdServer implements ServerContext {
         alarms,
         storageVersion: this.#storageVersion,
         compaction: this.#background.compaction,
-        defer,
+        defer: (step) => void clock.setTimer(INSTALL_REST_MS, step),
         logger,
         ...(this.options.limits?.recordsPerStep === undefined
           ? {}
