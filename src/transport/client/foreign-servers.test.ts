@@ -39,9 +39,10 @@ const refuse = (id: number): Buffer => headers(id, REFUSAL, END_HEADERS | END_ST
 const goaway = (lastId: number, code: number, debug = ""): Buffer =>
   frame(7, 0, 0, Buffer.concat([uint32(lastId), uint32(code), Buffer.from(debug)]));
 
-/** Stops the clock: no budget refills while a test runs. */
+let nowMs = 0;
+/** Stands still unless a test moves it: no budget refills meanwhile. */
 const CLOCK = {
-  nowMs: () => 0,
+  nowMs: () => nowMs,
   wallMs: () => 0,
   setTimer: () => ({ cancel: () => undefined }),
 };
@@ -133,6 +134,22 @@ test("thousands of calls cancelled at once, whose answers still come, cost no co
   for (const each of await Promise.allSettled(calls)) assert.equal(each.status, "rejected");
   assert.equal((await echo(connection)).message, "member not found");
   assert.equal(connection.closing, false);
+  connection.close();
+});
+
+test("a server's CANCEL is the deadline when that has passed, and a cancellation before", async () => {
+  const connection = withServer((each, socket) => {
+    if (!isEnd(each)) return;
+    nowMs += 10;
+    socket.write(rst(each.id, 8));
+  });
+  await connection.ready();
+  const call = (timeoutMs: number): Promise<RpcError> =>
+    failure(
+      connection.unary("/test.Echo/Echo", Buffer.from("x"), { deadlineMs: nowMs + timeoutMs }),
+    );
+  assert.equal((await call(10)).code, 4);
+  assert.equal((await call(11)).code, 1);
   connection.close();
 });
 
