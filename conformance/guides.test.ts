@@ -1,7 +1,7 @@
 /**
  * The commands of five guides that people follow to run etcd, one test for each. A test's name
- * starts with the article's number. Addresses become loopback ones, three members become one,
- * and docker, ssh and systemd are stood in for (guides-world.ts). What cannot be run is in the
+ * starts with the article's number. Addresses become loopback ones, three members mostly become
+ * one, and docker, ssh and systemd are stood in for (guides-world.ts). What cannot be run is in the
  * list at the end, each with the feature that is missing.
  *
  * - 1: cluster deployment (static, docker, discovery, DNS)
@@ -108,18 +108,22 @@ function endLeftMember(world: GuideWorld): void {
   );
 }
 
-/** start-etcds.sh of the article, with one machine. */
-function startScript(world: GuideWorld): string {
+/** start-etcds.sh of the article, with one machine or all three. */
+function startScript(world: GuideWorld, machines: 1 | 3): string {
+  const each = (text: (i: number) => string, separator: string): string =>
+    [1, 2, 3]
+      .slice(0, machines)
+      .map((i) => text(i))
+      .join(separator);
   return `#!/bin/bash
 ## ------------config-----------------
 export ETCDCTL_API=3
 CLUSTER_TOKEN=etcdcluster01
 DATADIR=${world.path("home")}/data
-HOSTNAME1=peer1
-HOSTIP1=192.168.161.3
-CLUSTER=\${HOSTNAME1}=http://\${HOSTIP1}:2380
-CLUSTER_IPS=(\${HOSTIP1})
-CLUSTER_NAMES=(\${HOSTNAME1})
+${each((i) => `HOSTNAME${i}=peer${i}\nHOSTIP${i}=192.168.161.${i + 2}`, "\n")}
+CLUSTER=${each((i) => `\${HOSTNAME${i}}=http://\${HOSTIP${i}}:2380`, ",")}
+CLUSTER_IPS=(${each((i) => `\${HOSTIP${i}}`, "  ")})
+CLUSTER_NAMES=(${each((i) => `\${HOSTNAME${i}}`, "  ")})
 
 ## ---------------start etcd node------------------
 for i in $(seq 0 \`expr \${#CLUSTER_IPS[@]} - 1\`); do
@@ -150,7 +154,7 @@ test("2: start-etcds.sh starts a member over ssh", { skip }, async () => {
   world.run("mkdir -p home/data && ln -s ../bin home/etcd-v3.5.4-linux-amd64");
   const script = world.write(
     "start-etcds.sh",
-    world.local(startScript(world), "192.168.161.3"),
+    world.local(startScript(world, 1), "192.168.161.3"),
     0o755,
   );
   try {
@@ -171,6 +175,58 @@ test("2: start-etcds.sh starts a member over ssh", { skip }, async () => {
     endLeftMember(world);
   }
 });
+
+/** Each host has a home of its own, on the path that the script names. */
+const SSH_TO_MACHINES = `#!/bin/sh
+[ "$1" = -T ] && shift
+exec unshare --mount sh -c 'mount --bind "machines/$1" home && exec sh' sh "$1"
+`;
+const skipMachines =
+  skip ||
+  (spawnSync("unshare", ["--mount", "true"]).status === 0
+    ? false
+    : "mount namespaces are not permitted");
+
+test(
+  "2: start-etcds.sh with three members, then member list and endpoint status",
+  { skip: skipMachines },
+  async () => {
+    await using world = await GuideWorld.create();
+    world.write("bin/ssh", SSH_TO_MACHINES, 0o755);
+    const machines = [3, 4, 5].map((i) => `127.161.${world.clientPort % 250}.${i}`);
+    const moved = (text: string): string =>
+      world.local(
+        text.replace(/192\.168\.161\.([345])/g, (_, i: string) => machines[Number(i) - 3] ?? ""),
+      );
+    world.run("mkdir home");
+    for (const machine of machines) {
+      const home = `machines/${machine}`;
+      world.run(`mkdir -p ${home}/data; ln -s ../bin ${home}/etcd-v3.5.4-linux-amd64`);
+    }
+    const script = world.write("start-etcds.sh", moved(startScript(world, 3)), 0o755);
+    try {
+      const started = world.run(script);
+      const lines = ["peer1", "peer2", "peer3"].map(
+        (name) => `从节点 ${name} 启动etcd节点...[ done ]\n`,
+      );
+      assert.equal(started.stdout, lines.join(""), started.stderr);
+      const etcdctl = moved(
+        `${world.bin}/etcdctl --endpoints=192.168.161.3:2379,192.168.161.4:2379,192.168.161.5:2379`,
+      );
+      const list = world.run(`${etcdctl} member list`);
+      for (const [i, machine] of machines.entries()) {
+        const urls = `http://${machine}:${world.peerPort}, http://${machine}:${world.clientPort}`;
+        assert.ok(list.stdout.includes(`, started, peer${i + 1}, ${urls}, false\n`), list.stdout);
+      }
+      const status = world.run(`${etcdctl} endpoint status -w table`);
+      const rows = status.stdout.split("\n").filter((row) => row.includes(`:${world.clientPort} `));
+      assert.equal(rows.length, 3, status.stdout + status.stderr);
+      assert.equal(rows.filter((row) => row.includes(" true ")).length, 1, status.stdout);
+    } finally {
+      endLeftMember(world);
+    }
+  },
+);
 
 test("2: deploy/start-over-ssh.sh does the same, and again does nothing", { skip }, async () => {
   await using world = await GuideWorld.create();
@@ -452,8 +508,6 @@ const NOT_RUN: readonly (readonly [command: string, reason: string])[] = [
   ["1: etcd --discovery-srv blueskykong.com (three members)", DNS],
   ["1: etcdctl member list, endpoint health (by DNS, three members)", DNS],
   ["2: /etc/hosts, groupadd, adduser, firewall-cmd, mkdir, ssh-keygen, ssh-copy-id", MACHINE],
-  ["2: start-etcds.sh with three members", MACHINES],
-  ["2: etcdctl --endpoints=a,b,c member list, endpoint status -w table", MACHINES],
   ["3: etcd --cert-file … --trusted-ca-file … --peer-cert-file … in the unit", TLS],
   ["3: etcd-1, etcd-2, etcd-3 over https", TLS],
   ["3: systemctl daemon-reload; systemctl enable --now etcd", "systemd does not run here"],

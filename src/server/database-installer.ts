@@ -35,8 +35,14 @@ import { readConsistentIndex } from "./consistent-index.ts";
 import type { Defer } from "./options.ts";
 import type { StorageVersion } from "./storage-version.ts";
 
-/** Records loaded before sockets and timers get a turn: about 10 ms of work. */
-const RECORDS_PER_STEP = 5000;
+/** Records loaded before others get a turn: a few milliseconds of work. */
+const RECORDS_PER_STEP = 2000;
+
+/**
+ * Between two such steps, so that taking in a database leaves a part of the processor to the others
+ * on the machine: a member that is new to its cluster is not worth their waiting.
+ */
+export const INSTALL_REST_MS = 1;
 
 /** A part of the state that a db file holds. */
 export interface Reloadable {
@@ -58,8 +64,9 @@ export interface ReplaceableState {
   readonly compaction: CompactionRunner;
   /** Whatever else reads the backend into memory, such as users and roles; switched last. */
   readonly others?: readonly Reloadable[];
-  /** Records, or leases, loaded between two calls of `defer`. Default 5000. */
+  /** Records, or leases, loaded between two calls of `defer`. Default 2000. */
   readonly recordsPerStep?: number;
+  /** Runs the next step later: after `INSTALL_REST_MS`, where there is a clock. */
   readonly defer: Defer;
   readonly logger: Logger;
 }

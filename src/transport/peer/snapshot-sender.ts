@@ -1,6 +1,7 @@
 /**
  * Sends a MsgSnap with its database as one POST: the message as a frame, then the database as it
- * comes from the image, no faster than the peer takes it. Whatever happens, the image is closed and
+ * comes from the image, no faster than the peer takes it, with rests in which clients are served
+ * (what a burst and a rest are: `limits.ts`). Whatever happens, the image is closed and
  * the node hears how it ended, once.
  */
 import { once } from "node:events";
@@ -13,7 +14,9 @@ import { headersOf } from "./checks.ts";
 import {
   MAX_REFUSAL_BYTES,
   SNAPSHOT_ANSWER_TIMEOUT_MS,
+  SNAPSHOT_BURST_BYTES,
   SNAPSHOT_CHUNK_BYTES,
+  SNAPSHOT_REST_MS,
   SNAPSHOT_STALL_TIMEOUT_MS,
 } from "./limits.ts";
 import { MessageEncoder } from "./message-codec.ts";
@@ -132,6 +135,7 @@ export class SnapshotSender {
     const { request } = transfer;
     let restBytes = image.sizeBytes;
     let writable = request.write(frame);
+    let burstBytes = 0;
     for await (const chunk of image.chunks(SNAPSHOT_CHUNK_BYTES)) {
       restBytes -= chunk.length;
       if (restBytes < 0) break;
@@ -139,6 +143,10 @@ export class SnapshotSender {
       if (!writable) await drained(request);
       transfer.deadlineMs = clock.nowMs() + SNAPSHOT_STALL_TIMEOUT_MS;
       writable = request.write(chunk);
+      burstBytes += chunk.length;
+      if (burstBytes < SNAPSHOT_BURST_BYTES) continue;
+      burstBytes = 0;
+      await new Promise<void>((resolve) => clock.setTimer(SNAPSHOT_REST_MS, resolve));
     }
     if (restBytes !== 0) {
       throw new Error(`database image is not ${image.sizeBytes} bytes long, as it was said to be`);

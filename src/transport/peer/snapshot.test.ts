@@ -5,6 +5,7 @@ import { type Message, MessageType } from "../../api/gen/raft.ts";
 import type { DatabaseImage } from "../../env/peers.ts";
 import { VirtualClock } from "../../env/testing/index.ts";
 import { GuardedBody } from "./guarded-body.ts";
+import { SNAPSHOT_BURST_BYTES, SNAPSHOT_REST_MS } from "./limits.ts";
 import { connect, image, message, snapshotTo, startMember } from "./testing/peer-world.ts";
 import { startProxy } from "./testing/raw-peers.ts";
 
@@ -195,9 +196,9 @@ test("a receiver that is slow slows the sender down", LIMIT, async () => {
     produced = at;
   });
   a.network.sendSnapshot(snapshotTo(0xan, 0xbn), sent.database);
-  // Until the sender has stood still for a while.
-  for (let last = -1, still = 0; still < 300; last = produced) {
-    await new Promise((resolve) => setImmediate(resolve));
+  // Until the sender has stood still for many of its rests.
+  for (let last = -1, still = 0; still < 50; last = produced) {
+    await new Promise((resolve) => setTimeout(resolve, 2 * SNAPSHOT_REST_MS));
     still = produced > 0 && produced === last ? still + 1 : 0;
   }
   assert.ok(produced < 64 * MIB, `${produced} bytes are under way`);
@@ -205,6 +206,31 @@ test("a receiver that is slow slows the sender down", LIMIT, async () => {
   await a.watched.until(() => a.node.snapshotReports.length === 1);
   assert.deepEqual(a.node.snapshotReports, [{ id: 0xbn, ok: true }]);
   assert.ok(b.node.snapshots[0]?.database.equals(sent.content));
+});
+
+test("a sender rests after every burst", LIMIT, async () => {
+  const clock = new VirtualClock();
+  await using a = await startMember(0xan, { clock });
+  await using b = await startMember(0xbn);
+  a.network.addPeer(0xbn, [b.url]);
+  b.network.addPeer(0xan, [a.url]);
+  await a.watched.until(() => a.network.activeSinceMs(0xbn) !== undefined);
+  let produced = 0;
+  const sent = image(MIB, (at) => {
+    produced = at;
+  });
+  const timers = clock.pendingTimers;
+  a.network.sendSnapshot(snapshotTo(0xan, 0xbn), sent.database);
+  let rests = 0;
+  while (a.node.snapshotReports.length === 0) {
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.ok(produced <= (rests + 1) * SNAPSHOT_BURST_BYTES, `${produced} after ${rests} rests`);
+    if (clock.pendingTimers === timers) continue;
+    rests++;
+    await clock.advanceAsync(SNAPSHOT_REST_MS);
+  }
+  assert.deepEqual(a.node.snapshotReports, [{ id: 0xbn, ok: true }]);
+  assert.ok(rests >= MIB / SNAPSHOT_BURST_BYTES - 1, `${rests} rests`);
 });
 
 test("a body that stands still fails, one that is only read slowly does not", async () => {
