@@ -197,6 +197,9 @@ export class ClientCall implements StreamHandler, MessageSink, DeadlineEntry {
       this.end(new RpcError(UNAVAILABLE, closeReason, true));
     } else if (http2.finished) {
       this.end(new RpcError(UNAVAILABLE, closeReason));
+    } else if (code === CANCEL && http2.nowMs >= this.deadlineMs) {
+      // The server's clock for this call was quicker than our timer, as grpc-go's often is.
+      this.end(new RpcError(DEADLINE_EXCEEDED, "context deadline exceeded"));
     } else {
       this.end(resetError(code));
     }

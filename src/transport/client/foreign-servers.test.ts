@@ -1,5 +1,6 @@
 /** What other servers send to our client, as raw frames: pings, resets, GOAWAY, and why calls end. */
 import assert from "node:assert/strict";
+import { setMaxListeners } from "node:events";
 import { duplexPair, type Duplex } from "node:stream";
 import { test } from "node:test";
 import { Http2Connection } from "../http2/connection.ts";
@@ -9,12 +10,14 @@ import { HeaderTemplate } from "../http2/hpack-encoder.ts";
 import { IGNORE_STREAM } from "../http2/stream.ts";
 import {
   block,
+  data,
   END_HEADERS,
   END_STREAM,
   type Frame,
   FrameParser,
   frame,
   headers,
+  message,
   ping,
   rst,
   SETTINGS_ACK,
@@ -36,9 +39,10 @@ const refuse = (id: number): Buffer => headers(id, REFUSAL, END_HEADERS | END_ST
 const goaway = (lastId: number, code: number, debug = ""): Buffer =>
   frame(7, 0, 0, Buffer.concat([uint32(lastId), uint32(code), Buffer.from(debug)]));
 
-/** Stops the clock: no budget refills while a test runs. */
+let nowMs = 0;
+/** Stands still unless a test moves it: no budget refills meanwhile. */
 const CLOCK = {
-  nowMs: () => 0,
+  nowMs: () => nowMs,
   wallMs: () => 0,
   setTimer: () => ({ cancel: () => undefined }),
 };
@@ -102,6 +106,51 @@ test("a server that pings without end and for no reason is left, and its calls s
   const error = await echo(connection);
   assert.equal(error.code, 14);
   assert.equal(error.message, "connection error: ENHANCE_YOUR_CALM: too many ignored frames");
+});
+
+test("thousands of calls cancelled at once, whose answers still come, cost no connection", async () => {
+  const ids: number[] = [];
+  const connection = withServer((each, socket) => {
+    if (!isEnd(each)) return;
+    if (ids.length === CALLS) {
+      const late = ids.flatMap((id) => [...ANSWER_HEAD(id), refuse(id)]);
+      socket.write(Buffer.concat([...late, refuse(each.id)]));
+    } else if (ids.push(each.id) === CALLS) {
+      cancelling.abort();
+    }
+  });
+  const CALLS = 3_000;
+  const ANSWER_HEAD = (id: number): Buffer[] => [
+    headers(id, block({ ":status": "200", "content-type": "application/grpc" })),
+    data(id, message("late")),
+  ];
+  const cancelling = new AbortController();
+  setMaxListeners(0, cancelling.signal);
+  await connection.ready();
+  const { signal } = cancelling;
+  const calls = Array.from({ length: CALLS }, () =>
+    connection.unary("/test.Echo/Echo", Buffer.from("x"), { signal }),
+  );
+  for (const each of await Promise.allSettled(calls)) assert.equal(each.status, "rejected");
+  assert.equal((await echo(connection)).message, "member not found");
+  assert.equal(connection.closing, false);
+  connection.close();
+});
+
+test("a server's CANCEL is the deadline when that has passed, and a cancellation before", async () => {
+  const connection = withServer((each, socket) => {
+    if (!isEnd(each)) return;
+    nowMs += 10;
+    socket.write(rst(each.id, 8));
+  });
+  await connection.ready();
+  const call = (timeoutMs: number): Promise<RpcError> =>
+    failure(
+      connection.unary("/test.Echo/Echo", Buffer.from("x"), { deadlineMs: nowMs + timeoutMs }),
+    );
+  assert.equal((await call(10)).code, 4);
+  assert.equal((await call(11)).code, 1);
+  connection.close();
 });
 
 test("GOAWAY: what the server never processed may be sent again, and errors tell its words", async () => {

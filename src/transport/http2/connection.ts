@@ -66,7 +66,7 @@ import { type SendListener, SendScheduler } from "./send-scheduler.ts";
 import { encodeSettings, SETTING_BYTES, settingError } from "./settings.ts";
 import { Http2Stream, IGNORE_STREAM, lengthFits, type StreamHandler } from "./stream.ts";
 
-/** Streams reset by us whose late frames are still forgiven. */
+/** Reset streams whose late frames a server still forgives. A client forgives all, as grpc-go. */
 const REMEMBERED_RESETS = 1_024;
 
 const DRAIN_PING = Buffer.from("\x01drain\x02\x03", "latin1");
@@ -531,7 +531,7 @@ export class Http2Connection implements SendListener, FrameSink {
 
   #dataOnClosed(id: number, bytes: number): undefined {
     if (this.#isIdle(id)) return this.fail(PROTOCOL_ERROR, "DATA on an idle stream");
-    if (id > this.#acceptUpTo) return;
+    if (!this.isServer || id > this.#acceptUpTo) return;
     if (this.#resetByUs.has(id)) {
       if (bytes === 0) this.#emptyFrame();
       return;
@@ -638,7 +638,7 @@ export class Http2Connection implements SendListener, FrameSink {
 
   #headersOnClosed(id: number): undefined {
     if (this.#isIdle(id)) return this.fail(PROTOCOL_ERROR, "HEADERS on an idle stream");
-    if (id > this.#acceptUpTo || this.#resetByUs.has(id)) return;
+    if (!this.isServer || id > this.#acceptUpTo || this.#resetByUs.has(id)) return;
     this.fail(STREAM_CLOSED, "HEADERS on a closed stream");
   }
 
