@@ -465,7 +465,8 @@ ETCD_ADVERTISE_CLIENT_URLS="http://192.168.10.${i}:2379,http://192.168.10.${i}:4
       const unit = `[Service]\nType=notify\nEnvironmentFile=${settings}\nExecStart=${world.bin}/etcd\n`;
       world.write(`${i}/etcd.service`, unit);
       const command = `cd ${i}; rm -f notify; python3 ../systemctl.py etcd.service`;
-      await world.start(`${command} | sed -u 's/^/${name} /'`, `${name} notified: READY=1`);
+      const marked = `${command} | sed -u 's/^/${name} /'; echo "${name} ended"`;
+      await world.start(marked, `${name} notified: READY=1`);
     };
     const cluster = moved(
       "CeH-7-11=http://192.168.10.11:2380,CeH-7-12=http://192.168.10.12:2380,CeH-7-13=http://192.168.10.13:2380",
@@ -493,6 +494,8 @@ ETCD_ADVERTISE_CLIENT_URLS="http://192.168.10.${i}:2379,http://192.168.10.${i}:4
     const removed = await patiently(`member remove ${id}`);
     assert.match(removed, new RegExp(`^Member ${id} removed from cluster`));
     assert.ok(!etcdctl("member list").includes("CeH-7-12"));
+    // The removed member stops by itself, which frees its ports.
+    await until(() => world.output.includes("CeH-7-12 ended"), "the removed member's end");
 
     const added = await patiently("member add etcd712 --peer-urls=http://192.168.10.12:2380");
     assert.match(added, /\nETCD_NAME="etcd712"\n/);
