@@ -3,8 +3,10 @@
  * scenes, and end with the same exit codes and words.
  */
 import assert from "node:assert/strict";
+import { lookup } from "node:dns/promises";
 import { rmSync } from "node:fs";
 import { connect } from "node:net";
+import { hostname } from "node:os";
 import { compare, etcdctl, idOf, leaderOf, removalWords, statusOf, until } from "./cluster-lab.ts";
 import type { EtcdProcess } from "./harness.ts";
 
@@ -64,6 +66,36 @@ compare("joining where nobody answers, unannounced, and under another address", 
     elsewhere: inOrder(elsewhere),
     tooMany: inOrder(tooMany),
   };
+});
+
+/** A name of 127.0.0.1 that is looked up; `localhost` as such never is. */
+async function nameOfThisHost(): Promise<string | undefined> {
+  for (const name of ["LOCALHOST", hostname()]) {
+    const found = await lookup(name, { verbatim: true }).catch(() => undefined);
+    if (found?.address === "127.0.0.1") return name;
+  }
+  return undefined;
+}
+
+compare("host names stand for their addresses, but for localhost", async (lab) => {
+  const [a, b] = await lab.places("a", "b");
+  assert.ok(a && b);
+  const named = (place: typeof a, host: string) => {
+    return { ...place, peerUrl: place.peerUrl.replace("127.0.0.1", host) };
+  };
+  const refusal = await lab.refused(a, { initial: [named(a, "localhost")] });
+  const localhost = refusal.replaceAll(/localhost:\d+/g, "localhost:<port>");
+  const name = await nameOfThisHost();
+  if (name === undefined) return { localhost };
+  const first = lab.member(a, { initial: [named(a, name)] });
+  await first.start();
+  const add = await etcdctl(a, ["member", "add", "b", `--peer-urls=${b.peerUrl}`]);
+  assert.equal(add.code, 0, add.output);
+  const refused = await lab.refused(b, { initial: [named(a, "localhost"), b], state: "existing" });
+  const joined = lab.member(b, { initial: [a, named(b, name)], state: "existing" });
+  await joined.start();
+  const list = (await lab.memberList(joined)).map((line) => line.replaceAll(name, "127.0.0.1"));
+  return { localhost, refused: inOrder(refused.replaceAll(name, "127.0.0.1")), list };
 });
 
 /** The words about foreign clusters that a member has logged. */

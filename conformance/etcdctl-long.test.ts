@@ -1,12 +1,11 @@
 /**
  * Commands of etcdctl that run until somebody ends them, ours and Debian's against Debian's etcd:
- * what they print, what they leave behind after SIGINT, and how they exit. And a load check, and the
- * completion of bash.
+ * what they print, what they leave behind after SIGINT, and how they exit. And a load check.
  */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, before, test } from "node:test";
 import { type EtcdProcess, missing, repositoryRoot, startEtcd } from "./harness.ts";
 
 const PROGRAMS = [process.env.ETCDCTL ?? "etcdctl", join(repositoryRoot, "bin", "etcdctl")];
@@ -31,11 +30,19 @@ const skip =
     ? false
     : "an etcdctl does not run");
 
+interface Ended {
+  readonly out: string;
+  readonly err: string;
+  readonly code: number | null;
+}
+
 interface Running extends AsyncDisposable {
   /** Waits until standard output has matched. */
   until(pattern: RegExp): Promise<void>;
   /** Sends a signal and waits for the end. */
-  end(signal?: NodeJS.Signals): Promise<{ out: string; err: string; code: number | null }>;
+  end(signal?: NodeJS.Signals): Promise<Ended>;
+  /** Waits for the end. */
+  done(): Promise<Ended>;
 }
 
 function start(program: string, args: readonly string[]): Running {
@@ -51,6 +58,10 @@ function start(program: string, args: readonly string[]): Running {
     err += String(chunk);
   });
   const closed = new Promise<number | null>((resolve) => child.once("close", resolve));
+  const done = async (): Promise<Ended> => {
+    const code = await closed;
+    return { out, err: err.replace(LOG_LINE, ""), code };
+  };
   return {
     until: (pattern) =>
       new Promise((resolve, reject) => {
@@ -62,9 +73,9 @@ function start(program: string, args: readonly string[]): Running {
       }),
     end: async (signal = "SIGINT") => {
       child.kill(signal);
-      const code = await closed;
-      return { out, err: err.replace(LOG_LINE, ""), code };
+      return await done();
     },
+    done,
     [Symbol.asyncDispose]: async () => {
       child.kill("SIGKILL");
       await closed;
@@ -148,6 +159,33 @@ test(
   },
 );
 
+/** A check takes a minute, so it runs beside all other tests: both programs on a member of ours. */
+let checked: EtcdProcess | undefined;
+let checks: readonly Running[] = [];
+before(async () => {
+  if (skip !== false) return;
+  const member = await startEtcd({ kind: "ours" });
+  checked = member;
+  checks = PROGRAMS.map((program, i) => {
+    const flags = ["--load=s", `--prefix=/check/${i}/`, "--auto-compact"];
+    return start(program, ["--endpoints", member.clientUrl, "check", "perf", ...flags]);
+  });
+});
+after(async () => {
+  for (const check of checks) await check[Symbol.asyncDispose]();
+  await checked?.[Symbol.asyncDispose]();
+});
+
+/** The lines behind the bar; without figures, which differ from run to run. */
+function verdictOf(out: string): string {
+  const [, verdict = ""] = /\n((?:Compact|PASS|FAIL|Slowest|Stddev)[\s\S]*)$/.exec(out) ?? [];
+  return verdict.replace(/\d+\.\d{6}s/g, "…s").replace(/ \d+ writes/g, " … writes");
+}
+
+/** A machine with too much to do may fail it; the words and the exit code must fit all the same. */
+const VERDICT =
+  /^(PASS: Throughput is|FAIL: Throughput too low:) … writes\/s\n(PASS: Slowest request took|Slowest request took too long:) …s\n(PASS: Stddev is|Stddev too high:) …s\n(PASS|FAIL)\n$/;
+
 test(
   "check datascale writes, tells what it took, and cleans up",
   { skip, timeout: TIMEOUT_MS },
@@ -166,17 +204,18 @@ test(
   },
 );
 
-test(
-  "bash completes commands with the script that completion prints",
-  { skip, timeout: TIMEOUT_MS },
-  () => {
-    const [, ours = ""] = PROGRAMS;
-    const script = `PATH="${join(repositoryRoot, "bin")}:$PATH"
-source <(etcdctl completion bash)
-COMP_WORDS=(etcdctl member l) COMP_CWORD=2 COMP_LINE="etcdctl member l" COMP_POINT=16 COMP_TYPE=9
-$(complete -p etcdctl | sed 's/.*-F \\([^ ]*\\).*/\\1/') etcdctl l member
-printf '%s\\n' "\${COMPREPLY[@]}"`;
-    assert.ok(ours);
-    assert.match(run("bash", ["-c", script]).out, /^list\b/);
-  },
-);
+test("check perf ends with a verdict, its exit code, and nothing left", { skip }, async () => {
+  for (const check of checks) {
+    const { out, err, code } = await check.done();
+    assert.match(out, / 60 \/ 60 .*100\.00%/, err);
+    const verdict = verdictOf(out).replace(/^Compact(ing|ed) with revision \d+\n/gm, "");
+    assert.match(verdict, VERDICT);
+    const [, rate, slowest, stddev, all] = VERDICT.exec(verdict) ?? [];
+    const passes = [rate, slowest, stddev].every((line) => line?.startsWith("PASS"));
+    assert.equal(all, passes ? "PASS" : "FAIL");
+    assert.equal(code, passes ? 0 : 1);
+  }
+  const [, ours = ""] = PROGRAMS;
+  const at = ["--endpoints", checked?.clientUrl ?? ""];
+  assert.equal(run(ours, [...at, "get", "--prefix", "/check/", "--keys-only"]).out, "");
+});

@@ -80,21 +80,22 @@ const ROWS: readonly Question[] = [
   { what: "id of 65 bits", path: "/raft/stream/message/10000000000000000" },
   { what: "unknown dialer", path: "/raft/stream/message/77" },
   { what: "no message", path: "/raft", method: "POST", body: Buffer.from("rubbish") },
-  {
-    what: "a snapshot that ends in its message",
+  ...[
+    ["nothing", ""],
+    ["half a length", "00000000"],
+    ["a length alone", "0000000000000010"],
+    ["a length beyond all limits", "ffffffffffffffffaabb"],
+    ["no length and no message", "0000000000000000"],
+    ["a part of its message", "0000000000000010aabb"],
+    ["a field that is cut off", "0000000000000002089f"],
+    ["a wire type that is none", "00000000000000027f01"],
+    ["another message", "00000000000000140808100018002000280030004000500058006800"],
+  ].map(([what = "", hex = ""]) => ({
+    what: `a snapshot: ${what}`,
     path: "/raft/snapshot",
     method: "POST",
-    body: Buffer.from("0000000000000010aabb", "hex"),
-  },
-  {
-    what: "a snapshot that is another message",
-    path: "/raft/snapshot",
-    method: "POST",
-    body: Buffer.concat([
-      Buffer.from("0000000000000014", "hex"),
-      Buffer.from("0808100018002000280030004000500058006800", "hex"),
-    ]),
-  },
+    body: Buffer.from(hex, "hex"),
+  })),
   { what: "another path", path: "/raft/other" },
 ];
 

@@ -167,10 +167,11 @@ export class Voter implements PeerNode, AsyncDisposable {
   clusterVersion(): string | undefined {
     return undefined;
   }
-  receive(message: Message): void {
+  receive(message: Message): boolean {
     this.kinds.add(message.type);
     this.raft.step(message);
     queueMicrotask(() => this.run());
+    return true;
   }
   async receiveSnapshot(message: Message, database: AsyncIterable<Uint8Array>): Promise<void> {
     let bytes = 0;

@@ -1,7 +1,7 @@
 /** Foreign HTTP tools against the transport: curl, nghttp and h2load, each skipped by name if absent. */
 import assert from "node:assert/strict";
 import { execFile, spawnSync } from "node:child_process";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -16,7 +16,9 @@ import {
 import { GRPC_HEAD, message } from "../src/transport/testing/raw-frames.ts";
 
 const open: Listener[] = [];
+const directory = mkdtempSync(join(tmpdir(), "etcd-ts-tools-"));
 after(async () => {
+  rmSync(directory, { recursive: true });
   for (const listener of open) await listener.stop(0);
 });
 
@@ -60,7 +62,7 @@ const missing = (tool: string): string | false =>
   spawnSync(tool, ["--version"]).error === undefined ? false : `${tool} is not installed`;
 
 function bodyFile(bytes: number): string {
-  const file = join(mkdtempSync(join(tmpdir(), "etcd-ts-tools-")), "body");
+  const file = join(directory, `body-${bytes}`);
   writeFileSync(file, Buffer.alloc(bytes, "x"));
   return file;
 }

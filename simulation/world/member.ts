@@ -8,6 +8,7 @@ import { EtcdServer } from "../../src/server/index.ts";
 import {
   type CrashPolicy,
   type FaultDisk,
+  FixedHostNames,
   NullMetrics,
   SeededRandom,
 } from "../../src/env/testing/index.ts";
@@ -127,6 +128,7 @@ export class Member {
       logger: new SimLogger(this.name, scheduler, trace),
       metrics: new NullMetrics(),
       network,
+      hostNames: new FixedHostNames(),
       defer: (fire: () => void) => void scheduler.at(0, "defer", actor, fire),
     };
     EtcdServer.start(this.options, deps).then(

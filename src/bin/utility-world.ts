@@ -2,7 +2,7 @@
 import type { UtilityDeps } from "../cli/etcdutl/deps.ts";
 import { ProgressBar } from "../cli/etcdutl/progress-bar.ts";
 import type { Io } from "../cli/framework/io.ts";
-import { NodeClock, NodeDisk } from "../platform/index.ts";
+import { NodeClock, NodeDisk, NodeHostNames } from "../platform/index.ts";
 import { createLogger } from "../platform/logger.ts";
 import type { LogFormat } from "../platform/logger-encoder.ts";
 
@@ -11,10 +11,16 @@ export function utilityDeps(io: Io, format: LogFormat): UtilityDeps {
   const bar = new ProgressBar(io, clock);
   const isWatched = process.stderr.isTTY === true;
   if (isWatched) process.once("exit", () => bar.clear());
+  const logger = createLogger({ format });
   return {
     disk: new NodeDisk(),
     clock,
-    logger: createLogger({ format }),
+    naming: {
+      hostNames: new NodeHostNames(),
+      clock: new NodeClock({ holdsProcess: true }),
+      logger,
+    },
+    logger,
     progress: isWatched ? bar.report : () => undefined,
     tell: (line) => io.err(`${line}\n`),
   };

@@ -92,7 +92,9 @@ class DialAttempt {
     const tls = await import("node:tls");
     if (this.#failure !== undefined) throw this.#failure;
     const options = this.#options.tls ?? {};
-    const servername = options.serverName ?? (port === undefined ? "localhost" : host);
+    // A name with its final dot is certified, and sent as SNI (RFC 6066, section 3), without it.
+    const named = host.endsWith(".") ? host.slice(0, -1) : host;
+    const servername = options.serverName ?? (port === undefined ? "localhost" : named);
     const socket = tls.connect({
       ...where,
       ...secureContext(options),

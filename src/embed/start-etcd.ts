@@ -9,7 +9,7 @@ import { SERVER_VERSION } from "../api/version.ts";
 import { assert } from "../base/assert.ts";
 import { ServerMetrics } from "../env/etcd-metrics.ts";
 import type { Logger } from "../env/index.ts";
-import { NodeClock, NodeDisk, NodeRandom } from "../platform/index.ts";
+import { NodeClock, NodeDisk, NodeHostNames, NodeRandom } from "../platform/index.ts";
 import { MetricsRegistry } from "../platform/metrics.ts";
 import { registerProcessMetrics } from "../platform/metrics-process.ts";
 import { EtcdServer } from "../server/index.ts";
@@ -150,6 +150,7 @@ class RunningMember implements RunningEtcd {
         logger: this.#logger,
         metrics: this.#metrics,
         network,
+        hostNames: new NodeHostNames(),
         defer: setImmediate,
         verifyOlderSegments: verifyOlderSegmentsInWorker,
       });

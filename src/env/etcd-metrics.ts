@@ -305,7 +305,12 @@ export const NetworkMetrics = {
     "Local",
     "Remote",
   ),
-  knownPeers: labelled("etcd_network_known_peers", "Peers that are known.", "Local", "Remote"),
+  knownPeers: labelled(
+    "etcd_network_known_peers",
+    "1 for each member, 0 for each that was removed.",
+    "Local",
+    "Remote",
+  ),
   peerSentBytes: labelled("etcd_network_peer_sent_bytes_total", "Bytes sent to a peer.", "To"),
   peerReceivedBytes: labelled(
     "etcd_network_peer_received_bytes_total",

@@ -1,5 +1,6 @@
 export * from "./clock.ts";
 export * from "./disk.ts";
+export * from "./host-names.ts";
 export * from "./http.ts";
 export * from "./logger.ts";
 export * from "./metrics.ts";

@@ -24,8 +24,11 @@ export interface PeerNode {
   isRemoved(id: MemberID): boolean;
   /** Version of the cluster, such as "3.6.0"; undefined before it is decided. */
   clusterVersion(): string | undefined;
-  /** One message of a peer, any kind but MsgSnap. Takes ownership of its bytes. */
-  receive(message: Message): void;
+  /**
+   * One message of a peer. Takes ownership of its bytes. False for a MsgSnap that is news: it is
+   * dropped, as only `receiveSnapshot` has the database that it needs.
+   */
+  receive(message: Message): boolean;
   /**
    * A MsgSnap with the database that belongs to it. Resolves when the database is durable and raft
    * has the message; rejects when it could not be saved, and then nothing has changed.
@@ -89,8 +92,10 @@ export interface PeerNetwork {
   updatePeer(id: MemberID, peerURLs: readonly string[]): void;
   removePeer(id: MemberID): void;
   /**
-   * Queues messages to peers; never blocks. Messages to one peer arrive in order or not at all,
-   * unless a connection breaks. What cannot be queued is dropped and reported as unreachable.
+   * Queues messages to peers; never blocks. To one peer, MsgApps keep their order among each other
+   * and so do all other kinds, but the two overtake each other, and while connections come and go
+   * anything may overtake anything. Nothing arrives twice. What cannot be queued, or was under way
+   * when a connection broke, is lost and reported as unreachable, though some of it may have arrived.
    * Messages with `to` 0 or to unknown peers are dropped. Never a MsgSnap.
    */
   send(messages: readonly Message[]): void;

@@ -3,7 +3,7 @@
  * have the ids that it gave them.
  */
 import { formatID, type MemberID } from "../base/ids.ts";
-import { urlsMismatch } from "./initial-cluster.ts";
+import { type CompareURLs, sameTexts } from "./compare-urls.ts";
 import type { Member } from "./member.ts";
 
 export type AssignedIDs =
@@ -11,22 +11,30 @@ export type AssignedIDs =
   /** In etcd's words. */
   | { readonly problem: string; readonly members?: undefined };
 
-/** Members belong together when they have the same peer URLs, in any order. */
-export function assignMemberIDs(
+/** Members belong together when their peer URLs mean the same addresses, in any order. */
+export async function assignMemberIDs(
   configured: readonly Member[],
   running: readonly Member[],
-): AssignedIDs {
+  compareURLs: CompareURLs,
+): Promise<AssignedIDs> {
   if (configured.length !== running.length) return { problem: "member count is unequal" };
   const ids = new Map<Member, MemberID>();
+  const unlike: Member[] = [];
   for (const member of running) {
-    const match = configured.find((candidate) => sameURLs(candidate, member));
-    if (match === undefined) {
+    const same = configured.find(({ peerURLs }) => sameTexts(peerURLs, member.peerURLs));
+    if (same === undefined) unlike.push(member);
+    else ids.set(same, member.id);
+  }
+  // Names that are the same on both sides need not resolve.
+  const free = configured.filter((member) => !ids.has(member));
+  for (const member of unlike) {
+    const match = await findMatch(member, free, compareURLs);
+    if (typeof match === "string") {
       const urls = member.peerURLs.join(" ");
-      const last = sortedURLs(configured.at(-1));
       return {
         problem:
           `PeerURLs: no match found for existing member (${formatID(member.id)}, [${urls}]), ` +
-          `last resolver error (${urlsMismatch(sortedURLs(member), last)})`,
+          `last resolver error (${match})`,
       };
     }
     ids.set(match, member.id);
@@ -37,12 +45,19 @@ export function assignMemberIDs(
   };
 }
 
-function sameURLs(a: Member, b: Member): boolean {
-  return sortedURLs(a).join() === sortedURLs(b).join();
-}
-
-function sortedURLs(member: Member | undefined): string[] {
-  return [...(member?.peerURLs ?? [])].sort();
+/** The candidate with the same addresses, or how the last one differs. */
+async function findMatch(
+  { peerURLs }: Member,
+  candidates: readonly Member[],
+  compareURLs: CompareURLs,
+): Promise<Member | string> {
+  let last = "";
+  for (const candidate of candidates) {
+    const difference = await compareURLs(peerURLs, candidate.peerURLs);
+    if (difference === undefined) return candidate;
+    last = difference;
+  }
+  return last;
 }
 
 /** As Go prints members in an error: `[&{ID:… RaftAttributes:{…} Attributes:{…}}]`. */

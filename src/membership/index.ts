@@ -1,6 +1,7 @@
 export * from "./assign-ids.ts";
 export * from "./applied-meta.ts";
 export * from "./cluster.ts";
+export * from "./compare-urls.ts";
 export * from "./conf-change-rules.ts";
 export * from "./ids.ts";
 export * from "./initial-cluster.ts";

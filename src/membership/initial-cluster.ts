@@ -1,7 +1,9 @@
 /**
  * Checks of `--initial-cluster` before a member is made for the first time, with etcd's error
- * texts. URLs are compared as text; whoever resolves host names passes a wider `sameURLs`.
+ * texts.
  */
+import { quote } from "../base/go-text.ts";
+import type { CompareURLs } from "./compare-urls.ts";
 
 /** Peer URLs by member name. */
 export type InitialCluster = ReadonlyMap<string, readonly string[]>;
@@ -11,15 +13,16 @@ export interface BootstrapChoice {
   readonly initialCluster: InitialCluster;
   readonly advertisePeerURLs: readonly string[];
   readonly usesDiscovery: boolean;
-  /** Whether two sorted lists of URLs mean the same addresses. Default: equal text. */
-  readonly sameURLs?: (a: readonly string[], b: readonly string[]) => boolean;
 }
 
 /** What is wrong with the start of a new cluster; undefined if nothing is. */
-export function refuseBootstrap(choice: BootstrapChoice): string | undefined {
+export async function refuseBootstrap(
+  choice: BootstrapChoice,
+  compareURLs: CompareURLs,
+): Promise<string | undefined> {
   return (
     refuseMissingName(choice) ??
-    refuseAdvertisedURLs(choice) ??
+    (await refuseAdvertisedURLs(choice, compareURLs)) ??
     refuseDuplicateURLs(choice) ??
     (choice.initialCluster.size === 0 && !choice.usesDiscovery
       ? "initial cluster unset and no discovery URL found"
@@ -46,8 +49,7 @@ export function formatInitialCluster(cluster: InitialCluster): string {
 
 function refuseMissingName({ name, initialCluster }: BootstrapChoice): string | undefined {
   if (initialCluster.has(name)) return undefined;
-  const quoted = JSON.stringify(name);
-  return `couldn't find local name ${quoted} in the initial cluster configuration`;
+  return `couldn't find local name ${quote(name)} in the initial cluster configuration`;
 }
 
 function refuseDuplicateURLs({ initialCluster }: BootstrapChoice): string | undefined {
@@ -56,40 +58,30 @@ function refuseDuplicateURLs({ initialCluster }: BootstrapChoice): string | unde
   return `initial cluster ${formatInitialCluster(initialCluster)} has duplicate url`;
 }
 
-function refuseAdvertisedURLs(choice: BootstrapChoice): string | undefined {
-  const { name, initialCluster, advertisePeerURLs } = choice;
+async function refuseAdvertisedURLs(
+  { name, initialCluster, advertisePeerURLs }: BootstrapChoice,
+  compareURLs: CompareURLs,
+): Promise<string | undefined> {
   const initial = [...(initialCluster.get(name) ?? [])].sort();
   const advertised = [...advertisePeerURLs].sort();
-  const same = choice.sameURLs ?? equalLists;
-  if (same(initial, advertised)) return undefined;
+  const difference = await compareURLs(advertised, initial);
+  if (difference === undefined) return undefined;
   const advertisedText = advertised.join(",");
   const notAdvertised = initial.filter((url) => !advertised.includes(url));
   if (notAdvertised.length > 0) {
     const pairs = notAdvertised.map((url) => `${name}=${url}`).join(",");
     return (
       `--initial-cluster has ${pairs} but missing from ` +
-      `--initial-advertise-peer-urls=${advertisedText} (${urlsMismatch(advertised, initial)})`
+      `--initial-advertise-peer-urls=${advertisedText} (${difference})`
     );
   }
-  const notInitial = advertised.filter((url) => !initial.includes(url)).join(",");
   const cluster = formatInitialCluster(new Map([[name, advertised]]));
+  const notInitial = advertised.filter((url) => !initial.includes(url)).join(",");
+  if (notInitial === "") {
+    return `failed to resolve ${advertisedText} to match --initial-cluster=${cluster} (${difference})`;
+  }
   return (
     `--initial-advertise-peer-urls has ${notInitial} but missing from ` +
     `--initial-cluster=${cluster}`
   );
-}
-
-function equalLists(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((url, i) => url === b[i]);
-}
-
-/** The reason that etcd's comparison of sorted URLs gives: the first pair that differs. */
-export function urlsMismatch(a: readonly string[], b: readonly string[]): string {
-  if (a.length !== b.length) return `len(${goList(a)}) != len(${goList(b)})`;
-  const at = a.findIndex((url, i) => url !== b[i]);
-  return `resolved urls: ${JSON.stringify(a[at])} != ${JSON.stringify(b[at])}`;
-}
-
-function goList(urls: readonly string[]): string {
-  return `[${urls.map((url) => JSON.stringify(url)).join(" ")}]`;
 }

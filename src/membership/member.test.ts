@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Request } from "../api/gen/etcdserver.ts";
+import { FixedHostNames, MemoryLogger, VirtualClock } from "../env/testing/index.ts";
+import { urlComparison } from "./compare-urls.ts";
 import { formatInitialCluster, refuseBootstrap, refuseJoin } from "./initial-cluster.ts";
 import {
   confChangeContextFromJSON,
@@ -68,46 +70,59 @@ const LOCAL = ["http://127.0.0.1:2380"];
 function bootstrap(
   cluster: Record<string, string[]>,
   more: { name?: string; urls?: string[]; discovery?: boolean } = {},
-): string | undefined {
-  return refuseBootstrap({
+): Promise<string | undefined> {
+  const choice = {
     name: more.name ?? "a",
     initialCluster: new Map(Object.entries(cluster)),
     advertisePeerURLs: more.urls ?? LOCAL,
     usesDiscovery: more.discovery ?? false,
-  });
+  };
+  const hostNames = new FixedHostNames({ here: "127.0.0.1" });
+  const deps = { hostNames, clock: new VirtualClock(), logger: new MemoryLogger() };
+  return refuseBootstrap(choice, urlComparison(deps));
 }
 
-test("a sound initial cluster starts", () => {
-  assert.equal(bootstrap({ a: LOCAL, b: ["http://127.0.0.1:2381"] }), undefined);
+test("a sound initial cluster starts", async () => {
+  assert.equal(await bootstrap({ a: LOCAL, b: ["http://127.0.0.1:2381"] }), undefined);
   const urls = ["http://x:2", "http://x:1"];
-  assert.equal(bootstrap({ a: urls }, { urls: [...urls].reverse() }), undefined);
+  assert.equal(await bootstrap({ a: urls }, { urls: [...urls].reverse() }), undefined);
+  assert.equal(await bootstrap({ a: ["http://here:2380"] }), undefined);
 });
 
-test("an unsound initial cluster is refused in etcd's words", () => {
+test("an unsound initial cluster is refused in etcd's words", async () => {
   assert.equal(
-    bootstrap({ b: LOCAL }),
+    await bootstrap({ b: LOCAL }),
     `couldn't find local name "a" in the initial cluster configuration`,
   );
   assert.equal(
-    bootstrap({ a: LOCAL, b: LOCAL }),
+    await bootstrap({ a: LOCAL, b: LOCAL }),
     "initial cluster a=http://127.0.0.1:2380,b=http://127.0.0.1:2380 has duplicate url",
   );
   assert.equal(
-    bootstrap({ a: ["http://127.0.0.1:9"] }),
+    await bootstrap({ a: ["http://127.0.0.1:9"] }),
     "--initial-cluster has a=http://127.0.0.1:9 but missing from " +
       "--initial-advertise-peer-urls=http://127.0.0.1:2380 " +
       '(resolved urls: "http://127.0.0.1:2380" != "http://127.0.0.1:9")',
   );
   assert.equal(
-    bootstrap({ a: LOCAL }, { urls: [...LOCAL, "http://127.0.0.1:9"] }),
+    await bootstrap({ a: LOCAL }, { urls: [...LOCAL, "http://127.0.0.1:9"] }),
     "--initial-advertise-peer-urls has http://127.0.0.1:9 but missing from " +
       "--initial-cluster=a=http://127.0.0.1:2380,a=http://127.0.0.1:9",
   );
   assert.equal(
-    bootstrap({ a: [...LOCAL, "http://127.0.0.1:9"] }),
+    await bootstrap({ a: [...LOCAL, "http://127.0.0.1:9"] }),
     "--initial-cluster has a=http://127.0.0.1:9 but missing from " +
       "--initial-advertise-peer-urls=http://127.0.0.1:2380 " +
       '(len(["http://127.0.0.1:2380"]) != len(["http://127.0.0.1:2380" "http://127.0.0.1:9"]))',
+  );
+});
+
+test("an address that is given twice on one side is refused", async () => {
+  assert.equal(
+    await bootstrap({ a: LOCAL }, { urls: [...LOCAL, ...LOCAL] }),
+    "failed to resolve http://127.0.0.1:2380,http://127.0.0.1:2380 " +
+      "to match --initial-cluster=a=http://127.0.0.1:2380,a=http://127.0.0.1:2380 " +
+      '(len(["http://127.0.0.1:2380" "http://127.0.0.1:2380"]) != len(["http://127.0.0.1:2380"]))',
   );
 });
 

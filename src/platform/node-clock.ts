@@ -1,10 +1,21 @@
-/** `Clock` on the machine's clocks. Timers do not keep the process alive. */
+/** `Clock` on the machine's clocks. */
 import type { Clock, Timer } from "../env/clock.ts";
 
 /** `setTimeout` fires at once above this; longer delays are reached in steps. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
+export interface NodeClockOptions {
+  /** Whether the process stays alive for a timer that waits. Default: it does not. */
+  readonly holdsProcess?: boolean;
+}
+
 export class NodeClock implements Clock {
+  readonly #holdsProcess: boolean;
+
+  constructor({ holdsProcess = false }: NodeClockOptions = {}) {
+    this.#holdsProcess = holdsProcess;
+  }
+
   nowMs(): number {
     return performance.now();
   }
@@ -19,7 +30,7 @@ export class NodeClock implements Clock {
     const arm = (): void => {
       const restMs = dueMs - performance.now();
       handle = setTimeout(onTimeout, Math.min(Math.max(0, Math.ceil(restMs)), MAX_TIMEOUT_MS));
-      handle.unref();
+      if (!this.#holdsProcess) handle.unref();
     };
     // libuv's clock is cached per turn of the loop, so a timeout may come up to 1 ms early.
     const onTimeout = (): void => {

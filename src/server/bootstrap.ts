@@ -37,7 +37,7 @@ import {
 import { readConsistentIndex } from "./consistent-index.ts";
 import { BootstrapError, memberDirectories, touchDirectory } from "./data-directory.ts";
 import { forceNewCluster } from "./force-new-cluster.ts";
-import { initialMembers, writeInitialMembers } from "./initial-members.ts";
+import { checkInitialMembers, initialMembers, writeInitialMembers } from "./initial-members.ts";
 import { isBootstrapped, joinCluster } from "./join-cluster.ts";
 import { serverLimits } from "./limits.ts";
 import { requestTimeoutMs, type ServerDeps, type ServerOptions } from "./options.ts";
@@ -71,8 +71,8 @@ export async function bootstrap(options: ServerOptions, deps: ServerDeps): Promi
   const { disk, logger } = deps;
   const paths = memberDirectories(disk, options);
   const isNew = !walExists(disk, paths.wal);
-  // Called for its refusals, before anything is made: a mistake leaves no directory behind.
-  if (isNew) initialMembers(options);
+  // Before anything is made: a mistake leaves no directory behind.
+  if (isNew) await checkInitialMembers(options, deps);
   touchDirectory(deps, options.dataDirectory, "data directory");
   touchDirectory(deps, paths.member, "member directory");
   touchDirectory(deps, paths.snap, "snapshot directory");
@@ -261,7 +261,7 @@ async function assemble(
     options.initialClusterState === "new" &&
     !options.forceNewCluster;
   let { hardState, entries }: { hardState: HardState; entries: Entry[] } = wasInterrupted
-    ? await finishCreation(options, wal, identity)
+    ? await finishCreation(options, deps, wal, identity)
     : content;
   if (options.forceNewCluster) {
     const confState = snapshot?.metadata.confState;
@@ -341,7 +341,13 @@ function verifyOlder(deps: ServerDeps, walDirectory: string, index: Index): Prom
 }
 
 /** The first start ended after the WAL was made and before the members were written. */
-async function finishCreation(options: ServerOptions, wal: Wal, identity: Metadata) {
+async function finishCreation(
+  options: ServerOptions,
+  deps: ServerDeps,
+  wal: Wal,
+  identity: Metadata,
+) {
+  await checkInitialMembers(options, deps);
   const { members, local } = initialMembers(options);
   if (local.id !== identity.NodeID) {
     throw new BootstrapError(

@@ -16,6 +16,7 @@ import type { Alarms } from "./alarms.ts";
 import type { HeaderEncoder } from "./header.ts";
 import type { Leadership } from "./leadership.ts";
 import type { LinearizableReads } from "./linearizable-reads.ts";
+import type { MembershipQueue } from "./membership-queue.ts";
 import type { ServerCounters } from "./metrics.ts";
 import type { Defer, ServerOptions } from "./options.ts";
 import type { Proposals } from "./proposals.ts";
@@ -39,6 +40,7 @@ export interface ServerContext {
   readonly quota: Quota;
   readonly proposals: Proposals;
   readonly reads: LinearizableReads;
+  readonly membershipQueue: MembershipQueue;
   readonly counters: ServerCounters;
   readonly network: PeerNetwork;
   readonly leadership: Leadership;
@@ -59,10 +61,11 @@ export interface ServerContext {
   /** Resolves with the encoded response of a request that went through raft. */
   propose(field: number, body: Uint8Array): Promise<readonly Uint8Array[]>;
   /**
-   * Proposes a change of the membership; resolves with the members once it is applied here. Rejects
-   * with the rule that it broke, or with a timeout, which says nothing about its fate.
+   * Proposes a change of the membership; resolves with the members once it is applied here, or with
+   * undefined when raft did not take it, as another one was under way. Rejects with the rule that it
+   * broke, or with a timeout, which says nothing about its fate.
    */
-  changeMembership(change: ConfChange): Promise<readonly Member[]>;
+  changeMembership(change: ConfChange): Promise<readonly Member[] | undefined>;
   /** Raft's view, with the followers' progress while this member leads. */
   raftStatus(): Status;
   /** HashKV in slices; revision 0 is the current one. */

@@ -86,6 +86,7 @@ export class EntryApplier {
     this.#appliedTerm = entry.term;
     if (isNew) consistentIndex.advance(entry.index, entry.term);
     if (entry.type === EntryType.EntryNormal && entry.data.length === 0) {
+      this.#options.server.proposals.dropped(entry);
       this.#options.onFirstEntryOfTerm(entry.term);
     }
   }

@@ -47,11 +47,13 @@ import { HeartbeatMeter } from "./heartbeat-meter.ts";
 import { Leadership } from "./leadership.ts";
 import { LinearizableReads, readLinearizably } from "./linearizable-reads.ts";
 import { MemberRemovedError } from "./member-removed.ts";
+import { MembershipQueue } from "./membership-queue.ts";
 import { registerServerMetrics, type ServerCounters } from "./metrics.ts";
 import { serverLimits } from "./limits.ts";
 import { type Defer, requestTimeoutMs, type ServerDeps, type ServerOptions } from "./options.ts";
-import { Proposals } from "./proposals.ts";
+import { type Outcome, Proposals } from "./proposals.ts";
 import { PeerApi } from "./peer-api/peer-api.ts";
+import { addPeers, peerEvents } from "./peer-membership.ts";
 import { ServerPeerNode } from "./peer-node.ts";
 import { publishSelf } from "./publish.ts";
 import { Quota } from "./quota.ts";
@@ -98,6 +100,7 @@ export class EtcdServer implements ServerContext {
   readonly quota: Quota;
   readonly proposals: Proposals;
   readonly reads: LinearizableReads;
+  readonly membershipQueue: MembershipQueue = new MembershipQueue();
   readonly counters: ServerCounters;
   readonly raft: RaftLoop;
   readonly network: PeerNetwork;
@@ -125,8 +128,6 @@ export class EtcdServer implements ServerContext {
   readonly #peerNode: ServerPeerNode;
   #ticker: Timer | undefined;
   #removal: Timer | undefined;
-  /** The last change of the membership that was asked for here; they go one after the other. */
-  #lastChange: Promise<unknown> = Promise.resolve();
   #leader: MemberID = NO_MEMBER;
   #refusal: EtcdError | undefined;
   #stopping = false;
@@ -294,22 +295,17 @@ export class EtcdServer implements ServerContext {
     });
   }
 
-  changeMembership(change: ConfChange): Promise<readonly Member[]> {
-    const made = this.#lastChange.then(() => this.#proposeConfChange(change));
-    this.#lastChange = made.catch(() => undefined);
-    return made;
-  }
-
-  #proposeConfChange(change: ConfChange): Promise<readonly Member[]> {
+  changeMembership(change: ConfChange): Promise<readonly Member[] | undefined> {
     return new Promise((resolve, reject) => {
       if (this.#stopping) {
         reject(new EtcdError("stopped"));
         return;
       }
-      this.proposals.submitConfChange(change, ({ error }) => {
+      const settle = ({ error }: Outcome): void => {
         if (error === undefined) resolve(this.cluster.members);
         else reject(error);
-      });
+      };
+      this.proposals.submitConfChange(change, settle, () => resolve(undefined));
       this.flush();
     });
   }
@@ -417,7 +413,7 @@ export class EtcdServer implements ServerContext {
     });
     this.network.start(this.#peerNode);
     for (const { id, peerURLs } of this.#boot.remotes) this.network.addRemote(id, peerURLs);
-    this.#addPeers();
+    addPeers(this);
     this.raft.process();
     this.#advanceElection();
     this.#tick();
@@ -427,12 +423,6 @@ export class EtcdServer implements ServerContext {
       () => this.#resolveReady(),
       (error: Error) => this.#rejectReady(error),
     );
-  }
-
-  #addPeers(): void {
-    for (const { id, peerURLs } of this.cluster.members) {
-      if (id !== this.memberID) this.network.addPeer(id, peerURLs);
-    }
   }
 
   /**
@@ -580,7 +570,7 @@ export class EtcdServer implements ServerContext {
     for (const { id } of knownBefore) {
       if (cluster.member(id) === undefined) this.network.removePeer(id);
     }
-    this.#addPeers();
+    addPeers(this);
     for (const { id, peerURLs } of cluster.members) {
       if (id !== this.memberID) this.network.updatePeer(id, peerURLs);
     }
@@ -765,7 +755,7 @@ export class EtcdServer implements ServerContext {
 
   #makeEntryApplier(): EntryApplier {
     const { snapshotIndex, snapshotTerm, snapshotMembership, storage } = this.#boot;
-    const { cluster, network, logger, memberID } = this;
+    const { cluster, logger } = this;
     return new EntryApplier({
       server: this,
       consistentIndex: this.#consistentIndex,
@@ -773,17 +763,7 @@ export class EtcdServer implements ServerContext {
         node: this.raft.node,
         cluster,
         startMembership: snapshotMembership,
-        events: {
-          added: (id, urls) => {
-            if (id !== memberID) network.addPeer(id, urls);
-          },
-          updated: (id, urls) => {
-            if (id !== memberID) network.updatePeer(id, urls);
-          },
-          removed: (id) => {
-            if (id !== memberID) network.removePeer(id);
-          },
-        },
+        events: peerEvents(this),
         logger,
       }),
       applier: new Applier(this, {

@@ -5,8 +5,10 @@ import {
   initialClusterMembers,
   initialEntries,
   type Member,
+  type NamingDeps,
   refuseBootstrap,
   refuseJoin,
+  urlComparison,
 } from "../membership/index.ts";
 import type { Wal } from "../wal/index.ts";
 import { BootstrapError } from "./data-directory.ts";
@@ -20,16 +22,22 @@ export async function writeInitialMembers(wal: Wal, members: readonly Member[]) 
   return { hardState, entries };
 }
 
-/** Sorted by id. Throws `BootstrapError` in etcd's words. */
-export function initialMembers(options: ServerOptions): {
+/** Throws `BootstrapError`, in etcd's words, when no member can be made as configured. */
+export async function checkInitialMembers(options: ServerOptions, deps: NamingDeps): Promise<void> {
+  const { name, initialCluster, peerURLs } = options;
+  const choice = { name, initialCluster, advertisePeerURLs: peerURLs, usesDiscovery: false };
+  const refusal =
+    options.initialClusterState === "existing"
+      ? refuseJoin(choice)
+      : await refuseBootstrap(choice, urlComparison(deps));
+  if (refusal !== undefined) throw new BootstrapError(refusal);
+}
+
+/** Sorted by id. They have been checked. */
+export function initialMembers({ name, initialCluster, initialClusterToken }: ServerOptions): {
   readonly members: readonly Member[];
   readonly local: Member;
 } {
-  const { name, initialCluster, peerURLs, initialClusterToken } = options;
-  const choice = { name, initialCluster, advertisePeerURLs: peerURLs, usesDiscovery: false };
-  const isJoining = options.initialClusterState === "existing";
-  const refusal = isJoining ? refuseJoin(choice) : refuseBootstrap(choice);
-  if (refusal !== undefined) throw new BootstrapError(refusal);
   const members = initialClusterMembers(initialCluster, initialClusterToken);
   const local = members.find((member) => member.name === name);
   assert(local !== undefined, "the initial cluster names this member");

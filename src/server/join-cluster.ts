@@ -18,14 +18,18 @@ import {
   type Member,
   membersFromJSON,
   mustParseVersion,
+  type NamingDeps,
+  urlComparison,
 } from "../membership/index.ts";
 import { BootstrapError } from "./data-directory.ts";
 import { askVersions } from "./peer-versions.ts";
 
-interface JoinDeps {
+interface AskDeps {
   readonly network: PeerNetwork;
   readonly logger: Logger;
 }
+
+interface JoinDeps extends AskDeps, NamingDeps {}
 
 export interface RunningCluster {
   readonly id: ClusterID;
@@ -55,7 +59,7 @@ export async function joinCluster(
         "could not retrieve cluster information from the given URLs",
     );
   }
-  const assigned = assignMemberIDs(configured, cluster.members);
+  const assigned = await assignMemberIDs(configured, cluster.members, urlComparison(deps));
   if (assigned.problem !== undefined) {
     const running = `{ClusterID:${formatID(cluster.id)} Members:${formatMembers(cluster.members)} RemovedMemberIDs:[]}`;
     throw new BootstrapError(`error validating peerURLs ${running}: ${assigned.problem}`);
@@ -70,7 +74,7 @@ export async function joinCluster(
 
 /** Whether a member of this name, with other URLs, serves the cluster already. */
 export async function isBootstrapped(
-  deps: JoinDeps,
+  deps: AskDeps,
   members: readonly Member[],
   local: Member,
   timeoutMs: number,
@@ -83,7 +87,7 @@ export async function isBootstrapped(
 
 /** The first list of members that one of the URLs gives. */
 async function askMembers(
-  deps: JoinDeps,
+  deps: AskDeps,
   urls: readonly string[],
   timeoutMs: number,
   isFailureNews: boolean,
@@ -109,7 +113,7 @@ async function askMembers(
 
 /** At least one member must have said which version the cluster has, and none a wrong one. */
 async function isCompatible(
-  deps: JoinDeps,
+  deps: AskDeps,
   members: readonly Member[],
   local: Member,
   timeoutMs: number,
@@ -153,7 +157,7 @@ async function isCompatible(
 
 /** What the first member that answers says; false when nobody does. */
 async function askDowngradeEnabled(
-  { network, logger }: JoinDeps,
+  { network, logger }: AskDeps,
   members: readonly Member[],
   timeoutMs: number,
 ): Promise<boolean> {

@@ -15,6 +15,7 @@ import {
 import { METHOD } from "../api/rpc-table.ts";
 import type { MemberID } from "../base/ids.ts";
 import { computeMemberID } from "../membership/index.ts";
+import { MAX_WAITING_CHANGES } from "./membership-queue.ts";
 import { TestCluster } from "./testing/test-cluster.ts";
 import type { TestMember } from "./testing/test-member.ts";
 
@@ -211,6 +212,139 @@ test("a learner is promoted once it has caught up, whoever is asked", async () =
     "raft counts its vote",
   );
   await cluster.put(learner, "from", "a voter");
+  await cluster.stop();
+});
+
+/** Asks without waiting. */
+function ask<T>(
+  member: TestMember,
+  method: number,
+  body: Uint8Array,
+  show: (answer: Uint8Array) => T,
+) {
+  const sent = member.call(method, body);
+  return {
+    sent,
+    /** The answer, or the words of the refusal. */
+    get outcome(): T | string | undefined {
+      return sent.answer === undefined ? sent.failure?.message : show(sent.answer);
+    },
+  };
+}
+
+function askToAdd(member: TestMember, url: string, isLearner = false) {
+  const request = MemberAddRequest.create({ peerURLs: [url], isLearner });
+  return ask(member, METHOD.MemberAdd, MemberAddRequest.encode(request), (bytes) => {
+    const answer = MemberAddResponse.decode(bytes);
+    return `${answer.member?.peerURLs}, one of ${answer.members.length}`;
+  });
+}
+
+function askToRemove(member: TestMember, ID: MemberID) {
+  const body = MemberRemoveRequest.encode(MemberRemoveRequest.create({ ID }));
+  return ask(member, METHOD.MemberRemove, body, (bytes) => {
+    return `one of ${MemberRemoveResponse.decode(bytes).members.length + 1} removed`;
+  });
+}
+
+test("two additions at once are checked one after the other", async () => {
+  const cluster = await started(["m1"]);
+  const asked = ["m2", "m3"].map((name) => askToAdd(cluster.first, `http://${name}:2380`));
+  await cluster.until(() => asked.every(({ sent }) => sent.answered));
+  const refusal = new EtcdError("memberNotEnoughStarted").message;
+  assert.deepEqual(
+    asked.map(({ outcome }) => outcome),
+    ["http://m2:2380, one of 2", refusal],
+    "one of two started members would be no quorum of three",
+  );
+  assert.equal(cluster.first.server.cluster.members.length, 2);
+  await cluster.stop();
+});
+
+for (const role of ["leader", "follower"]) {
+  test(`changes that are asked at once of a ${role} are all made, each with its answer`, async () => {
+    const cluster = await started(THREE, { maxLearners: 3 });
+    const asked = role === "leader" ? cluster.leader() : followerOf(cluster);
+    const [gone] = cluster.members.filter(({ server }) => {
+      return server !== asked.server && server !== cluster.leader().server;
+    });
+    assert.ok(gone);
+    const startMs = cluster.clock.nowMs();
+    const changes = [
+      askToAdd(asked, "http://m4:2380", true),
+      askToAdd(asked, "http://m5:2380", true),
+      askToAdd(asked, "http://m4:2380", true),
+      askToRemove(asked, gone.server.memberID),
+      askToRemove(asked, 404n),
+      askToAdd(asked, "http://m6:2380", true),
+    ];
+    await cluster.until(() => changes.every(({ sent }) => sent.answered));
+    const exists = new EtcdError("memberExists").message;
+    assert.deepEqual(
+      changes.map(({ outcome }) => outcome),
+      [
+        "http://m4:2380, one of 4",
+        "http://m5:2380, one of 5",
+        exists,
+        "one of 5 removed",
+        new EtcdError("memberNotFound").message,
+        "http://m6:2380, one of 5",
+      ],
+    );
+    assert.ok(cluster.clock.nowMs() - startMs < 5000, "none waited for a timeout");
+    for (const { server } of [asked, cluster.leader()]) {
+      const urls = server.cluster.members.flatMap(({ peerURLs }) => peerURLs).sort();
+      assert.deepEqual(urls.slice(-3), ["http://m4:2380", "http://m5:2380", "http://m6:2380"]);
+    }
+    await cluster.stop();
+  });
+}
+
+test("a change that meets one of another member is made by the leader afterwards", async () => {
+  const cluster = await started(THREE, { maxLearners: 3 });
+  const leader = cluster.leader();
+  const other = askToAdd(followerOf(cluster), "http://m4:2380", true);
+  // The follower's change is in the log of the leader, and not applied.
+  const lastIndex = () => {
+    const { progress } = leader.server.raftStatus();
+    return progress.find(({ id }) => id === leader.server.memberID)?.match ?? 0;
+  };
+  await cluster.until(() => lastIndex() > leader.server.appliedIndex);
+  const own = askToAdd(leader, "http://m5:2380", true);
+  await cluster.until(() => other.sent.answered && own.sent.answered);
+  assert.deepEqual(
+    [other.outcome, own.outcome],
+    ["http://m4:2380, one of 4", "http://m5:2380, one of 5"],
+  );
+  await cluster.stop();
+});
+
+test("a change whose asker has gone before its turn is not made", async () => {
+  const cluster = await started(THREE, { maxLearners: 3 });
+  const leader = cluster.leader();
+  const first = askToAdd(leader, "http://m4:2380", true);
+  const second = askToAdd(leader, "http://m5:2380", true);
+  second.sent.cancelled = true;
+  const third = askToAdd(leader, "http://m6:2380", true);
+  await cluster.until(() => third.sent.answered);
+  assert.deepEqual(
+    [first.outcome, third.outcome],
+    ["http://m4:2380, one of 4", "http://m6:2380, one of 5"],
+  );
+  await cluster.stop();
+});
+
+test("only so many changes wait, and without a quorum each ends with a timeout", async () => {
+  const cluster = await started(THREE, { maxLearners: 3 });
+  const leader = cluster.leader();
+  for (const member of cluster.members) if (member !== leader) cluster.cut(member);
+  const changes = Array.from({ length: MAX_WAITING_CHANGES + 1 }, () => askToRemove(leader, 404n));
+  await cluster.until(() => changes.every(({ sent }) => sent.answered));
+  const outcomes = changes.map(({ outcome }) => outcome);
+  assert.equal(outcomes.pop(), new EtcdError("tooManyRequests").message);
+  assert.match(String(outcomes[0]), /timed out/);
+  assert.deepEqual(new Set(outcomes.slice(1)), new Set([new EtcdError("timeout").message]));
+  assert.equal(leader.server.proposals.waitingCount, 0);
   await cluster.stop();
 });
 

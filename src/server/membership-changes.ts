@@ -1,7 +1,8 @@
 /**
  * Changes of the membership as operators ask for them: refused before they get into the log where
  * they would cost the cluster its quorum (`--strict-reconfig-check`), else proposed and awaited.
- * Whether a change makes sense at all is decided when its entry is applied, by every member alike.
+ * Each is checked when the one before it has come to its end, right before it is proposed. Whether
+ * it makes sense at all is decided when its entry is applied, by every member alike.
  */
 import { EtcdError, type ErrorKind } from "../api/errors.ts";
 import { ConfChange, ConfChangeType } from "../api/gen/raft.ts";
@@ -19,7 +20,7 @@ import {
   promotionToJSON,
   quorumOf,
 } from "../membership/index.ts";
-import { askLeader } from "./ask-leader.ts";
+import { askLeader, requestDeadlineMs } from "./ask-leader.ts";
 import type { ServerContext } from "./context.ts";
 import { pause } from "./pause.ts";
 import { waitApplied } from "./wait-applied.ts";
@@ -33,7 +34,17 @@ const APPLIED_POLL_MS = 5;
 /** Far above any list of members that a cluster can have. */
 const MAX_MEMBERS_BYTES = 4 * 1024 * 1024;
 
+/** Before a change is proposed again that met another one. */
+const RETRY_PAUSE_MS = 50;
+
 type Members = readonly Member[];
+
+/** Who waits for the change: the call of a client, or a peer. */
+export interface Asker {
+  readonly cancelled: boolean;
+}
+
+class NotLeading extends Error {}
 
 export class MembershipChanges {
   readonly #server: ServerContext;
@@ -43,38 +54,39 @@ export class MembershipChanges {
   }
 
   /** Rejects with `memberNotEnoughStarted` or `unhealthy`, or when the change is not made. */
-  async add(member: Member): Promise<Members> {
-    this.#checkAddition(member);
+  add(member: Member, asker: Asker): Promise<Members> {
     const { ConfChangeAddLearnerNode, ConfChangeAddNode } = ConfChangeType;
-    return this.#make({
+    const change = {
       type: member.isLearner ? ConfChangeAddLearnerNode : ConfChangeAddNode,
       nodeId: member.id,
       context: bytesFromUtf8(memberToJSON(member)),
-    });
+    };
+    return this.#make(change, asker, () => this.#checkAddition(member));
   }
 
   /** Rejects with `memberNotEnoughStarted` or `unhealthy`, or when the change is not made. */
-  async remove(id: MemberID): Promise<Members> {
-    this.#checkRemoval(id);
-    return this.#make({ type: ConfChangeType.ConfChangeRemoveNode, nodeId: id });
+  remove(id: MemberID, asker: Asker): Promise<Members> {
+    const change = { type: ConfChangeType.ConfChangeRemoveNode, nodeId: id };
+    return this.#make(change, asker, () => this.#checkRemoval(id));
   }
 
-  async update(id: MemberID, peerURLs: readonly string[]): Promise<Members> {
+  update(id: MemberID, peerURLs: readonly string[], asker: Asker): Promise<Members> {
     const member = { id, peerURLs, isLearner: false, name: "", clientURLs: [] };
-    return this.#make({
+    const change = {
       type: ConfChangeType.ConfChangeUpdateNode,
       nodeId: id,
       context: bytesFromUtf8(memberToJSON(member)),
-    });
+    };
+    return this.#make(change, asker, () => undefined);
   }
 
   /**
    * Only the leader knows how far a learner is: others ask it. Rejects with `memberNotFound`,
    * `memberNotLearner`, `learnerNotReady` or `memberNotEnoughStarted`. The token is the caller's.
    */
-  promote(id: MemberID, token: string | undefined): Promise<Members> {
+  promote(id: MemberID, token: string | undefined, asker: Asker): Promise<Members> {
     return askLeader(this.#server, {
-      here: () => this.#promoteHere(id),
+      here: () => this.#promoteHere(id, asker),
       there: (url, timeoutMs) => this.#promoteThere(id, token, url, timeoutMs),
     });
   }
@@ -128,30 +140,31 @@ export class MembershipChanges {
   }
 
   /** Undefined when this member does not lead any more. */
-  async #promoteHere(id: MemberID): Promise<Members | undefined> {
+  async #promoteHere(id: MemberID, asker: Asker): Promise<Members | undefined> {
     const { counters } = this.#server;
+    const change = {
+      type: ConfChangeType.ConfChangeAddNode,
+      nodeId: id,
+      context: bytesFromUtf8(promotionToJSON(id)),
+    };
     try {
       await waitApplied(this.#server);
-      if (!this.#checkPromotion(id)) return undefined;
-      const members = await this.#make({
-        type: ConfChangeType.ConfChangeAddNode,
-        nodeId: id,
-        context: bytesFromUtf8(promotionToJSON(id)),
-      });
+      const members = await this.#make(change, asker, () => this.#checkPromotion(id));
       counters.learnerPromotions.add();
       return members;
     } catch (error) {
+      if (error instanceof NotLeading) return undefined;
       counters.learnerPromoteFailures.of(internalText(error)).add();
       throw error;
     }
   }
 
-  /** False when this member does not lead. Throws what speaks against the promotion. */
-  #checkPromotion(id: MemberID): boolean {
+  /** Throws what speaks against the promotion, or `NotLeading`. */
+  #checkPromotion(id: MemberID): void {
     const { options, cluster, logger, memberID } = this.#server;
     const { progress } = this.#server.raftStatus();
     const own = progress.find((one) => one.id === memberID);
-    if (own === undefined) return false;
+    if (own === undefined) throw new NotLeading();
     const learner = progress.find((one) => one.id === id);
     if (learner === undefined) throw new EtcdError("memberNotFound");
     const share = learner.match / own.match;
@@ -170,7 +183,6 @@ export class MembershipChanges {
         fields,
       );
     }
-    return true;
   }
 
   async #promoteThere(
@@ -205,10 +217,33 @@ export class MembershipChanges {
     return undefined;
   }
 
-  async #make(change: Partial<ConfChange>): Promise<Members> {
+  /** Rejects with what `check` throws. */
+  #make(change: Partial<ConfChange>, asker: Asker, check: () => void): Promise<Members> {
+    const deadlineMs = requestDeadlineMs(this.#server);
+    return this.#server.membershipQueue.run(async () => {
+      const { clock, stopSignal } = this.#server;
+      for (;;) {
+        if (stopSignal.aborted) throw new EtcdError("stopped");
+        // Who has gone would not expect it any more.
+        if (asker.cancelled || clock.nowMs() >= deadlineMs) throw new EtcdError("timeout");
+        check();
+        const members = await this.#propose(change);
+        if (members !== undefined) return members;
+        await pause(clock, RETRY_PAUSE_MS, stopSignal);
+      }
+    });
+  }
+
+  /** Undefined when a change that another member proposed was under way. */
+  async #propose(change: Partial<ConfChange>): Promise<Members | undefined> {
     const { logger, memberID } = this.#server;
-    const members = await this.#server.changeMembership(ConfChange.create(change));
-    await this.#raftKnows();
+    let members: Members | undefined;
+    try {
+      members = await this.#server.changeMembership(ConfChange.create(change));
+    } finally {
+      await this.#raftKnows();
+    }
+    if (members === undefined) return undefined;
     logger.info("applied a configuration change through raft", {
       "local-member-id": formatID(memberID),
       "raft-conf-change": nameOf(change.type ?? 0),

@@ -5,7 +5,7 @@
 import { AlarmType } from "../api/gen/rpc.ts";
 import { SERVER_VERSION } from "../api/version.ts";
 import { formatID } from "../base/ids.ts";
-import { MvccMetrics, ServerMetrics } from "../env/etcd-metrics.ts";
+import { MvccMetrics, NetworkMetrics, ServerMetrics } from "../env/etcd-metrics.ts";
 import type { Counter, Gauge, Histogram, Labelled, Metrics } from "../env/index.ts";
 import { shortVersion } from "../membership/index.ts";
 import { NO_MEMBER } from "../raft/index.ts";
@@ -43,6 +43,8 @@ export interface ServerCounters {
   readonly clientRequests: Labelled<Counter>;
   /** Label: the version; 1 for the one in force. */
   readonly clusterVersion: Labelled<Gauge>;
+  /** Labels: this member, the other one; 0 for one that was removed. */
+  readonly knownPeers: Labelled<Gauge>;
   readonly hashDuration: Histogram;
   readonly hashRevisionDuration: Histogram;
   readonly compactedKeys: Counter;
@@ -80,6 +82,7 @@ function makeCounters(metrics: Metrics): ServerCounters {
     rangeDuration: metrics.histograms(rangeDuration, rangeDuration.labels),
     clientRequests: metrics.counters(clientRequests, clientRequests.labels),
     clusterVersion: metrics.gauges(clusterVersion, clusterVersion.labels),
+    knownPeers: metrics.gauges(NetworkMetrics.knownPeers, NetworkMetrics.knownPeers.labels),
     hashDuration: metrics.histogram(MvccMetrics.hashDuration),
     hashRevisionDuration: metrics.histogram(MvccMetrics.hashRevDuration),
     compactedKeys: metrics.counter(MvccMetrics.dbCompactionKeys),

@@ -3,7 +3,7 @@
  * world). `embed` makes both; the simulator makes them from its fakes.
  */
 import type { Index } from "../base/ids.ts";
-import type { Clock, Disk, Logger, Metrics, PeerNetwork, Random } from "../env/index.ts";
+import type { Clock, Disk, HostNames, Logger, Metrics, PeerNetwork, Random } from "../env/index.ts";
 import type { ServerLimits } from "./limits.ts";
 
 /** Runs `fire` after the I/O callbacks of this turn (Node: `setImmediate`). */
@@ -17,6 +17,7 @@ export interface ServerDeps {
   readonly metrics: Metrics;
   /** Ready for `request` at once; the member calls `start` when it takes messages, and `stop`. */
   readonly network: PeerNetwork;
+  readonly hostNames: HostNames;
   readonly defer: Defer;
   /**
    * Runs `verifySegmentsBefore` for this WAL directory beside the event loop, during start-up.

@@ -47,12 +47,16 @@ export class ServerPeerNode implements PeerNode {
     return this.#options.cluster.version;
   }
 
-  receive(message: Message): void {
-    if (message.to !== this.memberID || this.isRemoved(message.from)) return;
-    // Only `receiveSnapshot` has the database that a snapshot needs.
-    if (message.type === MessageType.MsgSnap) return;
-    this.#options.raft.receive(message);
+  receive(message: Message): boolean {
+    const { raft } = this.#options;
+    if (message.to !== this.memberID || this.isRemoved(message.from)) return true;
+    // Raft answers one that is behind what is committed here with the commit index.
+    const snapshotIndex = message.snapshot?.metadata.index ?? 0;
+    const { commit } = raft.node.basicStatus();
+    if (message.type === MessageType.MsgSnap && snapshotIndex > commit) return false;
+    raft.receive(message);
     this.#processSoon();
+    return true;
   }
 
   async receiveSnapshot(message: Message, database: AsyncIterable<Uint8Array>): Promise<void> {

@@ -29,6 +29,8 @@ export interface Proposal {
   /** `Clock.nowMs` when it was submitted. */
   readonly startMs: number;
   readonly settle: Settle;
+  /** Of a membership change: called instead of `settle` when raft did not take it. */
+  readonly onDropped: (() => void) | undefined;
 }
 
 /** An entry that remembers who waits for it. Same fields in the same order as a decoded entry. */
@@ -94,7 +96,7 @@ export class Proposals {
 
   /** Queues a request for the next `takeBatch`. `request` is what was decoded out of it. */
   submit(built: BuiltRequest, request: unknown, settle: Settle): void {
-    this.#submit(EntryType.EntryNormal, built, request, settle);
+    this.#submit(EntryType.EntryNormal, built, request, settle, undefined);
   }
 
   #submit(
@@ -102,22 +104,27 @@ export class Proposals {
     { field, data, idLow }: Pick<BuiltRequest, "field" | "data" | "idLow">,
     request: unknown,
     settle: Settle,
+    onDropped: (() => void) | undefined,
   ): void {
     const startMs = this.#clock.nowMs();
     const bytes = data.length;
-    const proposal: Proposal = { idLow, bytes, field, request, startMs, settle };
+    const proposal: Proposal = { idLow, bytes, field, request, startMs, settle, onDropped };
     this.#waiting.set(idLow, proposal);
     this.#waitingBytes += bytes;
     this.#batch.push({ type, term: 0, index: 0, data, proposal });
     if (this.#timer === undefined) this.#arm();
   }
 
-  /** Queues a membership change; it gets its request id here. */
-  submitConfChange(change: ConfChange, settle: Settle): void {
+  /**
+   * Queues a membership change; it gets its request id here. Of `settle` and `onDropped` one is
+   * called.
+   */
+  submitConfChange(change: ConfChange, settle: Settle, onDropped: () => void): void {
     const id = this.#ids.next();
     const data = ConfChange.encode({ ...change, id: requestIDToBigInt(id) });
     const { low48: idLow } = id;
-    this.#submit(EntryType.EntryConfChange, { field: 0, data, idLow }, undefined, settle);
+    const built = { field: 0, data, idLow };
+    this.#submit(EntryType.EntryConfChange, built, undefined, settle, onDropped);
   }
 
   get hasBatch(): boolean {
@@ -161,6 +168,15 @@ export class Proposals {
     if (entry.type !== EntryType.EntryConfChange) return undefined;
     const { id } = ConfChange.decode(entry.data);
     return this.takeByID(Number(id & 0xffff_ffff_ffffn), Number(id >> 48n));
+  }
+
+  /**
+   * An empty entry was applied. If it stands where this member, as the leader, was to append a
+   * membership change while another one was under way, the change has not been made and never will.
+   */
+  dropped(entry: ProposedEntry): void {
+    if (entry.proposal?.onDropped === undefined) return;
+    this.take(entry)?.onDropped?.();
   }
 
   /** False if it was settled before. */

@@ -1,8 +1,10 @@
 /** Random puts from many clients, for the check commands, with their statistics and clean-up. */
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { EtcdClientError } from "../../client/index.ts";
 import type { Invocation } from "../framework/command.ts";
 import { ExitCode, exitWithError } from "../framework/exit.ts";
+import type { Io } from "../framework/io.ts";
 import { goQuote } from "../framework/go-text.ts";
 import { bytesOfText } from "../framework/raw-text.ts";
 import { errorText, type Session, sessionAt } from "./session.ts";
@@ -41,25 +43,40 @@ export async function mustBeEmpty(session: Session, prefix: string, advice: stri
   }
 }
 
+/** The time of a run, in milliseconds that only grow. */
+export interface Pace {
+  now(): number;
+  sleep(ms: number): Promise<unknown>;
+}
+
+export const REAL_PACE: Pace = { now: () => performance.now(), sleep: (ms) => sleep(ms) };
+
 /** Latencies and failures of a run. */
 export class LoadReport {
   readonly failures = new Map<string, number>();
   readonly #seconds: number[] = [];
-  readonly #begunMs = performance.now();
-  #endedMs = this.#begunMs;
+  readonly #pace: Pace;
+  readonly #begunMs: number;
+  #endedMs: number;
+
+  constructor(pace: Pace) {
+    this.#pace = pace;
+    this.#begunMs = pace.now();
+    this.#endedMs = this.#begunMs;
+  }
 
   /** Carries out one put and counts it. */
   async measure(put: () => Promise<unknown>): Promise<void> {
-    const begun = performance.now();
+    const begun = this.#pace.now();
     try {
       await put();
-      this.#seconds.push((performance.now() - begun) / 1000);
+      this.#seconds.push((this.#pace.now() - begun) / 1000);
     } catch (error) {
       if (!(error instanceof EtcdClientError)) throw error;
       const text = errorText(error);
       this.failures.set(text, (this.failures.get(text) ?? 0) + 1);
     }
-    this.#endedMs = performance.now();
+    this.#endedMs = this.#pace.now();
   }
 
   /** Writes per second. */
@@ -115,11 +132,11 @@ export async function cleanUp(session: Session, prefix: string): Promise<void> {
   }
 }
 
-export function reportFailures(call: Invocation, report: LoadReport): boolean {
+export function reportFailures(io: Io, report: LoadReport): boolean {
   if (report.failures.size === 0) return false;
-  call.io.out("FAIL: too many errors\n");
+  io.out("FAIL: too many errors\n");
   for (const [text, count] of report.failures) {
-    call.io.out(`FAIL: ERROR(${text}) -> ${count}\n`);
+    io.out(`FAIL: ERROR(${text}) -> ${count}\n`);
   }
   return true;
 }

@@ -8,19 +8,23 @@ const REDRAW_INTERVAL_MS = 200;
 export class ProgressBar {
   readonly #io: Io;
   readonly #total: number;
-  readonly #begunMs = performance.now();
+  readonly #now: () => number;
+  readonly #begunMs: number;
   #done = 0;
   #drawnMs = Number.NEGATIVE_INFINITY;
 
-  constructor(io: Io, total: number) {
+  /** `now` gives milliseconds that only grow. */
+  constructor(io: Io, total: number, now: () => number) {
     this.#io = io;
+    this.#now = now;
+    this.#begunMs = now();
     this.#total = total;
     this.#draw();
   }
 
   add(count: number): void {
     this.#done += count;
-    if (performance.now() - this.#drawnMs >= REDRAW_INTERVAL_MS) this.#draw();
+    if (this.#now() - this.#drawnMs >= REDRAW_INTERVAL_MS) this.#draw();
   }
 
   /** Draws it full and goes to the next line. */
@@ -31,7 +35,7 @@ export class ProgressBar {
   }
 
   #draw(): void {
-    this.#drawnMs = performance.now();
+    this.#drawnMs = this.#now();
     const share = Math.min(1, this.#done / this.#total);
     const full = Math.round(share * BAR_COLUMNS);
     const bar = `${"=".repeat(full)}${"-".repeat(BAR_COLUMNS - full)}`;

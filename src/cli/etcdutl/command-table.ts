@@ -3,7 +3,7 @@ import type { CommandSpec, Invocation } from "../framework/command.ts";
 import type { FlagSpec } from "../framework/flags.ts";
 import { completionCommand } from "../framework/shell/completion-command.ts";
 import type { UtilityWorld } from "./deps.ts";
-import { count, restoreFlags, switchFlag, text } from "./flag-rows.ts";
+import { count, directory, restoreFlags, switchFlag, text } from "./flag-rows.ts";
 
 const WRITE_OUT: FlagSpec = {
   name: "write-out",
@@ -55,7 +55,7 @@ function defragCommand(world: UtilityWorld): CommandSpec {
   return {
     use: "defrag",
     short: "Defragments the storage of the etcd",
-    flags: [{ ...text("data-dir", usage), required: true }],
+    flags: [{ ...directory("data-dir", usage), required: true }],
     load: async () => {
       const { runDefrag } = await import("./commands.ts");
       return async (call) => runDefrag(call, await world(call));
@@ -94,7 +94,7 @@ function migrateCommand(world: UtilityWorld): CommandSpec {
     short:
       "Migrates schema of etcd data dir files to make them compatible with different etcd version",
     flags: [
-      { ...text("data-dir", "Path to the etcd data dir"), required: true },
+      { ...directory("data-dir", "Path to the etcd data dir"), required: true },
       { ...text("target-version", target), required: true },
       switchFlag("force", force),
     ],
@@ -137,9 +137,9 @@ function backupCommand(world: UtilityWorld): CommandSpec {
     short: "[legacy] offline backup of etcd directory",
     long: "Prefer: `etcdctl snapshot save` instead.",
     flags: [
-      { ...text("data-dir", "Path to the etcd data dir"), required: true },
-      text("wal-dir", "Path to the etcd wal dir"),
-      { ...text("backup-dir", "Path to the backup dir"), required: true },
+      { ...directory("data-dir", "Path to the etcd data dir"), required: true },
+      directory("wal-dir", "Path to the etcd wal dir"),
+      { ...directory("backup-dir", "Path to the backup dir"), required: true },
       text("backup-wal-dir", "Path to the backup wal dir"),
       { ...switchFlag("with-v3", "Backup v3 backend data"), default: "true" },
     ],
@@ -160,8 +160,8 @@ function checkCommands(world: UtilityWorld): CommandSpec {
         use: "v2store",
         short: "Check custom content in v2store",
         flags: [
-          { ...text("data-dir", dataDir), required: true },
-          text("wal-dir", "Optional. A dedicated WAL directory."),
+          { ...directory("data-dir", dataDir), required: true },
+          directory("wal-dir", "Optional. A dedicated WAL directory."),
         ],
         load: async () => {
           const { runCheckV2Store } = await import("./commands.ts");
@@ -178,8 +178,8 @@ function verifyCommand(world: UtilityWorld): CommandSpec {
     short: "Verifies the files of a stopped member, or a snapshot file, and names what is damaged",
     checkArgs: noMoreThanOne,
     flags: [
-      text("data-dir", "Path to the data directory of a member that is not running"),
-      text("wal-dir", "Path to the WAL directory (use --data-dir if none given)"),
+      directory("data-dir", "Path to the data directory of a member that is not running"),
+      directory("wal-dir", "Path to the WAL directory (use --data-dir if none given)"),
     ],
     load: async () => {
       const { runVerify } = await import("./commands.ts");

@@ -1,5 +1,6 @@
 /** What the offline tool is given: the disk, a clock, a logger for people, and its own text stream. */
 import type { Clock, Disk, Logger } from "../../env/index.ts";
+import type { NamingDeps } from "../../membership/index.ts";
 import type { Invocation } from "../framework/command.ts";
 
 /** Makes what a command needs of the world, once it is clear that it runs. */
@@ -8,6 +9,8 @@ export type UtilityWorld = (call: Invocation) => Promise<UtilityDeps>;
 export interface UtilityDeps {
   readonly disk: Disk;
   readonly clock: Clock;
+  /** For comparing peer URLs; the process waits for this clock. */
+  readonly naming: NamingDeps;
   /** etcd's console lines on standard error. */
   readonly logger: Logger;
   /** Tells how far long work has got, where somebody looks; otherwise does nothing. */

@@ -9,6 +9,11 @@ export function text(name: string, usage: string, value = ""): FlagSpec {
   return { name, kind: "string", default: value, usage };
 }
 
+/** The path of a directory. */
+export function directory(name: string, usage: string): FlagSpec {
+  return { ...text(name, usage), isDirectory: true };
+}
+
 export function count(name: string, usage: string, value = "0"): FlagSpec {
   return { name, kind: "uint", default: value, usage };
 }
@@ -20,8 +25,8 @@ export function switchFlag(name: string, usage: string): FlagSpec {
 /** The tools describe `--data-dir` in their own words. */
 export function restoreFlags(dataDirUsage: string): FlagSpec[] {
   return [
-    text("data-dir", dataDirUsage),
-    text("wal-dir", "Path to the WAL directory (use --data-dir if none given)"),
+    directory("data-dir", dataDirUsage),
+    directory("wal-dir", "Path to the WAL directory (use --data-dir if none given)"),
     text(
       "initial-cluster",
       "Initial cluster configuration for restore bootstrap",

@@ -20,6 +20,7 @@ import {
   initialEntries,
   type Member,
   refuseBootstrap,
+  urlComparison,
 } from "../../membership/index.ts";
 import { SnapshotFiles } from "../../snap/index.ts";
 import { SEGMENT_BYTES, Wal } from "../../wal/index.ts";
@@ -61,7 +62,7 @@ interface NewCluster {
 /** Throws `UtilityError`, `TextError` (a malformed URL), or `DiskError`. */
 export async function restoreSnapshot(deps: UtilityDeps, options: RestoreOptions): Promise<void> {
   const { disk, logger } = deps;
-  const cluster = planCluster(options);
+  const cluster = await planCluster(deps, options);
   const final = memberPaths(disk, options.dataDirectory, options.walDirectory);
   refuseOccupied(deps, options, final.wal);
   const fields = {
@@ -103,7 +104,7 @@ function stagingPaths(deps: UtilityDeps, options: RestoreOptions): MemberPaths {
   return { member, snap, wal, db: disk.join(snap, "db") };
 }
 
-function planCluster(options: RestoreOptions): NewCluster {
+async function planCluster(deps: UtilityDeps, options: RestoreOptions): Promise<NewCluster> {
   const advertisePeerURLs = options.peerURLs.split(",").map((url) => parseEtcdUrl(url).href);
   const initialCluster = new Map<string, readonly string[]>();
   for (const [name, urls] of parseInitialCluster(options.initialCluster)) {
@@ -113,12 +114,8 @@ function planCluster(options: RestoreOptions): NewCluster {
     );
   }
   const { name } = options;
-  const refusal = refuseBootstrap({
-    name,
-    initialCluster,
-    advertisePeerURLs,
-    usesDiscovery: false,
-  });
+  const choice = { name, initialCluster, advertisePeerURLs, usesDiscovery: false };
+  const refusal = await refuseBootstrap(choice, urlComparison(deps.naming));
   if (refusal !== undefined) throw new UtilityError(refusal);
   const members = initialClusterMembers(initialCluster, options.initialClusterToken);
   const local = members.find((member) => member.name === name);

@@ -17,6 +17,8 @@ export interface FlagSpec {
   readonly usage: string;
   /** Values that the shell may offer. */
   readonly values?: readonly string[];
+  /** The value is the path of a directory; the shell offers those. */
+  readonly isDirectory?: boolean;
   /** The command does not run without it. */
   readonly required?: boolean;
 }

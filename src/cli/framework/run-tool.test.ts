@@ -178,6 +178,15 @@ test("a shell is told commands, flags and their values", async () => {
   assert.equal(await words("s"), "show\n:4\n");
   assert.equal(await words("group", ""), "list\n:4\n");
   assert.equal(await words("show", "--li"), "--limit\n:4\n");
-  assert.equal(await words("show", "-w", "j"), "json\n:0\n");
-  assert.equal(await words("show", "-w=s"), "simple\n:0\n");
+  const formats = await words("show", "-w", "j");
+  assert.match(formats, /^json\n(.*\n)*:0\n$/m);
+  assert.equal(await words("show", "-w=s"), formats);
+  assert.equal(await words("show", "--", "-"), ":0\n");
+  assert.equal(await words("show", "-h", ""), ":4\n");
+  const refused = await run("__complete", "nope", "");
+  assert.equal(refused.out, ":0\n");
+  assert.match(
+    refused.err,
+    /^\[Debug\] \[Error\] unable to find a command for arguments: \[nope\]\n/,
+  );
 });

@@ -15,8 +15,7 @@ export async function runTool(table: CommandSpec, about: ToolVersion, io: Io): P
     const [first] = io.argv;
     if (first === "__complete" || first === "__completeNoDesc") {
       const { complete } = await import("./shell/complete.ts");
-      complete(root, io, first === "__complete");
-      return ExitCode.SUCCESS;
+      return complete(root, io, first === "__complete");
     }
     return await execute(root, about, io);
   } catch (error) {

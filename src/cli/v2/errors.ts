@@ -3,7 +3,8 @@
  * them mean "no connection" decides the exit code.
  */
 
-import { getServers } from "node:dns";
+import { isIP } from "node:net";
+import { unknownName } from "../framework/srv-lookup.ts";
 
 /** Any failure whose message is shown to the user as it is. */
 export class ClientError extends Error {
@@ -85,19 +86,13 @@ export function networkError(error: unknown, host: string): ClientError {
   if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "EPROTO") {
     return new ClientError("tls: first record does not look like a TLS handshake");
   }
-  return new ClientError(tlsText(code) ?? message);
+  return new ClientError(tlsText(failure) ?? message);
 }
 
-/** What is told of a name that the first of the system's name servers does not know. */
-export function unknownName(name: string): string {
-  const [server = ""] = getServers();
-  if (server === "") return `lookup ${name}: no such host`;
-  const address = server.includes(":") && !server.startsWith("[") ? `[${server}]` : server;
-  return `lookup ${name} on ${address}:53: no such host`;
-}
-
-function tlsText(code: string): string | undefined {
-  switch (code) {
+function tlsText(failure: NodeJS.ErrnoException): string | undefined {
+  switch (failure.code) {
+    case "ERR_TLS_CERT_ALTNAME_INVALID":
+      return wrongCertificateText(failure);
     case "DEPTH_ZERO_SELF_SIGNED_CERT":
     case "SELF_SIGNED_CERT_IN_CHAIN":
     case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
@@ -109,6 +104,22 @@ function tlsText(code: string): string | undefined {
     default:
       return undefined;
   }
+}
+
+/** The certificate is sound, but made for other names or addresses. */
+function wrongCertificateText(failure: object): string {
+  const { host = "", cert } = failure as { host?: string; cert?: { subjectaltname?: string } };
+  const wanted = host.replace(/\.$/, "");
+  const kind = isIP(wanted) === 0 ? "DNS:" : "IP Address:";
+  const valid = (cert?.subjectaltname ?? "")
+    .split(", ")
+    .filter((name) => name.startsWith(kind))
+    .map((name) => name.slice(kind.length))
+    .join(", ");
+  if (valid !== "") return `x509: certificate is valid for ${valid}, not ${wanted}`;
+  return kind === "DNS:"
+    ? `x509: certificate is not valid for any names, but wanted to match ${wanted}`
+    : `x509: cannot validate certificate for ${wanted} because it doesn't contain any IP SANs`;
 }
 
 function dialledAddress(error: NodeJS.ErrnoException, host: string): string {

@@ -7,12 +7,12 @@ import { askPassword } from "../etcdctl/password.ts";
 import type { UtilityDeps } from "../etcdutl/deps.ts";
 import { CliExit } from "../framework/exit.ts";
 import type { Io } from "../framework/io.ts";
+import { endpointsFromSrv } from "../framework/srv-lookup.ts";
 import { parseAddress } from "./address.ts";
 import { ClusterClient } from "./cluster-client.ts";
 import { ClientError, ClusterError, NoEndpointsError } from "./errors.ts";
 import type { FlagValues } from "./flag-values.ts";
 import { syncEndpoints } from "./members-api.ts";
-import { discoverV2 } from "./srv-discovery.ts";
 import { type TlsMaterial, Transport } from "./transport.ts";
 
 /** Exit codes of API 2. */
@@ -192,9 +192,13 @@ export class Session {
 
   async #endpoints(): Promise<readonly string[]> {
     const { domain, isInsecure } = this.#discovery();
-    const service = this.io.env.ETCDCTL_DISCOVERY_SRV_NAME ?? "";
-    const found = domain === "" ? [] : await discoverV2(this.io, { domain, service, isInsecure });
-    const given = found.length > 0 ? found : this.#givenEndpoints().split(",");
+    const suffix = this.io.env.ETCDCTL_DISCOVERY_SRV_NAME ?? "";
+    const found =
+      domain === ""
+        ? { urls: [] }
+        : await endpointsFromSrv(this.io, { domain, suffix, isInsecure });
+    if ("error" in found) throw new ClientError(found.error);
+    const given = found.urls.length > 0 ? found.urls : this.#givenEndpoints().split(",");
     return given.map((endpoint) => {
       const parsed = parseAddress(endpoint);
       if ("error" in parsed) throw new ClientError(parsed.error);

@@ -84,6 +84,8 @@ export class Transport {
       },
       ...(isUnix ? { socketPath: to.host } : { hostname: hostname ?? to.host }),
       ...(port === undefined || port === "" || isUnix ? {} : { port }),
+      // A name with its final dot is certified, and sent as SNI, without it.
+      ...(isSecure && hostname?.endsWith(".") ? { servername: hostname.slice(0, -1) } : {}),
       ...(isSecure ? this.#tls : {}),
     };
   }

@@ -96,7 +96,9 @@ export class FaultyProxy implements AsyncDisposable {
   #listen(): Promise<void> {
     const accept = (client: Socket): void => this.#accept(client);
     const listener =
-      this.#tls === undefined ? createServer(accept) : createTlsServer(this.#tls, accept);
+      this.#tls === undefined
+        ? createServer({ noDelay: true }, accept)
+        : createTlsServer(this.#tls, accept);
     // A client that does not like our certificate; the test sees it on its side.
     listener.on("tlsClientError", () => undefined);
     this.#listener = listener;
@@ -118,7 +120,7 @@ export class FaultyProxy implements AsyncDisposable {
       client.destroy();
       return;
     }
-    const server = connect(this.#targetPort, "127.0.0.1");
+    const server = connect({ port: this.#targetPort, host: "127.0.0.1", noDelay: true });
     const pair = { client, server };
     this.#pairs.add(pair);
     relay(client, server);

@@ -51,6 +51,17 @@ export function callsSuite(world: World): void {
     assert.ok(first.accepted > 1);
   });
 
+  test(`a long run of quick calls, answered or refused, stays on one connection, ${on}`, async () => {
+    // grpc-go pings at nearly every one of them; 16,000 are more than a flood of pings would get.
+    await using proxy = await FaultyProxy.start(server.endpoint);
+    const own = clients.make({ endpoints: [proxy.endpoint] });
+    for (let i = 0; i < 8_000; i++) await own.kv.get("quick");
+    for (let i = 0; i < 8_000; i++) {
+      await failure(own.kv.get("quick", { revision: 2 ** 50 }), "futureRevision");
+    }
+    assert.equal(proxy.accepted, 1);
+  });
+
   test(`a read whose connection is cut is sent again elsewhere, ${on}`, async () => {
     await using first = await FaultyProxy.start(server.endpoint);
     await using second = await FaultyProxy.start(server.endpoint);

@@ -1,5 +1,6 @@
 export * from "./fault-disk.ts";
 export { CrashedDiskError, type FaultRule, type Operation } from "./fault-plan.ts";
+export * from "./fixed-host-names.ts";
 export * from "./memory-logger.ts";
 export * from "./null-metrics.ts";
 export * from "./seeded-random.ts";

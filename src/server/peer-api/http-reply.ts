@@ -1,6 +1,6 @@
 /** Whole HTTP answers with the headers and bodies of Go's server. */
 import { formatID } from "../../base/ids.ts";
-import type { HttpRequest, HttpResponse } from "../../env/index.ts";
+import type { Clock, HttpRequest, HttpResponse } from "../../env/index.ts";
 import type { ServerContext } from "../context.ts";
 
 export type Headers = Readonly<Record<string, string>>;
@@ -45,6 +45,23 @@ export function isMethod(
 /** Tells a joining member which cluster it asked. */
 export function clusterHeader({ clusterID }: ServerContext): Headers {
   return { "x-etcd-cluster-id": formatID(clusterID) };
+}
+
+/** Far above what a question of a few bytes needs; etcd lets a request take five minutes. */
+const MAX_QUESTION_BODY_MS = 30_000;
+
+/**
+ * The body of a small question. A connection whose body does not come in time is cut, and then this
+ * rejects; with `HttpBodyTooLarge` when the body is too long.
+ */
+export function readSmallBody(
+  clock: Clock,
+  request: HttpRequest,
+  response: HttpResponse,
+  limitBytes: number,
+): Promise<Uint8Array> {
+  const timer = clock.setTimer(MAX_QUESTION_BODY_MS, () => response.abort());
+  return request.readBody(limitBytes).finally(() => timer.cancel());
 }
 
 /** Go's answer to an error that it did not expect. */

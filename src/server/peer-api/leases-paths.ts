@@ -8,10 +8,15 @@ import {
   ResponseHeader,
 } from "../../api/gen/rpc.ts";
 import { DecodeError } from "../../base/wire.ts";
-import { HttpBodyTooLarge, type HttpRequest, type HttpResponse } from "../../env/index.ts";
+import {
+  type Clock,
+  HttpBodyTooLarge,
+  type HttpRequest,
+  type HttpResponse,
+} from "../../env/index.ts";
 import type { ServerContext } from "../context.ts";
 import { LeaseRenewals } from "../lease-renewals.ts";
-import { send, sendError } from "./http-reply.ts";
+import { readSmallBody, send, sendError } from "./http-reply.ts";
 
 /** As etcd's. */
 const MAX_LEASE_BODY_BYTES = 64 * 1024;
@@ -19,9 +24,11 @@ const MAX_LEASE_BODY_BYTES = 64 * 1024;
 type Answer = (body: Uint8Array) => Promise<Uint8Array>;
 
 export class LeasesPaths {
+  readonly #clock: Clock;
   readonly #renewals: LeaseRenewals;
 
   constructor(server: ServerContext) {
+    this.#clock = server.clock;
     this.#renewals = new LeaseRenewals(server);
   }
 
@@ -61,8 +68,7 @@ export class LeasesPaths {
       sendError(request, response, 405, "Method Not Allowed");
       return;
     }
-    request
-      .readBody(MAX_LEASE_BODY_BYTES)
+    readSmallBody(this.#clock, request, response, MAX_LEASE_BODY_BYTES)
       .then(answer)
       .then(
         (body) => {

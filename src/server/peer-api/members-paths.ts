@@ -6,11 +6,20 @@ import type { HttpRequest, HttpResponse } from "../../env/index.ts";
 import { internalText, type Member, memberToJSON } from "../../membership/index.ts";
 import type { KeyValueHash } from "../../mvcc/index.ts";
 import type { ServerContext } from "../context.ts";
-import { MembershipChanges } from "../membership-changes.ts";
-import { clusterHeader, isMethod, send, sendError, sendInternalError } from "./http-reply.ts";
+import { type Asker, MembershipChanges } from "../membership-changes.ts";
+import {
+  clusterHeader,
+  isMethod,
+  readSmallBody,
+  send,
+  sendError,
+  sendInternalError,
+} from "./http-reply.ts";
 
 export const PROMOTE_PREFIX = "/members/promote/";
 
+/** Another member waits for as long as its own client has time. */
+const PEER: Asker = { cancelled: false };
 const JSON_TYPE = { "content-type": "application/json" };
 /** A question for a hash names one revision. */
 const MAX_HASH_BODY_BYTES = 64 * 1024;
@@ -41,7 +50,7 @@ export class MembersPaths {
       sendError(request, response, 404, `member ${text} not found in cluster`, headers);
       return;
     }
-    this.#changes.promote(id, request.headers["authorization"]).then(
+    this.#changes.promote(id, request.headers["authorization"], PEER).then(
       (members) => this.#sendMembers(request, response, members),
       (error: unknown) => {
         const status = error instanceof EtcdError ? PROMOTE_STATUS[error.kind] : undefined;
@@ -59,7 +68,8 @@ export class MembersPaths {
       sendError(request, response, 412, "cluster ID mismatch");
       return;
     }
-    request.readBody(MAX_HASH_BODY_BYTES).then(
+    const { clock } = this.#server;
+    readSmallBody(clock, request, response, MAX_HASH_BODY_BYTES).then(
       (body) => this.#hash(request, response, revisionOf(body)),
       () => sendError(request, response, 400, "error reading body"),
     );

@@ -10,7 +10,7 @@ import {
 } from "../../api/gen/rpc.ts";
 import { METHOD } from "../../api/rpc-table.ts";
 import { formatID } from "../../base/ids.ts";
-import type { PeerRequest } from "../../env/index.ts";
+import type { HttpRequest, HttpResponse, PeerRequest } from "../../env/index.ts";
 import { TestCluster } from "../testing/test-cluster.ts";
 import type { TestMember } from "../testing/test-member.ts";
 
@@ -182,4 +182,46 @@ test("leases are renewed and looked at on the leader only", async () => {
     strip(await ask(leader, "POST", "/leases", tooMuch)),
     error(413, "request body too large"),
   );
+});
+
+test("a question whose body does not come in time loses its connection", async () => {
+  for (const [method, path] of [
+    ["POST", "/leases"],
+    ["POST", "/leases/internal"],
+    ["GET", "/members/hashkv"],
+  ] as const) {
+    let isCut = false;
+    let endBody: (error: Error) => void = () => undefined;
+    const request: HttpRequest = {
+      method,
+      path,
+      query: "",
+      headers: {},
+      remote: "127.0.0.1:1",
+      secure: false,
+      certificateName: undefined,
+      readBody: () => {
+        return new Promise((_, reject) => {
+          endBody = reject;
+        });
+      },
+      bodyChunks: () => assert.fail("it is read as a whole"),
+    };
+    const response: HttpResponse = {
+      head: () => assert.ok(isCut, "no answer before the end"),
+      write: () => true,
+      end: () => undefined,
+      abort: () => {
+        isCut = true;
+        endBody(new Error("aborted"));
+      },
+      get closed() {
+        return isCut;
+      },
+      onDrain: undefined,
+      onClose: undefined,
+    };
+    leader.server.peerApi.handle(request, response);
+    await cluster.until(() => isCut);
+  }
 });

@@ -58,7 +58,7 @@ export class ClusterService {
       name: "",
       clientURLs: [],
     };
-    this.#changes.add(member).then(
+    this.#changes.add(member, call).then(
       (members) => {
         const fields = { header: this.#header(), members: members.map(rowOf) };
         call.reply(MemberAddResponse.encode({ ...fields, member: rowOf(member) }));
@@ -69,18 +69,18 @@ export class ClusterService {
 
   memberRemove(call: UnaryCall): void {
     const { ID } = MemberRemoveRequest.decode(call.body);
-    this.#answer(call, this.#changes.remove(ID), MemberRemoveResponse);
+    this.#answer(call, this.#changes.remove(ID, call), MemberRemoveResponse);
   }
 
   /** As in etcd, the URLs are taken as they come. */
   memberUpdate(call: UnaryCall): void {
     const { ID, peerURLs } = MemberUpdateRequest.decode(call.body);
-    this.#answer(call, this.#changes.update(ID, peerURLs), MemberUpdateResponse);
+    this.#answer(call, this.#changes.update(ID, peerURLs, call), MemberUpdateResponse);
   }
 
   memberPromote(call: UnaryCall): void {
     const { ID } = MemberPromoteRequest.decode(call.body);
-    this.#answer(call, this.#changes.promote(ID, tokenOf(call)), MemberPromoteResponse);
+    this.#answer(call, this.#changes.promote(ID, tokenOf(call), call), MemberPromoteResponse);
   }
 
   #answer(

@@ -3,6 +3,7 @@ import { METHOD } from "../../api/rpc-table.ts";
 import { PutRequest, RangeRequest, RangeResponse } from "../../api/gen/rpc.ts";
 import {
   type FaultDisk,
+  FixedHostNames,
   MemoryLogger,
   NoPeers,
   NullMetrics,
@@ -64,6 +65,7 @@ export class TestMember {
   readonly logger = new MemoryLogger();
   readonly disk: FaultDisk;
   readonly network: PeerNetwork;
+  readonly hostNames = new FixedHostNames();
   readonly #options: ServerOptions;
   readonly #seed: number;
   /** The server runs, but has not published itself. */
@@ -103,6 +105,7 @@ export class TestMember {
       logger: this.logger,
       metrics: new NullMetrics(),
       network: this.network,
+      hostNames: this.hostNames,
       defer: setImmediate,
     })
       .then((server) => {

@@ -3,7 +3,7 @@
  * streaming calls alike.
  */
 import type { Http2Connection } from "../http2/connection.ts";
-import { CANCEL } from "../http2/constants.ts";
+import { CANCEL, REFUSED_STREAM } from "../http2/constants.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
 import type { Http2Stream, StreamHandler } from "../http2/stream.ts";
 import type { DeadlineBucket, DeadlineEntry } from "../grpc/deadlines.ts";
@@ -39,7 +39,7 @@ export interface CallOwner {
   readonly http2: Http2Connection;
   readonly maxMessageBytes: number;
   readonly budget: PartialBudget;
-  /** Why the connection has ended. */
+  /** Why the connection has ended, or will end. */
   readonly closeReason: string;
   removeDeadline(entry: DeadlineEntry): void;
 }
@@ -190,8 +190,16 @@ export class ClientCall implements StreamHandler, MessageSink, DeadlineEntry {
   }
 
   onReset(code: number): void {
-    if (this.#owner.http2.finished) {
-      this.end(new RpcError(UNAVAILABLE, this.#owner.closeReason));
+    const { http2, closeReason } = this.#owner;
+    if (code === REFUSED_STREAM && http2.goingAway) {
+      // Above the last stream id of the server's GOAWAY: never processed, also when this was the
+      // last stream and the connection is finished thereby.
+      this.end(new RpcError(UNAVAILABLE, closeReason, true));
+    } else if (http2.finished) {
+      this.end(new RpcError(UNAVAILABLE, closeReason));
+    } else if (code === CANCEL && http2.nowMs >= this.deadlineMs) {
+      // The server's clock for this call was quicker than our timer, as grpc-go's often is.
+      this.end(new RpcError(DEADLINE_EXCEEDED, "context deadline exceeded"));
     } else {
       this.end(resetError(code));
     }

@@ -12,6 +12,7 @@ import type { PartialBudget } from "../grpc/message-reader.ts";
 import { DEADLINE_EXCEEDED, UNAVAILABLE } from "../grpc/status.ts";
 import { formatTimeout } from "../grpc/timeout.ts";
 import { Http2Connection } from "../http2/connection.ts";
+import { errorName, NO_ERROR } from "../http2/constants.ts";
 import type { ConnectionHost } from "../http2/connection-host.ts";
 import {
   HeaderTemplate,
@@ -125,6 +126,9 @@ export class ClientStream {
 }
 
 const NO_BYTES: Uint8Array = new Uint8Array(0);
+const CLOSED = "connection closed";
+/** Of a server's GOAWAY text; real ones are a few words. */
+const MAX_DEBUG_CHARS = 256;
 const flushQueue = new FlushQueue();
 
 export class ClientConnection implements ConnectionHost, CallOwner {
@@ -134,7 +138,7 @@ export class ClientConnection implements ConnectionHost, CallOwner {
     partialBytes: 0,
     maxPartialBytes: Number.POSITIVE_INFINITY,
   };
-  closeReason = "connection closed";
+  closeReason = CLOSED;
   readonly #options: ClientOptions;
   readonly #clock: Clock;
   readonly #deadlines: Deadlines;
@@ -328,7 +332,9 @@ export class ClientConnection implements ConnectionHost, CallOwner {
   }
 
   #unavailableText(): string {
-    return this.#closed ? this.closeReason : "the connection is draining";
+    return this.#closed || this.closeReason !== CLOSED
+      ? this.closeReason
+      : "the connection is draining";
   }
 
   removeDeadline(entry: ClientCall): void {
@@ -370,13 +376,17 @@ export class ClientConnection implements ConnectionHost, CallOwner {
   }
 
   onGoaway(_lastStreamId: number, code: number, debug: string): void {
-    this.closeReason = `server sent GOAWAY${debug === "" ? "" : `: ${debug}`} (code ${code})`;
+    const data = JSON.stringify(debug.slice(0, MAX_DEBUG_CHARS));
+    this.closeReason = `connection closed, received prior goaway: code: ${errorName(code)}, debug data: ${data}`;
     this.#options.onGoaway?.();
     this.#openWaiting();
   }
 
-  onFinished(_code: number, reason: string): void {
-    if (this.closeReason === "connection closed") this.closeReason = reason;
+  onFinished(code: number, reason: string): void {
+    if (this.closeReason === CLOSED) {
+      this.closeReason =
+        code === NO_ERROR ? reason : `connection error: ${errorName(code)}: ${reason}`;
+    }
     this.#driver.wantFlush();
   }
 

@@ -9,7 +9,10 @@ export interface ConnectionHost {
   wantFlush(): void;
   /** Server: a valid request head arrived. Client halves never get it. */
   onRequest(stream: Http2Stream, head: HeaderBlock, endStream: boolean): StreamHandler;
-  /** Nothing more will be read or queued; close the socket once the output is written. */
+  /**
+   * Nothing more will be read or queued; close the socket once the output is written. Comes before
+   * the open streams hear of it, so that they can say why.
+   */
   onFinished(code: number, reason: string): void;
   /** The peer sends GOAWAY: streams above `lastStreamId` were not processed. */
   onGoaway(lastStreamId: number, code: number, debug: string): void;
@@ -32,6 +35,8 @@ export interface ConnectionOptions {
   readonly keepaliveIntervalMs: number;
   /** And close when nothing comes back within this. */
   readonly keepaliveTimeoutMs: number;
+  /** Client: default 1; an odd number, for tests of the last ids. */
+  readonly firstStreamId?: number;
   /** Client: ping also while no stream is open. */
   readonly keepaliveWithoutStreams?: boolean;
 }

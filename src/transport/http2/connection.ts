@@ -64,9 +64,9 @@ import { OutputBudget } from "./output-budget.ts";
 import { PeerBudgets, PingPolicy } from "./peer-budgets.ts";
 import { type SendListener, SendScheduler } from "./send-scheduler.ts";
 import { encodeSettings, SETTING_BYTES, settingError } from "./settings.ts";
-import { Http2Stream, IGNORE_STREAM, type StreamHandler } from "./stream.ts";
+import { Http2Stream, IGNORE_STREAM, lengthFits, type StreamHandler } from "./stream.ts";
 
-/** Streams reset by us whose late frames are still forgiven. */
+/** Reset streams whose late frames a server still forgives. A client forgives all, as grpc-go. */
 const REMEMBERED_RESETS = 1_024;
 
 const DRAIN_PING = Buffer.from("\x01drain\x02\x03", "latin1");
@@ -129,6 +129,7 @@ export class Http2Connection implements SendListener, FrameSink {
     this.isServer = options.isServer;
     this.nowMs = options.nowMs;
     this.#openedMs = options.nowMs;
+    if (!options.isServer) this.#lastStreamId = (options.firstStreamId ?? 1) - 2;
     this.#lastReadMs = options.nowMs;
     this.#lastProgressMs = options.nowMs;
     this.#budgets = new PeerBudgets(options.nowMs);
@@ -203,9 +204,15 @@ export class Http2Connection implements SendListener, FrameSink {
     extra: OutgoingField | undefined,
   ): Http2Stream | undefined {
     if (this.finished || this.goingAway) return undefined;
-    const id = this.#lastStreamId === 0 ? 1 : this.#lastStreamId + 2;
-    if (id > 0x7fff_ffff) return undefined;
+    const id = this.#lastStreamId + 2;
+    if (id > 0x7fff_ffff) {
+      // RFC 9113 5.1.1: ids are used once. The connection is used up; another one goes on.
+      this.drain();
+      return undefined;
+    }
     this.#lastStreamId = id;
+    // The RST_STREAM by which a server may end an answered call is no burden.
+    this.#budgets.ignoredFrames.give();
     const { initialStreamWindow } = this.send;
     const stream = new Http2Stream(id, initialStreamWindow, STREAM_WINDOW_BYTES, this.nowMs);
     stream.handler = handler;
@@ -263,8 +270,8 @@ export class Http2Connection implements SendListener, FrameSink {
     this.goingAway = true;
     const lastPeerId = this.isServer ? this.#lastStreamId : 0;
     this.send.goaway(Math.min(lastPeerId, this.#acceptUpTo), code, reason);
-    this.#dropStreams(code);
     this.#host.onFinished(code, reason);
+    this.#dropStreams(code);
   }
 
   /** The socket has closed. */
@@ -272,8 +279,8 @@ export class Http2Connection implements SendListener, FrameSink {
     if (this.finished) return;
     this.finished = true;
     this.goingAway = true;
-    this.#dropStreams(CANCEL);
     this.#host.onFinished(NO_ERROR, "connection closed");
+    this.#dropStreams(CANCEL);
   }
 
   #dropStreams(code: number): void {
@@ -524,7 +531,7 @@ export class Http2Connection implements SendListener, FrameSink {
 
   #dataOnClosed(id: number, bytes: number): undefined {
     if (this.#isIdle(id)) return this.fail(PROTOCOL_ERROR, "DATA on an idle stream");
-    if (id > this.#acceptUpTo) return;
+    if (!this.isServer || id > this.#acceptUpTo) return;
     if (this.#resetByUs.has(id)) {
       if (bytes === 0) this.#emptyFrame();
       return;
@@ -631,7 +638,7 @@ export class Http2Connection implements SendListener, FrameSink {
 
   #headersOnClosed(id: number): undefined {
     if (this.#isIdle(id)) return this.fail(PROTOCOL_ERROR, "HEADERS on an idle stream");
-    if (id > this.#acceptUpTo || this.#resetByUs.has(id)) return;
+    if (!this.isServer || id > this.#acceptUpTo || this.#resetByUs.has(id)) return;
     this.fail(STREAM_CLOSED, "HEADERS on a closed stream");
   }
 
@@ -751,9 +758,10 @@ export class Http2Connection implements SendListener, FrameSink {
       return;
     }
     this.send.ping(payload, FLAG_ACK);
-    if (!this.isServer) return this.#ignoreFrame();
     const answered = this.send.sentSinceCheck;
     this.send.sentSinceCheck = false;
+    // grpc-go's servers ping at DATA, to measure the round trip: as often as there are calls.
+    if (!this.isServer) return answered ? undefined : this.#ignoreFrame();
     if (!this.#pings.allow(this.nowMs, this.streams.size, answered)) {
       this.fail(ENHANCE_YOUR_CALM, "too_many_pings");
     }
@@ -789,10 +797,3 @@ export class Http2Connection implements SendListener, FrameSink {
 }
 
 const NO_PAYLOAD = new Uint8Array(0);
-
-/** RFC 9113 8.1.1: the DATA frames add up to the announced length. */
-function lengthFits(stream: Http2Stream, endStream: boolean): boolean {
-  return endStream
-    ? stream.receivedBytes === stream.contentLength
-    : stream.receivedBytes <= stream.contentLength;
-}

@@ -64,7 +64,7 @@ export class SendScheduler {
   socketBytes = 0;
   /** The socket asked to wait; kept by the owner. */
   blocked = false;
-  /** HEADERS or DATA went out since this was last cleared: resets ping strikes, as in grpc-go. */
+  /** HEADERS or DATA went out since this was last cleared: pings in between are no burden. */
   sentSinceCheck = false;
   /** DATA moved since this was last cleared. */
   progressed = false;

@@ -86,3 +86,10 @@ export class Http2Stream {
 
 /** Shared empty queue: most streams never queue. Never pushed to. */
 export const NO_ITEMS: OutgoingItem[] = [];
+
+/** RFC 9113 8.1.1: the DATA frames add up to the announced length. */
+export function lengthFits(stream: Http2Stream, endStream: boolean): boolean {
+  return endStream
+    ? stream.receivedBytes === stream.contentLength
+    : stream.receivedBytes <= stream.contentLength;
+}

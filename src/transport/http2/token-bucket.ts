@@ -12,6 +12,11 @@ export class TokenBucket {
     this.#atMs = nowMs;
   }
 
+  /** Gives one token back, up to the burst. */
+  give(): void {
+    this.#tokens = Math.min(this.#burst, this.#tokens + 1);
+  }
+
   /** Takes one token; false when there is none. */
   take(nowMs: number): boolean {
     if (nowMs > this.#atMs) {

@@ -17,8 +17,6 @@ export interface HandlerHost {
   readonly meter: NetworkMeter;
   /** Undefined before the start and after the stop. */
   readonly node: PeerNode | undefined;
-  /** Hands a message to the node; returns why not. */
-  deliver(message: Message): string | undefined;
   /** Why the node must not have this message. */
   refuse(message: Message): string | undefined;
   addRemote(id: MemberID, peerURLs: readonly string[]): void;

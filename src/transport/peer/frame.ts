@@ -4,9 +4,11 @@ import { DecodeError } from "../../base/wire.ts";
 
 /** Bytes on a stream that are no message. The connection is of no use any more. */
 export class PeerStreamError extends Error {
-  constructor(message: string) {
+  readonly kind: "malformed" | "tooLong";
+  constructor(message: string, kind: "malformed" | "tooLong" = "malformed") {
     super(message);
     this.name = "PeerStreamError";
+    this.kind = kind;
   }
 }
 
@@ -47,7 +49,7 @@ export function readLength(buffer: Buffer, at: number): number {
 
 export function checkLength(length: number, limit: number, what: string): number {
   if (length <= limit) return length;
-  throw new PeerStreamError(`${what} of ${length} exceeds the limit of ${limit}`);
+  throw new PeerStreamError(`${what} of ${length} exceeds the limit of ${limit}`, "tooLong");
 }
 
 /** The words of a decoder that failed, as an error of the stream; other errors stay. */

@@ -4,6 +4,7 @@ import { type IncomingHttpHeaders, request as httpRequest } from "node:http";
 import { test } from "node:test";
 import { Message, MessageType } from "../../api/gen/raft.ts";
 import { SERVER_VERSION } from "../../api/version.ts";
+import { VirtualClock } from "../../env/testing/index.ts";
 import { MessageEncoder } from "./message-codec.ts";
 import { connect, message, startMember, type TestMember } from "./testing/peer-world.ts";
 import { startStreamServer } from "./testing/raw-peers.ts";
@@ -241,7 +242,7 @@ const ROWS: readonly Row[] = [
     method: "POST",
     body: tooLong,
     status: 400,
-    text: "failed to decode raft message (message size of Infinity exceeds the limit of 67108864)\n",
+    text: "failed to decode raft message (rafthttp: error limit exceeded)\n",
   },
   {
     what: "a snapshot of a removed member",
@@ -393,4 +394,35 @@ test("before the start and after the stop, peers are told to come back later", L
   assert.equal(answer.status, 503);
   assert.deepEqual(b.node.received, []);
   await b[Symbol.asyncDispose]();
+});
+
+test("a message that trickles in is given up after five minutes", LIMIT, async () => {
+  const clock = new VirtualClock();
+  await using b = await startMember(SELF, { clock });
+  const request = httpRequest(`${b.url}/raft`, {
+    method: "POST",
+    headers: { ...GOOD, "content-length": "1000" },
+    agent: false,
+  });
+  const answered = new Promise<number>((resolve, reject) => {
+    request.on("error", reject);
+    request.on("response", (response) => resolve(response.resume().statusCode ?? 0));
+  });
+  let status: number | undefined;
+  void answered.then((value) => {
+    status = value;
+  });
+  const passed = () => new Promise<void>((resolve) => request.write("x", () => resolve()));
+  const startMs = clock.nowMs();
+  while (status === undefined) {
+    await passed();
+    // The byte is read before time goes on.
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+    if (clock.pendingTimers > 0) await clock.advanceAsync(5_000);
+  }
+  assert.equal(await answered, 400);
+  const waitedMs = clock.nowMs() - startMs;
+  assert.ok(waitedMs >= 300_000 && waitedMs < 360_000, `${waitedMs} ms`);
+  await new Promise((resolve) => request.once("close", resolve));
+  assert.deepEqual(b.node.received, []);
 });

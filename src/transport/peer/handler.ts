@@ -3,7 +3,7 @@
  * are in snapshot-receiver.ts. Nothing is done for a request before its version and its cluster
  * have been checked.
  */
-import { Message, MessageType } from "../../api/gen/raft.ts";
+import { Message } from "../../api/gen/raft.ts";
 import { SERVER_VERSION } from "../../api/version.ts";
 import { formatID } from "../../base/ids.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../../env/http.ts";
@@ -12,7 +12,11 @@ import { admitPost, clusterHeader, type HandlerHost } from "./admission.ts";
 import { answerForbidden, answerNoContent, answerText, answerWrongMethod } from "./answers.ts";
 import { parseMemberID, refusalOf } from "./checks.ts";
 import { GuardedBody } from "./guarded-body.ts";
-import { MAX_PEER_MESSAGE_BYTES, PEER_BODY_TIMEOUT_MS } from "./limits.ts";
+import {
+  MAX_PEER_MESSAGE_BYTES,
+  PEER_BODY_STALL_TIMEOUT_MS,
+  PEER_BODY_TIMEOUT_MS,
+} from "./limits.ts";
 import { RAFT_PATH } from "./pipeline.ts";
 import { PROBING_PATH, probeAnswer } from "./prober.ts";
 import { SnapshotReceiver } from "./snapshot-receiver.ts";
@@ -64,7 +68,10 @@ export class PeerHandler implements HttpHandler {
       meter.receivedFailures.of(request.remote).add();
       answerText(response, 400, text, headers);
     };
-    const guarded = new GuardedBody(request.bodyChunks(), clock, PEER_BODY_TIMEOUT_MS);
+    const guarded = new GuardedBody(request.bodyChunks(), clock, PEER_BODY_STALL_TIMEOUT_MS);
+    const timer = clock.setTimer(PEER_BODY_TIMEOUT_MS, () => {
+      guarded.fail(new Error("read: i/o timeout"));
+    });
     this.#bodies.add(guarded);
     let body: Buffer;
     try {
@@ -73,6 +80,7 @@ export class PeerHandler implements HttpHandler {
       failed("failed to read Raft message", "error reading raft message", error);
       return;
     } finally {
+      timer.cancel();
       this.#bodies.delete(guarded);
     }
     let message: Message;
@@ -83,13 +91,10 @@ export class PeerHandler implements HttpHandler {
       return;
     }
     meter.receivedBytes.of(formatID(message.from)).add(body.length);
-    if (message.type === MessageType.MsgSnap) {
-      answerText(response, 400, "wrong raft message type", headers);
-      return;
-    }
-    const refusal = this.#host.deliver(message);
-    if (refusal === undefined) answerNoContent(response, headers);
-    else answerForbidden(response, refusal, headers);
+    const refusal = this.#host.refuse(message);
+    if (refusal !== undefined) answerForbidden(response, refusal, headers);
+    else if (node.receive(message)) answerNoContent(response, headers);
+    else answerText(response, 400, "wrong raft message type", headers);
   }
 
   #stream(request: HttpRequest, response: HttpResponse, node: PeerNode): void {

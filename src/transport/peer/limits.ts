@@ -71,8 +71,11 @@ export const SNAPSHOT_ANSWER_TIMEOUT_MS = 300_000;
 /** Databases that are received at the same time; a leader sends one to each member. */
 export const MAX_INCOMING_SNAPSHOTS = 4;
 
-/** A small request's body must arrive within this. */
-export const PEER_BODY_TIMEOUT_MS = 30_000;
+/** A message in a POST that moves no byte for this long is given up. */
+export const PEER_BODY_STALL_TIMEOUT_MS = 30_000;
+
+/** A message in a POST must arrive within this, however it trickles; etcd's limit for a request. */
+export const PEER_BODY_TIMEOUT_MS = 300_000;
 
 /** Strangers that are remembered because they sent their peer URLs; a cluster has at most nine. */
 export const MAX_REMOTES = 64;

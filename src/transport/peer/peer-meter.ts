@@ -5,7 +5,6 @@ import type { Counter, Gauge, Histogram, Labelled, Metrics } from "../../env/met
 export interface NetworkMeter {
   readonly active: Labelled<Gauge>;
   readonly disconnected: Labelled<Counter>;
-  readonly known: Labelled<Gauge>;
   readonly sentBytes: Labelled<Counter>;
   readonly sentFailures: Labelled<Counter>;
   readonly receivedBytes: Labelled<Counter>;
@@ -28,7 +27,6 @@ export function networkMeter(metrics: Metrics): NetworkMeter {
   return {
     active: metrics.gauges(m.activePeers, m.activePeers.labels),
     disconnected: metrics.counters(m.disconnectedPeers, m.disconnectedPeers.labels),
-    known: metrics.gauges(m.knownPeers, m.knownPeers.labels),
     sentBytes: metrics.counters(m.peerSentBytes, m.peerSentBytes.labels),
     sentFailures: metrics.counters(m.peerSentFailures, m.peerSentFailures.labels),
     receivedBytes: metrics.counters(m.peerReceivedBytes, m.peerReceivedBytes.labels),

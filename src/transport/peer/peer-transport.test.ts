@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { MessageType } from "../../api/gen/raft.ts";
 import { PeerRequestError } from "../../env/peers.ts";
-import { append, connect, message, startMember } from "./testing/peer-world.ts";
+import { VirtualClock } from "../../env/testing/index.ts";
+import { append, connect, message, startMember, Watched } from "./testing/peer-world.ts";
 
 const LIMIT = { timeout: 20_000 };
 
@@ -75,3 +77,60 @@ test("questions are answered, and fail with a reason", LIMIT, async () => {
   await assert.rejects(ask("http://127.0.0.1:1"), code("unreachable"));
   await assert.rejects(ask("gopher://x"), code("unreachable"));
 });
+
+/** Accepts connections and gives each request the next chunk whenever it is told to. */
+async function trickler(chunks: readonly string[]) {
+  const world = new Watched();
+  const sockets: Socket[] = [];
+  let closed = 0;
+  let sent = 0;
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.on("close", () => {
+      closed++;
+      world.changed();
+    });
+    socket.once("data", () => {
+      sockets.push(socket);
+      world.changed();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    asked: () => world.until(() => sockets.length > 0),
+    more: () => sockets[0]?.write(chunks[sent++] ?? "x"),
+    ended: () => world.until(() => closed === 1),
+    [Symbol.dispose]: () => void server.close(),
+  };
+}
+
+test(
+  "a question ends at its time limit, whether nothing comes or always a little",
+  LIMIT,
+  async () => {
+    const head = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n";
+    for (const chunks of [[], ["HTTP/1.1 ", "200 OK\r\n", "x: y"], [head, "a"]]) {
+      const clock = new VirtualClock();
+      await using a = await startMember(0xan, { clock });
+      using peer = await trickler(chunks);
+      const { url } = peer;
+      const request = { url, method: "GET", path: "/members", timeoutMs: 7_000 } as const;
+      let isSettled = false;
+      const asked = a.network.request({ ...request, limitBytes: 10_000 }).finally(() => {
+        isSettled = true;
+      });
+      const refused = assert.rejects(asked, { code: "timeout" });
+      await peer.asked();
+      for (let i = 0; i < 6; i++) {
+        if (chunks.length > 0) peer.more();
+        await clock.advanceAsync(1_000);
+      }
+      assert.equal(isSettled, false);
+      await clock.advanceAsync(1_000);
+      await refused;
+      await peer.ended();
+    }
+  },
+);

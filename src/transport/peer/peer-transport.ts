@@ -216,7 +216,6 @@ export class PeerTransport implements PeerNetwork {
       get node() {
         return transport.#stopped ? undefined : transport.#peerDeps?.node;
       },
-      deliver: (message) => this.#deliver(this.#started().node, message, 0n),
       refuse: (message) => this.#refuse(this.#started().node, message, 0n),
       addRemote: (id, peerURLs) => this.addRemote(id, peerURLs),
       isPeer: (id) => this.#peers.has(id),

@@ -12,7 +12,7 @@ import type { PeerNode } from "../../env/peers.ts";
 import { admitPost, clusterHeader, type HandlerHost } from "./admission.ts";
 import { answerForbidden, answerNoContent, answerText } from "./answers.ts";
 import { GuardedBody } from "./guarded-body.ts";
-import { messageName } from "./frame.ts";
+import { LENGTH_BYTES, messageName, PeerStreamError } from "./frame.ts";
 import {
   MAX_INCOMING_SNAPSHOTS,
   MAX_SNAPSHOT_MESSAGE_BYTES,
@@ -21,6 +21,8 @@ import {
 import { MessageDecoder } from "./message-codec.ts";
 
 const UNKNOWN_SENDER = "UNKNOWN_SNAPSHOT_SENDER";
+/** As etcd names the sender of what it could not decode. */
+const NO_SENDER = formatID(0n);
 
 export class SnapshotReceiver {
   readonly #host: HandlerHost;
@@ -68,15 +70,14 @@ export class SnapshotReceiver {
     try {
       message = await firstMessage(body, decoder);
     } catch (error) {
-      const reason = textOf(error);
       logger.warn("failed to decode Raft message", {
         "local-member-id": local,
-        "remote-snapshot-sender-id": UNKNOWN_SENDER,
-        error: reason,
+        "remote-snapshot-sender-id": NO_SENDER,
+        error,
       });
       meter.receivedFailures.of(request.remote).add();
-      meter.snapshotReceive.failures.of(UNKNOWN_SENDER).add();
-      const text = `failed to decode raft message (${reason})`;
+      meter.snapshotReceive.failures.of(NO_SENDER).add();
+      const text = `failed to decode raft message (${goReason(error)})`;
       answerText(response, 400, text, clusterHeader(node));
       return;
     }
@@ -151,7 +152,11 @@ export class SnapshotReceiver {
 async function firstMessage(body: GuardedBody, decoder: MessageDecoder): Promise<Message> {
   for (;;) {
     const chunk = await body.next();
-    if (chunk.done === true) throw new Error("unexpected EOF");
+    if (chunk.done === true) {
+      // As Go's reader: it stopped before a part or within one.
+      const isBetween = body.bytes === 0 || body.bytes === LENGTH_BYTES;
+      throw new Error(isBetween ? "EOF" : "unexpected EOF");
+    }
     decoder.push(chunk.value);
     const message = decoder.nextFrame();
     if (message !== undefined) return message;
@@ -164,6 +169,15 @@ async function* databaseOf(
 ): AsyncGenerator<Uint8Array, void, void> {
   yield* rest;
   yield* body;
+}
+
+/** What etcd answers to a message that cannot be read; the log has our own words. */
+function goReason(error: unknown): string {
+  if (!(error instanceof PeerStreamError)) return textOf(error);
+  if (error.kind === "tooLong") return "rafthttp: error limit exceeded";
+  const wireType = /^illegal wire type (\d)/.exec(error.message)?.[1];
+  if (wireType !== undefined) return `proto: illegal wireType ${wireType}`;
+  return error.message.startsWith("unexpected end of message") ? "unexpected EOF" : error.message;
 }
 
 function textOf(error: unknown): string {

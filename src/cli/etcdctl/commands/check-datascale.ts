@@ -6,6 +6,7 @@ import {
   LoadReport,
   mustBeEmpty,
   randomKey,
+  REAL_PACE,
   reportFailures,
   workloadOf,
 } from "../load.ts";
@@ -42,8 +43,8 @@ export async function checkDatascale(call: Invocation): Promise<void> {
   );
   const sessions = [first];
   while (sessions.length < load.clients) sessions.push(new Session(call, first.target));
-  const report = new LoadReport();
-  const bar = new ProgressBar(io, load.keys);
+  const report = new LoadReport(REAL_PACE);
+  const bar = new ProgressBar(io, load.keys, REAL_PACE.now);
   const value = Buffer.alloc(VALUE_BYTES);
   let left = load.keys;
   await Promise.all(
@@ -58,7 +59,7 @@ export async function checkDatascale(call: Invocation): Promise<void> {
   for (const { client } of sessions.slice(1)) client.close();
   const after = await residentBytes(first, "after");
   await cleanUp(first, prefix);
-  if (reportFailures(call, report)) throw new CliExit(ExitCode.ERROR);
+  if (reportFailures(io, report)) throw new CliExit(ExitCode.ERROR);
   const used = ((after - before) / MEBIBYTE).toFixed(2);
   io.out(`PASS: Approximate system memory used : ${used} MB.\n`);
 }

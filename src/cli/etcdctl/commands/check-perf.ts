@@ -1,12 +1,14 @@
 /** `etcdctl check perf`: writes at a fixed rate for a minute and judges what comes back. */
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Invocation } from "../../framework/command.ts";
 import { CliExit, ExitCode } from "../../framework/exit.ts";
+import type { Io } from "../../framework/io.ts";
 import {
   cleanUp,
   LoadReport,
   mustBeEmpty,
+  type Pace,
   randomKey,
+  REAL_PACE,
   reportFailures,
   workloadOf,
 } from "../load.ts";
@@ -44,55 +46,73 @@ export async function checkPerf(call: Invocation): Promise<void> {
   await mustBeEmpty(first, prefix, advice);
   const sessions = [first];
   while (sessions.length < load.clients) sessions.push(new Session(call, first.target));
-  const report = await putAtRate(call, sessions, prefix, load.writesPerSecond);
+  const writers = sessions.map(
+    ({ client }): Writer =>
+      (key, value) =>
+        client.kv.put(key, value),
+  );
+  const world = { io: call.io, pace: REAL_PACE, signal: interruption() };
+  const report = await putAtRate(world, { writers, prefix, rate: load.writesPerSecond });
   for (const { client } of sessions.slice(1)) client.close();
   await cleanUp(first, prefix);
-  judge(call, report, load);
+  if (!judge(call.io, report, load.writesPerSecond)) throw new CliExit(ExitCode.ERROR);
 }
 
-async function putAtRate(
-  call: Invocation,
-  sessions: readonly Session[],
-  prefix: string,
-  writesPerSecond: number,
-): Promise<LoadReport> {
+type Writer = (key: Buffer, value: Buffer) => Promise<unknown>;
+
+/** Where a run shows itself, its time, and what ends it early. */
+interface PerfWorld {
+  readonly io: Io;
+  readonly pace: Pace;
+  readonly signal: AbortSignal;
+}
+
+interface PerfPlan {
+  /** One for each client. */
+  readonly writers: readonly Writer[];
+  readonly prefix: string;
+  /** Writes per second. */
+  readonly rate: number;
+}
+
+/** Writes for a minute, with a bar that counts its seconds. */
+export async function putAtRate(world: PerfWorld, plan: PerfPlan): Promise<LoadReport> {
+  const { io, pace, signal } = world;
+  const { writers, prefix, rate } = plan;
   const value = Buffer.alloc(VALUE_BYTES);
-  const report = new LoadReport();
-  const bar = new ProgressBar(call.io, DURATION_SECONDS);
-  const signal = interruption();
+  const report = new LoadReport(pace);
+  const bar = new ProgressBar(io, DURATION_SECONDS, () => pace.now());
   const open = new Set<Promise<void>>();
-  const begun = performance.now();
+  const begun = pace.now();
   let sent = 0;
   let shownSeconds = 0;
   for (;;) {
-    const seconds = (performance.now() - begun) / 1000;
+    const seconds = (pace.now() - begun) / 1000;
     if (seconds >= DURATION_SECONDS || signal.aborted) break;
-    const due = Math.floor(seconds * writesPerSecond);
+    const due = Math.floor(seconds * rate);
     // One write of each client at a time, as many clients as there are.
-    while (sent < due && open.size < sessions.length) {
-      const { client } = sessions[sent % sessions.length] as Session;
+    while (sent < due && open.size < writers.length) {
+      const put = writers[sent % writers.length] as Writer;
       const key = randomKey(prefix, KEY_BYTES);
-      const write = report
-        .measure(() => client.kv.put(key, value))
-        .finally(() => open.delete(write));
+      const write = report.measure(() => put(key, value)).finally(() => open.delete(write));
       open.add(write);
       sent++;
     }
     const whole = Math.floor(seconds);
     if (whole > shownSeconds) bar.add(whole - shownSeconds);
     shownSeconds = whole;
-    await sleep(TICK_MS);
+    await pace.sleep(TICK_MS);
   }
   await Promise.all(open);
   bar.finish();
   return report;
 }
 
-function judge(call: Invocation, report: LoadReport, load: PerfLoad): void {
-  const { io } = call;
-  let passes = !reportFailures(call, report);
+/** Prints the verdict; true if the cluster passes. `wanted` is in writes per second. */
+export function judge(io: Io, report: LoadReport, wanted: number): boolean {
+  let passes = !reportFailures(io, report);
   const rate = Math.trunc(report.rate) + 1;
-  if (report.rate / load.writesPerSecond <= MIN_RATE_SHARE) {
+  if (report.rate / wanted <= MIN_RATE_SHARE) {
     io.out(`FAIL: Throughput too low: ${rate} writes/s\n`);
     passes = false;
   } else {
@@ -113,5 +133,5 @@ function judge(call: Invocation, report: LoadReport, load: PerfLoad): void {
     io.out(`PASS: Stddev is ${stddev.toFixed(6)}s\n`);
   }
   io.out(passes ? "PASS\n" : "FAIL\n");
-  if (!passes) throw new CliExit(ExitCode.ERROR);
+  return passes;
 }

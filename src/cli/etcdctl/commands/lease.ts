@@ -50,8 +50,8 @@ export async function leaseTimeToLive(call: Invocation): Promise<void> {
   if (args.length !== 1) {
     exitWithError(ExitCode.BAD_ARGS, "lease timetolive command needs lease ID as argument");
   }
-  const id = leaseIDFrom(args[0] ?? "");
   const session = await openSession(call);
+  const id = leaseIDFrom(args[0] ?? "");
   const keys = flags.bool("keys");
   const response = await session.must(
     "Lease/LeaseTimeToLive",

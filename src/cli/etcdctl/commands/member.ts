@@ -4,6 +4,8 @@ import {
   MemberRemoveResponse,
   MemberUpdateResponse,
 } from "../../../api/gen/rpc.ts";
+import { parseEtcdUrl } from "../../../base/etcd-url.ts";
+import { TextError } from "../../../base/go-text.ts";
 import type { MemberID } from "../../../base/ids.ts";
 import type { Invocation } from "../../framework/command.ts";
 import { ExitCode, exitWithError } from "../../framework/exit.ts";
@@ -26,10 +28,7 @@ export async function memberAdd(call: Invocation): Promise<void> {
   }
   const urls = peerUrls(call);
   const session = await openSession(call);
-  const wrong = urls.find((url) => !/^(https?|unixs?):\/\//.test(url));
-  if (wrong !== undefined) {
-    exitWithError(ExitCode.ERROR, `URL scheme must be http, https, unix, or unixs: ${wrong}`);
-  }
+  mustBePeerUrls(urls);
   const response = await session.must(
     "Cluster/MemberAdd",
     session.client.cluster.memberAdd(urls, {
@@ -44,6 +43,16 @@ function peerUrls({ flags }: Invocation): string[] {
   const urls = flags.string("peer-urls");
   if (urls === "") exitWithError(ExitCode.BAD_ARGS, "member peer urls not provided");
   return urls.split(",");
+}
+
+/** Told before the cluster is asked. */
+function mustBePeerUrls(urls: readonly string[]): void {
+  try {
+    for (const url of urls) parseEtcdUrl(url);
+  } catch (error) {
+    if (!(error instanceof TextError)) throw error;
+    exitWithError(ExitCode.ERROR, error.message);
+  }
 }
 
 function onlyMemberID({ args }: Invocation): MemberID {
@@ -73,6 +82,7 @@ export async function memberUpdate(call: Invocation): Promise<void> {
   const id = onlyMemberID(call);
   const urls = peerUrls(call);
   const session = await openSession(call);
+  mustBePeerUrls(urls);
   const response = await session.must(
     "Cluster/MemberUpdate",
     session.client.cluster.memberUpdate(id, urls, session.bounded),

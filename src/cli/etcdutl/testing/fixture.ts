@@ -15,6 +15,7 @@ import {
 import { Lease } from "../../../api/gen/lease.ts";
 import { bytesFromUtf8 } from "../../../base/bytes.ts";
 import type { Disk } from "../../../env/index.ts";
+import { FixedHostNames } from "../../../env/testing/fixed-host-names.ts";
 import { FaultDisk } from "../../../env/testing/fault-disk.ts";
 import { type LogLine, MemoryLogger } from "../../../env/testing/memory-logger.ts";
 import { VirtualClock } from "../../../env/testing/virtual-clock.ts";
@@ -51,12 +52,14 @@ export interface Fixture {
 export function depsOn(disk: Disk): Omit<Fixture, "disk"> {
   const told: string[] = [];
   const logger = new MemoryLogger();
+  const clock = new VirtualClock();
   return {
     told,
     log: logger.lines,
     deps: {
       disk,
-      clock: new VirtualClock(),
+      clock,
+      naming: { hostNames: new FixedHostNames({ b: "10.0.0.2", db1: "10.0.0.1" }), clock, logger },
       logger,
       progress: () => undefined,
       tell: (line) => told.push(line),

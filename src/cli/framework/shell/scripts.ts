@@ -24,8 +24,17 @@ function bashScript(tool: string): string {
   return `# bash completion for ${tool}                              -*- shell-script -*-
 
 __${tool}_complete() {
-  local line directive=0 typed=\${COMP_WORDS[COMP_CWORD]} words=("\${COMP_WORDS[@]:1:COMP_CWORD}")
+  local word line directive=0 typed=\${COMP_WORDS[COMP_CWORD]} words=() glue=""
   COMPREPLY=()
+  # bash cuts --flag=value into three words.
+  for word in "\${COMP_WORDS[@]:1:COMP_CWORD}"; do
+    if [ \${#words[@]} -gt 0 ] && { [ "$word" = "=" ] || [ -n "$glue" ]; }; then
+      words[\${#words[@]}-1]+=$word
+    else
+      words+=("$word")
+    fi
+    if [ "$word" = "=" ]; then glue=yes; else glue=""; fi
+  done
   [ "$typed" = "=" ] && typed=""
   while IFS= read -r line; do
     case $line in
@@ -33,8 +42,11 @@ __${tool}_complete() {
       "$typed"*) COMPREPLY+=("$line") ;;
     esac
   done < <("\${COMP_WORDS[0]}" __completeNoDesc "\${words[@]}" 2>/dev/null)
-  if [ "\${#COMPREPLY[@]}" -eq 0 ] && [ "$directive" -eq 0 ]; then
-    compopt -o default 2>/dev/null
+  if [ "\${#COMPREPLY[@]}" -eq 0 ]; then
+    case $directive in
+      0) compopt -o default 2>/dev/null ;;
+      16) compopt -o dirnames 2>/dev/null ;;
+    esac
   fi
 }
 
@@ -48,18 +60,23 @@ function zshScript(tool: string): string {
 
 _${tool}() {
   local line directive=0
-  local -a candidates
+  local -a candidates typed
+  typed=("\${(@Q)words[2,CURRENT]}")
   while IFS= read -r line; do
     case $line in
       :*) directive=\${line#:} ;;
       *) line=\${line//:/\\\\:}
          candidates+=("\${line/$'\\t'/:}") ;;
     esac
-  done < <("\${words[1]}" __complete "\${(@)words[2,CURRENT]}" 2>/dev/null)
+  done < <("\${(Q)words[1]}" __complete "\${typed[@]}" 2>/dev/null)
+  # What stands before the value of --flag=value is there already.
+  [[ \${typed[-1]} == -*=* ]] && compset -P '*='
   if (( \${#candidates} )); then
     _describe completions candidates
   elif (( directive == 0 )); then
     _files
+  elif (( directive == 16 )); then
+    _files -/
   fi
 }
 
@@ -74,22 +91,28 @@ fi
 function fishScript(tool: string): string {
   return `# fish completion for ${tool}                              -*- shell-script -*-
 
-function __${tool}_complete
+function __${tool}_answer
     set -l words (commandline -opc) (commandline -ct)
-    for line in ($words[1] __complete $words[2..-1] 2>/dev/null)
-        string match -q -- ':*' $line; or echo $line
+    $words[1] __complete $words[2..-1] 2>/dev/null
+end
+
+function __${tool}_complete
+    # A candidate is the whole word: for --flag=value, with the flag before it.
+    set -l before (string match -r -- '^-.*?=' (commandline -ct))
+    for line in (__${tool}_answer)
+        string match -q -- ':*' $line; or echo "$before$line"
     end
 end
 
-function __${tool}_offers_files
-    set -l words (commandline -opc) (commandline -ct)
-    set -l answer ($words[1] __complete $words[2..-1] 2>/dev/null)
-    test (count $answer) -eq 1 -a "$answer[-1]" = ":0"
+function __${tool}_offers
+    set -l answer (__${tool}_answer)
+    test (count $answer) -eq 1 -a "$answer[-1]" = ":$argv[1]"
 end
 
 complete -c ${tool} -e
-complete -c ${tool} -n 'not __${tool}_offers_files' -f -a '(__${tool}_complete)'
-complete -c ${tool} -n __${tool}_offers_files -F
+complete -c ${tool} -n 'not __${tool}_offers 0' -f -a '(__${tool}_complete)'
+complete -c ${tool} -n '__${tool}_offers 0' -F
+complete -c ${tool} -n '__${tool}_offers 16' -f -a '(__fish_complete_directories (commandline -ct))'
 `;
 }
 
@@ -100,13 +123,15 @@ Register-ArgumentCompleter -Native -CommandName '${tool}' -ScriptBlock {
     param($WordToComplete, $CommandAst, $CursorPosition)
     $words = @($CommandAst.CommandElements | Select-Object -Skip 1 | ForEach-Object { "$_" })
     if ($WordToComplete -eq '') { $words += '""' }
+    # A candidate is the whole word: for --flag=value, with the flag before it.
+    $before = if ($WordToComplete -match '^-[^=]*=') { $Matches[0] } else { '' }
     & '${tool}' __complete @words 2>$null |
-        Where-Object { $_ -notlike ':*' } |
+        Where-Object { $_ -notlike ':*' -and "$before$_".StartsWith($WordToComplete) } |
         ForEach-Object {
             $word, $description = $_ -split "\`t", 2
             if (-not $description) { $description = $word }
             [System.Management.Automation.CompletionResult]::new(
-                $word, $word, 'ParameterValue', $description)
+                "$before$word", $word, 'ParameterValue', $description)
         }
 }
 `;

@@ -62,9 +62,11 @@ export class RecordingNode implements PeerNode {
   clusterVersion(): string | undefined {
     return undefined;
   }
-  receive(message: Message): void {
+  receive(message: Message): boolean {
+    if (message.type === MessageType.MsgSnap) return false;
     this.received.push(message);
     this.watched.changed();
+    return true;
   }
   async receiveSnapshot(message: Message, database: AsyncIterable<Uint8Array>): Promise<void> {
     const parts: Uint8Array[] = [];
