@@ -82,8 +82,14 @@ export function plantDefragmentationBug({ serverOf }: PlantedWorld): () => void 
         const ops = new ListOps();
         ops.add(PUT, bytesFromUtf8("consistent_index"), value);
         const changes = [{ name: "meta", fillPercent: DEFAULT_FILL, ops }];
-        const tx = await applyTransaction(host.file(), changes, patientSlicer());
-        await host.file().writeOut(tx);
+        try {
+          const tx = await applyTransaction(host.file(), changes, patientSlicer());
+          await host.file().writeOut(tx);
+        } catch (error) {
+          // As for any commit to the file in use; held for ever would be another bug than this one.
+          host.fail(error as Error);
+          throw error;
+        }
       };
       return original.call(this, {
         file: () => host.file(),
