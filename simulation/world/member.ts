@@ -8,7 +8,6 @@ import { EtcdServer } from "../../src/server/index.ts";
 import {
   type CrashPolicy,
   type FaultDisk,
-  FixedHostNames,
   NullMetrics,
   SeededRandom,
 } from "../../src/env/testing/index.ts";
@@ -128,7 +127,8 @@ export class Member {
       logger: new SimLogger(this.name, scheduler, trace),
       metrics: new NullMetrics(),
       network,
-      hostNames: new FixedHostNames(),
+      // Each name has an address of its own.
+      hostNames: { lookup: async (host: string) => host },
       defer: (fire: () => void) => void scheduler.at(0, "defer", actor, fire),
     };
     EtcdServer.start(this.options, deps).then(
