@@ -114,8 +114,12 @@ class Watches {
   }
 
   /** What the watches have shown; those that met a compaction stopped at a moment of chance. */
-  shown(ignored: ReadonlySet<number>): string {
-    const shownBy = [...this.#shown].filter(([id]) => !ignored.has(id));
+  shown(ignored: ReadonlySet<number>, mayLack: RegExp | undefined): string {
+    const shownBy = [...this.#shown]
+      .filter(([id]) => !ignored.has(id))
+      .map(
+        ([id, events]) => [id, events.filter((event) => mayLack?.test(event) !== true)] as const,
+      );
     return shown([this.#created, shownBy.sort(([one], [other]) => one - other)]);
   }
 
@@ -157,10 +161,22 @@ function fittedWatch(watch: WatchCreateRequest): WatchCreateRequest {
   return isOld && watch.startRevision < 0 ? { ...watch, startRevision: 0 } : watch;
 }
 
-async function compareWatches(watches: readonly Watches[]): Promise<void> {
+/**
+ * A watch of 3.4.23 that has to catch up loses the deletion at the very revision that is compacted
+ * meanwhile (etcd issue 18089).
+ */
+function lostByOld(compactions: readonly number[]): RegExp | undefined {
+  if (!isOld || compactions.length === 0) return undefined;
+  return new RegExp(`^DELETE .*@(?:${compactions.join("|")})$`, "s");
+}
+
+async function compareWatches(
+  watches: readonly Watches[],
+  compactions: readonly number[],
+): Promise<void> {
   const all = (): string[] => {
     const ignored = new Set(watches.flatMap((each) => each.compacted));
-    return watches.map((each) => each.shown(ignored));
+    return watches.map((each) => each.shown(ignored, lostByOld(compactions)));
   };
   await until(() => new Set(all()).size === 1, "the same events").catch(() => undefined);
   const [expected, actual] = all();
@@ -185,7 +201,7 @@ test(
     let clients = await Promise.all([clientOf(reference), clientOf(ours)]);
     const random = new RandomRequests(SEED);
     const watches = clients.map((client) => new Watches(client));
-    let compacted = 0;
+    const compactions: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       if (round % WATCH_EVERY === 0) {
         const watch = fittedWatch(random.watch());
@@ -203,15 +219,15 @@ test(
       const { header } = expected as { header?: { revision: number } };
       random.revision = header?.revision ?? random.revision;
       if (request.path === "/etcdserverpb.KV/Compact" && header !== undefined) {
-        compacted = (request.fields as { revision: number }).revision;
+        compactions.push((request.fields as { revision: number }).revision);
       }
     }
-    await compareWatches(watches);
+    await compareWatches(watches, compactions);
     const [data, sameData] = await Promise.all(clients.map(dataOf));
     assert.equal(sameData, data);
     await Promise.all(clients.map((client) => client.put(MARKER)));
     const [events, sameEvents] = await Promise.all(
-      clients.map((client) => eventsFrom(client, compacted + 1)),
+      clients.map((client) => eventsFrom(client, (compactions.at(-1) ?? 0) + 1)),
     );
     assert.deepEqual(sameEvents, events);
     const [before] = await Promise.all(clients.map(dataOf));
