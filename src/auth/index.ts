@@ -1,0 +1,8 @@
+export { AuthRecordError } from "./auth-records.ts";
+export * from "./auth-store.ts";
+export * from "./identity.ts";
+export * from "./jwt-tokens.ts";
+export * from "./key-ranges.ts";
+export * from "./request-permissions.ts";
+export * from "./simple-tokens.ts";
+export * from "./tokens.ts";

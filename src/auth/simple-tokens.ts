@@ -1,0 +1,108 @@
+/**
+ * etcd's simple tokens: sixteen random letters, a dot, and the index of the login's log entry. They
+ * live in the memory of each member, which learns of them by applying the login, and end when they
+ * are not used for a while.
+ *
+ * Invariant: tokens are held in the order in which they expire, as all live equally long and every
+ * use moves a token to the end; so the first is the one to drop.
+ */
+import type { Random } from "../env/index.ts";
+import type { TokenContext, TokenLogin, TokenProvider, TokenVerdict } from "./tokens.ts";
+
+const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+const PREFIX_LENGTH = 16;
+/** `--auth-token-ttl` when it is not given, or not positive. */
+export const DEFAULT_SIMPLE_TOKEN_TTL_MS = 300_000;
+/**
+ * Logins held at once. A client that logs in without end would fill the memory of every member
+ * otherwise; the login that was not used for longest ends first, and its client logs in anew.
+ */
+export const MAX_SIMPLE_TOKENS = 100_000;
+/** The index is a safe integer: fifteen digits are more than any log has entries. */
+const TOKEN = /^[^.]*\.([0-9]{1,15})$/;
+
+interface Login {
+  readonly username: string;
+  expiresMs: number;
+}
+
+export class SimpleTokens implements TokenProvider {
+  readonly #random: Random;
+  readonly #ttlMs: number;
+  readonly #maxTokens: number;
+  /** Undefined while authentication is off: nothing is remembered then. */
+  #logins: Map<string, Login> | undefined;
+
+  constructor(options: {
+    readonly random: Random;
+    readonly ttlMs: number;
+    readonly maxTokens?: number;
+  }) {
+    this.#random = options.random;
+    this.#ttlMs = options.ttlMs > 0 ? options.ttlMs : DEFAULT_SIMPLE_TOKEN_TTL_MS;
+    this.#maxTokens = options.maxTokens ?? MAX_SIMPLE_TOKENS;
+  }
+
+  get size(): number {
+    return this.#logins?.size ?? 0;
+  }
+
+  enable(): void {
+    this.#logins ??= new Map();
+  }
+
+  disable(): void {
+    this.#logins = undefined;
+  }
+
+  invalidateUser(username: string): void {
+    for (const [token, login] of this.#logins ?? []) {
+      if (login.username === username) this.#logins?.delete(token);
+    }
+  }
+
+  newPrefix(): string {
+    let prefix = "";
+    for (let i = 0; i < PREFIX_LENGTH; i++) prefix += LETTERS[this.#random.below(LETTERS.length)];
+    return prefix;
+  }
+
+  assign({ username, prefix, index }: TokenLogin, nowMs: number): string {
+    const token = `${prefix}.${index}`;
+    if (this.#logins === undefined) return token;
+    this.#dropExpired(nowMs);
+    if (this.#logins.size >= this.#maxTokens) this.#dropFirst();
+    this.#logins.set(token, { username, expiresMs: nowMs + this.#ttlMs });
+    return token;
+  }
+
+  verify(token: string, { nowMs, authRevision, appliedIndex }: TokenContext): TokenVerdict {
+    const index = TOKEN.exec(token)?.[1];
+    if (index === undefined) return { kind: "invalid", reason: "it is no simple token" };
+    const login = this.#logins?.get(token);
+    if (login === undefined) {
+      return Number(index) > appliedIndex
+        ? { kind: "early", index: Number(index) }
+        : { kind: "invalid", reason: "it is not known" };
+    }
+    this.#logins?.delete(token);
+    if (login.expiresMs <= nowMs) return { kind: "invalid", reason: "it has expired" };
+    login.expiresMs = nowMs + this.#ttlMs;
+    this.#logins?.set(token, login);
+    return { kind: "valid", identity: { username: login.username, authRevision } };
+  }
+
+  #dropExpired(nowMs: number): void {
+    for (const [token, { expiresMs }] of this.#logins ?? []) {
+      if (expiresMs > nowMs) return;
+      this.#logins?.delete(token);
+    }
+  }
+
+  #dropFirst(): void {
+    for (const token of this.#logins?.keys() ?? []) {
+      this.#logins?.delete(token);
+      return;
+    }
+  }
+}
