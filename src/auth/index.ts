@@ -6,3 +6,4 @@ export * from "./key-ranges.ts";
 export * from "./request-permissions.ts";
 export * from "./simple-tokens.ts";
 export * from "./tokens.ts";
+export * from "./token-options.ts";

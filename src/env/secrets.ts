@@ -2,9 +2,9 @@
 
 /** bcrypt, off the event loop; hashes are `$2a$…` text, as Go writes and reads them. */
 export interface PasswordHasher {
-  /** Rejects with `EtcdError("tooManyRequests")` when too many wait already. */
+  /** Rejects with `HasherBusyError`, or `PasswordTooLongError`. */
   hash(password: string, cost: number): Promise<string>;
-  /** False for a wrong password and for text that is no hash. Rejects as `hash` does. */
+  /** False for a wrong password and for text that is no hash. Rejects with `HasherBusyError`. */
   verify(password: string, hash: string): Promise<boolean>;
   /** The same on the spot, for entries that an old member logged with the password in clear. */
   hashNow(password: string, cost: number): string;
@@ -19,4 +19,20 @@ export interface TokenSigner {
   /** The signature as base64url. */
   sign(text: string): string;
   verify(text: string, signature: string): boolean;
+}
+
+/** So many hashes wait already that this one was not begun. */
+export class HasherBusyError extends Error {
+  constructor() {
+    super("too many passwords wait to be hashed");
+    this.name = "HasherBusyError";
+  }
+}
+
+/** In the words of Go's library, which etcd hands to the client untranslated (code Unknown). */
+export class PasswordTooLongError extends Error {
+  constructor() {
+    super("bcrypt: password length exceeds 72 bytes");
+    this.name = "PasswordTooLongError";
+  }
 }
