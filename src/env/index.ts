@@ -8,3 +8,4 @@ export * from "./peers.ts";
 export * from "./random.ts";
 export * from "./rpc.ts";
 export * from "./secrets.ts";
+export * from "./tls.ts";

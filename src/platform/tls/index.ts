@@ -1,0 +1,7 @@
+export { selfSignedFiles } from "./self-signed.ts";
+export { NodeTlsAcceptor } from "./tls-acceptor.ts";
+export { TlsCredentials } from "./tls-credentials.ts";
+export { TlsDialer } from "./tls-dialer.ts";
+export { TlsFileError } from "./tls-files.ts";
+export * from "./tls-settings.ts";
+export type { NameLookup } from "./verify-peer.ts";

@@ -1,0 +1,196 @@
+/**
+ * The server's half of TLS on accepted sockets. The runtime does the handshake; whether the client
+ * may talk is decided here, with one set of checks for every listener.
+ *
+ * A handshake that does not end costs memory and may be one of thousands: it has ten seconds, and
+ * when too many are under way the oldest one goes. An honest client's takes milliseconds, so it is
+ * never the oldest of a thousand that idle.
+ */
+import type { Socket } from "node:net";
+import { createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
+import type { Logger, SecuredConnection, TlsAcceptor } from "../../env/index.ts";
+import type { TlsCredentials } from "./tls-credentials.ts";
+import { requiresClientCertificate } from "./tls-settings.ts";
+import {
+  addressProblem,
+  alternativeNames,
+  chainProblem,
+  commonName,
+  nameProblem,
+  type NameLookup,
+  revocationProblem,
+  shownCertificates,
+} from "./verify-peer.ts";
+
+/** As etcd's: from the connection to the end of the handshake. */
+export const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** About 50 KB each while they last. */
+export const MAX_PENDING_HANDSHAKES = 1000;
+const PROTOCOLS = ["h2", "http/1.1"];
+
+export interface TlsListenerOptions {
+  readonly credentials: TlsCredentials;
+  readonly logger: Logger;
+  /** Such as "rejected connection on client endpoint". */
+  readonly rejectedMessage: string;
+  /**
+   * Set on peer listeners: a certificate with alternative names must be for the address that it
+   * comes from. Undefined: clients come from anywhere.
+   */
+  readonly names: NameLookup | undefined;
+  /** Told of the outcome of each handshake. */
+  readonly onOutcome?: (outcome: "done" | "rejected") => void;
+}
+
+export class NodeTlsAcceptor implements TlsAcceptor {
+  onSecured: ((connection: SecuredConnection) => void) | undefined;
+  readonly #options: TlsListenerOptions;
+  readonly #server: Server;
+  /** By the client's address, in the order of arrival. Unix sockets have none, and no strangers. */
+  readonly #pending = new Map<string, Socket>();
+  #shown: SecureContext | undefined;
+
+  constructor(options: TlsListenerOptions) {
+    this.#options = options;
+    this.#server = createServer({
+      ALPNProtocols: PROTOCOLS,
+      requestCert: requiresClientCertificate(options.credentials.settings),
+      // Decided in `#problem`, so that the reason reaches the log.
+      rejectUnauthorized: false,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    });
+    this.#server.on("secureConnection", (stream) => void this.#decide(stream));
+    this.#server.on("tlsClientError", (error, stream) => this.#reject(stream, wordsOf(error)));
+  }
+
+  accept(socket: Socket): void {
+    const credentials = this.#options.credentials.server();
+    if (credentials === undefined) {
+      socket.destroy();
+      return;
+    }
+    if (this.#shown !== credentials.context) {
+      this.#shown = credentials.context;
+      this.#server.setSecureContext(credentials.options);
+    }
+    this.#track(socket);
+    this.#server.emit("connection", socket);
+  }
+
+  stop(): void {
+    for (const socket of this.#pending.values()) socket.destroy();
+  }
+
+  #track(socket: Socket): void {
+    if (socket.remoteAddress === undefined) return;
+    if (this.#pending.size >= MAX_PENDING_HANDSHAKES) {
+      const [oldest] = this.#pending.values();
+      oldest?.destroy();
+    }
+    const address = addressOf(socket);
+    this.#pending.set(address, socket);
+    socket.once("close", () => {
+      if (this.#pending.get(address) === socket) this.#pending.delete(address);
+    });
+  }
+
+  async #decide(stream: TLSSocket): Promise<void> {
+    const remote = addressOf(stream);
+    stream.on("error", () => stream.destroy());
+    const problem = await this.#problem(stream);
+    this.#pending.delete(remote);
+    if (stream.destroyed) return;
+    if (problem !== undefined) {
+      this.#reject(stream, problem);
+      return;
+    }
+    this.#options.onOutcome?.("done");
+    const certificate = stream.authorized ? stream.getPeerX509Certificate() : undefined;
+    this.onSecured?.({
+      stream,
+      protocol: protocolOf(stream),
+      remote,
+      certificateName: certificate && commonName(certificate),
+    });
+  }
+
+  /** Why this client may not talk; undefined when it may. */
+  async #problem(stream: TLSSocket): Promise<string | undefined> {
+    const { credentials, names } = this.#options;
+    const { settings } = credentials;
+    if (!requiresClientCertificate(settings)) return undefined;
+    const problem = chainProblem(stream);
+    if (problem !== undefined) return problem;
+    const shown = shownCertificates(stream);
+    const [own] = shown;
+    if (own === undefined) return "tls: client didn't provide a certificate";
+    return (
+      nameProblem(own, settings) ??
+      revocationProblem(shown, credentials.revoked()) ??
+      (names === undefined ? undefined : addressProblem(own, hostOf(stream), names))
+    );
+  }
+
+  #reject(stream: TLSSocket, reason: string): void {
+    const { logger, rejectedMessage, onOutcome } = this.#options;
+    const certificate = stream.getPeerX509Certificate();
+    const { dns, addresses } = certificate === undefined ? NO_NAMES : alternativeNames(certificate);
+    logger.warn(rejectedMessage, {
+      "remote-addr": addressOf(stream),
+      "server-name": serverNameOf(stream),
+      "ip-addresses": addresses,
+      "dns-names": dns,
+      error: reason,
+    });
+    onOutcome?.("rejected");
+    stream.destroy();
+  }
+}
+
+const NO_NAMES = { dns: [], addresses: [] } as const;
+
+function protocolOf({ alpnProtocol }: TLSSocket): "h2" | "http/1.1" | undefined {
+  return alpnProtocol === "h2" || alpnProtocol === "http/1.1" ? alpnProtocol : undefined;
+}
+
+function addressOf({ remoteAddress, remotePort }: Socket): string {
+  if (remoteAddress === undefined) return "@";
+  const host = remoteAddress.includes(":") ? `[${remoteAddress}]` : remoteAddress;
+  return `${host}:${remotePort ?? 0}`;
+}
+
+/** Without the prefix of an IPv4 address on a socket for both families. */
+function hostOf({ remoteAddress = "" }: Socket): string {
+  return remoteAddress.replace(/^::ffff:(?=[0-9.]+$)/, "");
+}
+
+function serverNameOf(stream: TLSSocket): string {
+  const { servername } = stream as { servername?: string | false | null };
+  return typeof servername === "string" ? servername : "";
+}
+
+/** Go's words for a handshake that failed. */
+function wordsOf(error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case "ERR_TLS_HANDSHAKE_TIMEOUT":
+      return "i/o timeout";
+    case "ECONNRESET":
+      return "EOF";
+    case "ERR_SSL_HTTP_REQUEST":
+    case "ERR_SSL_WRONG_VERSION_NUMBER":
+      return "tls: first record does not look like a TLS handshake";
+    case "ERR_SSL_NO_SHARED_CIPHER":
+      return "tls: no cipher suite supported by both client and server";
+    case "ERR_SSL_UNSUPPORTED_PROTOCOL":
+    case "ERR_SSL_VERSION_TOO_LOW":
+      return "tls: client offered only unsupported versions";
+    case "ERR_SSL_NO_APPLICATION_PROTOCOL":
+      return "tls: client requested unsupported application protocols";
+    default: {
+      const alert = /alert ([a-z ]+)/.exec(error.message)?.[1];
+      return alert === undefined
+        ? `tls: ${error.code ?? error.message}`
+        : `remote error: tls: ${alert}`;
+    }
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * Is this the peer that may talk? What etcd asks of a certificate beyond its signature, in etcd's
+ * order: an allowed name, the address that it comes from, and that it is not revoked. Reasons are
+ * in Go's words, for the log.
+ */
+import type { X509Certificate } from "node:crypto";
+import { isIP } from "node:net";
+import type { TLSSocket } from "node:tls";
+import { serialText } from "./revocation-list.ts";
+import type { TlsSettings } from "./tls-settings.ts";
+
+/** Looks names up; `node:dns/promises` in production. */
+export interface NameLookup {
+  /** Names of an address; may reject. */
+  reverse(address: string): Promise<readonly string[]>;
+  /** Addresses of a name; may reject. */
+  lookup(name: string): Promise<readonly string[]>;
+}
+
+/** The certificates that the peer showed, its own first. */
+export function shownCertificates(socket: TLSSocket): X509Certificate[] {
+  const shown: X509Certificate[] = [];
+  let next = socket.getPeerX509Certificate();
+  while (next !== undefined && shown.length < MAX_CHAIN) {
+    shown.push(next);
+    const issuer: X509Certificate | undefined = next.issuerCertificate;
+    if (issuer === undefined || issuer.fingerprint256 === next.fingerprint256) break;
+    next = issuer;
+  }
+  return shown;
+}
+
+/** OpenSSL follows a hundred; a real chain has three or four. */
+const MAX_CHAIN = 16;
+
+/** The common name; of several the last, as Go reads it. Undefined when there is none. */
+export function commonName(certificate: X509Certificate): string | undefined {
+  const names: string | string[] | undefined = certificate.toLegacyObject().subject.CN;
+  return typeof names === "string" ? names : names?.at(-1);
+}
+
+/** Why the chain does not verify, in Go's words; undefined when it does. */
+export function chainProblem(socket: TLSSocket): string | undefined {
+  if (socket.authorized) return undefined;
+  if (socket.getPeerX509Certificate() === undefined) {
+    return "tls: client didn't provide a certificate";
+  }
+  const code = String(socket.authorizationError ?? "");
+  return `tls: failed to verify certificate: ${CHAIN_PROBLEMS[code] ?? `x509: ${code}`}`;
+}
+
+const UNKNOWN_AUTHORITY = "x509: certificate signed by unknown authority";
+const BAD_DATE = "x509: certificate has expired or is not yet valid";
+const CHAIN_PROBLEMS: Readonly<Record<string, string>> = {
+  UNABLE_TO_GET_ISSUER_CERT: UNKNOWN_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_AUTHORITY,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_AUTHORITY,
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNKNOWN_AUTHORITY,
+  SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_AUTHORITY,
+  CERT_UNTRUSTED: UNKNOWN_AUTHORITY,
+  CERT_SIGNATURE_FAILURE: "x509: certificate has an invalid signature",
+  CERT_HAS_EXPIRED: BAD_DATE,
+  CERT_NOT_YET_VALID: BAD_DATE,
+  INVALID_PURPOSE: "x509: certificate specifies an incompatible key usage",
+  INVALID_CA: "x509: invalid signature: parent certificate cannot sign this kind of certificate",
+};
+
+/** Only these common names, or these hosts, may connect; no list lets everybody in. */
+export function nameProblem(
+  certificate: X509Certificate,
+  { allowedCommonNames, allowedHostnames }: TlsSettings,
+): string | undefined {
+  if (allowedCommonNames.length === 0 && allowedHostnames.length === 0) return undefined;
+  const allowed =
+    allowedCommonNames.includes(commonName(certificate) ?? "") ||
+    allowedHostnames.some((host) => isFor(certificate, host));
+  return allowed ? undefined : "client certificate authentication failed";
+}
+
+/** True if the certificate names the host or the address. */
+function isFor(certificate: X509Certificate, host: string): boolean {
+  if (isIP(host) !== 0) return certificate.checkIP(host) !== undefined;
+  // Go looks at the alternative names alone, never at the common name.
+  return certificate.checkHost(host, { subject: "never" }) !== undefined;
+}
+
+export function revocationProblem(
+  certificates: readonly X509Certificate[],
+  revoked: ReadonlySet<string>,
+): string | undefined {
+  for (const { serialNumber } of certificates) {
+    const serial = serialText(serialNumber);
+    if (revoked.has(serial)) return `transport: certificate serial ${serial} revoked`;
+  }
+  return undefined;
+}
+
+/**
+ * A member's certificate must be for the address that it comes from, if it names any address or
+ * host: by address, or by a name that the address has or that leads to it.
+ */
+export async function addressProblem(
+  certificate: X509Certificate,
+  address: string,
+  names: NameLookup,
+): Promise<string | undefined> {
+  const { dns, hasAddresses, addresses } = alternativeNames(certificate);
+  if (!hasAddresses && dns.length === 0) return undefined;
+  if (hasAddresses) {
+    if (certificate.checkIP(address) !== undefined) return undefined;
+    if (dns.length === 0) {
+      return `x509: certificate is valid for ${addresses.join(", ")}, not ${address}`;
+    }
+  }
+  if (await isAddressOf(address, dns, names)) return undefined;
+  const listed = dns.map((name) => JSON.stringify(name)).join(" ");
+  return `tls: ${JSON.stringify(address)} does not match any of DNSNames [${listed}]`;
+}
+
+async function isAddressOf(
+  address: string,
+  dns: readonly string[],
+  names: NameLookup,
+): Promise<boolean> {
+  const suffixes = dns.filter((name) => name.startsWith("*.")).map((name) => name.slice(1));
+  const plain = dns.filter((name) => !name.startsWith("*."));
+  const known = await names.reverse(address).catch(() => UNKNOWN);
+  for (const name of known.map((each) => each.replace(/\.$/, ""))) {
+    if (plain.includes(name) || suffixes.some((suffix) => name.endsWith(suffix))) return true;
+  }
+  for (const name of dns) {
+    const found = await names.lookup(name).catch(() => UNKNOWN);
+    if (found.includes(address)) return true;
+  }
+  return false;
+}
+
+/** Of a name that cannot be looked up. */
+const UNKNOWN: readonly string[] = [];
+
+/** What `subjectAltName` says, such as `DNS:localhost, IP Address:127.0.0.1`. */
+export function alternativeNames({ subjectAltName = "" }: X509Certificate): {
+  readonly dns: readonly string[];
+  readonly addresses: readonly string[];
+  readonly hasAddresses: boolean;
+} {
+  const dns: string[] = [];
+  const addresses: string[] = [];
+  // A value with a comma or a quote is quoted as JSON (since the fix of CVE-2021-44532).
+  for (const [, kind, value = ""] of subjectAltName.matchAll(/(DNS|IP Address):("[^"]*"|[^,]*)/g)) {
+    (kind === "DNS" ? dns : addresses).push(value.replace(/^"(.*)"$/, "$1"));
+  }
+  return { dns, addresses, hasAddresses: addresses.length > 0 };
+}
