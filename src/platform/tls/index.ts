@@ -1,7 +1,14 @@
+export { CertificateExpiry } from "./certificate-expiry.ts";
 export { selfSignedFiles } from "./self-signed.ts";
 export { NodeTlsAcceptor } from "./tls-acceptor.ts";
 export { TlsCredentials } from "./tls-credentials.ts";
 export { TlsDialer } from "./tls-dialer.ts";
 export { TlsFileError } from "./tls-files.ts";
+export {
+  registerTlsMetrics,
+  type TlsMetrics,
+  TlsMetricNames,
+  type TlsSide,
+} from "./tls-metrics.ts";
 export * from "./tls-settings.ts";
 export type { NameLookup } from "./verify-peer.ts";
