@@ -10,5 +10,11 @@ export {
   TlsMetricNames,
   type TlsSide,
 } from "./tls-metrics.ts";
-export * from "./tls-settings.ts";
+export {
+  describeTls,
+  hasNoCertificate,
+  NO_TLS,
+  type TlsSettings,
+  type TlsVersion,
+} from "./tls-settings.ts";
 export type { NameLookup } from "./verify-peer.ts";

@@ -6,7 +6,7 @@
 import { constants, type X509Certificate } from "node:crypto";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
 import { type KeyPair, readAuthorities, readKeyPair, readRevocations } from "./tls-files.ts";
-import { isEmpty, type TlsSettings } from "./tls-settings.ts";
+import { hasNoCertificate, type TlsSettings } from "./tls-settings.ts";
 import { WatchedFiles } from "./watched-files.ts";
 
 export interface ServerCredentials {
@@ -40,7 +40,7 @@ export class TlsCredentials {
         load: () => readKeyPair(cert, key),
         onFailure: (error) => onReloadFailure("certificate", error),
       });
-    if (!isEmpty(settings)) {
+    if (!hasNoCertificate(settings)) {
       checkPairs(settings);
       this.#serverPair = pair(certFile, keyFile);
       this.#clientPair =

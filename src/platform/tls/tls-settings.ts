@@ -46,7 +46,7 @@ export const NO_TLS: TlsSettings = {
 };
 
 /** True when there is nothing that a server could show. */
-export function isEmpty({ certFile, keyFile }: TlsSettings): boolean {
+export function hasNoCertificate({ certFile, keyFile }: TlsSettings): boolean {
   return certFile === "" && keyFile === "";
 }
 
@@ -56,7 +56,7 @@ export function requiresClientCertificate(settings: TlsSettings): boolean {
 }
 
 /** As Go prints etcd's `TLSInfo` in a log line. */
-export function describe(settings: TlsSettings): string {
+export function describeTls(settings: TlsSettings): string {
   const { certFile, keyFile, clientCertFile, clientKeyFile, trustedCaFile, crlFile } = settings;
   return [
     `cert = ${certFile}`,

@@ -1,0 +1,257 @@
+/**
+ * The TLS of one member, made from its configuration: credentials for the two sides, what listeners
+ * and dialers do with them, and what a start says about it, in etcd's words.
+ */
+import { lookup, reverse } from "node:dns/promises";
+import { join } from "node:path";
+import type { EtcdUrl } from "../base/etcd-url.ts";
+import type { Clock, Logger, Metrics, TlsAcceptor } from "../env/index.ts";
+import {
+  CertificateExpiry,
+  describeTls,
+  hasNoCertificate,
+  type NameLookup,
+  NodeTlsAcceptor,
+  registerTlsMetrics,
+  selfSignedFiles,
+  TlsCredentials,
+  TlsDialer,
+  type TlsSettings,
+  type TlsSide,
+  type TlsVersion,
+} from "../platform/tls/index.ts";
+import { opensslCipherName } from "./config/cipher-suites.ts";
+import type { EtcdConfig } from "./config/index.ts";
+
+export interface MemberTlsDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+const REJECTED: Readonly<Record<TlsSide, string>> = {
+  client: "rejected connection on client endpoint",
+  peer: "rejected connection on peer endpoint",
+};
+
+/** How the member's own name server answers; etcd asks the same way. */
+const SYSTEM_NAMES: NameLookup = {
+  reverse,
+  lookup: async (name) => (await lookup(name, { all: true })).map(({ address }) => address),
+};
+
+export function isSecure({ scheme }: EtcdUrl): boolean {
+  return scheme === "https" || scheme === "unixs";
+}
+
+export class MemberTls {
+  /** Connects to members with https URLs. */
+  readonly dialer: TlsDialer;
+  readonly #deps: MemberTlsDeps;
+  readonly #credentials: Partial<Record<TlsSide, TlsCredentials>>;
+  readonly #expiry: CertificateExpiry;
+  readonly #metrics: ReturnType<typeof registerTlsMetrics>;
+  readonly #acceptors: TlsAcceptor[] = [];
+
+  /**
+   * Reads the files, and makes the certificates of `--auto-tls` and `--peer-auto-tls` if they are
+   * not there yet. Throws with the reason when something cannot serve.
+   */
+  constructor(config: EtcdConfig, deps: MemberTlsDeps) {
+    this.#deps = deps;
+    this.#metrics = registerTlsMetrics(deps.metrics);
+    const peer = this.#open("peer", peerSettings(config, deps));
+    this.dialer = new TlsDialer(peer);
+    const { listenClientUrls, listenClientHttpUrls, listenMetricsUrls } = config;
+    const clientUrls = [...listenClientUrls, ...listenClientHttpUrls];
+    this.#credentials = { peer };
+    // As in etcd, files that no listener needs are not looked at.
+    if ([...clientUrls, ...listenMetricsUrls].some(isSecure)) {
+      this.#credentials.client = this.#open("client", clientSettings(config, deps));
+    }
+    sayWhatIsPlain(config, deps.logger);
+    const sides = (["client", "peer"] as const).flatMap((side) => {
+      const credentials = this.#credentials[side];
+      return credentials === undefined ? [] : [{ side, credentials }];
+    });
+    this.#expiry = new CertificateExpiry({ sides, ...deps, metrics: this.#metrics });
+    this.#expiry.start();
+  }
+
+  /** For a listener of this side; undefined for a URL without TLS. */
+  acceptorFor(side: TlsSide, url: EtcdUrl, config: EtcdConfig): TlsAcceptor | undefined {
+    const credentials = this.#credentials[side];
+    if (!isSecure(url) || credentials === undefined) return undefined;
+    const checksAddress = side === "peer" && !config.peerSkipClientSanVerification;
+    const acceptor = new NodeTlsAcceptor({
+      credentials,
+      logger: this.#deps.logger,
+      rejectedMessage: REJECTED[side],
+      names: checksAddress ? SYSTEM_NAMES : undefined,
+      onOutcome: (outcome) => this.#metrics.handshakes.of(side, outcome).add(),
+    });
+    this.#acceptors.push(acceptor);
+    return acceptor;
+  }
+
+  stop(): void {
+    this.#expiry.stop();
+    for (const acceptor of this.#acceptors) acceptor.stop();
+  }
+
+  #open(side: TlsSide, settings: TlsSettings): TlsCredentials {
+    if (!hasNoCertificate(settings)) {
+      this.#deps.logger.info(`starting with ${side} TLS`, {
+        "tls-info": describeTls(settings),
+        "cipher-suites": settings.ciphers?.split(":") ?? [],
+      });
+    }
+    return new TlsCredentials({
+      settings,
+      onReloadFailure: (what, error) => {
+        this.#metrics.reloadFailures.of(side, what).add();
+        this.#deps.logger.warn("cannot use changed TLS files; the last good ones stay in force", {
+          side,
+          what,
+          error,
+        });
+      },
+    });
+  }
+}
+
+function clientSettings(config: EtcdConfig, deps: MemberTlsDeps): TlsSettings {
+  const settings: TlsSettings = {
+    ...sharedSettings(config),
+    certFile: config.certFile,
+    keyFile: config.keyFile,
+    clientCertFile: config.clientCertFile,
+    clientKeyFile: config.clientKeyFile,
+    trustedCaFile: config.trustedCaFile,
+    crlFile: config.clientCrlFile,
+    clientCertAuth: config.clientCertAuth,
+    allowedCommonNames: [],
+    allowedHostnames: config.clientCertAllowedHostnames,
+  };
+  if (!config.autoTls) return settings;
+  const urls = [...config.listenClientUrls, ...config.listenClientHttpUrls];
+  return withSelfSigned(settings, { config, deps, side: "client", urls });
+}
+
+function peerSettings(config: EtcdConfig, deps: MemberTlsDeps): TlsSettings {
+  const settings: TlsSettings = {
+    ...sharedSettings(config),
+    certFile: config.peerCertFile,
+    keyFile: config.peerKeyFile,
+    clientCertFile: config.peerClientCertFile,
+    clientKeyFile: config.peerClientKeyFile,
+    trustedCaFile: config.peerTrustedCaFile,
+    crlFile: config.peerCrlFile,
+    clientCertAuth: config.peerClientCertAuth,
+    allowedCommonNames: config.peerCertAllowedCns,
+    allowedHostnames: config.peerCertAllowedHostnames,
+  };
+  if (!config.peerAutoTls) return settings;
+  return withSelfSigned(settings, { config, deps, side: "peer", urls: config.listenPeerUrls });
+}
+
+function sharedSettings(
+  config: EtcdConfig,
+): Pick<TlsSettings, "ciphers" | "minVersion" | "maxVersion" | "isSelfSigned" | "serverName"> {
+  return {
+    ciphers: ciphersOf(config.cipherSuites),
+    minVersion: versionOf(config.tlsMinVersion) ?? "TLSv1.2",
+    maxVersion: versionOf(config.tlsMaxVersion),
+    isSelfSigned: false,
+    serverName: "",
+  };
+}
+
+/** As in Go, the suites of TLS 1.3 cannot be chosen and are always offered. */
+const TLS13_SUITES = [
+  "TLS_AES_128_GCM_SHA256",
+  "TLS_AES_256_GCM_SHA384",
+  "TLS_CHACHA20_POLY1305_SHA256",
+];
+
+function ciphersOf(suites: readonly string[]): string | undefined {
+  if (suites.length === 0) return undefined;
+  const names = suites.map(opensslCipherName).filter((name) => name !== undefined);
+  return [...new Set([...TLS13_SUITES, ...names])].join(":");
+}
+
+function versionOf(text: string): TlsVersion | undefined {
+  if (text === "TLS1.2") return "TLSv1.2";
+  return text === "TLS1.3" ? "TLSv1.3" : undefined;
+}
+
+interface SelfSignedWhere {
+  readonly config: EtcdConfig;
+  readonly deps: MemberTlsDeps;
+  readonly side: TlsSide;
+  readonly urls: readonly EtcdUrl[];
+}
+
+function withSelfSigned(settings: TlsSettings, where: SelfSignedWhere): TlsSettings {
+  const { config, deps, side, urls } = where;
+  if (!hasNoCertificate(settings)) {
+    deps.logger.warn(`ignoring ${side} auto TLS since certs given`);
+    return settings;
+  }
+  const { certFile, keyFile } = selfSignedFiles({
+    directory: join(config.dataDir, "fixtures", side),
+    hosts: [...new Set(urls.map(({ hostname }) => hostname))],
+    validityYears: config.selfSignedCertValidityYears,
+    nowMs: deps.clock.wallMs(),
+    logger: deps.logger,
+  });
+  return {
+    ...settings,
+    certFile,
+    keyFile,
+    clientCertFile: certFile,
+    clientKeyFile: keyFile,
+    // etcd's own certificate takes the place of all settings, the CA included.
+    trustedCaFile: "",
+    crlFile: "",
+    clientCertAuth: false,
+    allowedCommonNames: [],
+    allowedHostnames: [],
+    isSelfSigned: true,
+  };
+}
+
+function sayWhatIsPlain(config: EtcdConfig, logger: Logger): void {
+  const peers = config.listenPeerUrls.filter(({ scheme }) => scheme === "http");
+  for (const { href } of peers) {
+    const fields = { "peer-url": href };
+    if (config.peerCertFile !== "" || config.peerKeyFile !== "") {
+      logger.warn(
+        "scheme is HTTP while key and cert files are present; ignoring key and cert files",
+        fields,
+      );
+    }
+    if (config.peerClientCertAuth) {
+      logger.warn(
+        "scheme is HTTP while --peer-client-cert-auth is enabled; ignoring client cert auth for this URL",
+        fields,
+      );
+    }
+  }
+  const clients = [...config.listenClientUrls, ...config.listenClientHttpUrls];
+  for (const { href } of clients.filter((url) => !isSecure(url))) {
+    const fields = { "client-url": href };
+    if (config.certFile !== "" || config.keyFile !== "") {
+      logger.warn(
+        "scheme is http or unix while key and cert files are present; ignoring key and cert files",
+        fields,
+      );
+    }
+    if (config.clientCertAuth) {
+      logger.warn(
+        "scheme is http or unix while --client-cert-auth is enabled; ignoring client cert auth for this URL",
+        fields,
+      );
+    }
+  }
+}
