@@ -2,12 +2,13 @@
 import type { UtilityDeps } from "../cli/etcdutl/deps.ts";
 import { ProgressBar } from "../cli/etcdutl/progress-bar.ts";
 import type { Io } from "../cli/framework/io.ts";
-import { NodeClock, NodeDisk, NodeHostNames } from "../platform/index.ts";
+import { SystemClock } from "../env/system-clock.ts";
+import { NodeDisk, NodeHostNames } from "../platform/index.ts";
 import { createLogger } from "../platform/logger.ts";
 import type { LogFormat } from "../platform/logger-encoder.ts";
 
 export function utilityDeps(io: Io, format: LogFormat): UtilityDeps {
-  const clock = new NodeClock();
+  const clock = new SystemClock();
   const bar = new ProgressBar(io, clock);
   const isWatched = process.stderr.isTTY === true;
   if (isWatched) process.once("exit", () => bar.clear());
@@ -17,7 +18,7 @@ export function utilityDeps(io: Io, format: LogFormat): UtilityDeps {
     clock,
     naming: {
       hostNames: new NodeHostNames(),
-      clock: new NodeClock({ holdsProcess: true }),
+      clock: new SystemClock({ holdsProcess: true }),
       logger,
     },
     logger,

@@ -3,6 +3,7 @@
  * something is asked of it, and keeps its connections until it is closed.
  */
 import type { Clock } from "../env/clock.ts";
+import { SystemClock } from "../env/system-clock.ts";
 import { Auth } from "./auth.ts";
 import { Backoff } from "./backoff.ts";
 import { Balancer } from "./balancer.ts";
@@ -15,7 +16,6 @@ import { Lease } from "./lease/lease.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { RpcMethod } from "./methods.ts";
 import type { Bytes, CallOptions, EtcdClientOptions } from "./options.ts";
-import { ProcessClock } from "./process-clock.ts";
 import { receiveAll } from "./server-stream.ts";
 import { parseTarget } from "./target.ts";
 import { WatchHub } from "./watch/watch-hub.ts";
@@ -46,7 +46,7 @@ export class EtcdClient implements AsyncDisposable {
   /** Throws `TypeError` for endpoints that are none. Does not dial. */
   constructor(options: EtcdClientOptions = {}) {
     const { endpoints = DEFAULT_ENDPOINT } = options;
-    const clock = options.clock ?? new ProcessClock();
+    const clock = options.clock ?? new SystemClock({ holdsProcess: true });
     this.clock = clock;
     const backoff = new Backoff({
       firstMs: options.backoffMs ?? DEFAULT_BACKOFF_MS,
@@ -149,12 +149,11 @@ export class EtcdClient implements AsyncDisposable {
 }
 
 function dialOptions(options: EtcdClientOptions): ConstructorParameters<typeof Endpoint>[3] {
-  const { keepaliveIntervalMs, keepaliveTimeoutMs, maxMessageBytes, clock } = options;
+  const { keepaliveIntervalMs, keepaliveTimeoutMs, maxMessageBytes } = options;
   return {
     tls: options.tls,
     timeoutMs: options.dialTimeoutMs ?? DEFAULT_DIAL_TIMEOUT_MS,
     connection: {
-      clock,
       maxMessageBytes,
       keepaliveIntervalMs: keepaliveIntervalMs ?? DEFAULT_KEEPALIVE_INTERVAL_MS,
       keepaliveTimeoutMs: keepaliveTimeoutMs ?? DEFAULT_KEEPALIVE_TIMEOUT_MS,

@@ -8,8 +8,8 @@
 import { SERVER_VERSION } from "../api/version.ts";
 import { assert } from "../base/assert.ts";
 import { ServerMetrics } from "../env/etcd-metrics.ts";
-import type { Logger } from "../env/index.ts";
-import { NodeClock, NodeDisk, NodeHostNames, NodeRandom } from "../platform/index.ts";
+import { type Logger, SystemClock } from "../env/index.ts";
+import { NodeDisk, NodeHostNames, NodeRandom } from "../platform/index.ts";
 import { MetricsRegistry } from "../platform/metrics.ts";
 import { registerProcessMetrics } from "../platform/metrics-process.ts";
 import { EtcdServer } from "../server/index.ts";
@@ -96,7 +96,7 @@ class RunningMember implements RunningEtcd {
   readonly stopped: Promise<Error | undefined>;
   #config: EtcdConfig;
   readonly #logger: Logger;
-  readonly #clock = new NodeClock();
+  readonly #clock = new SystemClock();
   readonly #metrics = new MetricsRegistry();
   readonly #processMetrics = registerProcessMetrics(this.#metrics);
   readonly #listeners: Listeners;

@@ -51,6 +51,17 @@ export function callsSuite(world: World): void {
     assert.ok(first.accepted > 1);
   });
 
+  // Node takes a timer above 2^31-1 ms, not quite 25 days, for one of 1 ms, with a warning.
+  test(`a call may have a deadline in 30 days, ${on}`, async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): unknown => warnings.push(warning);
+    process.on("warning", onWarning);
+    await clients.make().kv.put("in time", "1", { timeoutMs: 30 * 86_400_000 });
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("warning", onWarning);
+    assert.deepEqual(warnings, []);
+  });
+
   test(`a long run of quick calls, answered or refused, stays on one connection, ${on}`, async () => {
     // grpc-go pings at nearly every one of them; 16,000 are more than a flood of pings would get.
     await using proxy = await FaultyProxy.start(server.endpoint);
