@@ -170,8 +170,9 @@ async function endpointsOf(call: Invocation): Promise<readonly string[]> {
     const found = await discoverEndpoints(call);
     if (found.length > 0) return found;
   }
-  const endpoints = flags.strings("endpoints").map((endpoint) => endpoint.trim());
-  if (endpoints.length === 0 || endpoints.every((endpoint) => endpoint === "")) {
+  const given = flags.strings("endpoints").map((endpoint) => endpoint.trim());
+  const endpoints = given.filter((endpoint) => endpoint !== "");
+  if (endpoints.length === 0) {
     exitWithError(ExitCode.BAD_CONNECTION, "etcdclient: no available endpoints");
   }
   return endpoints;
