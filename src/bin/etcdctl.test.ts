@@ -67,6 +67,7 @@ async function etcdctl(
     err: (data) => {
       err += String(data);
     },
+    status: () => undefined,
     stdin: {
       isTerminal: false,
       readAll: async () => Buffer.from(rest),
@@ -361,6 +362,7 @@ const quietIo: Io = {
   env: {},
   out: () => undefined,
   err: () => undefined,
+  status: () => undefined,
   stdin: {
     isTerminal: false,
     readAll: async () => Buffer.alloc(0),

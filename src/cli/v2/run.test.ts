@@ -63,6 +63,7 @@ async function run(
     err: (data) => {
       err += text(data);
     },
+    status: () => undefined,
     stdin: {
       isTerminal: false,
       readLine: async () => stdin,
