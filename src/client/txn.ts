@@ -11,8 +11,8 @@
  * A transaction is made of values only: it may be committed several times and nested in others.
  */
 import { type Compare, RequestOp, TxnRequest } from "../api/gen/rpc.ts";
-import type { Caller } from "./caller.ts";
-import { METHODS, type RepeatRule } from "./methods.ts";
+import type { KVCalls } from "./kv-calls.ts";
+import type { RepeatRule } from "./methods.ts";
 import type { Op } from "./op.ts";
 import type { CallOptions } from "./options.ts";
 import { TxnResponse } from "./responses.ts";
@@ -26,13 +26,13 @@ export interface TxnCommitOptions extends CallOptions {
 }
 
 export class Txn {
-  readonly #caller: Caller;
+  readonly #calls: KVCalls;
   readonly #compares: Compare[] = [];
   readonly #success: Op[] = [];
   readonly #failure: Op[] = [];
 
-  constructor(caller: Caller) {
-    this.#caller = caller;
+  constructor(calls: KVCalls) {
+    this.#calls = calls;
   }
 
   /** Adds conditions. Without any, the transaction succeeds. */
@@ -61,7 +61,7 @@ export class Txn {
     const request = this.toRequest();
     let repeat: RepeatRule = options.repeatable === true ? "repeatable" : "write";
     if (onlyReads(request)) repeat = "read";
-    return new TxnResponse(await this.#caller.unary(METHODS.txn, request, options, repeat));
+    return new TxnResponse(await this.#calls.txn(request, options, repeat));
   }
 
   /** What goes over the wire. */

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { VirtualClock } from "../../env/testing/index.ts";
-import { EtcdClient, EtcdClientError, op } from "../index.ts";
+import { EtcdClient, EtcdClientError, type EtcdClientOptions, op } from "../index.ts";
 import { CA_CERT, CLIENT_CERT, CLIENT_KEY, SERVER_CERT, SERVER_KEY } from "./certificates.ts";
 import { failure, isUnimplemented, soon, take } from "./check.ts";
 import { FaultyProxy } from "./faulty-proxy.ts";
@@ -366,7 +366,7 @@ export function callsSuite(world: World): void {
     });
     await careless.kv.get("tls");
     const refusals: [string, RegExp][] = [];
-    const endings = { endpoints: proxy.endpoint, dialTimeoutMs: 100 };
+    const endings = { endpoints: proxy.endpoint, dialTimeoutMs: 500 };
     const bad = {
       "an unknown authority": { ...certificate },
       "another name": { ...certificate, ca: CA_CERT, serverName: "elsewhere.test" },
@@ -380,13 +380,37 @@ export function callsSuite(world: World): void {
     }
     for (const [text, pattern] of refusals) assert.match(text, pattern);
     // TLS 1.3 clients learn of a refused certificate only after the handshake.
-    await failure(clients.make({ ...endings, tls: { ca: CA_CERT } }).kv.get("x"), "unavailable");
+    const anonymous = clients.make({ ...endings, tls: { ca: CA_CERT } });
+    const refused = await failure(anonymous.kv.get("x"), "unavailable");
+    assert.match(refused.message, /: remote error: tls: certificate required"$/);
+    // With a deadline it is tried until time is up.
+    const late = await failure(anonymous.kv.get("x", { timeoutMs: 500 }), "deadlineExceeded");
+    assert.match(late.message, /^context deadline exceeded; .*tls: certificate required"$/);
   });
 
   test(`errors are of one class, and options are checked, ${on}`, async () => {
     assert.throws(() => new EtcdClient({ endpoints: [] }), TypeError);
     assert.throws(() => new EtcdClient({ endpoints: "ftp://x" }), /unknown scheme ftp/);
     assert.throws(() => new EtcdClient({ endpoints: "http://x:99999" }), /not of the form/);
+    const typo = { requestTimeoutMS: 5 } as EtcdClientOptions;
+    assert.throws(() => new EtcdClient(typo), {
+      name: "TypeError",
+      message: 'EtcdClient has no option "requestTimeoutMS"; did you mean "requestTimeoutMs"?',
+    });
+    const inside = { tls: { caFile: "x" }, credentials: { user: "x" } } as unknown;
+    assert.throws(
+      () => new EtcdClient(inside as EtcdClientOptions),
+      /^TypeError: tls has no option "caFile"/,
+    );
+    for (const [name, value] of [
+      ["Upper", "x"],
+      ["token", "x"],
+      ["grpc-timeout", "1S"],
+      ["a", "\n"],
+    ]) {
+      const options = { metadata: { [name as string]: value as string } };
+      assert.throws(() => new EtcdClient(options), /^TypeError: .*metadata/, name);
+    }
     const error = await failure(client.kv.get(""), "emptyKey");
     assert.ok(error instanceof EtcdClientError && error instanceof Error);
   });

@@ -169,6 +169,13 @@ export class ClientConnection implements ConnectionHost, CallOwner {
       keepaliveTimeoutMs: options.keepaliveTimeoutMs ?? 20_000,
       keepaliveWithoutStreams: options.keepaliveWithoutStreams ?? false,
     });
+    // Before the driver's own listener, which ends the connection. In TLS 1.3 a server says only
+    // after the handshake that it does not accept the client's certificate.
+    socket.on("error", (error) => {
+      if (this.closeReason === CLOSED) {
+        this.closeReason = `error reading from server: ${dialReason(error)}`;
+      }
+    });
     this.#driver = new SocketDriver(socket, this.http2, this.#clock, flushQueue, plain, () =>
       this.#onClosed(),
     );
@@ -492,6 +499,9 @@ export function dialReason(error: NodeJS.ErrnoException): string {
   switch (error.code) {
     case "ECONNREFUSED":
       return "connect: connection refused";
+    case "ECONNRESET":
+      // Node's own remarks, such as on an unfinished handshake, come without a system call.
+      return error.syscall === undefined ? error.message : "connection reset by peer";
     case "ENOTFOUND":
       return "no such host";
     case "EHOSTUNREACH":
@@ -503,6 +513,16 @@ export function dialReason(error: NodeJS.ErrnoException): string {
     case "ETIMEDOUT":
       return "i/o timeout";
     default:
-      return error.message;
+      return tlsReason(error) ?? error.message;
   }
+}
+
+/** OpenSSL's message names its own source lines; its reason is for people. */
+function tlsReason(
+  error: NodeJS.ErrnoException & { readonly reason?: string },
+): string | undefined {
+  const { code, reason } = error;
+  if (reason === undefined || code === undefined || !/^ERR_O?SSL_/.test(code)) return undefined;
+  const alert = /\balert (.+)$/.exec(reason)?.[1];
+  return alert === undefined ? `tls: ${reason}` : `remote error: tls: ${alert}`;
 }
