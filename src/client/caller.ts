@@ -48,6 +48,13 @@ export interface CallerDeps {
   readonly emit: EventListener | undefined;
 }
 
+/** Methods whose answers may hold any number of messages. */
+const HOLDS_KEYS: ReadonlySet<string> = new Set([
+  METHODS.range.path,
+  METHODS.deleteRange.path,
+  METHODS.txn.path,
+]);
+
 /** What one call remembers over its attempts. */
 interface Progress {
   readonly repeat: RepeatRule;
@@ -88,8 +95,7 @@ export class Caller {
     repeat: RepeatRule = method.repeat,
   ): Promise<R> {
     const answer = await this.exchange(method, request, options, repeat);
-    // Those of the key-value service may hold any number of messages.
-    return method.path.startsWith("/etcdserverpb.KV/") ? withJSON(answer) : withJSONInside(answer);
+    return HOLDS_KEYS.has(method.path) ? withJSON(answer) : withJSONInside(answer);
   }
 
   /** As `unary`, with the bare message, for callers that make an answer of their own of it. */
