@@ -29,9 +29,7 @@ before(async () => {
   });
   etcd = await startEtcd(config, { logger: new MemoryLogger() });
   await etcd.ready;
-  const [address] = etcd.clientAddresses;
-  assert.ok(address !== undefined && "port" in address);
-  endpoint = `127.0.0.1:${address.port}`;
+  endpoint = new URL(etcd.clientAddresses[0] ?? "").host;
 });
 
 after(async () => {
