@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { unknownOption } from "./known-options.ts";
 
 test("an unknown option is named, with the one that was probably meant", () => {
-  const known = ["dataDir", "listenClientUrls", "name", "tls"];
+  const known = new Set(["dataDir", "listenClientUrls", "name", "tls"]);
   for (const [given, hint] of [
     ["datadir", "dataDir"],
     ["data-dir", "dataDir"],

@@ -3,6 +3,11 @@
  * `{ datadir: "/data" }` would start a member in the default directory.
  */
 
+/** The names of an options type; the compiler finds one that is missing or too many. */
+export function optionNames<T>(names: Readonly<Record<keyof T, true>>): ReadonlySet<string> {
+  return new Set(Object.keys(names));
+}
+
 /** Names that differ in so many letters are taken for the same, misspelt. */
 const MAX_MISSPELT_LETTERS = 2;
 
@@ -13,16 +18,20 @@ const MAX_MISSPELT_LETTERS = 2;
 export function unknownOption(
   where: string,
   options: object,
-  known: readonly string[],
+  known: ReadonlySet<string>,
 ): string | undefined {
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown === undefined) return undefined;
+  // Without a list of names: the options of each call are looked at.
+  for (const name in options) if (!known.has(name)) return describe(where, name, known);
+  return undefined;
+}
+
+function describe(where: string, unknown: string, known: ReadonlySet<string>): string {
   const meant = closest(unknown, known);
   const hint = meant === undefined ? "" : `; did you mean ${JSON.stringify(meant)}?`;
   return `${where} has no option ${JSON.stringify(unknown)}${hint}`;
 }
 
-function closest(name: string, known: readonly string[]): string | undefined {
+function closest(name: string, known: ReadonlySet<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = MAX_MISSPELT_LETTERS + 1;
   for (const candidate of known) {

@@ -2,7 +2,7 @@
  * What a user of the client gives: options of the client and options of one call. Only the names
  * are looked at here; defaults are applied where they are used and are named in the comments.
  */
-import { unknownOption } from "../base/known-options.ts";
+import { optionNames, unknownOption } from "../base/known-options.ts";
 import type { Clock } from "../env/clock.ts";
 import type { ClientEvent, ClientLogger } from "./events.ts";
 
@@ -85,7 +85,7 @@ export interface CallOptions {
   readonly requireLeader?: boolean | undefined;
 }
 
-const CLIENT_OPTIONS: Readonly<Record<keyof EtcdClientOptions, true>> = {
+const CLIENT_OPTIONS = optionNames<EtcdClientOptions>({
   endpoints: true,
   credentials: true,
   tls: true,
@@ -102,24 +102,38 @@ const CLIENT_OPTIONS: Readonly<Record<keyof EtcdClientOptions, true>> = {
   metadata: true,
   clock: true,
   random: true,
-};
+});
 
-const TLS_OPTIONS: Readonly<Record<keyof TlsOptions, true>> = {
+const TLS_OPTIONS = optionNames<TlsOptions>({
   ca: true,
   cert: true,
   key: true,
   passphrase: true,
   serverName: true,
   insecureSkipVerify: true,
-};
+});
 
-const CREDENTIALS: Readonly<Record<keyof Credentials, true>> = { username: true, password: true };
+const CREDENTIALS = optionNames<Credentials>({ username: true, password: true });
 
 /** Throws `TypeError` with the name of an option that does not exist. */
 export function refuseUnknownOptions(options: EtcdClientOptions): void {
   const problem =
-    unknownOption("EtcdClient", options, Object.keys(CLIENT_OPTIONS)) ??
-    unknownOption("tls", options.tls ?? {}, Object.keys(TLS_OPTIONS)) ??
-    unknownOption("credentials", options.credentials ?? {}, Object.keys(CREDENTIALS));
+    unknownOption("EtcdClient", options, CLIENT_OPTIONS) ??
+    unknownOption("tls", options.tls ?? {}, TLS_OPTIONS) ??
+    unknownOption("credentials", options.credentials ?? {}, CREDENTIALS);
+  if (problem !== undefined) throw new TypeError(problem);
+}
+
+/** Names of `CallOptions`, for the types that add options of their own. */
+export const CALL_OPTIONS = {
+  signal: true,
+  timeoutMs: true,
+  endpoint: true,
+  requireLeader: true,
+} as const satisfies Readonly<Record<keyof CallOptions, true>>;
+
+/** As for the client's options: throws `TypeError`. */
+export function checkOptions(where: string, options: object, known: ReadonlySet<string>): void {
+  const problem = unknownOption(where, options, known);
   if (problem !== undefined) throw new TypeError(problem);
 }

@@ -7,7 +7,7 @@
  */
 import { SERVER_VERSION } from "../api/version.ts";
 import { assert } from "../base/assert.ts";
-import { unknownOption } from "../base/known-options.ts";
+import { optionNames, unknownOption } from "../base/known-options.ts";
 import { ServerMetrics } from "../env/etcd-metrics.ts";
 import { type Logger, SystemClock } from "../env/index.ts";
 import { NodeDisk, NodeHostNames, NodeRandom } from "../platform/index.ts";
@@ -42,6 +42,8 @@ export interface StartOptions {
   readonly logger?: Logger;
 }
 
+const START_OPTIONS = optionNames<StartOptions>({ logger: true });
+
 /** A member that runs in this process. */
 export interface RunningEtcd extends AsyncDisposable {
   /** Settles when clients are served; rejects when the member stops before. */
@@ -66,7 +68,7 @@ export async function startEtcd(
   config: EtcdConfig,
   options: StartOptions = {},
 ): Promise<RunningEtcd> {
-  const unknown = unknownOption("startEtcd", options, ["logger"]);
+  const unknown = unknownOption("startEtcd", options, START_OPTIONS);
   if (unknown !== undefined) throw new ConfigError(unknown);
   refuseUnsupported(config);
   if (options.logger !== undefined) return startMember(config, options.logger);

@@ -411,6 +411,18 @@ export function callsSuite(world: World): void {
       const options = { metadata: { [name as string]: value as string } };
       assert.throws(() => new EtcdClient(options), /^TypeError: .*metadata/, name);
     }
+    const meant = /TypeError: delete has no option "prefx"; did you mean "prefix"\?/;
+    await assert.rejects(client.kv.delete("x", { prefx: true } as object), meant);
+    assert.throws(() => op.delete("x", { prefx: true } as object), meant);
+    const late: object = { timeoutMS: 5 };
+    for (const call of [
+      () => client.kv.get("x", late),
+      () => client.kv.put("x", "", late),
+      () => client.kv.txn().commit(late),
+      async () => client.watch("x", late),
+    ]) {
+      await assert.rejects(call, /TypeError: \w+ has no option "timeoutMS"/);
+    }
     const error = await failure(client.kv.get(""), "emptyKey");
     assert.ok(error instanceof EtcdClientError && error instanceof Error);
   });

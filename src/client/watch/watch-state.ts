@@ -13,11 +13,12 @@ import {
   type WatchResponse as RawWatchResponse,
 } from "../../api/gen/rpc.ts";
 import type { Revision } from "../../base/ids.ts";
-import { type KeyRange, type RangeOptions, toKeyRange } from "../bytes.ts";
+import { optionNames } from "../../base/known-options.ts";
+import { type KeyRange, RANGE_OPTIONS, type RangeOptions, toKeyRange } from "../bytes.ts";
 import { ItemQueue } from "../item-queue.ts";
 import type { KeyPrefix } from "../namespace/key-prefix.ts";
 import { strip } from "../namespace/prefixed-calls.ts";
-import type { Bytes } from "../options.ts";
+import { type Bytes, CALL_OPTIONS, type CallOptions, checkOptions } from "../options.ts";
 import { WatchEvent, WatchResponse } from "./watch-response.ts";
 
 export interface WatchOptions extends RangeOptions {
@@ -30,6 +31,15 @@ export interface WatchOptions extends RangeOptions {
   /** Leaves out changes of this kind. */
   readonly filters?: readonly ("noPut" | "noDelete")[] | undefined;
 }
+
+const WATCH_OPTIONS = optionNames<WatchOptions & CallOptions>({
+  ...RANGE_OPTIONS,
+  ...CALL_OPTIONS,
+  startRevision: true,
+  prevKV: true,
+  progressNotify: true,
+  filters: true,
+});
 
 const FILTERS = {
   noPut: WatchCreateRequest_FilterType.NOPUT,
@@ -71,6 +81,7 @@ export class WatchState {
 
   /** With a `prefix` the keys are those of its namespace. */
   constructor(key: Bytes, options: WatchOptions, prefix?: KeyPrefix) {
+    checkOptions("watch", options, WATCH_OPTIONS);
     const range = toKeyRange(key, options);
     this.#prefix = prefix;
     this.#range = prefix === undefined ? range : prefix.addToRange(range);

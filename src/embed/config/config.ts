@@ -37,6 +37,7 @@ export const SETTINGS = {
 
 export type SettingName = keyof typeof SETTINGS;
 const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
+const INPUT_NAMES: ReadonlySet<string> = new Set([...SETTING_NAMES, "featureGates"]);
 
 type ValueOf<S> = S extends Setting<infer T> ? T : never;
 type SettingValues = {
@@ -103,7 +104,7 @@ export function completeConfig(given: GivenValues, gates: GateSettings): EtcdCon
  * malformed address.
  */
 export function createConfig(input: EtcdConfigInput = {}): EtcdConfig {
-  const unknown = unknownOption("createConfig", input, [...SETTING_NAMES, "featureGates"]);
+  const unknown = unknownOption("createConfig", input, INPUT_NAMES);
   if (unknown !== undefined) throw new ConfigError(unknown);
   const given: GivenValues = new Map();
   for (const name of SETTING_NAMES) {
