@@ -12,5 +12,9 @@ if (skip === false) {
   namespaceSuite(REFERENCE_WORLD);
   watchSuite(REFERENCE_WORLD);
 } else {
-  test("the client's suites for keys, namespaces and watches on a reference etcd", { skip }, () => undefined);
+  test(
+    "the client's suites for keys, namespaces and watches on a reference etcd",
+    { skip },
+    () => undefined,
+  );
 }
