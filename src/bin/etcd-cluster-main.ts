@@ -22,10 +22,10 @@ export function main(): Promise<number> {
 }
 
 async function launcherDeps(): Promise<LauncherDeps> {
-  const { NodeClock } = await import("../platform/index.ts");
+  const { SystemClock } = await import("../env/system-clock.ts");
   const commandFolder = join(installation(), "bin");
   return {
-    clock: new NodeClock(),
+    clock: new SystemClock(),
     env: process.env,
     pid: process.pid,
     userID: process.getuid?.(),

@@ -53,6 +53,15 @@ export class Listeners {
     return this.#clients.map((listener) => listener.address);
   }
 
+  /** The same as URLs, with the schemes that were asked for. */
+  get clientURLs(): readonly string[] {
+    const { listenClientUrls, listenClientHttpUrls } = this.#config;
+    const asked = [...listenClientUrls, ...listenClientHttpUrls];
+    return this.clientAddresses.map(
+      (address, i) => `${asked[i]?.scheme ?? "http"}://${addressText(address)}`,
+    );
+  }
+
   /** Rejects with the system's refusal; whatever was bound stays bound until `stop`. */
   async bind(): Promise<void> {
     const { listenPeerUrls, listenClientUrls, listenClientHttpUrls, listenMetricsUrls } =

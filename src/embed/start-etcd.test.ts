@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { EtcdClient } from "../client/index.ts";
 import { MemoryLogger } from "../env/testing/index.ts";
 import { RpcClient, text } from "./e2e/rpc-client.ts";
 import { within } from "./e2e/wait.ts";
@@ -33,9 +34,7 @@ async function start(name: string, more: EtcdConfigInput = {}): Promise<RunningE
 }
 
 function portOf(etcd: RunningEtcd): number {
-  const [address] = etcd.clientAddresses;
-  assert.ok(address !== undefined && "port" in address);
-  return address.port;
+  return Number(new URL(etcd.clientAddresses[0] ?? "").port);
 }
 
 async function client(etcd: RunningEtcd): Promise<RpcClient> {
@@ -48,6 +47,31 @@ async function memberList(etcd: RunningEtcd) {
   const { members } = await (await client(etcd)).call("/etcdserverpb.Cluster/MemberList", {});
   return members;
 }
+
+test("addresses of clients are URLs that a client takes", async () => {
+  const etcd = await start("urls", {
+    listenClientUrls: ["http://127.0.0.1:0", `unix://${join(scratch, "socket")}`],
+    advertiseClientUrls: ["http://127.0.0.1:1"],
+  });
+  const [tcp = "", unix = ""] = etcd.clientAddresses;
+  assert.match(tcp, /^http:\/\/127\.0\.0\.1:[1-9]\d*$/);
+  assert.equal(unix, `unix://${join(scratch, "socket")}`);
+  for (const endpoints of etcd.clientAddresses) {
+    await using own = new EtcdClient({ endpoints });
+    assert.equal((await own.maintenance.status()).dbSizeQuota, 2 ** 31);
+  }
+});
+
+test("a setting or an option that does not exist is refused by name", async () => {
+  const typo: object = { datadir: "/data" };
+  assert.throws(() => createConfig(typo), {
+    name: "ConfigError",
+    message: 'createConfig has no option "datadir"; did you mean "dataDir"?',
+  });
+  const config = createConfig({ dataDir: join(scratch, "none") });
+  const wrong: object = { log: new MemoryLogger() };
+  await assert.rejects(startEtcd(config, wrong), /^ConfigError: startEtcd has no option "log"/);
+});
 
 test("port 0 is advertised as the port that the system chose", async () => {
   const etcd = await start("any-port");

@@ -7,13 +7,13 @@
  */
 import { SERVER_VERSION } from "../api/version.ts";
 import { assert } from "../base/assert.ts";
+import { optionNames, unknownOption } from "../base/known-options.ts";
 import { ServerMetrics } from "../env/etcd-metrics.ts";
-import type { Logger } from "../env/index.ts";
-import { NodeClock, NodeDisk, NodeHostNames, NodeRandom } from "../platform/index.ts";
+import { type Logger, SystemClock } from "../env/index.ts";
+import { NodeDisk, NodeHostNames, NodeRandom } from "../platform/index.ts";
 import { MetricsRegistry } from "../platform/metrics.ts";
 import { registerProcessMetrics } from "../platform/metrics-process.ts";
 import { EtcdServer } from "../server/index.ts";
-import type { ListenAddress } from "../transport/listener.ts";
 import { PeerTransport } from "../transport/peer/peer-transport.ts";
 import { withChosenPorts } from "./chosen-ports.ts";
 import {
@@ -42,14 +42,19 @@ export interface StartOptions {
   readonly logger?: Logger;
 }
 
+const START_OPTIONS = optionNames<StartOptions>({ logger: true });
+
 /** A member that runs in this process. */
 export interface RunningEtcd extends AsyncDisposable {
   /** Settles when clients are served; rejects when the member stops before. */
   readonly ready: Promise<void>;
   /** Settles when the member has stopped, with the reason if nobody asked for it. */
   readonly stopped: Promise<Error | undefined>;
-  /** Where clients are served; ports are the real ones when 0 was asked for. */
-  readonly clientAddresses: readonly ListenAddress[];
+  /**
+   * Where clients are served, as URLs: "http://127.0.0.1:2379" or "unix://path". Ports are the real
+   * ones when 0 was asked for. They are what a client takes as `endpoints`.
+   */
+  readonly clientAddresses: readonly string[];
   readonly server: EtcdServer;
   /** Ends calls, syncs and closes everything. May be called repeatedly. */
   stop(): Promise<void>;
@@ -63,6 +68,8 @@ export async function startEtcd(
   config: EtcdConfig,
   options: StartOptions = {},
 ): Promise<RunningEtcd> {
+  const unknown = unknownOption("startEtcd", options, START_OPTIONS);
+  if (unknown !== undefined) throw new ConfigError(unknown);
   refuseUnsupported(config);
   if (options.logger !== undefined) return startMember(config, options.logger);
   const logger = openLogger(config);
@@ -96,7 +103,7 @@ class RunningMember implements RunningEtcd {
   readonly stopped: Promise<Error | undefined>;
   #config: EtcdConfig;
   readonly #logger: Logger;
-  readonly #clock = new NodeClock();
+  readonly #clock = new SystemClock();
   readonly #metrics = new MetricsRegistry();
   readonly #processMetrics = registerProcessMetrics(this.#metrics);
   readonly #listeners: Listeners;
@@ -125,8 +132,8 @@ class RunningMember implements RunningEtcd {
     });
   }
 
-  get clientAddresses(): readonly ListenAddress[] {
-    return this.#listeners.clientAddresses;
+  get clientAddresses(): readonly string[] {
+    return this.#listeners.clientURLs;
   }
 
   get server(): EtcdServer {
@@ -139,7 +146,7 @@ class RunningMember implements RunningEtcd {
       await this.#listeners.bind();
       this.#config = withChosenPorts(this.#config, {
         peers: this.#listeners.peerAddresses,
-        clients: this.clientAddresses,
+        clients: this.#listeners.clientAddresses,
       });
       this.#logStarting();
       const network = this.#openNetwork();

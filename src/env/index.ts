@@ -7,3 +7,4 @@ export * from "./metrics.ts";
 export * from "./peers.ts";
 export * from "./random.ts";
 export * from "./rpc.ts";
+export { SystemClock } from "./system-clock.ts";

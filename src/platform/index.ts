@@ -1,4 +1,3 @@
-export { NodeClock } from "./node-clock.ts";
 export { NodeDisk } from "./node-disk.ts";
 export { NodeHostNames } from "./node-host-names.ts";
 export { NodeRandom } from "./node-random.ts";

@@ -1,28 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NodeClock } from "./node-clock.ts";
 import { NodeRandom } from "./node-random.ts";
-
-test("a timer fires once and not before its time", async () => {
-  const clock = new NodeClock();
-  const keepAlive = setInterval(() => {}, 1000);
-  const start = clock.nowMs();
-  let fired = 0;
-  await new Promise<void>((resolve) => {
-    clock.setTimer(5, () => {
-      fired++;
-      resolve();
-    });
-    clock
-      .setTimer(1, () => {
-        fired += 10;
-      })
-      .cancel();
-  });
-  clearInterval(keepAlive);
-  assert.ok(clock.nowMs() - start >= 5);
-  assert.equal(fired, 1);
-});
 
 test("random integers stay below their bound and reach both ends", () => {
   const random = new NodeRandom();
