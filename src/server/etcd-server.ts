@@ -58,7 +58,7 @@ import { ServerPeerNode } from "./peer-node.ts";
 import { publishSelf } from "./publish.ts";
 import { Quota } from "./quota.ts";
 import { RaftLoop } from "./raft-loop.ts";
-import { raftLogger } from "./raft-logger.ts";
+import { logLeaderChange, raftLogger } from "./raft-logger.ts";
 import { decodeRequestBody } from "./request-codecs.ts";
 import { RaftField } from "./raft-request.ts";
 import { RpcServer } from "./rpc-server.ts";
@@ -346,7 +346,6 @@ export class EtcdServer implements ServerContext {
     this.#stopping = true;
     this.#stopController.abort();
     this.#refusal = new EtcdError("stopped");
-    this.logger.info("closing etcd server", { name: this.options.name });
     this.#ticker?.cancel();
     this.#removal?.cancel();
     this.leadership.stop();
@@ -362,12 +361,11 @@ export class EtcdServer implements ServerContext {
     await backgroundStopped;
     await this.backend.close();
     await this.#boot.wal.close();
-    this.logger.info("closed etcd server", { name: this.options.name });
   }
 
   /** A cluster should not have to notice that its leader has gone. */
   async #handOver(): Promise<void> {
-    if (!this.isLeader || this.raft.stopped || this.cluster.votingMembers.length < 2) return;
+    if (this.raft.stopped || !this.leadership.mayHandOver()) return;
     const to = this.leadership.longestConnected();
     if (to === undefined) {
       this.logger.warn("leadership transfer failed", {
@@ -469,9 +467,10 @@ export class EtcdServer implements ServerContext {
   }
 
   #proposeBatch(): void {
-    if (!this.proposals.hasBatch) return;
-    const batch = this.proposals.takeBatch();
     // Without a leader the proposals wait for one, up to their deadline.
+    if (!this.proposals.hasBatch || this.#leader === NO_MEMBER) return;
+    const batch = this.proposals.takeBatch();
+    // While leadership is handed over they wait, too.
     if (this.raft.node.propose(batch) === "dropped") this.proposals.putBack(batch);
   }
 
@@ -616,17 +615,13 @@ export class EtcdServer implements ServerContext {
     const previous = this.#leader;
     this.#leader = state.lead;
     if (state.lead !== previous) {
+      const change = { from: previous, to: state.lead, term: this.term };
+      logLeaderChange(this.logger, this.memberID, change);
       this.leadership.changed(state.lead);
       this.#heartbeats.reset();
     }
     if (state.lead !== NO_MEMBER && state.lead !== previous) {
       this.counters.leaderChanges.add();
-      this.logger.info(
-        `raft.node: ${formatID(this.memberID)} elected leader ${formatID(state.lead)}`,
-        {
-          term: this.term,
-        },
-      );
       this.reads.failAsked(new EtcdError("leaderChanged"));
       this.defer(() => this.flush());
     }
