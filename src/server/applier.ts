@@ -165,6 +165,7 @@ export class Applier {
   #compact(request: CompactionRequest): Reply {
     this.#refuseWhenCorrupt();
     const revision = executeCompaction(this.#server.store, request);
+    this.#server.logger.info("compact tree index", { revision: request.revision });
     this.#events.compactionScheduled();
     return [this.#headerOnly(revision)];
   }
@@ -234,14 +235,18 @@ export class Applier {
     const { clusterVersion } = this.#server.counters;
     if (previous !== undefined) clusterVersion.of(shortVersion(previous)).set(0);
     clusterVersion.of(shortVersion(version)).set(1);
-    const fields = {
+    const local = {
       "cluster-id": formatID(clusterID),
       "local-member-id": formatID(memberID),
-      "cluster-version": shortVersion(version),
     };
-    if (previous === undefined) logger.info("set initial cluster version", fields);
-    else logger.info("updated cluster version", { ...fields, from: shortVersion(previous) });
-    logger.info("enabled capabilities for version", { "cluster-version": shortVersion(version) });
+    const current = { "cluster-version": shortVersion(version) };
+    if (previous === undefined) {
+      logger.info("set initial cluster version", { ...local, ...current });
+    } else {
+      const change = { from: shortVersion(previous), to: shortVersion(version) };
+      logger.info("updated cluster version", { ...local, ...change });
+    }
+    logger.info("enabled capabilities for version", current);
     this.#events.clusterVersionChanged();
     return NO_REPLY;
   }

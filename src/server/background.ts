@@ -193,7 +193,10 @@ function makeCorruptionChecker(server: ServerContext): CorruptionChecker {
     compactionHashes: () => store.hashes.list(),
     askPeers: (revision) => {
       const members = cluster.members.filter(({ id }) => id !== memberID);
-      return askPeerHashes({ network, clusterID, members, timeoutMs }, revision);
+      return askPeerHashes(
+        { network, clusterID, localID: memberID, logger, members, timeoutMs },
+        revision,
+      );
     },
     linearizableRead: () => readLinearizably(server),
     raiseAlarm: (member) => {
@@ -208,6 +211,8 @@ function makeCorruptionChecker(server: ServerContext): CorruptionChecker {
     },
     intervalMs: options.corruptCheckIntervalMs,
     compactionIntervalMs: options.compactHashCheckIntervalMs,
+    wasAskedForCompactions: options.compactHashCheck,
+    timeoutMs,
     comparesCompactions: () =>
       options.compactHashCheck || cluster.version === COMPARABLE_HASHES_SINCE,
   });

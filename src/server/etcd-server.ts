@@ -36,7 +36,7 @@ import { AcknowledgementFilter } from "./acknowledgement-filter.ts";
 import { Alarms } from "./alarms.ts";
 import { Applier } from "./applier.ts";
 import { Background } from "./background.ts";
-import { type Bootstrapped, bootstrap } from "./bootstrap.ts";
+import { type Bootstrapped, bootstrapLogged } from "./bootstrap.ts";
 import { ConfChangeApplier } from "./conf-change-applier.ts";
 import { ConsistentIndex } from "./consistent-index.ts";
 import type { ServerContext } from "./context.ts";
@@ -64,6 +64,7 @@ import { RaftField } from "./raft-request.ts";
 import { RpcServer } from "./rpc-server.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
 import { describeSnapshot } from "./snapshotter.ts";
+import { logQuota, logRestored } from "./start-lines.ts";
 import { StorageVersion } from "./storage-version.ts";
 import { translateV2Request } from "./v2-entries.ts";
 
@@ -141,7 +142,7 @@ export class EtcdServer implements ServerContext {
 
   /** Throws `BootstrapError` and the errors of damaged files; nothing runs then. */
   static async start(options: ServerOptions, deps: ServerDeps): Promise<EtcdServer> {
-    const boot = await bootstrap(options, deps);
+    const boot = await bootstrapLogged(options, deps);
     try {
       const server = new EtcdServer(options, deps, boot);
       await server.#restore();
@@ -180,6 +181,7 @@ export class EtcdServer implements ServerContext {
     this.header = new HeaderEncoder(this.clusterID, this.memberID);
     this.alarms = new Alarms(this.backend);
     this.quota = new Quota(this.backend, options.quotaBackendBytes);
+    logQuota(logger, options.quotaBackendBytes);
     this.#storageVersion = new StorageVersion(this.backend);
     this.#consistentIndex = new ConsistentIndex(this.backend);
     this.#recoveredIndex = this.#consistentIndex.index;
@@ -388,8 +390,8 @@ export class EtcdServer implements ServerContext {
     for (;;) {
       const step = steps.next();
       if (step.done === true) {
-        const { currentRevision, resumedCompaction } = step.value;
-        this.logger.info("kvstore restored", { "current-rev": currentRevision });
+        const { resumedCompaction } = step.value;
+        logRestored(this.logger, this.store);
         if (resumedCompaction !== undefined) {
           this.logger.info("resume scheduled compaction", {
             "scheduled-compact-revision": resumedCompaction,
@@ -407,6 +409,7 @@ export class EtcdServer implements ServerContext {
     logger.info("starting etcd server", {
       "local-member-id": formatID(this.memberID),
       "local-server-version": SERVER_VERSION,
+      ...(this.cluster.version !== undefined && { "cluster-id": formatID(this.clusterID) }),
       "cluster-version": this.cluster.version ?? "to_be_decided",
     });
     this.network.start(this.#peerNode);
