@@ -150,6 +150,11 @@ export class Background {
     this.#snapshotter.applied(index, term, confState);
   }
 
+  /** Of the newest snapshot, 0 if there is none. */
+  get snapshotIndex(): Index {
+    return this.#snapshotter.snapshotIndex;
+  }
+
   /** Settles when no snapshot is being written. */
   snapshotsIdle(): Promise<void> {
     return this.#snapshotter.idle();

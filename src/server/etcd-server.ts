@@ -53,7 +53,7 @@ import { serverLimits } from "./limits.ts";
 import { type Defer, requestTimeoutMs, type ServerDeps, type ServerOptions } from "./options.ts";
 import { type Outcome, Proposals } from "./proposals.ts";
 import { PeerApi } from "./peer-api/peer-api.ts";
-import { addPeers, peerEvents } from "./peer-membership.ts";
+import { addPeers, peerEvents, replacePeers } from "./peer-membership.ts";
 import { ServerPeerNode } from "./peer-node.ts";
 import { publishSelf } from "./publish.ts";
 import { Quota } from "./quota.ts";
@@ -549,6 +549,15 @@ export class EtcdServer implements ServerContext {
     await this.#background.snapshotsIdle();
     const { backend, lessor, watchable, cluster, alarms, logger, clock } = this;
     const knownBefore = cluster.members;
+    const incoming = {
+      "incoming-leader-snapshot-index": index,
+      "incoming-leader-snapshot-term": term,
+    };
+    logger.info("applying snapshot", {
+      "current-snapshot-index": this.#background.snapshotIndex,
+      "current-applied-index": this.appliedIndex,
+      ...incoming,
+    });
     await installDatabase(
       {
         backend,
@@ -569,21 +578,14 @@ export class EtcdServer implements ServerContext {
     );
     this.#entries.restored(snapshot);
     this.#consistentIndex.setConfState(this.#entries.confState);
-    for (const { id } of knownBefore) {
-      if (cluster.member(id) === undefined) this.network.removePeer(id);
-    }
-    addPeers(this);
-    for (const { id, peerURLs } of cluster.members) {
-      if (id !== this.memberID) this.network.updatePeer(id, peerURLs);
-    }
+    replacePeers(this, knownBefore);
     this.#background.restored(index);
     this.reads.applied();
     this.rpc.applied();
     logger.info("applied snapshot", {
       "current-snapshot-index": index,
       "current-applied-index": this.appliedIndex,
-      "incoming-leader-snapshot-index": index,
-      "incoming-leader-snapshot-term": term,
+      ...incoming,
     });
     if (cluster.isRemoved(this.memberID)) this.#removedSelf();
   }
