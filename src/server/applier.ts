@@ -63,6 +63,8 @@ export class Applier {
   readonly #server: ServerContext;
   readonly #events: ApplierEvents;
   readonly #meter: RequestMeter;
+  /** `Clock.nowMs` when the last request began to be applied. */
+  startedMs = 0;
 
   constructor(server: ServerContext, events: ApplierEvents) {
     this.#server = server;
@@ -74,9 +76,9 @@ export class Applier {
 
   /** Applies a decoded request. `wantReply` is false when nobody waits for the response. */
   apply(field: number, request: unknown, wantReply: boolean): Outcome {
-    const startMs = this.#meter.nowMs();
+    this.startedMs = this.#meter.nowMs();
     const outcome = this.#outcome(field, request, wantReply);
-    this.#meter.applied(field, request, startMs, outcome);
+    this.#meter.applied(field, request, this.startedMs, outcome);
     return outcome;
   }
 

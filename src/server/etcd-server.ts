@@ -421,7 +421,10 @@ export class EtcdServer implements ServerContext {
     this.#background.start();
     this.rpc.start();
     publishSelf(this, () => this.#stopping).then(
-      () => this.#resolveReady(),
+      () => {
+        this.rpc.ready();
+        this.#resolveReady();
+      },
       (error: Error) => this.#rejectReady(error),
     );
   }
@@ -743,13 +746,8 @@ export class EtcdServer implements ServerContext {
       ask: (context) => this.raft.node.readIndex(context),
       appliedIndex: () => this.#entries.appliedIndex,
       onTimeout: () => this.counters.readIndexesFailed.add(),
-      onSlow: (elapsedMs) => {
-        this.counters.slowReadIndexes.add();
-        this.logger.warn("waiting for ReadIndex response took too long, retrying", {
-          "retry-timeout": "500ms",
-          elapsed: `${elapsedMs.toFixed(0)}ms`,
-        });
-      },
+      logger: this.logger,
+      onSlow: () => this.counters.slowReadIndexes.add(),
     });
   }
 
