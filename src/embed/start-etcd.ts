@@ -12,7 +12,11 @@ import { ServerMetrics } from "../env/etcd-metrics.ts";
 import type { Logger } from "../env/index.ts";
 import { NodeClock, NodeDisk, NodeHostNames, NodeRandom } from "../platform/index.ts";
 import { MetricsRegistry } from "../platform/metrics.ts";
-import { registerProcessMetrics } from "../platform/metrics-process.ts";
+import {
+  fileDescriptorLimit,
+  openFileDescriptors,
+  registerProcessMetrics,
+} from "../platform/metrics-process.ts";
 import { EtcdServer } from "../server/index.ts";
 import type { ListenAddress } from "../transport/listener.ts";
 import { PeerTransport } from "../transport/peer/peer-transport.ts";
@@ -26,6 +30,7 @@ import {
   startProblem,
   unsupportedSettings,
 } from "./config/index.ts";
+import { DescriptorWatch } from "./descriptor-watch.ts";
 import { makeHttpHandlers } from "./http-handlers.ts";
 import { Listeners } from "./listeners.ts";
 import { openLogger } from "./open-logger.ts";
@@ -109,6 +114,7 @@ class RunningMember implements RunningEtcd {
   readonly #metrics = new MetricsRegistry();
   readonly #processMetrics = registerProcessMetrics(this.#metrics);
   readonly #listeners: Listeners;
+  readonly #descriptors: DescriptorWatch;
   #server: EtcdServer | undefined;
   #stopping: Promise<void> | undefined;
   #resolveReady: () => void = () => {};
@@ -123,6 +129,11 @@ class RunningMember implements RunningEtcd {
       clock: this.#clock,
       logger,
       metrics: this.#metrics,
+    });
+    this.#descriptors = new DescriptorWatch({
+      clock: this.#clock,
+      logger,
+      count: () => ({ used: openFileDescriptors(), limit: fileDescriptorLimit() }),
     });
     this.ready = new Promise((resolve, reject) => {
       this.#resolveReady = resolve;
@@ -187,6 +198,7 @@ class RunningMember implements RunningEtcd {
       this.#processMetrics.stop();
       throw error;
     }
+    this.#descriptors.start();
     this.#watchServer(this.server);
   }
 
@@ -243,6 +255,7 @@ class RunningMember implements RunningEtcd {
     this.#server?.rpc.stop();
     const graceMs = reason === undefined ? STOP_GRACE_MS : 0;
     await this.#listeners.stopClients(graceMs);
+    this.#descriptors.stop();
     await this.#server?.stop();
     await this.#listeners.stopPeers(graceMs);
     this.#processMetrics.stop();

@@ -234,6 +234,13 @@ export class Applier {
     const previous = cluster.version;
     cluster.setVersion(request.ver, true);
     if (previous === request.ver) return NO_REPLY;
+    if (previous !== undefined && isBefore(request.ver, previous)) {
+      // What the monitor of versions asks for now.
+      logger.info("Cluster version downgrade detected, forcing snapshot", {
+        "prev-cluster-version": previous,
+        "new-cluster-version": request.ver,
+      });
+    }
     const { clusterVersion } = this.#server.counters;
     if (previous !== undefined) clusterVersion.of(shortVersion(previous)).set(0);
     clusterVersion.of(shortVersion(version)).set(1);

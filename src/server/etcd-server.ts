@@ -653,7 +653,6 @@ export class EtcdServer implements ServerContext {
   #removedSelf(): void {
     if (this.#removal !== undefined) return;
     const error = new MemberRemovedError();
-    this.logger.error(error.message, { "local-member-id": formatID(this.memberID) });
     this.#removal = this.clock.setTimer(REMOVED_STOP_DELAY_MS, () => this.#fail(error));
   }
 

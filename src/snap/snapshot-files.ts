@@ -16,7 +16,7 @@ import type { Clock } from "../env/clock.ts";
 import type { Disk, DiskFile } from "../env/disk.ts";
 import type { Logger } from "../env/logger.ts";
 import type { Metrics } from "../env/metrics.ts";
-import { EMPTY_SNAPSHOT, NO_DATABASE, SnapError } from "./errors.ts";
+import { EMPTY_SNAPSHOT, NO_DATABASE, LOG_TEXTS, SnapError } from "./errors.ts";
 import {
   DATABASE_SUFFIX,
   databaseName,
@@ -177,7 +177,9 @@ export class SnapshotFiles {
       return decodeSnapFile(content, path);
     } catch (error) {
       if (!(error instanceof SnapError)) throw error;
-      this.#logger.warn("failed to read a snap file", { path, error: error.message });
+      const text =
+        content.length === 0 ? "failed to read empty snapshot file" : LOG_TEXTS[error.code];
+      this.#logger.warn(text, { path, ...error.fields, error: error.message });
       this.#disk.rename(path, `${path}.broken`);
       this.#logger.warn("renamed to a broken snap file", { path, "broken-path": `${path}.broken` });
       return undefined;
