@@ -563,7 +563,9 @@ export class BoltBackend implements Backend {
   #takeOver(file: BoltFile): void {
     assert(this.#isHeld && !this.#isDriving, "a commit is under way");
     this.#file.markReplaced();
+    this.#deps.logger.info("closing old backend file");
     this.#file.release();
+    this.#deps.logger.info("closed old backend file");
     this.#file = file;
     this.#timer?.cancel();
     this.#timer = undefined;

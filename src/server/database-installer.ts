@@ -131,7 +131,7 @@ export async function installDatabase(
   const { path } = received;
   const replacement = await backend.openReplacement(path);
   try {
-    logger.info("applySnapshot: opened snapshot backend", { path, bytes: replacement.sizeBytes });
+    logger.info("applySnapshot: opened snapshot backend");
     const index = checkCoversSnapshot(replacement, received);
     const switchParts = await prepare(state, replacement);
     const appliedIndex = state.consistentIndex.index;
@@ -142,9 +142,6 @@ export async function installDatabase(
     await replacement.install(switchParts);
     logger.info("restored mvcc store", {
       "consistent-index": state.consistentIndex.index,
-      "current-rev": state.watchable.store.currentRevision,
-      "previous-index": appliedIndex,
-      "snapshot-index": received.snapshotIndex,
     });
   } finally {
     replacement.close();

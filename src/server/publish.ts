@@ -26,8 +26,7 @@ export async function publishSelf(server: ServerContext, isStopping: () => boole
       return;
     } catch (error) {
       if (isStopping()) {
-        const told = { ...fields, ...timeout, error };
-        logger.warn("stopped publish because server is stopping", told);
+        logger.warn("stopped publish because server is stopping", { ...fields, ...timeout });
         throw error;
       }
       logger.warn("failed to publish local member to cluster through raft", {

@@ -32,7 +32,7 @@ export function logQuota(logger: Logger, quotaBytes: number): void {
   const size = { ...name, ...sizeFields("quota-size", quotaBytes) };
   if (quotaBytes < 0) {
     logger.info("disabled backend quota", { ...name, "quota-size-bytes": quotaBytes });
-  } else if (quotaBytes === 0) {
+  } else if (quotaBytes === 0 || quotaBytes === DEFAULT_QUOTA_BYTES) {
     const fields = { ...name, ...sizeFields("quota-size", DEFAULT_QUOTA_BYTES) };
     logger.info("enabled backend quota with default value", fields);
   } else if (quotaBytes > MAX_RECOMMENDED_QUOTA_BYTES) {

@@ -13,6 +13,7 @@
 import type { Snapshot } from "../api/gen/raft.ts";
 import type { Index, Term } from "../base/ids.ts";
 import type { Clock } from "../env/clock.ts";
+import { humanizeBytes } from "../base/go-text.ts";
 import type { Disk, DiskFile } from "../env/disk.ts";
 import type { Logger } from "../env/logger.ts";
 import type { Metrics } from "../env/metrics.ts";
@@ -129,7 +130,11 @@ export class SnapshotFiles {
       await file.datasync();
       this.#meter.took("databaseFsync", syncMs);
     });
-    this.#logger.info("saved database snapshot to disk", { path, bytes });
+    this.#logger.info("saved database snapshot to disk", {
+      path,
+      bytes,
+      size: humanizeBytes(bytes),
+    });
     this.#meter.took("databaseSave", startMs);
     return path;
   }
