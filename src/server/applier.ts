@@ -42,6 +42,7 @@ import {
   executeTxn,
 } from "../mvcc/index.ts";
 import type { ServerContext } from "./context.ts";
+import { alarmName } from "./metrics.ts";
 import type { Outcome } from "./proposals.ts";
 import { LEASE_COST_BYTES, putCost, txnCost } from "./quota.ts";
 import { RaftField } from "./raft-request.ts";
@@ -210,7 +211,10 @@ export class Applier {
     if (action === AlarmRequest_AlarmAction.GET) members = alarms.list(alarm);
     else if (action === AlarmRequest_AlarmAction.ACTIVATE && alarm !== AlarmType.NONE) {
       members = [alarms.activate(request.memberID, alarm)];
-      logger.warn("alarm raised", { alarm, "raised-by": formatID(request.memberID) });
+      logger.warn("alarm raised", {
+        alarm: alarmName(alarm),
+        from: formatID(request.memberID),
+      });
     } else if (action === AlarmRequest_AlarmAction.DEACTIVATE) {
       const cleared = alarms.deactivate(request.memberID, alarm);
       if (cleared !== undefined) members = [cleared];
