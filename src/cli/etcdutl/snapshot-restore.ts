@@ -13,8 +13,6 @@ import { Snapshot as WalSnapshot } from "../../api/gen/wal.ts";
 import { parseEtcdUrl, parseInitialCluster } from "../../base/etcd-url.ts";
 import { bytesFromUtf8 } from "../../base/bytes.ts";
 import { quote } from "../../base/go-text.ts";
-import { formatID } from "../../base/ids.ts";
-import type { Logger } from "../../env/index.ts";
 import {
   computeClusterID,
   encodeV2Document,
@@ -82,9 +80,7 @@ export async function restoreSnapshot(deps: UtilityDeps, options: RestoreOptions
     directories.make(staging.member);
     directories.make(staging.snap);
     await copySnapshotFile(deps, options.snapshotPath, staging.db, options.skipHashCheck);
-    logger.info("Trimming membership information from the backend...");
     await prepareDb(deps, staging.db, dbChanges(cluster, options.bumpRevision));
-    logAdded(logger, cluster.members);
     if (options.walDirectory !== "") directories.make(disk.join(staging.wal, ".."));
     directories.own(staging.wal, `${staging.wal}.tmp`);
     await writeLog(deps, staging, cluster, options.segmentBytes ?? SEGMENT_BYTES);
@@ -97,20 +93,6 @@ export async function restoreSnapshot(deps: UtilityDeps, options: RestoreOptions
     throw error;
   }
   logger.info("restored snapshot", fields);
-}
-
-/** Nobody is the local member yet: etcd writes 0. */
-function logAdded(logger: Logger, members: readonly Member[]): void {
-  const clusterID = formatID(computeClusterID(members.map((member) => member.id)));
-  for (const { id, peerURLs, isLearner } of members) {
-    logger.info("added member", {
-      "cluster-id": clusterID,
-      "local-member-id": "0",
-      "added-peer-id": formatID(id),
-      "added-peer-peer-urls": peerURLs,
-      "added-peer-is-learner": isLearner,
-    });
-  }
 }
 
 /** As the final ones, but for the name of the member's directory. */
