@@ -20,8 +20,8 @@ import {
 import { RaftField } from "./raft-request.ts";
 
 /** Longest key that a line of the log shows. */
-const MAX_SHOWN_BYTES = 256;
-/** As many as a transaction may have by default. */
+export const MAX_SHOWN_BYTES = 256;
+/** Operations in a list of a transaction that a line of the log shows: the default of `--max-txn-ops`. */
 const MAX_SHOWN_ITEMS = 128;
 
 const FIELD_NAMES: ReadonlyMap<number, string> = new Map(

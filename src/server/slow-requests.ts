@@ -23,7 +23,7 @@ import type { Outcome } from "./proposals.ts";
 import { RaftField } from "./raft-request.ts";
 import type { RequestMeter } from "./request-meter.ts";
 import { messageText, putText, txnText } from "./request-text.ts";
-import { logTrace, TRACE_ABOVE_MS } from "./trace-lines.ts";
+import { logTrace, type Trace, TRACE_ABOVE_MS } from "./trace-lines.ts";
 
 /** On `Clock.nowMs`: when a read arrived, when it could be read, when it was answered. */
 export interface ReadTimes {
@@ -36,6 +36,12 @@ export interface ReadTimes {
 export type ReadEnd<T> =
   | { readonly result: T; readonly bytes: number }
   | { readonly error: unknown };
+
+/**
+ * Each trace has a message of its own, so that the logger cannot thin them out; under overload every
+ * request would write one. As many as it lets through of one message.
+ */
+const MAX_TRACES_PER_SECOND = 100;
 
 interface Stats {
   readonly requestCount: number;
@@ -66,6 +72,9 @@ export class SlowRequests {
   readonly #options: SlowRequestsOptions;
   /** Below it there is nothing to say, unless at level debug. */
   readonly #notableMs: number;
+  /** Traces since `#countedMs`. */
+  #traces = 0;
+  #countedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: SlowRequestsOptions) {
     this.#options = options;
@@ -139,7 +148,7 @@ export class SlowRequests {
       const { title, detail, lastStep } = told.trace;
       const steps = [{ name: "process raft request", endMs: at.appliedMs }];
       if (lastStep !== undefined) steps.push({ name: lastStep, endMs: at.endMs });
-      logTrace(this.#options, { title, detail, ...at, steps });
+      this.#trace({ title, detail, ...at, steps });
     }
     this.#stats(call, at.startMs, at.endMs, { ...told.stats, responseBytes });
   }
@@ -153,7 +162,16 @@ export class SlowRequests {
     if (endMs - startMs <= TRACE_ABOVE_MS) return;
     const steps = [{ name: "agreement among raft nodes before linearized reading", endMs: readMs }];
     if (lastStep !== undefined) steps.push({ name: lastStep, endMs });
-    logTrace(this.#options, { title, detail, startMs, endMs, steps });
+    this.#trace({ title, detail, startMs, endMs, steps });
+  }
+
+  #trace(trace: Trace): void {
+    if (trace.endMs - this.#countedMs >= 1000) {
+      this.#countedMs = trace.endMs;
+      this.#traces = 0;
+    }
+    this.#traces++;
+    if (this.#traces <= MAX_TRACES_PER_SECOND) logTrace(this.#options, trace);
   }
 
   #stats(call: UnaryCall, startMs: number, endMs: number, stats: Stats): void {

@@ -2,11 +2,10 @@
 import { utf8FromBytes } from "../base/bytes.ts";
 import { formatDuration } from "../base/go-text.ts";
 import type { Clock, Logger } from "../env/index.ts";
+import { MAX_SHOWN_BYTES } from "./request-text.ts";
 
 /** Requests that take longer are traced, as in etcd. */
 export const TRACE_ABOVE_MS = 100;
-/** Longest key that is shown. */
-const MAX_SHOWN_BYTES = 256;
 
 export interface Trace {
   /** What was done, such as "range". */
