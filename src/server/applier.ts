@@ -210,11 +210,12 @@ export class Applier {
     let members: AlarmMember[] = [];
     if (action === AlarmRequest_AlarmAction.GET) members = alarms.list(alarm);
     else if (action === AlarmRequest_AlarmAction.ACTIVATE && alarm !== AlarmType.NONE) {
+      const wasRaised = alarms.list(alarm).some(({ memberID: id }) => id === request.memberID);
       members = [alarms.activate(request.memberID, alarm)];
-      logger.warn("alarm raised", {
-        alarm: alarmName(alarm),
-        from: formatID(request.memberID),
-      });
+      if (!wasRaised) {
+        const fields = { alarm: alarmName(alarm), from: formatID(request.memberID) };
+        logger.warn("alarm raised", fields);
+      }
     } else if (action === AlarmRequest_AlarmAction.DEACTIVATE) {
       const cleared = alarms.deactivate(request.memberID, alarm);
       if (cleared !== undefined) members = [cleared];

@@ -129,8 +129,13 @@ export class Background {
   }
 
   /** Compares with the other members. Throws `InconsistentDataError`. */
-  checkDataAtStart(): Promise<void> {
-    return this.#corruption.checkAtStart();
+  async checkDataAtStart(): Promise<void> {
+    try {
+      await this.#corruption.checkAtStart();
+    } catch (error) {
+      this.#server.logger.error("checkInitialHashKV failed", { error });
+      throw error;
+    }
   }
 
   /** Settles when a snapshot that is being written is done. */
