@@ -42,6 +42,7 @@ test("a member that loses its leader says so once, and nothing of the writes tha
   const { cluster, alone } = await threeMembers();
   alone.logger.lines.length = 0;
   cluster.cut(alone);
+  await cluster.until(() => alone.server.leader === 0n);
   const call = await answered(alone, alone.put("k", "v"));
   assert.match(call.failure?.message ?? "", /request timed out/);
   assert.deepEqual(told(alone, /^raft\.node|dropping proposal/), [
