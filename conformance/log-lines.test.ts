@@ -23,6 +23,7 @@ const DROPPED_FIELDS = new Set(["request-path"]);
 
 async function linesOf(kind: EtcdKind): Promise<LogLine[]> {
   await using etcd = await startEtcd({ kind });
+  await etcd.waitForLog("cluster version is updated");
   await etcd.stop();
   await etcd.start();
   await etcd.stop();
