@@ -119,6 +119,8 @@ const SECTIONS: readonly Section[] = [
         ],
       },
       { path: "src/embed/server-options.ts", names: ["MIN_PROGRESS_INTERVAL_MS"] },
+      { path: "src/server/request-text.ts", names: ["MAX_SHOWN_BYTES", "MAX_SHOWN_ITEMS"] },
+      { path: "src/server/slow-requests.ts", names: ["MAX_TRACES_PER_SECOND"] },
       { path: "src/platform/logger-sinks.ts", names: ["MAX_QUEUED_LOG_BYTES"] },
     ],
   },

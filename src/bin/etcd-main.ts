@@ -18,11 +18,11 @@ import {
 import type { RunningEtcd } from "../embed/index.ts";
 import { openLogger } from "../embed/open-logger.ts";
 import type { Logger } from "../env/logger.ts";
+import { goArchitecture, goOperatingSystem } from "../platform/go-names.ts";
 import { createLogger, type RootLogger } from "../platform/logger.ts";
 import { sdNotify } from "../platform/sd-notify.ts";
 import { inspectDataDir } from "./data-dir.ts";
 import { findDefaultHost } from "./default-host.ts";
-import { goArchitecture, goOperatingSystem } from "./runtime.ts";
 
 const SIGNAL_NAMES = { SIGINT: "interrupt", SIGTERM: "terminated" } as const;
 type StopSignal = keyof typeof SIGNAL_NAMES;
@@ -111,7 +111,7 @@ async function run(config: EtcdConfig, records: readonly LogRecord[]): Promise<v
   try {
     const { MemberRemovedError, startEtcd } = await import("../embed/index.ts");
     const isRemoval = (reason: unknown): boolean => reason instanceof MemberRemovedError;
-    const running = await startEtcd(config, { logger });
+    const running = await startEtcd(config, { logger, gitSha: gitSha() });
     signals.attach(running);
     const isReady = await Promise.race([
       running.ready.then(() => true),

@@ -71,6 +71,7 @@ export class Listeners {
     for (const url of listenPeerUrls) {
       this.#peers.push(await listen(addressOf(url), this.#options("peer", true)));
     }
+    if (this.#config.enablePprof) logger.info("pprof is enabled", { path: "/debug/pprof" });
     logger.info("configuring client listeners", { "listen-client-urls": hrefs(listenClientUrls) });
     const httpToo = listenClientHttpUrls.length === 0;
     for (const url of listenClientUrls) {
@@ -119,7 +120,16 @@ export class Listeners {
 
   /** The peer ports; leadership must have been handed over, and the peer network stopped. */
   async stopPeers(graceMs: number): Promise<void> {
-    await Promise.all(this.#peers.map((listener) => listener.stop(graceMs)));
+    const { logger } = this.#deps;
+    const wasServing = this.#handlers !== undefined;
+    await Promise.all(
+      this.#peers.map(async (listener) => {
+        const fields = { address: addressText(listener.address) };
+        if (wasServing) logger.info("stopping serving peer traffic", fields);
+        await listener.stop(graceMs);
+        if (wasServing) logger.info("stopped serving peer traffic", fields);
+      }),
+    );
   }
 
   #options(http: "client" | "peer" | "metrics" | undefined, grpc: boolean): ListenerOptions {

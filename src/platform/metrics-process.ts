@@ -130,7 +130,8 @@ function lagSeconds(nanoseconds: number): number {
   return Math.max(0, nanoseconds / 1e9 - LAG_RESOLUTION_MS / 1e3);
 }
 
-function openFileDescriptors(): number | undefined {
+/** Undefined if the system does not tell. */
+export function openFileDescriptors(): number | undefined {
   try {
     return readdirSync("/proc/self/fd").length - OWN_DESCRIPTORS;
   } catch {

@@ -42,6 +42,7 @@ import {
   executeTxn,
 } from "../mvcc/index.ts";
 import type { ServerContext } from "./context.ts";
+import { alarmName } from "./metrics.ts";
 import type { Outcome } from "./proposals.ts";
 import { LEASE_COST_BYTES, putCost, txnCost } from "./quota.ts";
 import { RaftField } from "./raft-request.ts";
@@ -63,6 +64,8 @@ export class Applier {
   readonly #server: ServerContext;
   readonly #events: ApplierEvents;
   readonly #meter: RequestMeter;
+  /** `Clock.nowMs` when the last request began to be applied. */
+  startedMs = 0;
 
   constructor(server: ServerContext, events: ApplierEvents) {
     this.#server = server;
@@ -74,9 +77,9 @@ export class Applier {
 
   /** Applies a decoded request. `wantReply` is false when nobody waits for the response. */
   apply(field: number, request: unknown, wantReply: boolean): Outcome {
-    const startMs = this.#meter.nowMs();
+    this.startedMs = this.#meter.nowMs();
     const outcome = this.#outcome(field, request, wantReply);
-    this.#meter.applied(field, request, startMs, outcome);
+    this.#meter.applied(field, request, this.startedMs, outcome);
     return outcome;
   }
 
@@ -165,6 +168,7 @@ export class Applier {
   #compact(request: CompactionRequest): Reply {
     this.#refuseWhenCorrupt();
     const revision = executeCompaction(this.#server.store, request);
+    this.#server.logger.info("compact tree index", { revision: request.revision });
     this.#events.compactionScheduled();
     return [this.#headerOnly(revision)];
   }
@@ -206,8 +210,12 @@ export class Applier {
     let members: AlarmMember[] = [];
     if (action === AlarmRequest_AlarmAction.GET) members = alarms.list(alarm);
     else if (action === AlarmRequest_AlarmAction.ACTIVATE && alarm !== AlarmType.NONE) {
+      const wasRaised = alarms.list(alarm).some(({ memberID: id }) => id === request.memberID);
       members = [alarms.activate(request.memberID, alarm)];
-      logger.warn("alarm raised", { alarm, "raised-by": formatID(request.memberID) });
+      if (!wasRaised) {
+        const fields = { alarm: alarmName(alarm), from: formatID(request.memberID) };
+        logger.warn("alarm raised", fields);
+      }
     } else if (action === AlarmRequest_AlarmAction.DEACTIVATE) {
       const cleared = alarms.deactivate(request.memberID, alarm);
       if (cleared !== undefined) members = [cleared];
@@ -231,17 +239,28 @@ export class Applier {
     const previous = cluster.version;
     cluster.setVersion(request.ver, true);
     if (previous === request.ver) return NO_REPLY;
+    if (previous !== undefined && isBefore(request.ver, previous)) {
+      // What the monitor of versions asks for now.
+      logger.info("Cluster version downgrade detected, forcing snapshot", {
+        "prev-cluster-version": previous,
+        "new-cluster-version": request.ver,
+      });
+    }
     const { clusterVersion } = this.#server.counters;
     if (previous !== undefined) clusterVersion.of(shortVersion(previous)).set(0);
     clusterVersion.of(shortVersion(version)).set(1);
-    const fields = {
+    const local = {
       "cluster-id": formatID(clusterID),
       "local-member-id": formatID(memberID),
-      "cluster-version": shortVersion(version),
     };
-    if (previous === undefined) logger.info("set initial cluster version", fields);
-    else logger.info("updated cluster version", { ...fields, from: shortVersion(previous) });
-    logger.info("enabled capabilities for version", { "cluster-version": shortVersion(version) });
+    const current = { "cluster-version": shortVersion(version) };
+    if (previous === undefined) {
+      logger.info("set initial cluster version", { ...local, ...current });
+    } else {
+      const change = { from: shortVersion(previous), to: shortVersion(version) };
+      logger.info("updated cluster version", { ...local, ...change });
+    }
+    logger.info("enabled capabilities for version", current);
     this.#events.clusterVersionChanged();
     return NO_REPLY;
   }

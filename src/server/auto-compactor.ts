@@ -8,6 +8,7 @@
  *
  * Only the leader compacts; a follower keeps noting revisions, so that it can take over.
  */
+import { formatDuration } from "../base/go-text.ts";
 import type { Revision } from "../base/ids.ts";
 import type { Clock, Logger, Timer } from "../env/index.ts";
 
@@ -94,16 +95,25 @@ export class AutoCompactor {
   }
 
   #compact(revision: Revision): void {
-    const { logger, isLeader, compact, mode } = this.#options;
+    const { logger, isLeader, compact, clock, mode, retention } = this.#options;
     if (!isLeader()) return;
     const what = `auto ${mode} compaction`;
-    logger.info(`starting ${what}`, { revision });
+    const fields =
+      mode === "periodic"
+        ? { revision, "compact-period": formatDuration(retention) }
+        : { revision, "revision-compaction-retention": retention };
+    logger.info(`starting ${what}`, fields);
+    const startMs = clock.nowMs();
     compact(revision).then(
       () => {
         this.#lastCompacted = revision;
-        logger.info(`completed ${what}`, { revision });
+        const took = formatDuration(clock.nowMs() - startMs);
+        logger.info(`completed ${what}`, { ...fields, took });
       },
-      (error: Error) => logger.warn(`failed ${what}`, { revision, error: error.message }),
+      (error: Error) => {
+        const again = { "retry-interval": formatDuration(this.#intervalMs) };
+        logger.warn(`failed ${what}`, { ...fields, ...again, error: error.message });
+      },
     );
   }
 }

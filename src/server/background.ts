@@ -129,8 +129,13 @@ export class Background {
   }
 
   /** Compares with the other members. Throws `InconsistentDataError`. */
-  checkDataAtStart(): Promise<void> {
-    return this.#corruption.checkAtStart();
+  async checkDataAtStart(): Promise<void> {
+    try {
+      await this.#corruption.checkAtStart();
+    } catch (error) {
+      this.#server.logger.error("checkInitialHashKV failed", { error });
+      throw error;
+    }
   }
 
   /** Settles when a snapshot that is being written is done. */
@@ -148,6 +153,11 @@ export class Background {
   /** Entries up to here were applied. */
   applied(index: Index, term: Term, confState: ConfState): void {
     this.#snapshotter.applied(index, term, confState);
+  }
+
+  /** Of the newest snapshot, 0 if there is none. */
+  get snapshotIndex(): Index {
+    return this.#snapshotter.snapshotIndex;
   }
 
   /** Settles when no snapshot is being written. */
@@ -193,7 +203,10 @@ function makeCorruptionChecker(server: ServerContext): CorruptionChecker {
     compactionHashes: () => store.hashes.list(),
     askPeers: (revision) => {
       const members = cluster.members.filter(({ id }) => id !== memberID);
-      return askPeerHashes({ network, clusterID, members, timeoutMs }, revision);
+      return askPeerHashes(
+        { network, clusterID, localID: memberID, logger, members, timeoutMs },
+        revision,
+      );
     },
     linearizableRead: () => readLinearizably(server),
     raiseAlarm: (member) => {
@@ -208,6 +221,8 @@ function makeCorruptionChecker(server: ServerContext): CorruptionChecker {
     },
     intervalMs: options.corruptCheckIntervalMs,
     compactionIntervalMs: options.compactHashCheckIntervalMs,
+    wasAskedForCompactions: options.compactHashCheck,
+    timeoutMs,
     comparesCompactions: () =>
       options.compactHashCheck || cluster.version === COMPARABLE_HASHES_SINCE,
   });

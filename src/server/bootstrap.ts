@@ -16,6 +16,7 @@ import { compareVersions, parseVersion, SERVER_VERSION } from "../api/version.ts
 import { installAtStart, openBackend } from "../backend/index.ts";
 import { AUTH_BUCKET, ETCD_BUCKETS, type Backend } from "../backend/types.ts";
 import { bytesFromUtf8 } from "../base/bytes.ts";
+import { formatDuration, sizeFields } from "../base/go-text.ts";
 import { type ClusterID, formatID, type Index, type MemberID, type Term } from "../base/ids.ts";
 import {
   Cluster,
@@ -41,6 +42,7 @@ import { checkInitialMembers, initialMembers, writeInitialMembers } from "./init
 import { isBootstrapped, joinCluster } from "./join-cluster.ts";
 import { serverLimits } from "./limits.ts";
 import { requestTimeoutMs, type ServerDeps, type ServerOptions } from "./options.ts";
+import { logRecoveredCluster } from "./start-lines.ts";
 
 export interface Bootstrapped {
   readonly memberID: MemberID;
@@ -66,6 +68,21 @@ export interface Bootstrapped {
   readonly olderSegmentsVerified: Promise<void>;
 }
 
+/** `bootstrap`, with its end in the log. */
+export async function bootstrapLogged(
+  options: ServerOptions,
+  deps: ServerDeps,
+): Promise<Bootstrapped> {
+  try {
+    const booted = await bootstrap(options, deps);
+    deps.logger.info("bootstrap successfully");
+    return booted;
+  } catch (error) {
+    deps.logger.error("bootstrap failed", { error });
+    throw error;
+  }
+}
+
 /** Throws `BootstrapError`, `DiskError`, or the errors of WAL and backend about damaged files. */
 export async function bootstrap(options: ServerOptions, deps: ServerDeps): Promise<Bootstrapped> {
   const { disk, logger } = deps;
@@ -80,6 +97,7 @@ export async function bootstrap(options: ServerOptions, deps: ServerDeps): Promi
   const snapshotFiles = new SnapshotFiles(deps, paths.snap);
   snapshotFiles.cleanUp();
   const snapshot = isNew ? undefined : newestSnapshot(deps, paths.wal, snapshotFiles);
+  const openingMs = deps.clock.nowMs();
   const yieldTurn = () => new Promise<void>((resolve) => deps.defer(resolve));
   const backend = await openBackend({ ...deps, yieldTurn }, paths.db, {
     pageCacheBytes: options.pageCacheBytes,
@@ -88,6 +106,8 @@ export async function bootstrap(options: ServerOptions, deps: ServerDeps): Promi
     noFsync: options.unsafeNoFsync,
     ensureBuckets: ETCD_BUCKETS,
   });
+  const took = formatDuration(deps.clock.nowMs() - openingMs);
+  logger.info("opened backend db", { path: paths.db, took });
   try {
     const snapshotIndex = snapshot?.metadata.index ?? 0;
     if (snapshotIndex > readConsistentIndex(backend)) {
@@ -97,8 +117,8 @@ export async function bootstrap(options: ServerOptions, deps: ServerDeps): Promi
     logger.info("restore consistentIndex", { index: consistentIndex });
     if (dbExisted) {
       logger.info("recovered v3 backend", {
-        "backend-size-bytes": backend.sizeBytes,
-        "backend-size-in-use-bytes": backend.sizeInUseBytes,
+        ...sizeFields("backend-size", backend.sizeBytes),
+        ...sizeFields("backend-size-in-use", backend.sizeInUseBytes),
       });
     }
     refuseEnabledAuth(backend);
@@ -224,6 +244,9 @@ async function recoverMember(
 ): Promise<Bootstrapped> {
   deps.logger.info("Bootstrapping WAL from snapshot");
   const { walDirectory, snapshot } = basis;
+  if (snapshot === undefined) {
+    deps.logger.info("No snapshot found. Recovering WAL from scratch!");
+  }
   const { index, term } = snapshot?.metadata ?? { index: 0, term: 0 };
   const olderSegmentsVerified = verifyOlder(deps, walDirectory, index);
   const wal = Wal.open(deps, walDirectory, { index, term }, walOptions(options));
@@ -293,6 +316,7 @@ async function assemble(
     maxLearners: options.maxLearners,
   });
   if (cluster.local === undefined) adoptV2Membership(cluster, snapshot);
+  logRecoveredCluster(deps.logger, cluster);
   refuseDowngrade(cluster.version);
   return {
     memberID: identity.NodeID,

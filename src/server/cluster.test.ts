@@ -71,7 +71,7 @@ test("a member that is far behind gets the leader's database", async () => {
     (await behind.server.hashByRevision(0)).hash,
     (await leader.server.hashByRevision(0)).hash,
   );
-  assert.ok(behind.logger.messages().includes("received and saved database snapshot"));
+  assert.ok(behind.logger.messages().includes("applied snapshot"));
   await cluster.stop();
 });
 

@@ -3,6 +3,7 @@
  * requests are served in between. The store keeps the order and survives a crash in the middle.
  */
 import type { Backend } from "../backend/types.ts";
+import { formatDuration, sizeFields } from "../base/go-text.ts";
 import type { Clock, Logger, Timer } from "../env/index.ts";
 import type { CompactionResult, Store } from "../mvcc/index.ts";
 import type { ServerCounters } from "./metrics.ts";
@@ -109,11 +110,15 @@ export class CompactionRunner {
     counters.lastCompactionSeconds = Math.floor(clock.wallMs() / 1000);
     logger.info("finished scheduled compaction", {
       "compact-revision": result.revision,
-      took: `${tookMs.toFixed(3)}ms`,
+      took: formatDuration(tookMs),
       hash: result.hash.hash,
-      "current-db-size-bytes": backend.sizeBytes,
-      "current-db-size-in-use-bytes": backend.sizeInUseBytes,
+      ...sizeFields("current-db-size", backend.sizeBytes),
+      ...sizeFields("current-db-size-in-use", backend.sizeInUseBytes),
     });
+    if (result.hashStored) {
+      const { hash, revision, compactRevision } = result.hash;
+      logger.info("storing new hash", { hash, revision, "compact-revision": compactRevision });
+    }
     this.#startedMs = clock.nowMs();
   }
 }

@@ -13,11 +13,13 @@ import {
 } from "../api/gen/raft.ts";
 import { utf8FromBytes } from "../base/bytes.ts";
 import { formatID, type MemberID } from "../base/ids.ts";
-import type { Logger } from "../env/index.ts";
+import type { LogFields, Logger } from "../env/index.ts";
 import {
   type Cluster,
   confChangeContextFromJSON,
+  internalText,
   memberFromJSON,
+  memberText,
   type Membership,
   ReplayedMembership,
 } from "../membership/index.ts";
@@ -92,7 +94,10 @@ export class ConfChangeApplier {
       return undefined;
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
-      this.#logger.error("Validation on configuration change failed", { error });
+      this.#logger.error("Validation on configuration change failed", {
+        shouldApplyV3: true,
+        error: internalText(error),
+      });
       return error;
     }
   }
@@ -108,8 +113,14 @@ export class ConfChangeApplier {
         return this.#remove(change.nodeId, persist);
       case ConfChangeType.ConfChangeUpdateNode: {
         const { peerURLs } = memberFromJSON(utf8FromBytes(change.context));
+        const known = this.#cluster.member(change.nodeId);
         this.#cluster.updateRaftAttributes(change.nodeId, { peerURLs }, persist);
         if (persist) this.#events.updated(change.nodeId, peerURLs);
+        this.#log(persist ? "updated member" : "ignored already updated member", {
+          "updated-remote-peer-id": formatID(change.nodeId),
+          "updated-remote-peer-urls": peerURLs,
+          "updated-remote-peer-is-learner": known?.isLearner ?? false,
+        });
         return false;
       }
       default:
@@ -120,33 +131,56 @@ export class ConfChangeApplier {
   /** The context is the member; for a promotion it says so and only the learner flag changes. */
   #add(change: ConfChange, persist: boolean): void {
     const { member, isPromote } = confChangeContextFromJSON(utf8FromBytes(change.context));
-    const fields = {
-      "cluster-id": formatID(this.#cluster.id),
-      "local-member-id": formatID(this.#cluster.localID),
-    };
     if (isPromote) {
-      this.#cluster.updateRaftAttributes(member.id, { isLearner: false }, persist);
-      this.#logger.info("promote member", { ...fields, "promoted-member-id": formatID(member.id) });
+      this.#promote(member.id, persist);
       return;
     }
     this.#cluster.add(member, persist);
     if (persist) this.#events.added(member.id, member.peerURLs);
-    this.#logger.info("added member", {
-      ...fields,
+    this.#log(persist ? "added member" : "ignore already added member", {
       "added-peer-id": formatID(member.id),
       "added-peer-peer-urls": member.peerURLs,
       "added-peer-is-learner": member.isLearner,
     });
   }
 
+  /** A promotion that some releases of 3.5 lost (etcd issue 19557) is made good when replayed. */
+  #promote(id: MemberID, persist: boolean): void {
+    const known = this.#cluster.member(id);
+    this.#cluster.updateRaftAttributes(id, { isLearner: false }, persist);
+    const fields = { "promoted-member-id": formatID(id) };
+    if (persist) this.#log("promote member", fields);
+    else if (known === undefined) {
+      this.#log("Skipped forcibly promoting non-existent member in v3store", fields);
+    } else if (known.isLearner) {
+      this.#logger.info("Forcibly apply member promotion request in v3store", {
+        member: memberText({ ...known, isLearner: false }),
+      });
+    } else this.#log("ignore already promoted member in v3store", fields);
+  }
+
   #remove(id: MemberID, persist: boolean): boolean {
+    const known = this.#cluster.member(id);
     this.#cluster.remove(id, persist);
     if (persist) this.#events.removed(id);
-    this.#logger.info("removed member", {
+    const removed = { "removed-remote-peer-id": formatID(id) };
+    if (!persist) this.#log("ignore already removed member", removed);
+    else {
+      this.#log("removed member", {
+        ...removed,
+        "removed-remote-peer-urls": known?.peerURLs ?? [],
+        "removed-remote-peer-is-learner": known?.isLearner ?? false,
+      });
+    }
+    return persist && id === this.#cluster.localID;
+  }
+
+  /** In etcd's words; an entry that is only replayed has its effect in the db already. */
+  #log(message: string, fields: LogFields): void {
+    this.#logger.info(message, {
       "cluster-id": formatID(this.#cluster.id),
       "local-member-id": formatID(this.#cluster.localID),
-      "removed-remote-peer-id": formatID(id),
+      ...fields,
     });
-    return persist && id === this.#cluster.localID;
   }
 }

@@ -7,9 +7,9 @@
  * lags behind or has compacted further proves nothing.
  */
 import type { KeyValueHash } from "../mvcc/index.ts";
-import type { Revision } from "../base/ids.ts";
-import { formatID, type MemberID } from "../base/ids.ts";
-import type { Clock, Logger, Timer } from "../env/index.ts";
+import { formatDuration } from "../base/go-text.ts";
+import { formatID, type MemberID, type Revision } from "../base/ids.ts";
+import type { Clock, LogFields, Logger, Timer } from "../env/index.ts";
 import type { PeerHash } from "./peer-hashes.ts";
 
 export interface CorruptionCheckerOptions {
@@ -33,6 +33,10 @@ export interface CorruptionCheckerOptions {
   readonly compactionIntervalMs: number;
   /** Whether compaction hashes are to be compared now. */
   readonly comparesCompactions: () => boolean;
+  /** The gate was set: then each of these comparisons is told, else only what came of it. */
+  readonly wasAskedForCompactions: boolean;
+  /** Of a question to a peer, for the log. */
+  readonly timeoutMs: number;
 }
 
 /** A start that was given up because the others have different data. */
@@ -54,8 +58,14 @@ export class CorruptionChecker {
   }
 
   start(): void {
-    const { intervalMs, compactionIntervalMs } = this.#options;
-    if (intervalMs > 0) this.#repeat(intervalMs, () => this.#checkPresent());
+    const { intervalMs, compactionIntervalMs, logger, memberID } = this.#options;
+    if (intervalMs > 0) {
+      logger.info("enabled corruption checking", {
+        "local-member-id": formatID(memberID),
+        interval: formatDuration(intervalMs),
+      });
+      this.#repeat(intervalMs, () => this.#checkPresent());
+    }
     if (compactionIntervalMs > 0) {
       this.#repeat(compactionIntervalMs, () => this.#checkCompactions());
     }
@@ -70,18 +80,25 @@ export class CorruptionChecker {
   async checkAtStart(): Promise<void> {
     const { logger, memberID, hashByRevision, askPeers } = this.#options;
     const local = { "local-member-id": formatID(memberID) };
-    logger.info("starting initial corruption check", local);
+    const timeout = { timeout: formatDuration(this.#options.timeoutMs) };
+    logger.info("starting initial corruption check", { ...local, ...timeout });
     const own = await hashByRevision(0);
     let differing = 0;
     for (const peer of await askPeers(own.revision)) {
-      const fields = { ...local, ...ownFields(own), "remote-peer-id": formatID(peer.id) };
+      const fields = {
+        ...local,
+        ...ownFields(own),
+        "remote-peer-id": formatID(peer.id),
+        "remote-peer-endpoints": peer.endpoints,
+      };
       if (peer.answer === undefined) {
-        logger.warn("cannot fetch hash from remote peer", { ...fields, error: peer.problem });
+        logger.warn(unansweredText(peer.problem), { ...fields, error: peer.problem });
       } else if (peer.answer.hash !== own.hash) {
         const isComparable = peer.answer.compactRevision === own.compactRevision;
         if (isComparable) differing++;
         const what = isComparable ? "hash" : "compact revision";
         const remote = {
+          "remote-peer-revision": peer.answer.currentRevision,
           "remote-peer-compact-revision": peer.answer.compactRevision,
           "remote-peer-hash": peer.answer.hash,
         };
@@ -122,7 +139,14 @@ export class CorruptionChecker {
       wrong.push(id);
     };
     if (isSamePoint(first, second) && first.hash !== second.hash) {
-      logger.warn("found hash mismatch", { "hash-1": first.hash, "hash-2": second.hash });
+      logger.warn("found hash mismatch", {
+        "revision-1": first.revision,
+        "compact-revision-1": first.compactRevision,
+        "hash-1": first.hash,
+        "revision-2": second.revision,
+        "compact-revision-2": second.compactRevision,
+        "hash-2": second.hash,
+      });
       wrong.push(memberID);
     }
     for (const { id, answer } of peers) {
@@ -141,7 +165,9 @@ export class CorruptionChecker {
       }
       if (answer.compactRevision === first.compactRevision && answer.hash !== first.hash) {
         differs(id, "same compact revision then hashes must match", {
+          "leader-compact-revision": second.compactRevision,
           "leader-hash": first.hash,
+          "follower-compact-revision": answer.compactRevision,
           "follower-hash": answer.hash,
         });
       }
@@ -154,8 +180,14 @@ export class CorruptionChecker {
 
   /** From the newest compaction down to one whose hash every member still has. */
   async #checkCompactions(): Promise<void> {
-    const { compactionHashes, askPeers, comparesCompactions, logger } = this.#options;
+    const { compactionHashes, askPeers, comparesCompactions, memberID, timeoutMs } = this.#options;
     if (!comparesCompactions()) return;
+    const { logger, wasAskedForCompactions } = this.#options;
+    const level = wasAskedForCompactions ? "info" : "debug";
+    logger[level]("starting compact hash check", {
+      "local-member-id": formatID(memberID),
+      timeout: formatDuration(timeoutMs),
+    });
     const due = compactionHashes().filter(({ revision }) => revision > this.#checkedRevision);
     let checked = 0;
     for (const own of [...due].reverse()) {
@@ -164,7 +196,7 @@ export class CorruptionChecker {
       checked++;
       if (this.#judge(own, peers)) break;
     }
-    logger.debug("finished compaction hash check", { "number-of-hashes-checked": checked });
+    logger[level]("finished compaction hash check", { "number-of-hashes-checked": checked });
   }
 
   /** True when this hash settles the matter: all agree, or alarms were raised. */
@@ -173,12 +205,26 @@ export class CorruptionChecker {
     const holders = new Map<number, MemberID[]>([[own.hash, [memberID]]]);
     let answered = 0;
     for (const { id, answer } of peers) {
-      if (answer === undefined || answer.compactRevision !== own.compactRevision) continue;
+      if (answer === undefined || answer.compactRevision !== own.compactRevision) {
+        this.#logSkipped(own, peers, id, answer?.compactRevision);
+        continue;
+      }
       answered++;
       holders.set(answer.hash, [...(holders.get(answer.hash) ?? []), id]);
     }
     if (holders.size === 1) {
-      if (answered < peers.length) return false;
+      if (answered < peers.length) {
+        this.#noteSkips(
+          "skipped revision in compaction hash check; was not able to check all peers",
+          {
+            "number-of-peers-checked": answered,
+            "number-of-peers": peers.length,
+            revision: own.revision,
+            compactRevision: own.compactRevision,
+          },
+        );
+        return false;
+      }
       this.#checkedRevision = own.revision;
       logger.info("successfully checked hash on whole cluster", {
         "number-of-peers-checked": answered,
@@ -189,6 +235,29 @@ export class CorruptionChecker {
     }
     this.#alarmMinority(own, holders, Math.floor((peers.length + 1) / 2) + 1);
     return true;
+  }
+
+  #logSkipped(
+    own: KeyValueHash,
+    peers: readonly PeerHash[],
+    id: MemberID,
+    compactRevision: Revision | undefined,
+  ): void {
+    const reason =
+      compactRevision === undefined
+        ? "no response"
+        : `the peer's CompactRevision ${compactRevision} doesn't match leader's CompactRevision ${own.compactRevision}`;
+    this.#noteSkips("Skipped peer's hash", {
+      "number-of-peers": peers.length,
+      "leader-id": formatID(this.#options.memberID),
+      "peer-id": formatID(id),
+      reason,
+    });
+  }
+
+  /** A member that is away would be told of every minute. */
+  #noteSkips(message: string, fields: LogFields): void {
+    this.#options.logger[this.#options.wasAskedForCompactions ? "warn" : "debug"](message, fields);
   }
 
   #alarmMinority(
@@ -223,6 +292,18 @@ export class CorruptionChecker {
 
 function isSamePoint(a: KeyValueHash, b: KeyValueHash): boolean {
   return a.revision === b.revision && a.compactRevision === b.compactRevision;
+}
+
+/** etcd's words for why a peer's hash is not known. */
+function unansweredText(problem: string): string {
+  if (problem.includes("required revision is a future revision")) {
+    return "cannot fetch hash from slow remote peer";
+  }
+  if (problem.includes("required revision has been compacted")) {
+    return "cannot fetch hash from remote peer; local member is behind";
+  }
+  if (problem.includes("cluster ID mismatch")) return "cluster ID mismatch";
+  return "cannot fetch hash from remote peer";
 }
 
 function ownFields(own: KeyValueHash): Readonly<Record<string, unknown>> {

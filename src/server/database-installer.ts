@@ -128,10 +128,10 @@ export async function installDatabase(
   received: ReceivedDatabase,
 ): Promise<void> {
   const { backend, logger } = state;
-  const { path, snapshotIndex } = received;
+  const { path } = received;
   const replacement = await backend.openReplacement(path);
   try {
-    logger.info("applySnapshot: opened snapshot backend", { path, bytes: replacement.sizeBytes });
+    logger.info("applySnapshot: opened snapshot backend");
     const index = checkCoversSnapshot(replacement, received);
     const switchParts = await prepare(state, replacement);
     const appliedIndex = state.consistentIndex.index;
@@ -142,9 +142,6 @@ export async function installDatabase(
     await replacement.install(switchParts);
     logger.info("restored mvcc store", {
       "consistent-index": state.consistentIndex.index,
-      "current-rev": state.watchable.store.currentRevision,
-      "previous-index": appliedIndex,
-      "snapshot-index": snapshotIndex,
     });
   } finally {
     replacement.close();
@@ -164,9 +161,13 @@ function checkCoversSnapshot(reader: Reader, { path, snapshotIndex }: ReceivedDa
 /** Loads all parts; the result switches all of them at once. */
 async function prepare(state: ReplaceableState, reader: Reader): Promise<() => void> {
   const { lessor, watchable, consistentIndex, cluster, alarms, storageVersion } = state;
-  const recordsPerStep = state.recordsPerStep ?? RECORDS_PER_STEP;
+  const { logger, recordsPerStep = RECORDS_PER_STEP } = state;
+  logger.info("restoring lease store");
   const leases = await inSlices(state, lessor.loadSteps(reader, recordsPerStep));
+  logger.info("restoring mvcc store");
   const loaded = await inSlices(state, loadState(reader, leases, recordsPerStep));
+  logger.info("restoring alarm store");
+  logger.info("restoring cluster configuration");
   const switchIndex = consistentIndex.prepareReload(reader);
   const others = [cluster, alarms, storageVersion, ...(state.others ?? [])].map((part) =>
     part.prepareReload(reader),
@@ -177,7 +178,10 @@ async function prepare(state: ReplaceableState, reader: Reader): Promise<() => v
     const report = watchable.adopt(loaded);
     for (const switchPart of others) switchPart();
     state.compaction.reload();
-    logRestored(state.logger, report);
+    logRestored(logger, report);
+    logger.info("restored lease store");
+    logger.info("restored alarm store");
+    logger.info("restored cluster configuration");
   };
 }
 

@@ -118,7 +118,7 @@ export class EntryApplier {
     const outcome = applier.apply(decoded.field, decoded.request, proposal !== undefined);
     if (outcome.error?.kind === "noSpace" && !server.alarms.has(AlarmType.NOSPACE)) {
       this.#raiseNoSpace(proposal, outcome);
-    } else proposal?.settle(outcome);
+    } else proposal?.settle(outcome, applier.startedMs);
   }
 
   /** The quota was passed by an entry that was proposed before: every member says so. */

@@ -36,7 +36,7 @@ import { AcknowledgementFilter } from "./acknowledgement-filter.ts";
 import { Alarms } from "./alarms.ts";
 import { Applier } from "./applier.ts";
 import { Background } from "./background.ts";
-import { type Bootstrapped, bootstrap } from "./bootstrap.ts";
+import { type Bootstrapped, bootstrapLogged } from "./bootstrap.ts";
 import { ConfChangeApplier } from "./conf-change-applier.ts";
 import { ConsistentIndex } from "./consistent-index.ts";
 import type { ServerContext } from "./context.ts";
@@ -53,17 +53,18 @@ import { serverLimits } from "./limits.ts";
 import { type Defer, requestTimeoutMs, type ServerDeps, type ServerOptions } from "./options.ts";
 import { type Outcome, Proposals } from "./proposals.ts";
 import { PeerApi } from "./peer-api/peer-api.ts";
-import { addPeers, peerEvents } from "./peer-membership.ts";
+import { addPeers, peerEvents, replacePeers } from "./peer-membership.ts";
 import { ServerPeerNode } from "./peer-node.ts";
 import { publishSelf } from "./publish.ts";
 import { Quota } from "./quota.ts";
 import { RaftLoop } from "./raft-loop.ts";
-import { raftLogger } from "./raft-logger.ts";
+import { logLeaderChange, raftLogger } from "./raft-logger.ts";
 import { decodeRequestBody } from "./request-codecs.ts";
 import { RaftField } from "./raft-request.ts";
 import { RpcServer } from "./rpc-server.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
 import { describeSnapshot } from "./snapshotter.ts";
+import { logQuota, logRestored } from "./start-lines.ts";
 import { StorageVersion } from "./storage-version.ts";
 import { translateV2Request } from "./v2-entries.ts";
 
@@ -141,7 +142,7 @@ export class EtcdServer implements ServerContext {
 
   /** Throws `BootstrapError` and the errors of damaged files; nothing runs then. */
   static async start(options: ServerOptions, deps: ServerDeps): Promise<EtcdServer> {
-    const boot = await bootstrap(options, deps);
+    const boot = await bootstrapLogged(options, deps);
     try {
       const server = new EtcdServer(options, deps, boot);
       await server.#restore();
@@ -180,6 +181,7 @@ export class EtcdServer implements ServerContext {
     this.header = new HeaderEncoder(this.clusterID, this.memberID);
     this.alarms = new Alarms(this.backend);
     this.quota = new Quota(this.backend, options.quotaBackendBytes);
+    logQuota(logger, options.quotaBackendBytes);
     this.#storageVersion = new StorageVersion(this.backend);
     this.#consistentIndex = new ConsistentIndex(this.backend);
     this.#recoveredIndex = this.#consistentIndex.index;
@@ -346,7 +348,6 @@ export class EtcdServer implements ServerContext {
     this.#stopping = true;
     this.#stopController.abort();
     this.#refusal = new EtcdError("stopped");
-    this.logger.info("closing etcd server", { name: this.options.name });
     this.#ticker?.cancel();
     this.#removal?.cancel();
     this.leadership.stop();
@@ -362,12 +363,11 @@ export class EtcdServer implements ServerContext {
     await backgroundStopped;
     await this.backend.close();
     await this.#boot.wal.close();
-    this.logger.info("closed etcd server", { name: this.options.name });
   }
 
   /** A cluster should not have to notice that its leader has gone. */
   async #handOver(): Promise<void> {
-    if (!this.isLeader || this.raft.stopped || this.cluster.votingMembers.length < 2) return;
+    if (this.raft.stopped || !this.leadership.mayHandOver()) return;
     const to = this.leadership.longestConnected();
     if (to === undefined) {
       this.logger.warn("leadership transfer failed", {
@@ -390,8 +390,8 @@ export class EtcdServer implements ServerContext {
     for (;;) {
       const step = steps.next();
       if (step.done === true) {
-        const { currentRevision, resumedCompaction } = step.value;
-        this.logger.info("kvstore restored", { "current-rev": currentRevision });
+        const { resumedCompaction } = step.value;
+        logRestored(this.logger, this.store);
         if (resumedCompaction !== undefined) {
           this.logger.info("resume scheduled compaction", {
             "scheduled-compact-revision": resumedCompaction,
@@ -409,6 +409,7 @@ export class EtcdServer implements ServerContext {
     logger.info("starting etcd server", {
       "local-member-id": formatID(this.memberID),
       "local-server-version": SERVER_VERSION,
+      ...(this.cluster.version !== undefined && { "cluster-id": formatID(this.clusterID) }),
       "cluster-version": this.cluster.version ?? "to_be_decided",
     });
     this.network.start(this.#peerNode);
@@ -420,7 +421,10 @@ export class EtcdServer implements ServerContext {
     this.#background.start();
     this.rpc.start();
     publishSelf(this, () => this.#stopping).then(
-      () => this.#resolveReady(),
+      () => {
+        this.rpc.ready();
+        this.#resolveReady();
+      },
       (error: Error) => this.#rejectReady(error),
     );
   }
@@ -469,9 +473,10 @@ export class EtcdServer implements ServerContext {
   }
 
   #proposeBatch(): void {
-    if (!this.proposals.hasBatch) return;
-    const batch = this.proposals.takeBatch();
     // Without a leader the proposals wait for one, up to their deadline.
+    if (!this.proposals.hasBatch || this.#leader === NO_MEMBER) return;
+    const batch = this.proposals.takeBatch();
+    // While leadership is handed over they wait, too.
     if (this.raft.node.propose(batch) === "dropped") this.proposals.putBack(batch);
   }
 
@@ -547,6 +552,15 @@ export class EtcdServer implements ServerContext {
     await this.#background.snapshotsIdle();
     const { backend, lessor, watchable, cluster, alarms, logger, clock } = this;
     const knownBefore = cluster.members;
+    const incoming = {
+      "incoming-leader-snapshot-index": index,
+      "incoming-leader-snapshot-term": term,
+    };
+    logger.info("applying snapshot", {
+      "current-snapshot-index": this.#background.snapshotIndex,
+      "current-applied-index": this.appliedIndex,
+      ...incoming,
+    });
     await installDatabase(
       {
         backend,
@@ -567,21 +581,14 @@ export class EtcdServer implements ServerContext {
     );
     this.#entries.restored(snapshot);
     this.#consistentIndex.setConfState(this.#entries.confState);
-    for (const { id } of knownBefore) {
-      if (cluster.member(id) === undefined) this.network.removePeer(id);
-    }
-    addPeers(this);
-    for (const { id, peerURLs } of cluster.members) {
-      if (id !== this.memberID) this.network.updatePeer(id, peerURLs);
-    }
+    replacePeers(this, knownBefore);
     this.#background.restored(index);
     this.reads.applied();
     this.rpc.applied();
     logger.info("applied snapshot", {
       "current-snapshot-index": index,
       "current-applied-index": this.appliedIndex,
-      "incoming-leader-snapshot-index": index,
-      "incoming-leader-snapshot-term": term,
+      ...incoming,
     });
     if (cluster.isRemoved(this.memberID)) this.#removedSelf();
   }
@@ -616,17 +623,13 @@ export class EtcdServer implements ServerContext {
     const previous = this.#leader;
     this.#leader = state.lead;
     if (state.lead !== previous) {
+      const change = { from: previous, to: state.lead, term: this.term };
+      logLeaderChange(this.logger, this.memberID, change);
       this.leadership.changed(state.lead);
       this.#heartbeats.reset();
     }
     if (state.lead !== NO_MEMBER && state.lead !== previous) {
       this.counters.leaderChanges.add();
-      this.logger.info(
-        `raft.node: ${formatID(this.memberID)} elected leader ${formatID(state.lead)}`,
-        {
-          term: this.term,
-        },
-      );
       this.reads.failAsked(new EtcdError("leaderChanged"));
       this.defer(() => this.flush());
     }
@@ -650,7 +653,6 @@ export class EtcdServer implements ServerContext {
   #removedSelf(): void {
     if (this.#removal !== undefined) return;
     const error = new MemberRemovedError();
-    this.logger.error(error.message, { "local-member-id": formatID(this.memberID) });
     this.#removal = this.clock.setTimer(REMOVED_STOP_DELAY_MS, () => this.#fail(error));
   }
 
@@ -743,13 +745,8 @@ export class EtcdServer implements ServerContext {
       ask: (context) => this.raft.node.readIndex(context),
       appliedIndex: () => this.#entries.appliedIndex,
       onTimeout: () => this.counters.readIndexesFailed.add(),
-      onSlow: (elapsedMs) => {
-        this.counters.slowReadIndexes.add();
-        this.logger.warn("waiting for ReadIndex response took too long, retrying", {
-          "retry-timeout": "500ms",
-          elapsed: `${elapsedMs.toFixed(0)}ms`,
-        });
-      },
+      logger: this.logger,
+      onSlow: () => this.counters.slowReadIndexes.add(),
     });
   }
 

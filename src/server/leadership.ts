@@ -168,13 +168,11 @@ export class Leadership {
    */
   transfer(to: MemberID, timeoutMs: number): Promise<void> {
     const { clock, logger, memberID, node, process } = this.#deps;
-    const fields = {
+    const local = { "local-member-id": formatID(memberID) };
+    logger.info("leadership transfer starting", {
+      ...local,
       "current-leader-member-id": formatID(memberID),
       "transferee-member-id": formatID(to),
-    };
-    logger.info("leadership transfer starting", {
-      "local-member-id": formatID(memberID),
-      ...fields,
     });
     const startMs = clock.nowMs();
     return new Promise((resolve, reject) => {
@@ -182,8 +180,12 @@ export class Leadership {
         to,
         resolve: () => {
           timer.cancel();
-          const took = `${(clock.nowMs() - startMs).toFixed(0)}ms`;
-          logger.info("leadership transfer finished", { ...fields, took });
+          logger.info("leadership transfer finished", {
+            ...local,
+            "old-leader-member-id": formatID(memberID),
+            "new-leader-member-id": formatID(to),
+            took: formatDuration(clock.nowMs() - startMs),
+          });
           resolve();
         },
       };
@@ -195,6 +197,19 @@ export class Leadership {
       node.transferLeader(to);
       process();
     });
+  }
+
+  /** Whether a member that stops has something to hand over, and somebody to take it. */
+  mayHandOver(): boolean {
+    const { cluster, leader, memberID, logger } = this.#deps;
+    const leads = leader() === memberID;
+    if (leads && cluster.votingMembers.length > 1) return true;
+    const why = leads ? " for single voting member cluster" : "; local server is not leader";
+    logger.info(`skipped leadership transfer${why}`, {
+      "local-member-id": formatID(memberID),
+      "current-leader-member-id": formatID(leader()),
+    });
+    return false;
   }
 
   /** The voting member that has answered for the longest time; undefined when none does. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EtcdError } from "../api/errors.ts";
 import { RequestIDGenerator } from "../base/id-generator.ts";
-import { VirtualClock } from "../env/testing/index.ts";
+import { MemoryLogger, VirtualClock } from "../env/testing/index.ts";
 import { LinearizableReads } from "./linearizable-reads.ts";
 
 function world() {
@@ -11,6 +11,7 @@ function world() {
   const state = { applied: 10, slow: 0 };
   const reads = new LinearizableReads({
     clock,
+    logger: new MemoryLogger(),
     ids: new RequestIDGenerator(1n, 1),
     timeoutMs: 7000,
     ask: (context) => asked.push(context),

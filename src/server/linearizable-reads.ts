@@ -8,16 +8,40 @@
  * it was given after every read of its batch had arrived.
  */
 import { EtcdError } from "../api/errors.ts";
+import { formatDuration } from "../base/go-text.ts";
 import type { RequestIDGenerator } from "../base/id-generator.ts";
 import type { Index } from "../base/ids.ts";
-import type { Clock, Timer } from "../env/index.ts";
+import type { Clock, Logger, Timer } from "../env/index.ts";
 import type { ReadState } from "../raft/index.ts";
+import { logTrace, TRACE_ABOVE_MS } from "./trace-lines.ts";
 
 /** Called once: without an error when a local read is now linearizable. */
 export type ReadReady = (error: EtcdError | undefined) => void;
 
 /** etcd's readIndexRetryTime. */
 const RETRY_INTERVAL_MS = 500;
+
+const OUT_OF_DATE =
+  "ignored out-of-date read index response; " +
+  "local node read indexes queueing up and waiting to be in sync with leader";
+
+/** A question that was answered, for the log. */
+interface Question {
+  /** The leader's answer. */
+  readonly index: Index;
+  readonly startedMs: number;
+  readonly confirmedMs: number;
+  /** Here, when the answer came. */
+  readonly appliedIndex: Index;
+}
+
+/** Reads that wait for an index to be applied. */
+interface Confirmed {
+  readonly index: Index;
+  readonly reads: readonly ReadReady[];
+  /** Absent when no question was asked for them. */
+  readonly asked: Question | undefined;
+}
 
 interface Batch {
   readonly reads: ReadReady[];
@@ -32,12 +56,13 @@ export class LinearizableReads {
   readonly #timeoutMs: number;
   readonly #ask: (context: Uint8Array) => void;
   readonly #appliedIndex: () => Index;
-  readonly #onSlow: (elapsedMs: number) => void;
+  readonly #logger: Logger;
+  readonly #onSlow: () => void;
   readonly #onTimeout: () => void;
   #waiting: ReadReady[] = [];
   #asked: Batch | undefined;
   /** Confirmed batches whose index is not applied yet. */
-  #confirmed: { readonly index: Index; readonly reads: readonly ReadReady[] }[] = [];
+  #confirmed: Confirmed[] = [];
   #timer: Timer | undefined;
 
   constructor(options: {
@@ -47,8 +72,9 @@ export class LinearizableReads {
     /** Puts a read-index request into raft. */
     readonly ask: (context: Uint8Array) => void;
     readonly appliedIndex: () => Index;
+    readonly logger: Logger;
     /** A question had to be repeated. */
-    readonly onSlow: (elapsedMs: number) => void;
+    readonly onSlow: () => void;
     /** A question was given up. */
     readonly onTimeout: () => void;
   }) {
@@ -57,6 +83,7 @@ export class LinearizableReads {
     this.#timeoutMs = options.timeoutMs;
     this.#ask = options.ask;
     this.#appliedIndex = options.appliedIndex;
+    this.#logger = options.logger;
     this.#onSlow = options.onSlow;
     this.#onTimeout = options.onTimeout;
   }
@@ -84,12 +111,25 @@ export class LinearizableReads {
       const batch = this.#asked;
       if (batch === undefined) continue;
       const context = Buffer.from(state.requestContext).latin1Slice();
-      if (!batch.contexts.has(context)) continue;
+      if (!batch.contexts.has(context)) {
+        this.#logger.warn(OUT_OF_DATE, { "received-request-id": requestIDText(context) });
+        continue;
+      }
       this.#asked = undefined;
       this.#timer?.cancel();
       this.#timer = undefined;
-      if (state.index <= this.#appliedIndex()) settle(batch.reads, undefined);
-      else this.#confirmed.push({ index: state.index, reads: batch.reads });
+      const { reads, startedMs } = batch;
+      const appliedIndex = this.#appliedIndex();
+      const asked = {
+        index: state.index,
+        startedMs,
+        confirmedMs: this.#clock.nowMs(),
+        appliedIndex,
+      };
+      if (state.index <= appliedIndex) {
+        settle(reads, undefined);
+        this.#trace(asked);
+      } else this.#confirmed.push({ index: state.index, reads, asked });
       this.flush();
     }
   }
@@ -101,18 +141,23 @@ export class LinearizableReads {
     const ready = this.#confirmed.filter((batch) => batch.index <= applied);
     if (ready.length === 0) return;
     this.#confirmed = this.#confirmed.filter((batch) => batch.index > applied);
-    for (const batch of ready) settle(batch.reads, undefined);
+    for (const { reads, asked } of ready) {
+      settle(reads, undefined);
+      if (asked !== undefined) this.#trace(asked);
+    }
   }
 
   /** Calls back once everything up to `index` is applied here; no question is asked. */
   whenApplied(index: Index, ready: ReadReady): void {
     if (index <= this.#appliedIndex()) ready(undefined);
-    else this.#confirmed.push({ index, reads: [ready] });
+    else this.#confirmed.push({ index, reads: [ready], asked: undefined });
   }
 
   /** The first entry of a term was committed: questions asked before may have been dropped. */
   askAgain(): void {
-    if (this.#asked !== undefined) this.#send(this.#asked);
+    if (this.#asked === undefined) return;
+    this.#logger.info("first commit in current term: resending ReadIndex request");
+    this.#send(this.#asked);
   }
 
   /** The leader went away; etcd answers `leader changed` so that clients try again. */
@@ -152,12 +197,38 @@ export class LinearizableReads {
     if (this.#asked !== batch) return;
     const elapsedMs = this.#clock.nowMs() - batch.startedMs;
     if (elapsedMs >= this.#timeoutMs) {
+      this.#logger.warn(
+        "timed out waiting for read index response (local node might have slow network)",
+        { timeout: formatDuration(this.#timeoutMs) },
+      );
       this.#onTimeout();
       this.failAsked(new EtcdError("timeout"));
       return;
     }
-    this.#onSlow(elapsedMs);
+    this.#onSlow();
+    const last = [...batch.contexts].at(-1) ?? "";
+    this.#logger.warn("waiting for ReadIndex response took too long, retrying", {
+      "sent-request-id": requestIDText(last),
+      "retry-timeout": formatDuration(RETRY_INTERVAL_MS),
+    });
     this.#send(batch);
+  }
+
+  #trace({ index, startedMs, confirmedMs, appliedIndex }: Question): void {
+    const endMs = this.#clock.nowMs();
+    if (endMs - startedMs <= TRACE_ABOVE_MS) return;
+    const deps = { clock: this.#clock, logger: this.#logger };
+    logTrace(deps, {
+      title: "linearizableReadLoop",
+      detail: { readStateIndex: index, appliedIndex },
+      startMs: startedMs,
+      endMs,
+      allSteps: true,
+      steps: [
+        { name: "read index received", endMs: confirmedMs },
+        { name: "applied index is now lower than readState.Index", endMs },
+      ],
+    });
   }
 
   /** The request id, eight bytes big-endian. */
@@ -168,6 +239,10 @@ export class LinearizableReads {
     context.writeUIntBE(id.low48, 2, 6);
     return context;
   }
+}
+
+function requestIDText(context: string): string {
+  return Buffer.from(context, "latin1").readBigUInt64BE(0).toString();
 }
 
 function settle(reads: readonly ReadReady[], error: EtcdError | undefined): void {

@@ -11,14 +11,16 @@ import { formatID, type MemberID } from "../base/ids.ts";
 import type { LogFields } from "../env/index.ts";
 import {
   internalText,
-  isReadyToAddVotingMember,
-  isReadyToPromoteMember,
-  isReadyToRemoveVotingMember,
+  memberText,
   type Member,
   membersFromJSON,
   memberToJSON,
   promotionToJSON,
   quorumOf,
+  type StartedQuorum,
+  startedAfterAddition,
+  startedAfterPromotion,
+  startedAfterRemoval,
 } from "../membership/index.ts";
 import { askLeader, requestDeadlineMs } from "./ask-leader.ts";
 import type { ServerContext } from "./context.ts";
@@ -94,8 +96,8 @@ export class MembershipChanges {
   #checkAddition(member: Member): void {
     const { options, cluster, leadership, clock } = this.#server;
     if (!options.strictReconfigCheck) return;
-    const fields = { "requested-member-add": describe(member) };
-    if (!member.isLearner && !isReadyToAddVotingMember(cluster.members)) {
+    const fields = { "requested-member-add": memberText(member) };
+    if (!member.isLearner && !this.#isReady("add", startedAfterAddition(cluster.members))) {
       throw this.#refuse(
         "memberNotEnoughStarted",
         "member add request; not enough healthy members",
@@ -118,12 +120,11 @@ export class MembershipChanges {
   #checkRemoval(id: MemberID): void {
     const { options, cluster, leadership, clock, network, memberID } = this.#server;
     if (!options.strictReconfigCheck || cluster.member(id)?.isLearner === true) return;
-    const fields = { "requested-member-remove-id": formatID(id) };
-    if (!isReadyToRemoveVotingMember(cluster.members, id)) {
+    if (!this.#isReady("remove", startedAfterRemoval(cluster.members, id))) {
       throw this.#refuse(
         "memberNotEnoughStarted",
         "member remove request; not enough healthy members",
-        fields,
+        { "requested-member-remove-id": formatID(id) },
       );
     }
     // Who does not answer is not part of the quorum that works.
@@ -135,7 +136,7 @@ export class MembershipChanges {
       "unhealthy",
       "member remove request; local member has not been connected to all peers, " +
         "reconfigure breaks active quorum",
-      { ...fields, "active-peers": active },
+      { "requested-member-remove": formatID(id), "active-peers": active },
     );
   }
 
@@ -175,7 +176,10 @@ export class MembershipChanges {
       });
       throw new EtcdError("learnerNotReady");
     }
-    if (options.strictReconfigCheck && !isReadyToPromoteMember(cluster.members)) {
+    if (
+      options.strictReconfigCheck &&
+      !this.#isReady("promote", startedAfterPromotion(cluster.members))
+    ) {
       const fields = { "requested-member-remove-id": formatID(id) };
       throw this.#refuse(
         "memberNotEnoughStarted",
@@ -260,6 +264,18 @@ export class MembershipChanges {
     }
   }
 
+  #isReady(change: string, { isReady, started, quorum }: StartedQuorum): boolean {
+    const { logger, memberID, clusterID } = this.#server;
+    if (isReady) return true;
+    logger.warn(`rejecting member ${change}; started member will be less than quorum`, {
+      "number-of-started-member": started,
+      quorum,
+      "cluster-id": formatID(clusterID),
+      "local-member-id": formatID(memberID),
+    });
+    return false;
+  }
+
   #refuse(kind: ErrorKind, what: string, fields: LogFields): EtcdError {
     const { logger, memberID } = this.#server;
     const error = new EtcdError(kind);
@@ -270,11 +286,6 @@ export class MembershipChanges {
     });
     return error;
   }
-}
-
-function describe({ id, peerURLs, isLearner }: Member): string {
-  const attributes = `{PeerURLs:[${peerURLs.join(" ")}] IsLearner:${isLearner}}`;
-  return `{ID:${formatID(id)} RaftAttributes:${attributes} Attributes:{Name: ClientURLs:[]}}`;
 }
 
 function nameOf(type: number): string {

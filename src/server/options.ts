@@ -70,6 +70,8 @@ export interface ServerOptions {
   readonly watchProgressNotifyIntervalMs: number;
   readonly leaseCheckpoint: boolean;
   readonly warningApplyDurationMs: number;
+  /** A unary call that takes longer is told of by `request stats`. */
+  readonly warningUnaryRequestDurationMs: number;
   readonly unsafeNoFsync: boolean;
   /** Interval of the leader's comparison of the members' data; 0 is never. */
   readonly corruptCheckIntervalMs: number;

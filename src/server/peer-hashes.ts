@@ -1,7 +1,7 @@
 /** The HashKV of other members at a revision, asked over the peers' HTTP API. */
 import { bytesFromUtf8, utf8FromBytes } from "../base/bytes.ts";
 import { type ClusterID, formatID, type MemberID, type Revision } from "../base/ids.ts";
-import { type PeerNetwork, PeerRequestError } from "../env/index.ts";
+import { type Logger, type PeerNetwork, PeerRequestError } from "../env/index.ts";
 import type { Member } from "../membership/index.ts";
 
 export interface PeerHashAnswer {
@@ -14,6 +14,7 @@ export interface PeerHashAnswer {
 /** Either an answer, or in words why there is none. */
 export interface PeerHash {
   readonly id: MemberID;
+  readonly endpoints: readonly string[];
   readonly answer: PeerHashAnswer | undefined;
   readonly problem: string;
 }
@@ -23,6 +24,8 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 export interface PeerHashesOptions {
   readonly network: PeerNetwork;
   readonly clusterID: ClusterID;
+  readonly localID: MemberID;
+  readonly logger: Logger;
   readonly members: readonly Member[];
   /** Of one request; a large store takes its time. */
   readonly timeoutMs: number;
@@ -36,7 +39,7 @@ export function askPeerHashes(
 }
 
 async function askOne(
-  { network, clusterID, timeoutMs }: PeerHashesOptions,
+  { network, clusterID, localID, timeoutMs, logger }: PeerHashesOptions,
   { id, peerURLs }: Member,
   revision: Revision,
 ): Promise<PeerHash> {
@@ -57,14 +60,20 @@ async function askOne(
       });
       const text = utf8FromBytes(body);
       const answer = status === 200 ? answerOf(text) : undefined;
-      if (answer !== undefined) return { id, answer, problem: "" };
+      if (answer !== undefined) return { id, endpoints: peerURLs, answer, problem: "" };
       problem = text.trim();
     } catch (error) {
       if (!(error instanceof PeerRequestError)) throw error;
       problem = error.message;
     }
+    logger.warn("failed hash kv request", {
+      "local-member-id": formatID(localID),
+      "requested-revision": revision,
+      "remote-peer-endpoint": url,
+      error: problem,
+    });
   }
-  return { id, answer: undefined, problem };
+  return { id, endpoints: peerURLs, answer: undefined, problem };
 }
 
 /** The ids in the header are beyond what JSON numbers hold, but they are not looked at. */

@@ -1,9 +1,10 @@
 /** What the peers' network and its metrics hear of changes of the membership. */
 import { formatID } from "../base/ids.ts";
+import type { Member } from "../membership/index.ts";
 import type { MembershipEvents } from "./conf-change-applier.ts";
 import type { ServerContext } from "./context.ts";
 
-type Server = Pick<ServerContext, "network" | "memberID" | "cluster" | "counters">;
+type Server = Pick<ServerContext, "network" | "memberID" | "cluster" | "counters" | "logger">;
 
 /** Connects to all other members, after the start and when the whole membership was replaced. */
 export function addPeers(server: Server): void {
@@ -12,6 +13,22 @@ export function addPeers(server: Server): void {
     if (id !== memberID) network.addPeer(id, peerURLs);
   }
   countKnownPeers(server);
+}
+
+/** The membership was replaced by that of a received database. */
+export function replacePeers(server: Server, before: readonly Member[]): void {
+  const { network, memberID, cluster, logger } = server;
+  logger.info("removing old peers from network");
+  for (const { id } of before) {
+    if (cluster.member(id) === undefined) network.removePeer(id);
+  }
+  logger.info("removed old peers from network");
+  logger.info("adding peers from new cluster configuration");
+  addPeers(server);
+  for (const { id, peerURLs } of cluster.members) {
+    if (id !== memberID) network.updatePeer(id, peerURLs);
+  }
+  logger.info("added peers from new cluster configuration");
 }
 
 /** As the membership changes by one member. */

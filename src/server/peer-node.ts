@@ -1,6 +1,6 @@
 /** The member as its peers' messages meet it: hands them to raft, once per turn all together. */
 import { type Message, MessageType } from "../api/gen/raft.ts";
-import { type ClusterID, formatID, type Index, type MemberID } from "../base/ids.ts";
+import type { ClusterID, Index, MemberID } from "../base/ids.ts";
 import type { Logger, PeerNode } from "../env/index.ts";
 import type { Cluster } from "../membership/index.ts";
 import type { SnapshotFiles } from "../snap/index.ts";
@@ -60,7 +60,7 @@ export class ServerPeerNode implements PeerNode {
   }
 
   async receiveSnapshot(message: Message, database: AsyncIterable<Uint8Array>): Promise<void> {
-    const { files, raft, logger, checkDatabase } = this.#options;
+    const { files, raft, checkDatabase } = this.#options;
     const index = message.snapshot?.metadata.index ?? 0;
     if (index === 0) throw new Error("a snapshot without an index");
     // The leader asks again; databases must not pile up behind the one that is being taken in.
@@ -68,11 +68,6 @@ export class ServerPeerNode implements PeerNode {
     const path = await files.saveDatabase(database, index);
     // Once the log knows of the snapshot, a bad file could only stop this member.
     await checkDatabase(path, index);
-    logger.info("received and saved database snapshot", {
-      "local-member-id": formatID(this.memberID),
-      "remote-snapshot-sender-id": formatID(message.from),
-      "incoming-snapshot-index": index,
-    });
     raft.receive(message);
     this.#processSoon();
   }
@@ -87,7 +82,7 @@ export class ServerPeerNode implements PeerNode {
   }
 
   reportSnapshot(id: MemberID, ok: boolean): void {
-    this.#options.sender.ended();
+    this.#options.sender.ended(id, ok);
     this.#options.raft.node.reportSnapshot(id, ok);
     this.#processSoon();
   }

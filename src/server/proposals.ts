@@ -16,7 +16,8 @@ export type Outcome =
   | { readonly error: undefined; readonly reply: readonly Uint8Array[] }
   | { readonly error: EtcdError; readonly reply: undefined };
 
-export type Settle = (outcome: Outcome) => void;
+/** `appliedMs`: `Clock.nowMs` when its entry began to be applied, absent if it was not. */
+export type Settle = (outcome: Outcome, appliedMs?: number) => void;
 
 export interface Proposal {
   readonly idLow: number;

@@ -1,4 +1,5 @@
 /** How a member makes its name and client URLs known: through the log, so that all agree. */
+import { formatDuration } from "../base/go-text.ts";
 import { formatID } from "../base/ids.ts";
 import type { ServerContext } from "./context.ts";
 import { attributesRequest } from "./membership-requests.ts";
@@ -11,8 +12,8 @@ export async function publishSelf(server: ServerContext, isStopping: () => boole
   const fields = {
     "local-member-id": formatID(memberID),
     "local-member-attributes": `{Name:${name} ClientURLs:[${clientURLs.join(" ")}]}`,
-    "publish-timeout": `${requestTimeoutMs(server.options) / 1000}s`,
   };
+  const timeout = { "publish-timeout": formatDuration(requestTimeoutMs(server.options)) };
   for (;;) {
     try {
       const { field, body } = attributesRequest(server, name, clientURLs);
@@ -20,11 +21,19 @@ export async function publishSelf(server: ServerContext, isStopping: () => boole
       logger.info("published local member to cluster through raft", {
         ...fields,
         "cluster-id": formatID(clusterID),
+        ...timeout,
       });
       return;
     } catch (error) {
-      if (isStopping()) throw error;
-      logger.warn("failed to publish local member to cluster through raft", { ...fields, error });
+      if (isStopping()) {
+        logger.warn("stopped publish because server is stopping", { ...fields, ...timeout });
+        throw error;
+      }
+      logger.warn("failed to publish local member to cluster through raft", {
+        ...fields,
+        ...timeout,
+        error,
+      });
     }
   }
 }

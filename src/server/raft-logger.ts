@@ -1,6 +1,7 @@
-/** The raft core's log lines, under the logger name that etcd gives them. */
+/** Raft's log lines, under the logger name that etcd gives them. */
+import { formatID, type MemberID, type Term } from "../base/ids.ts";
 import type { Logger } from "../env/index.ts";
-import type { RaftLogger } from "../raft/index.ts";
+import { NO_MEMBER, type RaftLogger } from "../raft/index.ts";
 
 export function raftLogger(logger: Logger): RaftLogger {
   const target = logger.child({ name: "raft" });
@@ -15,4 +16,20 @@ export function raftLogger(logger: Logger): RaftLogger {
     warning: (text) => target.warn(text),
     error: (text) => target.error(text),
   };
+}
+
+/** What operators look for first: who leads, and since which term. */
+export function logLeaderChange(
+  logger: Logger,
+  memberID: MemberID,
+  change: { readonly from: MemberID; readonly to: MemberID; readonly term: Term },
+): void {
+  const from = formatID(change.from);
+  const to = formatID(change.to);
+  let what = `changed leader from ${from} to ${to}`;
+  if (change.to === NO_MEMBER) what = `lost leader ${from}`;
+  else if (change.from === NO_MEMBER) what = `elected leader ${to}`;
+  logger
+    .child({ name: "raft" })
+    .info(`raft.node: ${formatID(memberID)} ${what} at term ${change.term}`);
 }

@@ -204,7 +204,11 @@ export class RaftLoop {
   }
 
   #append(ready: Ready, message: Message): void {
-    if (ready.snapshot !== undefined) this.#storage.applySnapshot(ready.snapshot);
+    if (ready.snapshot !== undefined) {
+      this.#storage.applySnapshot(ready.snapshot);
+      const { index } = ready.snapshot.metadata;
+      this.#logger.info("applied incoming Raft snapshot", { "snapshot-index": index });
+    }
     if (ready.hardState !== undefined) this.#storage.setHardState(ready.hardState);
     if (ready.entries.length > 0) this.#storage.append(ready.entries);
     const task = { sequence: this.#sequence++, ready, responses: message.responses };

@@ -2,16 +2,14 @@
  * Durations of requests: histograms, and a line in the log for those that took too long, in
  * etcd's words.
  */
-import type { PutRequest, RangeRequest, TxnRequest } from "../api/gen/rpc.ts";
-import { utf8FromBytes } from "../base/bytes.ts";
+import { formatDuration } from "../base/go-text.ts";
 import type { Clock, Histogram, Logger } from "../env/index.ts";
 import type { ServerCounters } from "./metrics.ts";
 import type { Outcome } from "./proposals.ts";
 import { RaftField } from "./raft-request.ts";
+import { raftRequestText } from "./request-text.ts";
 
 const API_VERSION = "v3";
-/** Longest key that a line of the log shows. */
-const MAX_SHOWN_KEY_BYTES = 256;
 
 const OPERATION_NAMES: ReadonlyMap<number, string> = new Map<number, string>([
   [RaftField.range, "Range"],
@@ -57,18 +55,30 @@ export class RequestMeter {
     const isSuccess = error === undefined || error.kind === "compacted";
     (isSuccess ? histograms.ok : histograms.failed).observe(tookMs / 1000);
     if (tookMs > this.#options.warningDurationMs) {
-      this.#warn(tookMs, "", describeRequest(field, request), sizeText(outcome), error);
+      this.#warn(tookMs, "", raftRequestText(field, request), sizeText(outcome), error);
     }
+    if (isSuccess) return;
+    this.#options.logger.warn("failed to apply request", {
+      took: formatDuration(tookMs),
+      request: raftRequestText(field, request),
+      response: "",
+      error,
+    });
   }
 
-  /** A read: `executedMs` when it was read, `startMs` when it arrived. */
-  ranged(request: RangeRequest, startMs: number, executedMs: number, keys: number): void {
-    const nowMs = this.#options.clock.nowMs();
+  /** A range was read from `executedMs` to `nowMs`. */
+  rangeRead(executedMs: number, nowMs: number): void {
     this.#rangesOk.observe((nowMs - executedMs) / 1000);
-    const tookMs = nowMs - startMs;
+  }
+
+  /** Warns if it took too long to answer a read. `request` and `response` in the log's words. */
+  read(
+    kind: "range" | "txn",
+    tookMs: number,
+    told: { readonly request: string; readonly response: string; readonly error?: unknown },
+  ): void {
     if (tookMs <= this.#options.warningDurationMs) return;
-    const response = `range_response_count:${keys}`;
-    this.#warn(tookMs, "read-only range ", describeRange(request), response, undefined);
+    this.#warn(tookMs, `read-only ${kind} `, told.request, told.response, told.error);
   }
 
   #find(field: number): { readonly ok: Histogram; readonly failed: Histogram } {
@@ -82,17 +92,11 @@ export class RequestMeter {
     return found;
   }
 
-  #warn(
-    tookMs: number,
-    prefix: string,
-    request: string,
-    response: string,
-    error: Error | undefined,
-  ): void {
+  #warn(tookMs: number, prefix: string, request: string, response: string, error: unknown): void {
     this.#options.counters.slowApplies.add();
     this.#options.logger.warn("apply request took too long", {
-      took: `${tookMs.toFixed(6)}ms`,
-      "expected-duration": `${this.#options.warningDurationMs}ms`,
+      took: formatDuration(tookMs),
+      "expected-duration": formatDuration(this.#options.warningDurationMs),
       prefix,
       request,
       response,
@@ -106,31 +110,4 @@ function sizeText(outcome: Outcome): string {
   let bytes = 0;
   for (const part of outcome.reply) bytes += part.length;
   return `size:${bytes}`;
-}
-
-/** In the manner of Go's text form of protobuf; values are told by their size only. */
-function describeRequest(field: number, request: unknown): string {
-  if (field === RaftField.put) {
-    const { key, value } = request as PutRequest;
-    return `put:<key:${quoted(key)} value_size:${value.length} >`;
-  }
-  if (field === RaftField.range) return `range:<${describeRange(request as RangeRequest)}>`;
-  if (field === RaftField.txn) {
-    const { compare, success, failure } = request as TxnRequest;
-    const sizes = `compare:${compare.length} success:${success.length} failure:${failure.length}`;
-    return `txn:<${sizes}>`;
-  }
-  return `${OPERATION_NAMES.get(field) ?? field}`;
-}
-
-function describeRange({ key, rangeEnd, limit, revision }: RangeRequest): string {
-  const parts = [`key:${quoted(key)} `];
-  if (rangeEnd.length > 0) parts.push(`range_end:${quoted(rangeEnd)} `);
-  if (limit !== 0) parts.push(`limit:${limit} `);
-  if (revision !== 0) parts.push(`revision:${revision} `);
-  return parts.join("");
-}
-
-function quoted(key: Uint8Array): string {
-  return JSON.stringify(utf8FromBytes(key.subarray(0, MAX_SHOWN_KEY_BYTES)));
 }

@@ -9,6 +9,7 @@ import type { Call, Counter, RpcService, StreamCall, UnaryCall } from "../env/in
 import { NO_MEMBER } from "../raft/index.ts";
 import type { ServerContext } from "./context.ts";
 import { LeaderBoundStreams } from "./leader-bound-streams.ts";
+import { RequestMeter } from "./request-meter.ts";
 import { ClusterService } from "./services/cluster.ts";
 import { DowngradeService } from "./services/downgrade.ts";
 import { HealthService } from "./services/health.ts";
@@ -19,9 +20,12 @@ import { QuotaGate } from "./services/quota-gate.ts";
 import { RangeStreamService } from "./services/range-stream.ts";
 import { failWith, statusOf } from "./services/reply.ts";
 import { WatchService } from "./services/watch.ts";
+import { SlowRequests } from "./slow-requests.ts";
 
 /** What etcd's clients send as "client-api-version". */
 const CLIENT_VERSION = /^3\.\d{1,2}$/;
+
+const KV_SERVICE = "etcdserverpb.KV";
 
 type UnaryHandler = (call: UnaryCall) => void;
 type StreamHandler = (call: StreamCall) => void;
@@ -48,9 +52,10 @@ export class RpcServer implements RpcService {
       hasLeader: () => server.leader !== NO_MEMBER,
     });
     this.#watch = new WatchService(server);
-    this.#health = new HealthService();
+    this.#health = new HealthService(server.logger);
     const quota = new QuotaGate(server);
-    const kv = new KeyValueService(server, quota);
+    const slow = makeSlowRequests(server);
+    const kv = new KeyValueService(server, quota, slow.meter, slow);
     const rangeStream = new RangeStreamService(server);
     this.#lease = new LeaseService(server, quota);
     const lease = this.#lease;
@@ -81,6 +86,8 @@ export class RpcServer implements RpcService {
     this.#unary[METHOD.MoveLeader] = (call) => maintenance.moveLeader(call);
     this.#unary[METHOD.Downgrade] = (call) => downgrade.downgrade(call);
     this.#unary[METHOD.HealthCheck] = (call) => this.#health.check(call);
+    this.#unary[METHOD.HealthList] = (call) => this.#health.list(call);
+    this.#observe(slow);
     this.#stream[METHOD.Watch] = (call) => this.#watch.watch(call);
     this.#stream[METHOD.LeaseKeepAlive] = (call) => lease.keepAlive(call);
     this.#stream[METHOD.Snapshot] = (call) => maintenance.snapshot(call);
@@ -88,9 +95,22 @@ export class RpcServer implements RpcService {
     this.#stream[METHOD.HealthWatch] = (call) => this.#health.watch(call);
   }
 
+  /** The key-value service sees to its own calls, which are many. */
+  #observe(slow: SlowRequests): void {
+    for (const [method, handler] of this.#unary.entries()) {
+      if (handler === undefined || METHODS[method]?.service === KV_SERVICE) continue;
+      this.#unary[method] = (call) => handler(slow.observe(call));
+    }
+  }
+
   start(): void {
     this.#leaderBound.start();
     this.#watch.start();
+  }
+
+  /** Clients are served from now on. */
+  ready(): void {
+    this.#health.ready();
   }
 
   /** Ends all open streams; unary calls in flight are answered by the server as it stops. */
@@ -164,6 +184,18 @@ export class RpcServer implements RpcService {
   #lacksLeader(call: Call): boolean {
     return this.#server.leader === NO_MEMBER && requiresLeader(call);
   }
+}
+
+function makeSlowRequests(server: ServerContext): SlowRequests {
+  const { clock, logger, counters, options } = server;
+  const warningApplyDurationMs = options.warningApplyDurationMs;
+  return new SlowRequests({
+    clock,
+    logger,
+    meter: new RequestMeter({ clock, logger, counters, warningDurationMs: warningApplyDurationMs }),
+    warningApplyDurationMs,
+    warningUnaryDurationMs: options.warningUnaryRequestDurationMs,
+  });
 }
 
 function requiresLeader(call: Call): boolean {

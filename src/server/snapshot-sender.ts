@@ -6,10 +6,11 @@
  * While a database is under way, and a while after, the log in memory is kept, or the follower would
  * be too far behind again when it has taken it in.
  */
-import type { ConfState, Message, Snapshot } from "../api/gen/raft.ts";
+import { type ConfState, Message, type Snapshot } from "../api/gen/raft.ts";
 import type { Backend, BackendSnapshot } from "../backend/types.ts";
+import { formatDuration, humanizeBytes } from "../base/go-text.ts";
 import { formatID, type Index, type MemberID } from "../base/ids.ts";
-import type { Clock, DatabaseImage, Logger } from "../env/index.ts";
+import type { Clock, DatabaseImage, LogFields, Logger } from "../env/index.ts";
 import { readConsistentIndex } from "../membership/index.ts";
 
 /** Databases under way at a time, as in etcd: each keeps pages of the db from being used again. */
@@ -33,6 +34,11 @@ export interface SnapshotSenderOptions {
 
 export class SnapshotSender {
   readonly #options: SnapshotSenderOptions;
+  /** Given to the network, by receiver: raft sends each follower one at a time. */
+  readonly #underWay = new Map<
+    MemberID,
+    { readonly fields: LogFields; readonly startMs: number }
+  >();
   #sending = 0;
   #lastEndMs = Number.NEGATIVE_INFINITY;
   #stopped = false;
@@ -59,13 +65,24 @@ export class SnapshotSender {
         to: formatID(message.to),
         error,
       });
-      this.ended();
+      this.#ended();
       if (!this.#stopped) this.#options.failed(message.to);
     });
   }
 
-  /** A transfer that was given to the network is over. */
-  ended(): void {
+  /** A transfer that was given to the network is over; `ok` if the follower has the database. */
+  ended(to: MemberID, ok: boolean): void {
+    const { clock, logger } = this.#options;
+    const transfer = this.#underWay.get(to);
+    this.#underWay.delete(to);
+    if (ok && transfer !== undefined) {
+      const took = formatDuration(clock.nowMs() - transfer.startMs);
+      logger.info("sent merged snapshot", { ...transfer.fields, took });
+    }
+    this.#ended();
+  }
+
+  #ended(): void {
     this.#sending = Math.max(0, this.#sending - 1);
     this.#lastEndMs = this.#options.clock.nowMs();
   }
@@ -75,19 +92,22 @@ export class SnapshotSender {
   }
 
   async #open(message: Message): Promise<void> {
-    const { describe, logger, localID, send } = this.#options;
+    const { clock, describe, logger, localID, send } = this.#options;
     const { image, index } = await this.#openImage();
     if (this.#stopped) {
       image.close();
       return;
     }
     const snapshot = describe(index);
-    logger.info("sending database snapshot", {
-      "snapshot-index": index,
+    const bytes = Message.encode({ ...message, snapshot }).length + image.sizeBytes;
+    const fields = {
       from: formatID(localID),
       to: formatID(message.to),
-      bytes: image.sizeBytes,
-    });
+      bytes,
+      size: humanizeBytes(bytes),
+    };
+    logger.info("sending merged snapshot", fields);
+    this.#underWay.set(message.to, { fields, startMs: clock.nowMs() });
     send({ ...message, snapshot }, image);
   }
 

@@ -49,6 +49,11 @@ export class Snapshotter {
     this.#snapshotIndex = snapshotIndex;
   }
 
+  /** Of the newest snapshot on disk, 0 when there is none. */
+  get snapshotIndex(): Index {
+    return this.#snapshotIndex;
+  }
+
   /** Called after entries were applied; starts what is due. */
   applied(index: Index, term: Term, confState: ConfState): void {
     this.#compactMemory(index, confState);

@@ -30,13 +30,15 @@ import {
   isTxnSerializable,
   RangeExecution,
   type RangeResult,
+  type TxnResult,
   sizeRangeResponse,
 } from "../../mvcc/index.ts";
 import type { ServerContext } from "../context.ts";
 import type { BuiltRequest } from "../proposals.ts";
 import { putCost, txnCost } from "../quota.ts";
 import { RaftField } from "../raft-request.ts";
-import { RequestMeter } from "../request-meter.ts";
+import type { RequestMeter } from "../request-meter.ts";
+import type { ReadEnd, SlowRequests } from "../slow-requests.ts";
 import type { QuotaGate } from "./quota-gate.ts";
 import { failWith, finish } from "./reply.ts";
 
@@ -53,13 +55,13 @@ export class KeyValueService {
   readonly #server: ServerContext;
   readonly #quota: QuotaGate;
   readonly #meter: RequestMeter;
+  readonly #slow: SlowRequests;
 
-  constructor(server: ServerContext, quota: QuotaGate) {
+  constructor(server: ServerContext, quota: QuotaGate, meter: RequestMeter, slow: SlowRequests) {
     this.#server = server;
     this.#quota = quota;
-    const { clock, logger, counters } = server;
-    const warningDurationMs = server.options.warningApplyDurationMs;
-    this.#meter = new RequestMeter({ clock, logger, counters, warningDurationMs });
+    this.#meter = meter;
+    this.#slow = slow;
   }
 
   range(call: UnaryCall): void {
@@ -77,8 +79,9 @@ export class KeyValueService {
       return;
     }
     this.#server.reads.add((error) => {
-      if (error !== undefined) failWith(call, error);
-      else if (!call.cancelled) this.#executeRange(call, request, startMs);
+      if (error !== undefined) {
+        this.#failRange(call, request, startMs, this.#meter.nowMs(), error);
+      } else if (!call.cancelled) this.#executeRange(call, request, startMs);
     });
   }
 
@@ -109,7 +112,8 @@ export class KeyValueService {
   }
 
   /** With `physical`, the answer waits until the old revisions are gone for good. */
-  compact(call: UnaryCall): void {
+  compact(unobserved: UnaryCall): void {
+    const call = this.#slow.observe(unobserved);
     const { physical } = CompactionRequest.decode(call.body);
     const server = this.#server;
     this.#refuseIfNeeded();
@@ -134,21 +138,39 @@ export class KeyValueService {
     counters.operations.range++;
     const executedMs = this.#meter.nowMs();
     const reply = (result: RangeResult) => {
-      this.#replyRange(call, result);
-      this.#meter.ranged(request, startMs, executedMs, result.kvs.length);
+      const bytes = this.#replyRange(call, result);
+      const endMs = this.#meter.nowMs();
+      this.#meter.rangeRead(executedMs, endMs);
+      if (!this.#slow.isNotable(endMs - startMs)) return;
+      this.#slow.range(call, request, { startMs, readMs: executedMs, endMs }, { result, bytes });
     };
+    const fail = (error: unknown) => this.#failRange(call, request, startMs, executedMs, error);
     try {
       if (request.rangeEnd.length === 0) reply(executeRange(store, request));
-      else this.#stepRange(call, new RangeExecution(store, request), reply);
+      else this.#stepRange(call, new RangeExecution(store, request), reply, fail);
     } catch (error) {
-      failWith(call, error);
+      fail(error);
     }
+  }
+
+  #failRange(
+    call: UnaryCall,
+    request: RangeRequest,
+    startMs: number,
+    readMs: number,
+    error: unknown,
+  ): void {
+    failWith(call, error);
+    const endMs = this.#meter.nowMs();
+    if (!this.#slow.isNotable(endMs - startMs)) return;
+    this.#slow.range(call, request, { startMs, readMs, endMs }, { error });
   }
 
   #stepRange(
     call: UnaryCall,
     execution: RangeExecution,
     reply: (result: RangeResult) => void,
+    fail: (error: unknown) => void,
   ): void {
     for (let step = 0; step < RANGE_STEPS_PER_TURN; step++) {
       const result = execution.step(RANGE_RECORDS_PER_STEP);
@@ -163,15 +185,16 @@ export class KeyValueService {
         return;
       }
       try {
-        this.#stepRange(call, execution, reply);
+        this.#stepRange(call, execution, reply, fail);
       } catch (error) {
         execution.close();
-        failWith(call, error);
+        fail(error);
       }
     });
   }
 
-  #replyRange(call: UnaryCall, result: RangeResult): void {
+  /** The size of the response. */
+  #replyRange(call: UnaryCall, result: RangeResult): number {
     const header = this.#server.header.encode(result.revision, this.#server.term);
     const size = sizeRangeResponse(header, result);
     if (size > MAX_SEND_BYTES) {
@@ -179,16 +202,27 @@ export class KeyValueService {
       call.fail(StatusCode.RESOURCE_EXHAUSTED, text);
     } else if (size <= RESPONSE_CHUNK_BYTES) call.reply(encodeRangeResponse(header, result));
     else call.replyParts([...encodeRangeChunks(header, result, RESPONSE_CHUNK_BYTES)]);
+    return size;
   }
 
   #readOnlyTxn(call: UnaryCall, request: TxnRequest): void {
+    const startMs = this.#meter.nowMs();
+    let readMs = startMs;
+    const tell = (end: ReadEnd<TxnResult>) => {
+      const endMs = this.#meter.nowMs();
+      if (!this.#slow.isNotable(endMs - startMs)) return;
+      this.#slow.readTxn(call, request, { startMs, readMs, endMs }, end);
+    };
     const execute = () => {
       try {
         const result = executeTxn(this.#server.store, request);
         const header = this.#server.header.encode(result.revision, this.#server.term);
-        call.reply(encodeTxnResponse(header, result));
+        const reply = encodeTxnResponse(header, result);
+        call.reply(reply);
+        tell({ result, bytes: reply.length });
       } catch (error) {
         failWith(call, error);
+        tell({ error });
       }
     };
     if (isTxnSerializable(request)) {
@@ -196,8 +230,11 @@ export class KeyValueService {
       return;
     }
     this.#server.reads.add((error) => {
-      if (error !== undefined) failWith(call, error);
-      else if (!call.cancelled) execute();
+      readMs = this.#meter.nowMs();
+      if (error !== undefined) {
+        failWith(call, error);
+        tell({ error });
+      } else if (!call.cancelled) execute();
     });
   }
 
@@ -220,7 +257,14 @@ export class KeyValueService {
     if (built.data.length > this.#server.options.maxRequestBytes) {
       throw new EtcdError("requestTooLarge");
     }
-    proposals.submit(built, request, (outcome) => finish(call, outcome));
+    const startMs = this.#meter.nowMs();
+    proposals.submit(built, request, (outcome, appliedMs) => {
+      finish(call, outcome);
+      const endMs = this.#meter.nowMs();
+      if (!this.#slow.isNotable(endMs - startMs)) return;
+      const at = { startMs, appliedMs: appliedMs ?? endMs, endMs };
+      this.#slow.write(call, { field: built.field, request }, at, outcome);
+    });
   }
 
   #refuseIfNeeded(): void {

@@ -21,6 +21,7 @@ import {
 } from "../../api/gen/rpc.ts";
 import { SERVER_VERSION } from "../../api/version.ts";
 import { copyBytes, utf8FromBytes } from "../../base/bytes.ts";
+import { formatDuration, humanizeBytes } from "../../base/go-text.ts";
 import type { Revision } from "../../base/ids.ts";
 import type { StreamCall, UnaryCall } from "../../env/index.ts";
 import { NO_MEMBER } from "../../raft/index.ts";
@@ -182,8 +183,9 @@ export class MaintenanceService {
     const snapshot = await backend.openSnapshot();
     try {
       const total = snapshot.sizeBytes;
-      const fields = { "total-bytes": total, "storage-version": version };
-      logger.info("sending database snapshot to client", fields);
+      const size = { "total-bytes": total, size: humanizeBytes(total) };
+      const stored = { "storage-version": version };
+      logger.info("sending database snapshot to client", { ...size, ...stored });
       const digest = createHash("sha256");
       let sent = 0;
       for await (const blob of snapshot.chunks(SNAPSHOT_BLOB_BYTES)) {
@@ -198,8 +200,8 @@ export class MaintenanceService {
         "checksum-size": sum.length,
       });
       call.send(snapshotMessage(0, sum, version));
-      const took = `${((clock.nowMs() - started) / 1000).toFixed(3)}s`;
-      logger.info("successfully sent database snapshot to client", { ...fields, took });
+      const took = formatDuration(clock.nowMs() - started);
+      logger.info("successfully sent database snapshot to client", { ...size, took, ...stored });
     } finally {
       snapshot.close();
     }
