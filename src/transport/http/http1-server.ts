@@ -1,8 +1,9 @@
 /**
- * HTTP/1.1 by node:http, whose strict parser refuses what request smuggling needs. It never
- * listens: accepted sockets are handed to it. `Upgrade: h2c` is answered as HTTP/1.1.
+ * HTTP/1 by node:http, whose strict parser refuses what request smuggling needs. It never
+ * listens: accepted sockets are handed to it. A request that offers an upgrade that nobody does
+ * (`Upgrade: h2c`) is served as if it had not offered it.
  */
-import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../../env/http.ts";
 import { HttpBodyTooLarge } from "../../env/http.ts";
@@ -11,10 +12,16 @@ import {
   HTTP1_REQUEST_TIMEOUT_MS,
   MAX_HTTP1_HEADER_BYTES,
 } from "../limits.ts";
+import { hostProblem } from "./host-field.ts";
 import type { ExchangePeer } from "./http2-exchange.ts";
+import { VersionedResponse } from "./versioned-response.ts";
+import { bodyWasParsed, hasBody, headWithoutOffer, offersUpgrade } from "./upgrade-offer.ts";
 
-/** A WebSocket upgrade; the callee owns the socket from then on. */
-export type UpgradeHandler = (request: HttpRequest, socket: Duplex, head: Buffer) => void;
+/**
+ * A WebSocket upgrade. True: the callee owns the socket from then on. False: the callee has
+ * touched nothing, and the request is served as a plain one.
+ */
+export type UpgradeHandler = (request: HttpRequest, socket: Duplex, head: Buffer) => boolean;
 
 /** How long an idle connection stays open, as Go's server without an own setting: long. */
 const KEEP_ALIVE_TIMEOUT_MS = 120_000;
@@ -24,7 +31,10 @@ export class Http1Server {
   readonly #handler: HttpHandler;
   readonly #peers = new WeakMap<object, ExchangePeer>();
   readonly #sockets = new Set<Duplex>();
+  readonly #onUpgrade: UpgradeHandler | undefined;
+  /** Requests of a socket that are not answered yet, and what waits for their answers. */
   readonly #busy = new Map<Duplex, number>();
+  readonly #waiting = new Map<Duplex, () => void>();
   #draining = false;
 
   /** `requestTimeoutMs` is for a whole request, body included; 0 for no limit. */
@@ -34,27 +44,25 @@ export class Http1Server {
     requestTimeoutMs: number = HTTP1_REQUEST_TIMEOUT_MS,
   ) {
     this.#handler = handler;
+    this.#onUpgrade = onUpgrade;
     this.#server = createServer({
       maxHeaderSize: MAX_HTTP1_HEADER_BYTES,
       insecureHTTPParser: false,
+      requireHostHeader: false,
       headersTimeout: HTTP1_HEADERS_TIMEOUT_MS,
       requestTimeout: requestTimeoutMs,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       connectionsCheckingInterval: 2_000,
+      ServerResponse: VersionedResponse,
     });
+    // Bounded by their bytes. A number would cut the list, and a head made of it would differ.
+    this.#server.maxHeadersCount = 0;
     this.#server.on("request", (request, response) => this.#handle(request, response));
     this.#server.on("connect", (_request, socket) => refuseConnect(socket));
     this.#server.on("clientError", (error, socket) => refuseMalformed(error, socket));
-    if (onUpgrade !== undefined) {
-      this.#server.on("upgrade", (request, socket, head) => {
-        const protocol = (request.headers.upgrade ?? "").toLowerCase();
-        if (protocol === "websocket") {
-          onUpgrade(new Http1Request(request, this.#peer(request)), socket, head);
-        } else {
-          this.#handleWithoutUpgrade(request, socket);
-        }
-      });
-    }
+    this.#server.on("upgrade", (request, stream, head) => {
+      this.#afterAnswers(request.socket, () => this.#upgrade(request, stream, head));
+    });
     // Starts the check of the two timeouts above, which a server that listens gets by itself.
     this.#server.emit("listening");
   }
@@ -66,7 +74,12 @@ export class Http1Server {
     socket.once("close", () => {
       this.#sockets.delete(socket);
       this.#busy.delete(socket);
+      this.#waiting.delete(socket);
     });
+    this.#parse(socket, first);
+  }
+
+  #parse(socket: Duplex, first: Buffer): void {
     if (first.length > 0) socket.unshift(first);
     this.#server.emit("connection", socket);
     socket.resume();
@@ -98,10 +111,21 @@ export class Http1Server {
     this.#busy.set(socket, (this.#busy.get(socket) ?? 0) + 1);
     response.once("close", () => {
       const left = (this.#busy.get(socket) ?? 1) - 1;
-      if (left > 0) this.#busy.set(socket, left);
-      else this.#busy.delete(socket);
-      if (this.#draining && left <= 0) socket.destroySoon();
+      if (left > 0) {
+        this.#busy.set(socket, left);
+        return;
+      }
+      this.#busy.delete(socket);
+      if (this.#draining) socket.destroySoon();
+      const waiting = this.#waiting.get(socket);
+      this.#waiting.delete(socket);
+      waiting?.();
     });
+    const problem = hostProblem(request);
+    if (problem !== undefined) {
+      refuseHost(response, problem);
+      return;
+    }
     const peer = this.#peer(request);
     try {
       this.#handler.handle(new Http1Request(request, peer), new Http1Response(request, response));
@@ -110,12 +134,43 @@ export class Http1Server {
     }
   }
 
-  /** Node has given the socket away for an upgrade that we do not do; answer and close. */
-  #handleWithoutUpgrade(request: IncomingMessage, socket: Duplex): void {
-    const response = new ServerResponse(request);
-    response.shouldKeepAlive = false;
-    response.assignSocket(socket as IncomingMessage["socket"]);
-    response.once("finish", () => socket.end());
+  /** Answers leave in the order of their requests. */
+  #afterAnswers(socket: Duplex, run: () => void): void {
+    if (this.#busy.has(socket)) this.#waiting.set(socket, run);
+    else run();
+  }
+
+  /** Node has given the socket away: to the WebSocket, or back to the parser. */
+  #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
+    const { socket } = request;
+    if (socket.destroyed) return;
+    if (offersUpgrade(request, "websocket") && hostProblem(request) === undefined) {
+      const plain = new Http1Request(request, this.#peer(request));
+      if (this.#onUpgrade?.(plain, stream, head) === true) return;
+    }
+    // The parser that is gone may have counted an idle connection. Not every Duplex has a timeout.
+    if ("setTimeout" in socket) socket.setTimeout(0);
+    if (bodyWasParsed(request, stream)) this.#serveParsed(request, stream, head);
+    else this.#parse(stream, Buffer.concat([headWithoutOffer(request), head]));
+  }
+
+  /** Serves a request that has its body already; what follows it comes out of `stream`. */
+  #serveParsed(request: IncomingMessage, stream: Duplex, head: Buffer): void {
+    const { socket } = request;
+    const response = new VersionedResponse(request);
+    response.shouldKeepAlive = !/\bclose\b/i.test(request.headers.connection ?? "");
+    response.assignSocket(socket);
+    response.once("finish", () => {
+      response.detachSocket(socket);
+      response.emit("close");
+      if (!response.shouldKeepAlive || this.#draining) stream.end();
+      else if (stream === socket) this.#parse(socket, head);
+      else {
+        this.#sockets.delete(socket);
+        this.accept(stream, head, this.#peer(request));
+      }
+    });
+    if (/^100-continue$/i.test(request.headers.expect ?? "")) response.writeContinue();
     this.#handle(request, response);
   }
 }
@@ -124,13 +179,23 @@ function refuseConnect(socket: Duplex): void {
   socket.end("HTTP/1.1 405 Method Not Allowed\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
 }
 
-/** In the form of Go's server: a bare status line and its text. */
+/** In its turn, after the answers of requests before it. */
+function refuseHost(response: ServerResponse, problem: string): void {
+  response.shouldKeepAlive = false;
+  response.writeHead(400, problem, { "content-type": "text/plain; charset=utf-8" });
+  response.end(`400 ${problem}`);
+}
+
 function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
+  refuse(socket, REFUSALS[error.code ?? ""] ?? "400 Bad Request");
+}
+
+/** In the form of Go's server: a bare status line and its text. */
+function refuse(socket: Duplex, status: string): void {
   if (!socket.writable) {
     socket.destroy();
     return;
   }
-  const status = REFUSALS[error.code ?? ""] ?? "400 Bad Request";
   socket.end(
     `HTTP/1.1 ${status}\r\ncontent-type: text/plain; charset=utf-8\r\n` +
       `connection: close\r\n\r\n${status}`,
@@ -181,8 +246,16 @@ class Http1Request implements HttpRequest {
   }
 
   async *bodyChunks(): AsyncGenerator<Uint8Array, void, void> {
+    const request = this.#request;
+    let bytes = 0;
     // Leaving early must not destroy the socket: the answer (413) still has to go out.
-    yield* this.#request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      bytes += (chunk as Uint8Array).length;
+      yield chunk as Uint8Array;
+    }
+    const length = request.headers["content-length"];
+    const whole = request.complete && (length === undefined || Number(length) === bytes);
+    if (!whole) throw new Error("the body of the request did not arrive");
   }
 }
 
@@ -222,11 +295,8 @@ class Http1Response implements HttpResponse {
 
   /** The rest of a body that nobody reads must not be taken for the next request. */
   #closeAfterEarlyAnswer(): void {
-    const { headers, complete } = this.#request;
-    const length = headers["content-length"];
-    const hasBody =
-      headers["transfer-encoding"] !== undefined || (length !== undefined && length !== "0");
-    if (hasBody && !complete) this.#response.shouldKeepAlive = false;
+    const request = this.#request;
+    if (hasBody(request) && !request.complete) this.#response.shouldKeepAlive = false;
   }
 
   write(chunk: Uint8Array | string): boolean {
