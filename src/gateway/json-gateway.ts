@@ -5,6 +5,7 @@
  */
 
 import { StatusCode } from "../api/errors.ts";
+import { base64Fault } from "../base/base64.ts";
 import { METHODS, type MethodInfo } from "../api/rpc-table.ts";
 import type { Clock } from "../env/clock.ts";
 import { HttpBodyTooLarge, type HttpRequest, type HttpResponse } from "../env/http.ts";
@@ -74,6 +75,11 @@ export class JsonGateway {
     if (deadlineMs === undefined) {
       const text = `invalid grpc-timeout: ${request.headers["grpc-timeout"]}`;
       sendStatus(request, response, StatusCode.INVALID_ARGUMENT, text);
+      return;
+    }
+    const problem = metadataProblem(request);
+    if (problem !== undefined) {
+      sendStatus(request, response, StatusCode.INVALID_ARGUMENT, problem);
       return;
     }
     const served =
@@ -187,7 +193,9 @@ export class JsonGateway {
     const match = TIMEOUT.exec(header);
     const unitMs = TIMEOUT_UNITS_MS[match?.[2] ?? ""];
     if (match === null || unitMs === undefined) return undefined;
-    return this.#deps.clock.nowMs() + Number(match[1]) * unitMs;
+    const timeoutMs = Number(match[1]) * unitMs;
+    // As etcd's gateway: 0 is no timeout here, although it is one in gRPC.
+    return timeoutMs === 0 ? Number.POSITIVE_INFINITY : this.#deps.clock.nowMs() + timeoutMs;
   }
 }
 
@@ -205,6 +213,18 @@ function refusalOf(error: unknown): { code: number; message: string } | undefine
   }
   if (error instanceof MessageTooLarge || error instanceof HttpBodyTooLarge) {
     return { code: StatusCode.RESOURCE_EXHAUSTED, message: error.message };
+  }
+  return undefined;
+}
+
+/** Binary metadata that is no base64. */
+function metadataProblem({ headers }: HttpRequest): string | undefined {
+  for (const name in headers) {
+    if (!name.startsWith("grpc-metadata-") || !name.endsWith("-bin")) continue;
+    const fault = base64Fault(headers[name] ?? "");
+    if (fault < 0) continue;
+    const shown = name.replace(/(^|-)[a-z]/g, (start) => start.toUpperCase());
+    return `invalid binary header ${shown}: illegal base64 data at input byte ${fault}`;
   }
   return undefined;
 }

@@ -19,6 +19,7 @@ import { isGrpcContentType } from "./grpc/request-head.ts";
 import { RpcMetrics } from "./grpc/rpc-metrics.ts";
 import { type GrpcServer, GrpcServerConnection } from "./grpc/server-connection.ts";
 import { Http1Server, type UpgradeHandler } from "./http/http1-server.ts";
+import { isHost } from "./http/host-field.ts";
 import { type ExchangePeer, Http2Exchange } from "./http/http2-exchange.ts";
 import { Http2Connection } from "./http2/connection.ts";
 import type { ConnectionHost } from "./http2/connection-host.ts";
@@ -350,9 +351,10 @@ class ServerHttp2 implements ConnectionHost {
       this.#peer,
       this.#budget,
     );
-    if (head.method === "CONNECT") {
-      exchange.head(405, {});
-      exchange.end();
+    const problem = plainProblem(head);
+    if (problem !== undefined) {
+      exchange.head(problem.status, { "content-type": "text/plain; charset=utf-8" });
+      exchange.end(problem.text);
       return IGNORE_STREAM;
     }
     stream.handler = exchange;
@@ -394,6 +396,17 @@ class ServerHttp2 implements ConnectionHost {
   onSettings(): void {}
 
   onStreamGone(): void {}
+}
+
+/** Why a request that is not gRPC is refused before anybody handles it. */
+function plainProblem(head: HeaderBlock): { status: number; text: string } | undefined {
+  if (head.method === "CONNECT") return { status: 405, text: "" };
+  if (head.hostCount > 1) return { status: 400, text: "400 Bad Request" };
+  if (!isHost(head.authority)) {
+    return { status: 400, text: "400 Bad Request: malformed Host header" };
+  }
+  if (head.path.startsWith("/") || head.path === "*") return undefined;
+  return { status: 400, text: "400 Bad Request" };
 }
 
 /** Binds and serves. Rejects with Go's text, such as "listen tcp 1.2.3.4:1: bind: …". */

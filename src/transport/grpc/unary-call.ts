@@ -19,6 +19,7 @@ import {
   INTERNAL,
   OK,
   RESOURCE_EXHAUSTED,
+  UNKNOWN,
   UNREAD_OUTPUT,
 } from "./status.ts";
 
@@ -210,10 +211,11 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
 
   #requestEnded(): void {
     if (this.#state !== COLLECTING) return;
+    // As grpc-go: what a handler that reads its one message finds instead.
     if (this.#reader?.partial === true) {
-      this.#reject(INTERNAL, "unexpected EOF");
+      this.#reject(UNKNOWN, this.#reader.hasPrefix ? "unexpected EOF" : "EOF");
     } else if (!this.#received) {
-      this.#reject(INTERNAL, "cardinality violation: received no request message");
+      this.#reject(UNKNOWN, "EOF");
     } else {
       this.#state = QUEUED;
       this.#connection.server.metrics?.received(this.method, this.body.length);

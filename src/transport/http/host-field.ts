@@ -16,6 +16,6 @@ export function hostProblem(request: IncomingMessage): string | undefined {
   return isHost(hosts[0] ?? "") ? undefined : "Bad Request: malformed Host header";
 }
 
-function isHost(host: string): boolean {
+export function isHost(host: string): boolean {
   return HOST.test(host);
 }

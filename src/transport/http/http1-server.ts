@@ -121,9 +121,20 @@ export class Http1Server {
       this.#waiting.delete(socket);
       waiting?.();
     });
+    if (request.httpVersionMajor !== 1) {
+      // Not HTTP/1, and what speaks HTTP/2 has said so before: as etcd, without a word.
+      socket.destroy();
+      return;
+    }
     const problem = hostProblem(request);
     if (problem !== undefined) {
-      refuseHost(response, problem);
+      refuseHead(response, 400, problem);
+      return;
+    }
+    const coding = request.headers["transfer-encoding"];
+    if (coding !== undefined && coding.toLowerCase() !== "chunked") {
+      // The body would reach its handler in a coding that nobody undoes.
+      refuseHead(response, 501, "Not Implemented", "Unsupported transfer encoding");
       return;
     }
     const peer = this.#peer(request);
@@ -180,10 +191,18 @@ function refuseConnect(socket: Duplex): void {
 }
 
 /** In its turn, after the answers of requests before it. */
-function refuseHost(response: ServerResponse, problem: string): void {
+function refuseHead(
+  response: ServerResponse,
+  status: number,
+  reason: string,
+  text: string = `${status} ${reason}`,
+): void {
   response.shouldKeepAlive = false;
-  response.writeHead(400, problem, { "content-type": "text/plain; charset=utf-8" });
-  response.end(`400 ${problem}`);
+  response.writeHead(status, reason, {
+    "content-type": "text/plain; charset=utf-8",
+    "content-length": text.length,
+  });
+  response.end(text);
 }
 
 function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {

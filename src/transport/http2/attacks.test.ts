@@ -299,7 +299,7 @@ test("a truncated message is an error of the call only", () => {
   const [answer] = frames;
   assert.ok(answer !== undefined);
   const status = harness.parser.decode(answer);
-  assert.equal(status.get("grpc-status"), "13");
+  assert.equal(status.get("grpc-status"), "2");
   assert.equal(status.get("grpc-message"), "unexpected EOF");
 });
 
