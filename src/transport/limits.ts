@@ -59,6 +59,27 @@ export const EMPTY_FRAMES_PER_SECOND = 10;
 export const IGNORED_FRAME_BURST = 10_000;
 export const IGNORED_FRAMES_PER_SECOND = 1_000;
 
+/** A DATA frame that carries less than the prefix of a gRPC message, and does not end its stream. */
+export const SMALL_DATA_BYTES = 5;
+/** An increment that no client needs to announce by itself. Counted beyond two per DATA frame. */
+export const SMALL_WINDOW_BYTES = 1_024;
+/** Both of them: frames that cost more to read than they bring. */
+export const SMALL_FRAME_BURST = 1_000;
+export const SMALL_FRAMES_PER_SECOND = 200;
+
+/** Calls answered without their service: unknown methods, malformed heads, deadlines of 0. */
+export const REFUSED_CALL_BURST = 2_000;
+export const REFUSED_CALLS_PER_SECOND = 200;
+
+/**
+ * Work done for one connection before others get a turn: a frame is 1, a request 16, a message of a
+ * stream 8. Ten connections that send without pause then hold up an eleventh for 1,280 requests,
+ * some 20 ms; a turn of fewer requests would sync and flush more often than it needs to.
+ */
+export const TURN_COST = 2_048;
+export const REQUEST_COST = 16;
+export const MESSAGE_COST = 8;
+
 /** Acknowledgements and resets waiting for a socket that does not drain (CVE-2019-9512, 9514). */
 export const MAX_QUEUED_CONTROL_FRAMES = 4_096;
 

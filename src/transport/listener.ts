@@ -36,6 +36,7 @@ import {
   MAX_PARTIAL_REQUEST_BYTES,
   MAX_TOTAL_QUEUED_OUTPUT_BYTES,
   PREFACE_TIMEOUT_MS,
+  TURN_COST,
 } from "./limits.ts";
 import { joinHostPort, SocketDriver } from "./socket-driver.ts";
 
@@ -294,6 +295,7 @@ class ServerHttp2 implements ConnectionHost {
       keepaliveIntervalMs: intervalMs > 0 && timeoutMs > 0 ? intervalMs : Number.POSITIVE_INFINITY,
       keepaliveTimeoutMs: timeoutMs,
       outputBudget,
+      turnCost: TURN_COST,
     });
     const copies = !peer.secure && "remoteAddress" in socket;
     this.#driver = new SocketDriver(
@@ -355,6 +357,7 @@ class ServerHttp2 implements ConnectionHost {
     if (problem !== undefined) {
       exchange.head(problem.status, { "content-type": "text/plain; charset=utf-8" });
       exchange.end(problem.text);
+      connection.callRefused();
       return IGNORE_STREAM;
     }
     stream.handler = exchange;
@@ -377,6 +380,7 @@ class ServerHttp2 implements ConnectionHost {
       new OutgoingField("grpc-message", `invalid gRPC request content-type ${type}`),
     ];
     this.#connection.send.headers(stream, fields, true);
+    this.#connection.callRefused();
     return IGNORE_STREAM;
   }
 

@@ -73,6 +73,7 @@ export class GrpcServerConnection implements PartialBudget {
     const row = head.row;
     if (row === undefined || head.problemCode !== 0) {
       this.sendStatusOnly(stream, head, head.problemCode, head.problem);
+      this.http2.callRefused();
       return IGNORE_STREAM;
     }
     this.server.metrics?.started(row.index);

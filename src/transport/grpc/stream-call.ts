@@ -7,6 +7,7 @@ import type { DeadlineBucket, DeadlineEntry } from "./deadlines.ts";
 import { MessageReader, type MessageSink } from "./message-reader.ts";
 import type { MethodRow } from "./method-table.ts";
 import { type GrpcRequestHead, metadataValue } from "./request-head.ts";
+import { MESSAGE_COST } from "../limits.ts";
 import type { GrpcServerConnection } from "./server-connection.ts";
 import {
   CANCELLED,
@@ -141,6 +142,7 @@ export class StreamServerCall implements StreamCall, StreamHandler, MessageSink,
 
   onGrpcMessage(compression: number, body: Buffer): void {
     if (this.#ended) return;
+    this.#connection.http2.charge(MESSAGE_COST);
     const decoded = decodeMessage(compression, body, this.#head, this.#connection);
     if (!(decoded instanceof Uint8Array)) {
       this.#refuse(decoded.code, decoded.message);

@@ -66,6 +66,8 @@ export class SendScheduler {
   blocked = false;
   /** HEADERS or DATA went out since this was last cleared: pings in between are no burden. */
   sentSinceCheck = false;
+  /** DATA frames written, ever. */
+  dataFrames = 0;
   /** DATA moved since this was last cleared. */
   progressed = false;
   #dirty = false;
@@ -288,6 +290,7 @@ export class SendScheduler {
 
   #spend(stream: Http2Stream, bytes: number): void {
     stream.bodySent = true;
+    this.dataFrames += 1;
     stream.sendWindow -= bytes;
     this.window -= bytes;
     this.sentSinceCheck = true;
