@@ -8,7 +8,7 @@ import { StatusCode } from "../api/errors.ts";
 import type { MethodInfo } from "../api/rpc-table.ts";
 import type { Clock, Timer } from "../env/clock.ts";
 import type { HttpRequest, HttpResponse } from "../env/http.ts";
-import type { Call, StreamCall, UnaryCall } from "../env/rpc.ts";
+import type { Call, ReplySource, StreamCall, UnaryCall } from "../env/rpc.ts";
 import { encodeStatus, httpStatusOf } from "./gateway-status.ts";
 import { headerValue, sendText } from "./http-text.ts";
 import { encodeJson } from "./json-encode.ts";
@@ -124,6 +124,9 @@ abstract class GatewayCall implements Call {
   }
 }
 
+/** Base64 in JSON takes a third more, and numbers and names are longer than in protobuf. */
+const JSON_BYTES_PER_BYTE = 2;
+const UNREAD_TEXT = "grpc: too many answers wait unread";
 const TOO_LARGE_TEXT = "response too large for JSON: ask for less with a limit";
 
 export class GatewayUnaryCall extends GatewayCall implements UnaryCall {
@@ -148,12 +151,32 @@ export class GatewayUnaryCall extends GatewayCall implements UnaryCall {
       this.fail(StatusCode.RESOURCE_EXHAUSTED, TOO_LARGE_TEXT);
       return;
     }
+    if (this.response.admits?.(json.length) === false) {
+      this.fail(StatusCode.RESOURCE_EXHAUSTED, UNREAD_TEXT);
+      return;
+    }
     this.end();
     sendText(this.request, this.response, 200, json, RESULT_HEADERS);
   }
 
   replyParts(parts: readonly Uint8Array[]): void {
     this.reply(joined(parts));
+  }
+
+  /** There is no JSON before the whole message is there: its memory is asked for first. */
+  replyFrom(source: ReplySource): void {
+    const admitted = this.response.admits?.(source.bytes * JSON_BYTES_PER_BYTE) ?? true;
+    if (!admitted) this.fail(StatusCode.RESOURCE_EXHAUSTED, UNREAD_TEXT);
+    const parts: Uint8Array[] = [];
+    try {
+      for (let part = this.isOver ? undefined : source.next(); part !== undefined; ) {
+        parts.push(part);
+        part = source.next();
+      }
+    } finally {
+      source.close();
+    }
+    this.replyParts(parts);
   }
 
   fail(code: number, message: string): void {

@@ -298,6 +298,10 @@ class ResponseWithHeaders implements HttpResponse {
     return this.#response.write(chunk);
   }
 
+  admits(bytes: number): boolean {
+    return this.#response.admits?.(bytes) ?? true;
+  }
+
   end(chunk?: Uint8Array | string): void {
     this.#response.end(chunk);
   }

@@ -91,18 +91,22 @@ export const READ_PAUSE_BYTES = 1_048_576;
 
 /**
  * Unsent bytes of one connection beyond which a further answer is replaced by RESOURCE_EXHAUSTED.
- * One answer of any size is allowed. Attack: large answers asked for behind a closed window
+ * One answer of any size that the total below has room for is allowed. Attack: large answers asked for behind a closed window
  * (CVE-2019-9511, 9517).
  */
 export const MAX_QUEUED_OUTPUT_BYTES = 67_108_864;
 
 /**
- * The same over all connections of a listener: many slow readers together must not exhaust memory.
- * Connections that have little queued are still answered.
+ * The same over all connections of a listener, an answer being counted before it is queued: many
+ * slow readers together must not exhaust memory. Connections that have little queued are still
+ * answered. Large ranges count with what they hold, not with what they will send.
  */
 export const MAX_TOTAL_QUEUED_OUTPUT_BYTES = 1_073_741_824;
 /** What a connection may have queued even when the listener's total is spent. */
 export const FAIR_QUEUED_OUTPUT_BYTES = 1_048_576;
+
+/** A large range that a client takes so long for is given up: it pins a revision of the store. */
+export const MAX_REPLY_MS = 600_000;
 
 /** `StreamCall.onDrain` fires when a stream's queue falls below this, having been at or above it. */
 export const STREAM_LOW_WATER_BYTES = 65_536;

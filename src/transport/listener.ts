@@ -138,7 +138,12 @@ export class ConnectionAcceptor {
       };
     }
     if (http !== undefined) {
-      this.#http1 = new Http1Server(http, options.onUpgrade, options.http1RequestTimeoutMs);
+      this.#http1 = new Http1Server(
+        http,
+        options.onUpgrade,
+        this.#outputBudget,
+        options.http1RequestTimeoutMs,
+      );
     }
   }
 

@@ -21,7 +21,6 @@ import {
   checkPut,
   checkRange,
   checkTxn,
-  encodeRangeChunks,
   encodeRangeResponse,
   encodeTxnResponse,
   executeRange,
@@ -38,14 +37,17 @@ import { putCost, txnCost } from "../quota.ts";
 import { RaftField } from "../raft-request.ts";
 import { RequestMeter } from "../request-meter.ts";
 import type { QuotaGate } from "./quota-gate.ts";
+import { RangeReply } from "./range-reply.ts";
 import { failWith, finish } from "./reply.ts";
 
 /** Records that a range reads before other requests get a turn. */
 const RANGE_RECORDS_PER_STEP = 2500;
 /** Looking keys up is one step, reading their records another. */
 const RANGE_STEPS_PER_TURN = 2;
-/** Larger range responses leave in pieces of this size. */
-const RESPONSE_CHUNK_BYTES = 1024 * 1024;
+/** Larger range responses are encoded piece by piece, as the client takes them. */
+const LARGE_RESPONSE_BYTES = 1024 * 1024;
+/** Records beyond this are read again when their piece is made: a slow reader holds no more. */
+const KEPT_RESPONSE_BYTES = 4 * 1024 * 1024;
 /** gRPC's largest message, which etcd's server allows itself to send. */
 const MAX_SEND_BYTES = 2 ** 31 - 1;
 
@@ -135,11 +137,16 @@ export class KeyValueService {
     const executedMs = this.#meter.nowMs();
     const reply = (result: RangeResult) => {
       this.#replyRange(call, result);
-      this.#meter.ranged(request, startMs, executedMs, result.kvs.length);
+      this.#meter.ranged(
+        request,
+        startMs,
+        executedMs,
+        result.kvs.length + (result.late?.count ?? 0),
+      );
     };
     try {
       if (request.rangeEnd.length === 0) reply(executeRange(store, request));
-      else this.#stepRange(call, new RangeExecution(store, request), reply);
+      else this.#stepRange(call, new RangeExecution(store, request, KEPT_RESPONSE_BYTES), reply);
     } catch (error) {
       failWith(call, error);
     }
@@ -177,8 +184,12 @@ export class KeyValueService {
     if (size > MAX_SEND_BYTES) {
       const text = `grpc: trying to send message larger than max (${size} vs. ${MAX_SEND_BYTES})`;
       call.fail(StatusCode.RESOURCE_EXHAUSTED, text);
-    } else if (size <= RESPONSE_CHUNK_BYTES) call.reply(encodeRangeResponse(header, result));
-    else call.replyParts([...encodeRangeChunks(header, result, RESPONSE_CHUNK_BYTES)]);
+      result.late?.close();
+    } else if (size <= LARGE_RESPONSE_BYTES && result.late === undefined) {
+      call.reply(encodeRangeResponse(header, result));
+    } else {
+      call.replyFrom(new RangeReply(header, result, size));
+    }
   }
 
   #readOnlyTxn(call: UnaryCall, request: TxnRequest): void {

@@ -92,17 +92,14 @@ export class StreamServerCall implements StreamCall, StreamHandler, MessageSink,
 
   send(...parts: readonly Uint8Array[]): void {
     if (this.#ended) return;
-    if (this.#connection.http2.send.overfull) {
+    let bytes = 0;
+    for (const part of parts) bytes += part.length;
+    if (!this.#connection.http2.send.admits(bytes)) {
       this.#refuse(RESOURCE_EXHAUSTED, UNREAD_OUTPUT);
       return;
     }
     this.#sendHead();
-    const { metrics } = this.#connection.server;
-    if (metrics !== undefined) {
-      let bytes = 0;
-      for (const part of parts) bytes += part.length;
-      metrics.sent(this.method, bytes);
-    }
+    this.#connection.server.metrics?.sent(this.method, bytes);
     this.#connection.http2.send.message(this.#stream, parts, false);
   }
 

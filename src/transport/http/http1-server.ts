@@ -5,17 +5,18 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import type { HttpHandler, HttpRequest, HttpResponse } from "../../env/http.ts";
-import { HttpBodyTooLarge } from "../../env/http.ts";
+import type { HttpHandler, HttpRequest } from "../../env/http.ts";
+import type { OutputBudget } from "../http2/output-budget.ts";
 import {
   HTTP1_HEADERS_TIMEOUT_MS,
   HTTP1_REQUEST_TIMEOUT_MS,
   MAX_HTTP1_HEADER_BYTES,
 } from "../limits.ts";
+import { Http1Request, Http1Response } from "./http1-exchange.ts";
 import { hostProblem } from "./host-field.ts";
 import type { ExchangePeer } from "./http2-exchange.ts";
 import { VersionedResponse } from "./versioned-response.ts";
-import { bodyWasParsed, hasBody, headWithoutOffer, offersUpgrade } from "./upgrade-offer.ts";
+import { bodyWasParsed, headWithoutOffer, offersUpgrade } from "./upgrade-offer.ts";
 
 /**
  * A WebSocket upgrade. True: the callee owns the socket from then on. False: the callee has
@@ -32,6 +33,7 @@ export class Http1Server {
   readonly #peers = new WeakMap<object, ExchangePeer>();
   readonly #sockets = new Set<Duplex>();
   readonly #onUpgrade: UpgradeHandler | undefined;
+  readonly #budget: OutputBudget;
   /** Requests of a socket that are not answered yet, and what waits for their answers. */
   readonly #busy = new Map<Duplex, number>();
   readonly #waiting = new Map<Duplex, () => void>();
@@ -41,10 +43,12 @@ export class Http1Server {
   constructor(
     handler: HttpHandler,
     onUpgrade: UpgradeHandler | undefined,
+    budget: OutputBudget,
     requestTimeoutMs: number = HTTP1_REQUEST_TIMEOUT_MS,
   ) {
     this.#handler = handler;
     this.#onUpgrade = onUpgrade;
+    this.#budget = budget;
     this.#server = createServer({
       maxHeaderSize: MAX_HTTP1_HEADER_BYTES,
       insecureHTTPParser: false,
@@ -139,7 +143,10 @@ export class Http1Server {
     }
     const peer = this.#peer(request);
     try {
-      this.#handler.handle(new Http1Request(request, peer), new Http1Response(request, response));
+      this.#handler.handle(
+        new Http1Request(request, peer),
+        new Http1Response(request, response, this.#budget),
+      );
     } catch {
       socket.destroy();
     }
@@ -225,113 +232,3 @@ const REFUSALS: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
   HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
 };
-
-class Http1Request implements HttpRequest {
-  readonly method: string;
-  readonly path: string;
-  readonly query: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly remote: string;
-  readonly secure: boolean;
-  readonly certificateName: string | undefined;
-  readonly #request: IncomingMessage;
-
-  constructor(request: IncomingMessage, peer: ExchangePeer) {
-    this.#request = request;
-    this.method = request.method ?? "GET";
-    const target = originForm(request.url ?? "/");
-    const mark = target.indexOf("?");
-    this.path = mark < 0 ? target : target.slice(0, mark);
-    this.query = mark < 0 ? "" : target.slice(mark + 1);
-    const headers: Record<string, string> = Object.create(null);
-    for (const [name, value] of Object.entries(request.headers)) {
-      if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(", ") : value;
-    }
-    this.headers = headers;
-    this.remote = peer.remote;
-    this.secure = peer.secure;
-    this.certificateName = peer.certificateName;
-  }
-
-  async readBody(limitBytes: number): Promise<Uint8Array> {
-    const parts: Uint8Array[] = [];
-    let bytes = 0;
-    for await (const chunk of this.bodyChunks()) {
-      bytes += chunk.length;
-      if (bytes > limitBytes) throw new HttpBodyTooLarge(limitBytes);
-      parts.push(chunk);
-    }
-    return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
-  }
-
-  async *bodyChunks(): AsyncGenerator<Uint8Array, void, void> {
-    const request = this.#request;
-    let bytes = 0;
-    // Leaving early must not destroy the socket: the answer (413) still has to go out.
-    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-      bytes += (chunk as Uint8Array).length;
-      yield chunk as Uint8Array;
-    }
-    const length = request.headers["content-length"];
-    const whole = request.complete && (length === undefined || Number(length) === bytes);
-    if (!whole) throw new Error("the body of the request did not arrive");
-  }
-}
-
-/** "http://host/path" (absolute form, RFC 9112 3.2.2) becomes "/path". */
-function originForm(url: string): string {
-  const match = /^https?:\/\/[^/?]*/i.exec(url);
-  if (match === null) return url;
-  const rest = url.slice(match[0].length);
-  return rest.startsWith("/") ? rest : `/${rest}`;
-}
-
-class Http1Response implements HttpResponse {
-  onDrain: (() => void) | undefined = undefined;
-  onClose: (() => void) | undefined = undefined;
-  readonly #request: IncomingMessage;
-  readonly #response: ServerResponse;
-
-  constructor(request: IncomingMessage, response: ServerResponse) {
-    this.#request = request;
-    this.#response = response;
-    response.on("drain", () => this.onDrain?.());
-    response.on("close", () => {
-      if (!response.writableFinished) this.onClose?.();
-    });
-    response.on("error", () => {});
-  }
-
-  get closed(): boolean {
-    return this.#response.destroyed || this.#response.writableEnded;
-  }
-
-  head(status: number, headers: Readonly<Record<string, string>>): void {
-    if (this.#response.headersSent || this.closed) return;
-    this.#closeAfterEarlyAnswer();
-    this.#response.writeHead(status, { ...headers });
-  }
-
-  /** The rest of a body that nobody reads must not be taken for the next request. */
-  #closeAfterEarlyAnswer(): void {
-    const request = this.#request;
-    if (hasBody(request) && !request.complete) this.#response.shouldKeepAlive = false;
-  }
-
-  write(chunk: Uint8Array | string): boolean {
-    if (this.closed) return false;
-    return this.#response.write(chunk);
-  }
-
-  end(chunk?: Uint8Array | string): void {
-    if (this.closed) return;
-    if (!this.#response.headersSent) this.#closeAfterEarlyAnswer();
-    if (chunk === undefined) this.#response.end();
-    else this.#response.end(chunk);
-    if (!this.#request.complete) this.#request.resume();
-  }
-
-  abort(): void {
-    this.#response.destroy();
-  }
-}

@@ -329,7 +329,7 @@ export class Http2Connection implements SendListener, FrameSink {
     ) {
       this.fail(ENHANCE_YOUR_CALM, "header block timeout");
     } else if (
-      this.send.totalBytes > STALLED_OUTPUT_BYTES &&
+      this.send.backlogBytes > STALLED_OUTPUT_BYTES &&
       nowMs - this.#lastProgressMs >= IDLE_WRITE_TIMEOUT_MS
     ) {
       this.fail(ENHANCE_YOUR_CALM, "peer does not read");
