@@ -25,7 +25,10 @@ export interface Call {
   readonly cancelled: boolean;
 }
 
-/** A message in pieces that are made one by one. `close` is called once, whatever happens. */
+/**
+ * A message in pieces that are made one by one, each a message by itself with the next fields.
+ * `close` is called once, whatever happens.
+ */
 export interface ReplySource {
   /** Of the whole message: what the pieces add up to. */
   readonly bytes: number;

@@ -12,6 +12,7 @@ import type { Call, ReplySource, StreamCall, UnaryCall } from "../env/rpc.ts";
 import { encodeStatus, httpStatusOf } from "./gateway-status.ts";
 import { headerValue, sendText } from "./http-text.ts";
 import { encodeJson } from "./json-encode.ts";
+import { JsonReply } from "./json-reply.ts";
 
 const JSON_HEADERS = { "content-type": "application/json" };
 const RESULT_HEADERS = {
@@ -45,6 +46,7 @@ abstract class GatewayCall implements Call {
   protected readonly info: MethodInfo;
   protected readonly request: HttpRequest;
   protected readonly response: HttpResponse;
+  protected readonly clock: Clock;
   #deadlineTimer: Timer | undefined;
 
   constructor(
@@ -58,6 +60,7 @@ abstract class GatewayCall implements Call {
     this.method = info.index;
     this.request = request;
     this.response = response;
+    this.clock = clock;
     this.remote = request.remote;
     this.deadlineMs = deadlineMs;
     response.onClose = () => this.#cancel();
@@ -124,8 +127,6 @@ abstract class GatewayCall implements Call {
   }
 }
 
-/** Base64 in JSON takes a third more, and numbers and names are longer than in protobuf. */
-const JSON_BYTES_PER_BYTE = 2;
 const UNREAD_TEXT = "grpc: too many answers wait unread";
 const TOO_LARGE_TEXT = "response too large for JSON: ask for less with a limit";
 
@@ -163,20 +164,16 @@ export class GatewayUnaryCall extends GatewayCall implements UnaryCall {
     this.reply(joined(parts));
   }
 
-  /** There is no JSON before the whole message is there: its memory is asked for first. */
   replyFrom(source: ReplySource): void {
-    const admitted = this.response.admits?.(source.bytes * JSON_BYTES_PER_BYTE) ?? true;
+    const admitted = this.response.admits?.(source.heldBytes) ?? true;
     if (!admitted) this.fail(StatusCode.RESOURCE_EXHAUSTED, UNREAD_TEXT);
-    const parts: Uint8Array[] = [];
-    try {
-      for (let part = this.isOver ? undefined : source.next(); part !== undefined; ) {
-        parts.push(part);
-        part = source.next();
-      }
-    } finally {
+    if (this.isOver) {
       source.close();
+      return;
     }
-    this.replyParts(parts);
+    this.end();
+    this.response.head(200, RESULT_HEADERS);
+    new JsonReply(this.response, source, this.info.response, this.clock).send();
   }
 
   fail(code: number, message: string): void {
