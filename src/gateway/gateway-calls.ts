@@ -42,6 +42,8 @@ abstract class GatewayCall implements Call {
   readonly certificateName = undefined;
   cancelled = false;
   onCancel: (() => void) | undefined = undefined;
+  /** The call has been answered or has gone; may be called twice. */
+  onOver: (() => void) | undefined = undefined;
   protected finished = false;
   protected readonly info: MethodInfo;
   protected readonly request: HttpRequest;
@@ -85,6 +87,7 @@ abstract class GatewayCall implements Call {
 
   protected end(): void {
     this.finished = true;
+    this.onOver?.();
     this.#deadlineTimer?.cancel();
   }
 
@@ -108,6 +111,7 @@ abstract class GatewayCall implements Call {
     this.#deadlineTimer?.cancel();
     if (wasAnswered) return;
     this.cancelled = true;
+    this.onOver?.();
     this.released();
     this.onCancel?.();
   }

@@ -45,6 +45,8 @@ export interface HttpHandlerDeps extends MetricsHandlerDeps {
   readonly service: RpcService | undefined;
   /** `--max-request-bytes`. */
   readonly maxRequestBytes: number;
+  /** `--max-concurrent-streams`: calls of the gateway at a time. Default: no limit. */
+  readonly maxConcurrentStreams?: number | undefined;
   /** `--cors`. Empty or "*" allows every origin. */
   readonly cors: readonly string[];
   /** `--host-whitelist`. Empty or "*" allows every host. */

@@ -11,6 +11,7 @@ import type { Clock } from "../env/clock.ts";
 import { HttpBodyTooLarge, type HttpRequest, type HttpResponse } from "../env/http.ts";
 import type { Logger } from "../env/logger.ts";
 import type { RpcService } from "../env/rpc.ts";
+import { CallSlots } from "./call-slots.ts";
 import { GatewayStreamCall, GatewayUnaryCall, sendStatus } from "./gateway-calls.ts";
 import { decodeJson } from "./json-decode.ts";
 import { JsonError } from "./json-reader.ts";
@@ -22,6 +23,8 @@ export interface JsonGatewayDeps {
   readonly logger: Logger;
   /** `--max-request-bytes`. */
   readonly maxRequestBytes: number;
+  /** `--max-concurrent-streams`; default: no limit. */
+  readonly maxConcurrentStreams?: number | undefined;
 }
 
 /** What gRPC accepts beyond `--max-request-bytes`, for the parts around the payload. */
@@ -45,9 +48,11 @@ export class JsonGateway {
   readonly #byPath = new Map<string, MethodInfo>();
   readonly #maxMessageBytes: number;
   readonly #maxJsonBytes: number;
+  readonly #slots: CallSlots;
 
   constructor(deps: JsonGatewayDeps) {
     this.#deps = deps;
+    this.#slots = new CallSlots(deps.maxConcurrentStreams ?? 0);
     this.#maxMessageBytes = deps.maxRequestBytes + GRPC_OVERHEAD_BYTES;
     this.#maxJsonBytes = this.#maxMessageBytes * JSON_FACTOR + JSON_EXTRA_BYTES;
     for (const method of METHODS) {
@@ -105,7 +110,15 @@ export class JsonGateway {
     const message = await this.#readMessage(method, request, response);
     if (message === undefined) return;
     const { clock, service } = this.#deps;
-    service.unary([new GatewayUnaryCall(method, request, response, clock, deadlineMs, message)]);
+    const call = new GatewayUnaryCall(method, request, response, clock, deadlineMs, message);
+    this.#begin(call, () => service.unary([call]));
+  }
+
+  /** When there is room for another call. One that ends before has never begun. */
+  #begin(call: GatewayUnaryCall | GatewayStreamCall, start: () => void): void {
+    const slot = this.#slots.slot();
+    call.onOver = () => slot.leave();
+    slot.whenFree(start);
   }
 
   async #stream(
@@ -119,13 +132,20 @@ export class JsonGateway {
       const message = await this.#readMessage(method, request, response);
       if (message === undefined) return;
       const call = new GatewayStreamCall(method, request, response, clock, deadlineMs);
-      service.stream(call);
-      call.onMessage?.(message);
-      if (!call.isOver) call.onHalfClose?.();
+      this.#begin(call, () => {
+        service.stream(call);
+        call.onMessage?.(message);
+        if (!call.isOver) call.onHalfClose?.();
+      });
       return;
     }
     const call = new GatewayStreamCall(method, request, response, clock, deadlineMs);
-    service.stream(call);
+    // Its messages wait with it.
+    call.pauseReceiving();
+    this.#begin(call, () => {
+      call.resumeReceiving();
+      service.stream(call);
+    });
     await this.#pump(method, request, call);
   }
 
@@ -156,6 +176,8 @@ export class JsonGateway {
       const message = this.#encode(method, value);
       call.onMessage?.(message);
     };
+    await call.receiving();
+    if (call.isOver) return;
     try {
       for await (const chunk of request.bodyChunks()) {
         for (const value of splitter.push(chunk)) {
