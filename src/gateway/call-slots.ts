@@ -47,7 +47,7 @@ export class CallSlots {
 const UINT32_MAX = 4_294_967_295;
 
 /** One call's place. */
-export class CallSlot {
+class CallSlot {
   readonly #slots: CallSlots;
   #state: "outside" | "waiting" | "inside" | "left" = "outside";
   #start: () => void = () => {};

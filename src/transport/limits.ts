@@ -73,8 +73,8 @@ export const REFUSED_CALLS_PER_SECOND = 200;
 
 /**
  * Work done for one connection before others get a turn: a frame is 1, a request 16, a message of a
- * stream 8. Ten connections that send without pause then hold up an eleventh for 1,280 requests,
- * some 20 ms; a turn of fewer requests would sync and flush more often than it needs to.
+ * stream 8. Ten connections that send without pause then hold up an eleventh for 1,280 requests; a
+ * turn of fewer requests would sync and flush more often than it needs to.
  */
 export const TURN_COST = 2_048;
 export const REQUEST_COST = 16;
@@ -91,8 +91,8 @@ export const READ_PAUSE_BYTES = 1_048_576;
 
 /**
  * Unsent bytes of one connection beyond which a further answer is replaced by RESOURCE_EXHAUSTED.
- * One answer of any size that the total below has room for is allowed. Attack: large answers asked for behind a closed window
- * (CVE-2019-9511, 9517).
+ * One answer of any size that the total below has room for is allowed. Attack: large answers asked
+ * for behind a closed window (CVE-2019-9511, 9517).
  */
 export const MAX_QUEUED_OUTPUT_BYTES = 67_108_864;
 

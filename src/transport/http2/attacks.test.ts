@@ -218,7 +218,12 @@ test("many clients that read nothing share one limit, and one that reads is stil
       if (harness.parser.decode(head).get("grpc-status") === "8") refused += 1;
     }
   }
-  assert.ok(budget.queuedBytes <= 20_000_000 + size + 100, `${budget.queuedBytes} are queued`);
+  assert.ok(budget.queuedBytes <= 20_000_000 + 100, `${budget.queuedBytes} are queued`);
+  const late = new CoreHarness({ outputBudget: budget });
+  const [refusal] = late.feed(call(1, String(size), "Big"));
+  assert.ok(refusal !== undefined);
+  const status = late.parser.decode(refusal).get("grpc-status");
+  assert.equal(status, "8", "an empty queue is no right to an answer of any size");
   assert.ok(refused > 60, `${refused} of 80 were refused`);
   const modest = new CoreHarness({ outputBudget: budget });
   const frames = modest.feed(call(1, "100", "Big"));
