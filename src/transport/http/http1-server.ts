@@ -37,6 +37,8 @@ export class Http1Server {
   /** Requests of a socket that are not answered yet, and what waits for their answers. */
   readonly #busy = new Map<Duplex, number>();
   readonly #waiting = new Map<Duplex, () => void>();
+  /** Sockets with a request at work, and the requests behind it. */
+  readonly #lines = new Map<Duplex, (() => void)[]>();
   #draining = false;
 
   /** `requestTimeoutMs` is for a whole request, body included; 0 for no limit. */
@@ -79,6 +81,7 @@ export class Http1Server {
       this.#sockets.delete(socket);
       this.#busy.delete(socket);
       this.#waiting.delete(socket);
+      this.#lines.delete(socket);
     });
     this.#parse(socket, first);
   }
@@ -114,6 +117,7 @@ export class Http1Server {
     const { socket } = request;
     this.#busy.set(socket, (this.#busy.get(socket) ?? 0) + 1);
     response.once("close", () => {
+      this.#next(socket);
       const left = (this.#busy.get(socket) ?? 1) - 1;
       if (left > 0) {
         this.#busy.set(socket, left);
@@ -125,6 +129,43 @@ export class Http1Server {
       this.#waiting.delete(socket);
       waiting?.();
     });
+    this.#inLine(socket, () => this.#serve(request, response));
+  }
+
+  /** One request of a connection at a time, as in Go: others' are served in between. */
+  #inLine(socket: Duplex, serve: () => void): void {
+    const line = this.#lines.get(socket);
+    if (line === undefined) {
+      this.#lines.set(socket, []);
+      serve();
+      return;
+    }
+    line.push(serve);
+    if (line.length > 1) return;
+    // When the packet has been parsed: the parser itself resumes at the end of each message.
+    process.nextTick(() => {
+      if (line.length > 0) socket.pause();
+    });
+  }
+
+  /** The request at work has been answered. */
+  #next(socket: Duplex): void {
+    const line = this.#lines.get(socket);
+    if (line === undefined) return;
+    const serve = line.shift();
+    if (serve === undefined) {
+      this.#lines.delete(socket);
+      return;
+    }
+    setImmediate(() => {
+      if (!this.#lines.has(socket)) return;
+      if (line.length === 0) socket.resume();
+      serve();
+    });
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
     if (request.httpVersionMajor !== 1) {
       // Not HTTP/1, and what speaks HTTP/2 has said so before: as etcd, without a word.
       socket.destroy();

@@ -94,3 +94,53 @@ test("many requests in one packet come to the service in turns, all of them, in 
   assert.deepEqual(bodies, expected);
   assert.ok(Math.max(...service.batches) <= TURN_COST / REQUEST_COST);
 });
+
+test("pipelined requests of HTTP/1.1 are served one by one, and others in between", async () => {
+  const order: string[] = [];
+  let running = 0;
+  const listener: Listener = await listen(
+    { host: "127.0.0.1", port: 0 },
+    {
+      http: {
+        handle(request, response) {
+          order.push(request.path);
+          running += 1;
+          assert.equal(running, request.path === "/other" ? running : 1);
+          request.readBody(10).then(
+            () => {
+              running -= 1;
+              response.end(`<${request.path}>`);
+            },
+            () => response.abort(),
+          );
+        },
+      },
+      methods: [],
+      clock: new SystemClock(),
+      logger: SILENT_LOGGER,
+    },
+  );
+  open.push({ stop: () => listener.stop(0) });
+  const port = "port" in listener.address ? listener.address.port : 0;
+  const [busy, other] = [await connected(port), await connected(port)];
+  const head = (path: string): string =>
+    `POST ${path} HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\nx`;
+  const paths = Array.from({ length: 1_000 }, (_, i) => `/${i}`);
+  let received = "";
+  busy.on("data", (chunk) => {
+    received += chunk;
+  });
+  busy.write(paths.map(head).join(""));
+  while (order.length === 0) await new Promise(setImmediate);
+  other.resume().write(head("/other"));
+  while (!received.includes("</999>")) await new Promise(setImmediate);
+  assert.deepEqual(
+    order.filter((path) => path !== "/other"),
+    paths,
+  );
+  assert.ok(
+    order.indexOf("/other") < 900,
+    "before the other connection's requests were all served",
+  );
+  assert.deepEqual(received.match(/(?<=<)\/\d+(?=>)/g), paths);
+});
