@@ -207,6 +207,15 @@ test("Upgrade: h2c is answered as HTTP/1.1, CONNECT refused, a handler's bug clo
   assert.equal(await http1(port, "GET /throw HTTP/1.1\r\nhost: a\r\n\r\n"), "");
 });
 
+test("what is no HTTP/1 is closed, and a body in a coding that nobody undoes is refused", async () => {
+  const { port } = await serve();
+  assert.equal(await http1(port, "GET /x\r\n\r\n"), "");
+  assert.equal(await http1(port, "GET /x HTTP/2.0\r\nhost: a\r\n\r\n"), "");
+  const gzip = "POST /x HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n";
+  const answer = await http1(port, gzip);
+  assert.match(answer, /^HTTP\/1.1 501 Not Implemented\r\n[\s\S]*Unsupported transfer encoding$/);
+});
+
 test("a WebSocket upgrade reaches its hook with the request", async () => {
   const { port } = await serve({
     onUpgrade: (request, socket) => {
