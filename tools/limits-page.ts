@@ -45,6 +45,7 @@ const SECTIONS: readonly Section[] = [
     title: "JSON gateway, WebSocket, debugging",
     sources: [
       { path: "src/gateway/json-reader.ts", names: ["MAX_JSON_DEPTH"] },
+      { path: "src/gateway/json-reply.ts", names: ["MAX_JSON_REPLY_MS"] },
       { path: "src/gateway/json-gateway.ts", names: ["JSON_FACTOR", "JSON_EXTRA_BYTES"] },
       { path: "src/gateway/websocket-frames.ts", names: ["MAX_CONTROL_BYTES", "MAX_FRAGMENTS"] },
       { path: "src/gateway/websocket.ts", names: ["MAX_QUEUED_MESSAGES", "MAX_QUEUED_PONG_BYTES"] },
@@ -56,7 +57,7 @@ const SECTIONS: readonly Section[] = [
     sources: [
       { path: "src/base/wire.ts", names: ["MAX_NESTING"] },
       { path: "src/mvcc/requests/check.ts", names: ["MAX_TXN_DEPTH"] },
-      { path: "src/server/services/kv.ts", names: ["MAX_SEND_BYTES"] },
+      { path: "src/server/services/kv.ts", names: ["MAX_SEND_BYTES", "KEPT_RESPONSE_BYTES"] },
       {
         path: "src/server/services/watch.ts",
         names: ["MAX_WATCHES_PER_STREAM", "CONGESTED_BYTES"],

@@ -163,8 +163,8 @@ export class Listeners {
     return { handle: (request, response) => this.#ready[which].handle(request, response) };
   }
 
-  #upgrade(request: HttpRequest, socket: Duplex, head: Buffer): void {
-    this.#ready.client.upgrade(request, socket, head);
+  #upgrade(request: HttpRequest, socket: Duplex, head: Buffer): boolean {
+    return this.#ready.client.upgrade(request, socket, head);
   }
 
   /** Connections are held until there are handlers, so that nothing comes earlier. */

@@ -1,5 +1,5 @@
 /** A unary call that says when it has been answered, or cannot be any more. */
-import type { UnaryCall } from "../env/index.ts";
+import type { ReplySource, UnaryCall } from "../env/index.ts";
 
 export class ObservedCall implements UnaryCall {
   readonly #call: UnaryCall;
@@ -57,6 +57,11 @@ export class ObservedCall implements UnaryCall {
 
   replyParts(parts: readonly Uint8Array[]): void {
     this.#call.replyParts(parts);
+    this.#answered();
+  }
+
+  replyFrom(source: ReplySource): void {
+    this.#call.replyFrom(source);
     this.#answered();
   }
 

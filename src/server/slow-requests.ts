@@ -105,9 +105,10 @@ export class SlowRequests {
     const told = { request: content, response: "", ...end };
     if ("error" in end) this.#traceRead("range", at, detail);
     else {
-      const { kvs, revision } = end.result;
-      told.response = `range_response_count:${kvs.length} size:${end.bytes}`;
-      const response = { response_count: kvs.length, response_revision: revision };
+      const { kvs, late, revision } = end.result;
+      const count = kvs.length + (late?.count ?? 0);
+      told.response = `range_response_count:${count} size:${end.bytes}`;
+      const response = { response_count: count, response_revision: revision };
       this.#traceRead("range", at, { ...detail, ...response }, "assemble the response");
     }
     this.#options.meter.read("range", at.endMs - at.startMs, told);

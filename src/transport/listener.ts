@@ -19,6 +19,7 @@ import { isGrpcContentType } from "./grpc/request-head.ts";
 import { RpcMetrics } from "./grpc/rpc-metrics.ts";
 import { type GrpcServer, GrpcServerConnection } from "./grpc/server-connection.ts";
 import { Http1Server, type UpgradeHandler } from "./http/http1-server.ts";
+import { isHost } from "./http/host-field.ts";
 import { type ExchangePeer, Http2Exchange } from "./http/http2-exchange.ts";
 import { Http2Connection } from "./http2/connection.ts";
 import type { ConnectionHost } from "./http2/connection-host.ts";
@@ -35,6 +36,7 @@ import {
   MAX_PARTIAL_REQUEST_BYTES,
   MAX_TOTAL_QUEUED_OUTPUT_BYTES,
   PREFACE_TIMEOUT_MS,
+  TURN_COST,
 } from "./limits.ts";
 import { joinHostPort, SocketDriver } from "./socket-driver.ts";
 
@@ -136,7 +138,12 @@ export class ConnectionAcceptor {
       };
     }
     if (http !== undefined) {
-      this.#http1 = new Http1Server(http, options.onUpgrade, options.http1RequestTimeoutMs);
+      this.#http1 = new Http1Server(
+        http,
+        options.onUpgrade,
+        this.#outputBudget,
+        options.http1RequestTimeoutMs,
+      );
     }
   }
 
@@ -293,6 +300,7 @@ class ServerHttp2 implements ConnectionHost {
       keepaliveIntervalMs: intervalMs > 0 && timeoutMs > 0 ? intervalMs : Number.POSITIVE_INFINITY,
       keepaliveTimeoutMs: timeoutMs,
       outputBudget,
+      turnCost: TURN_COST,
     });
     const copies = !peer.secure && "remoteAddress" in socket;
     this.#driver = new SocketDriver(
@@ -350,9 +358,11 @@ class ServerHttp2 implements ConnectionHost {
       this.#peer,
       this.#budget,
     );
-    if (head.method === "CONNECT") {
-      exchange.head(405, {});
-      exchange.end();
+    const problem = plainProblem(head);
+    if (problem !== undefined) {
+      exchange.head(problem.status, { "content-type": "text/plain; charset=utf-8" });
+      exchange.end(problem.text);
+      connection.callRefused();
       return IGNORE_STREAM;
     }
     stream.handler = exchange;
@@ -375,6 +385,7 @@ class ServerHttp2 implements ConnectionHost {
       new OutgoingField("grpc-message", `invalid gRPC request content-type ${type}`),
     ];
     this.#connection.send.headers(stream, fields, true);
+    this.#connection.callRefused();
     return IGNORE_STREAM;
   }
 
@@ -394,6 +405,17 @@ class ServerHttp2 implements ConnectionHost {
   onSettings(): void {}
 
   onStreamGone(): void {}
+}
+
+/** Why a request that is not gRPC is refused before anybody handles it. */
+function plainProblem(head: HeaderBlock): { status: number; text: string } | undefined {
+  if (head.method === "CONNECT") return { status: 405, text: "" };
+  if (head.hostCount > 1) return { status: 400, text: "400 Bad Request" };
+  if (!isHost(head.authority)) {
+    return { status: 400, text: "400 Bad Request: malformed Host header" };
+  }
+  if (head.path.startsWith("/") || head.path === "*") return undefined;
+  return { status: 400, text: "400 Bad Request" };
 }
 
 /** Binds and serves. Rejects with Go's text, such as "listen tcp 1.2.3.4:1: bind: …". */

@@ -20,7 +20,9 @@ export class SocketDriver {
   /** The kernel copies synchronously what it takes, so that slabs can be used again. */
   readonly #copies: boolean;
   readonly #onClosed: () => void;
+  /** Two reasons not to read: the peer does not, or others have not had their turn. */
   #readPaused = false;
+  #resting = false;
   #endedMs = -1;
   #closed = false;
 
@@ -71,6 +73,28 @@ export class SocketDriver {
       this.#readPaused = true;
       this.socket.pause();
     }
+    if (connection.resting) this.#rest();
+  }
+
+  #rest(): void {
+    if (this.#resting) return;
+    this.#resting = true;
+    this.socket.pause();
+    this.#queue.rest(this);
+  }
+
+  /** Others have had theirs. */
+  nextTurn(): void {
+    this.#resting = false;
+    const connection = this.#connection;
+    connection.nowMs = this.#clock.nowMs();
+    connection.nextTurn();
+    if (connection.resting) this.#rest();
+    else this.#resume();
+  }
+
+  #resume(): void {
+    if (!this.#readPaused && !this.#resting && !this.#closed) this.socket.resume();
   }
 
   #drained(): void {
@@ -82,7 +106,7 @@ export class SocketDriver {
     this.flush();
     if (this.#readPaused && !send.blocked) {
       this.#readPaused = false;
-      this.socket.resume();
+      this.#resume();
     }
   }
 

@@ -19,6 +19,7 @@ import type { KeyIndex } from "../key-index.ts";
 import { KeyValueView, withoutValue } from "../key-value.ts";
 import type { Store } from "../store.ts";
 import { rangeEndOf } from "./key-range.ts";
+import { LateRecords } from "./late-records.ts";
 
 export interface RangeResult {
   /** The store's revision, not the one read at. */
@@ -29,6 +30,8 @@ export interface RangeResult {
   readonly more: boolean;
   /** Keys in the range, whatever limit and revision filters leave of them. */
   readonly count: number;
+  /** What comes after `kvs`, to be read when it leaves; the owner of the result closes it. */
+  readonly late?: LateRecords | undefined;
 }
 
 /** Bytes of records after which a slice ends: one key may hold a megabyte. */
@@ -114,9 +117,13 @@ export class RangeExecution {
   readonly #counting: boolean;
   #more = false;
   #phase: Phase = "collect";
+  /** Bytes of records that the result may still hold; what is beyond becomes late records. */
+  #keepBytes: number;
+  #late: LateRecords | undefined;
 
-  /** Throws "compacted" and "future revision". */
-  constructor(store: Store, request: RangeRequest) {
+  /** Throws "compacted" and "future revision". Without `keepBytes` there are no late records. */
+  constructor(store: Store, request: RangeRequest, keepBytes: number = Number.POSITIVE_INFINITY) {
+    this.#keepBytes = request.keysOnly ? Number.POSITIVE_INFINITY : keepBytes;
     this.#store = store;
     this.#request = request;
     this.#index = store.index;
@@ -147,13 +154,15 @@ export class RangeExecution {
     if (this.#phase === "collect") this.#collect(maxKeys);
     else if (this.#phase === "read") this.#read(maxKeys);
     if (this.#phase !== "done") return undefined;
-    this.close();
-    return {
+    const late = this.#late;
+    if (late === undefined) this.close();
+    const result = {
       revision: this.#currentRevision,
       kvs: this.#kvs,
       more: this.#more,
       count: this.#count,
     };
+    return late === undefined ? result : { ...result, late };
   }
 
   /** Gives up unfinished work. */
@@ -250,15 +259,27 @@ export class RangeExecution {
     const matches = this.#matches;
     let keys = maxKeys;
     let bytes = MAX_STEP_BYTES;
-    while (this.#kvs.length < matches.length) {
+    for (;;) {
+      const at = this.#kvs.length + (this.#late?.count ?? 0);
+      if (at === matches.length) break;
       if (keys-- <= 0 || bytes <= 0) return;
-      const match = matches[this.#kvs.length] as Match;
+      const match = matches[at] as Match;
       const record = match.record ?? this.#store.readRecord(match.main, match.sub);
       bytes -= record.length;
-      this.#kvs.push(this.#request.keysOnly ? withoutValue(record, this.#view) : record);
+      this.#keepBytes -= record.length;
+      if (this.#keepBytes < 0 && at > 0) this.#addLate(match, record);
+      else this.#kvs.push(this.#request.keysOnly ? withoutValue(record, this.#view) : record);
     }
     this.#matches = [];
     this.#phase = "done";
+  }
+
+  /** Once one record is late, all after it are: `keepBytes` never grows. */
+  #addLate(match: Match, record: Uint8Array): void {
+    this.#late ??= new LateRecords(this.#store, this.#unpin);
+    this.#late.add(match.main, match.sub, record.length);
+    match.record = undefined;
+    match.value = undefined;
   }
 }
 

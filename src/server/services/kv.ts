@@ -21,7 +21,6 @@ import {
   checkPut,
   checkRange,
   checkTxn,
-  encodeRangeChunks,
   encodeRangeResponse,
   encodeTxnResponse,
   executeRange,
@@ -40,14 +39,17 @@ import { RaftField } from "../raft-request.ts";
 import type { RequestMeter } from "../request-meter.ts";
 import type { ReadEnd, SlowRequests } from "../slow-requests.ts";
 import type { QuotaGate } from "./quota-gate.ts";
+import { RangeReply } from "./range-reply.ts";
 import { failWith, finish } from "./reply.ts";
 
 /** Records that a range reads before other requests get a turn. */
 const RANGE_RECORDS_PER_STEP = 2500;
 /** Looking keys up is one step, reading their records another. */
 const RANGE_STEPS_PER_TURN = 2;
-/** Larger range responses leave in pieces of this size. */
-const RESPONSE_CHUNK_BYTES = 1024 * 1024;
+/** Larger range responses are encoded piece by piece, as the client takes them. */
+const LARGE_RESPONSE_BYTES = 1024 * 1024;
+/** Records beyond this are read again when their piece is made: a slow reader holds no more. */
+const KEPT_RESPONSE_BYTES = 4 * 1024 * 1024;
 /** gRPC's largest message, which etcd's server allows itself to send. */
 const MAX_SEND_BYTES = 2 ** 31 - 1;
 
@@ -147,7 +149,10 @@ export class KeyValueService {
     const fail = (error: unknown) => this.#failRange(call, request, startMs, executedMs, error);
     try {
       if (request.rangeEnd.length === 0) reply(executeRange(store, request));
-      else this.#stepRange(call, new RangeExecution(store, request), reply, fail);
+      else {
+        const execution = new RangeExecution(store, request, KEPT_RESPONSE_BYTES);
+        this.#stepRange(call, execution, reply, fail);
+      }
     } catch (error) {
       fail(error);
     }
@@ -200,8 +205,12 @@ export class KeyValueService {
     if (size > MAX_SEND_BYTES) {
       const text = `grpc: trying to send message larger than max (${size} vs. ${MAX_SEND_BYTES})`;
       call.fail(StatusCode.RESOURCE_EXHAUSTED, text);
-    } else if (size <= RESPONSE_CHUNK_BYTES) call.reply(encodeRangeResponse(header, result));
-    else call.replyParts([...encodeRangeChunks(header, result, RESPONSE_CHUNK_BYTES)]);
+      result.late?.close();
+    } else if (size <= LARGE_RESPONSE_BYTES && result.late === undefined) {
+      call.reply(encodeRangeResponse(header, result));
+    } else {
+      call.replyFrom(new RangeReply(header, result, size));
+    }
     return size;
   }
 

@@ -31,6 +31,8 @@ export interface ConnectionOptions {
   readonly keepaliveMinTimeMs: number;
   /** Shared by the connections of a listener; default: this connection's own limit only. */
   readonly outputBudget?: OutputBudget | undefined;
+  /** Server: work per turn of the loop, see `TURN_COST`; default: without end. */
+  readonly turnCost?: number;
   /** Ping an idle peer after this long; Infinity for never. */
   readonly keepaliveIntervalMs: number;
   /** And close when nothing comes back within this. */
