@@ -10,10 +10,14 @@ export class BootstrapError extends Error {
   }
 }
 
-export function memberDirectories(
-  disk: Disk,
-  options: ServerOptions,
-): { readonly member: string; readonly wal: string; readonly snap: string; readonly db: string } {
+export interface MemberPaths {
+  readonly member: string;
+  readonly wal: string;
+  readonly snap: string;
+  readonly db: string;
+}
+
+export function memberDirectories(disk: Disk, options: ServerOptions): MemberPaths {
   const member = disk.join(options.dataDirectory, "member");
   const snap = disk.join(member, "snap");
   return {

@@ -5,6 +5,7 @@ export { type PurgeRule, purgeFiles } from "./purge.ts";
 export {
   type ReadDeps,
   readLog,
+  recordedSnapshotEntries,
   validSnapshotEntries,
   verifyLog,
   verifySegmentsBefore,

@@ -117,16 +117,18 @@ export class Wal {
   /**
    * Opens the log to read everything behind `snapshot` and go on writing. Locks its segments. A torn
    * tail is cut off (the segment is copied to `<name>.broken` first); other damage throws a
-   * `WalCorruptError` and changes nothing.
+   * `WalCorruptError` and changes nothing. Nor is anything changed when `accept` throws, which hears
+   * what the log holds first.
    */
   static open(
     deps: WalDeps,
     directory: string,
     snapshot: WalSnapshotPoint,
-    options: WalOptions = {},
+    options: WalOptions & { readonly accept?: (content: WalContent) => void } = {},
   ): Wal {
     const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
-    return new Wal(deps, directory, openLog(deps, directory, snapshot, segmentBytes), options);
+    const start = openLog(deps, directory, snapshot, { ...options, segmentBytes });
+    return new Wal(deps, directory, start, options);
   }
 
   private constructor(deps: WalDeps, directory: string, start: WalStart, options: WalOptions) {
