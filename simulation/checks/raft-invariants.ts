@@ -74,6 +74,19 @@ export class RaftInvariants implements Observer {
     seen.revision = revision;
   }
 
+  /** Undefined where nobody has been seen to know of an entry. */
+  committedTerm(index: Index): Term | undefined {
+    return this.#committed.get(index)?.term;
+  }
+
+  /** A new cluster begins from the committed log up to `index`, by a member that was in `term`. */
+  beginAnew(index: Index, term: Term): void {
+    for (const known of this.#committed.keys()) if (known > index) this.#committed.delete(known);
+    for (const known of this.#leaders.keys()) if (known > term) this.#leaders.delete(known);
+    this.maxCommitted = Math.min(this.maxCommitted, index);
+    this.#seen.clear();
+  }
+
   #checkLeader(member: Member, server: EtcdServer): void {
     const { term, log } = server.raft.node.raft;
     const known = this.#leaders.get(term);
