@@ -17,6 +17,8 @@ const START_LIMIT_MS = 60_000;
 /** Writes to the disk before a crash in a forced start; some starts have fewer. */
 const CRASH_POINTS = [1, 6, 20, 60];
 
+const WAL = "/data/member/wal";
+
 export type DisasterOutcome =
   /** The new cluster serves, with everything that was ever committed. */
   | "complete"
@@ -24,6 +26,13 @@ export type DisasterOutcome =
   | "partial"
   /** There is no new cluster: nobody could, or should, begin one. */
   | "none";
+
+export interface DisasterOptions {
+  readonly invariants: RaftInvariants;
+  readonly random: SeededRandom;
+  /** Members that would not begin, as they had been removed; filled from outside. */
+  readonly refused: ReadonlySet<Member>;
+}
 
 interface OnDisk {
   /** The longest part of the committed log that the disk has. */
@@ -34,26 +43,42 @@ interface OnDisk {
 /** Everybody dies; one member begins again, in its own time and with crashes on the way. */
 export async function strikeDisaster(
   world: World,
-  invariants: RaftInvariants,
-  random: SeededRandom,
+  options: DisasterOptions,
 ): Promise<DisasterOutcome> {
-  const { scheduler } = world;
+  const { invariants, random, refused } = options;
   world.count("fault disaster");
   world.trace.word("disaster");
   const crashes = random.chance(0.6) ? random.between(1, 4) : 0;
   // What is in the page cache alone would not outlive the crashes that follow.
   const policy = crashes === 0 && random.chance(0.5) ? "kill" : random.pick(POWER_POLICIES);
-  const candidates = world.active.filter(({ hasServed }) => hasServed);
-  for (const member of world.active) {
+  const everybody = world.active;
+  for (const member of everybody) {
     if (member.life !== undefined) member.die(policy);
   }
-  const survivor = candidates.length === 0 ? undefined : random.pick(candidates);
-  for (const member of world.active) member.isRetired = member !== survivor;
-  if (survivor === undefined || !walExists(survivor.machine.disk, "/data/member/wal")) return "none";
-  const isComplete = keepCommitted(survivor, invariants);
-  survivor.options = { ...survivor.options, forceNewCluster: true };
-  await startThrough(world, survivor, crashes, random);
-  if (survivor.isRetired) return "none";
+  const candidates = everybody.filter(
+    ({ hasServed, machine }) => hasServed && walExists(machine.disk, WAL),
+  );
+  while (candidates.length > 0) {
+    const [survivor] = candidates.splice(random.below(candidates.length), 1);
+    if (survivor === undefined) break;
+    for (const member of everybody) member.isRetired = member !== survivor;
+    const { present, term } = readDisk(survivor, invariants);
+    const isComplete = present >= invariants.maxCommitted;
+    const takeBack = invariants.beginAnew(present, term);
+    survivor.options = { ...survivor.options, forceNewCluster: true };
+    await startThrough(world, survivor, crashes, options);
+    if (!refused.has(survivor)) {
+      if (!(await startAgain(world, survivor, random))) return "none";
+      return isComplete ? "complete" : "partial";
+    }
+    takeBack();
+  }
+  return "none";
+}
+
+/** With the flag, or as usual; sometimes a member dies before. False if it does not come up. */
+async function startAgain(world: World, survivor: Member, random: SeededRandom): Promise<boolean> {
+  const { scheduler } = world;
   survivor.options = { ...survivor.options, forceNewCluster: random.chance(0.3) };
   if (random.chance(0.5)) {
     survivor.die(random.chance(0.5) ? "kill" : random.pick(POWER_POLICIES));
@@ -61,32 +86,20 @@ export async function strikeDisaster(
   }
   const isUp = await scheduler.runUntil(scheduler.nowMs + START_LIMIT_MS, () => survivor.isServing);
   survivor.options = { ...survivor.options, forceNewCluster: false };
-  if (!isUp) {
-    world.violated(`${survivor.name} did not come up alone within ${START_LIMIT_MS} ms`);
-    return "none";
-  }
-  checkAlone(world, survivor);
-  return isComplete ? "complete" : "partial";
-}
-
-/** From now on the committed log is what the survivor has of it. True if it has all. */
-function keepCommitted(survivor: Member, invariants: RaftInvariants): boolean {
-  const before = invariants.maxCommitted;
-  const { present, term } = readDisk(survivor, invariants);
-  invariants.beginAnew(present, term);
-  return present >= before;
+  if (isUp) checkAlone(world, survivor);
+  else world.violated(`${survivor.name} did not come up alone within ${START_LIMIT_MS} ms`);
+  return isUp;
 }
 
 function readDisk({ machine: { disk } }: Member, invariants: RaftInvariants): OnDisk {
   const deps = { disk, logger: new MemoryLogger() };
-  const wal = "/data/member/wal";
   const exists = (name: string) => disk.stat(`/data/member/snap/${name}`) !== undefined;
-  const recorded = recordedSnapshotEntries(deps, wal).filter(
+  const recorded = recordedSnapshotEntries(deps, WAL).filter(
     ({ term, index }) => index === 0 || exists(snapName(term, index)),
   );
   recorded.sort((a, b) => a.index - b.index);
   const { index = 0, term = 0 } = recorded.at(-1) ?? {};
-  const { entries, hardState } = readLog(deps, wal, { index, term });
+  const { entries, hardState } = readLog(deps, WAL, { index, term });
   let present = index;
   for (const entry of entries) {
     const committedTerm = invariants.committedTerm(entry.index);
@@ -101,20 +114,20 @@ async function startThrough(
   world: World,
   member: Member,
   crashes: number,
-  random: SeededRandom,
+  { random, refused }: DisasterOptions,
 ): Promise<void> {
   const { scheduler } = world;
   for (let left = crashes; left > 0; left--) {
     if (member.life === undefined) world.start(member);
     member.machine.disk.crashAfter(random.below(random.pick(CRASH_POINTS)));
     await scheduler.runUntil(scheduler.nowMs + random.between(20, 1500));
-    if (member.isRetired) return;
+    if (refused.has(member)) return;
     member.machine.disk.crashAfter(Number.POSITIVE_INFINITY);
   }
   if (member.life === undefined) world.start(member);
   await scheduler.runUntil(
     scheduler.nowMs + START_LIMIT_MS,
-    () => member.isServing || member.isRetired,
+    () => member.isServing || refused.has(member),
   );
 }
 

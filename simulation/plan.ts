@@ -47,11 +47,7 @@ export function rootRandom(seed: number): SeededRandom {
   return new SeededRandom(seed);
 }
 
-export function makePlan(
-  seed: number,
-  random: SeededRandom,
-  chosen?: readonly FaultKind[],
-): Plan {
+export function makePlan(seed: number, random: SeededRandom, chosen?: readonly FaultKind[]): Plan {
   const allowed = chosen ?? FAULT_KINDS;
   const members = random.pick([1, 3, 3, 3, 3, 5]);
   const heartbeatIntervalMs = random.pick([50, 100, 100]);

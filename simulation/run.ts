@@ -108,6 +108,8 @@ class Run {
   #watchersAreOver = false;
   /** The history ends with reads that show the last revision. */
   #cameToRest = false;
+  /** Members that were told to begin a new cluster after they had been removed. */
+  readonly #cannotBegin = new Set<Member>();
   #disaster: DisasterOutcome | undefined;
   #clientsRunning = 0;
   #ports = 0;
@@ -167,7 +169,7 @@ class Run {
   #mayFail(member: Member, error: Error): boolean {
     const text = describe(error);
     if (member.options.forceNewCluster && /was removed from its cluster/.test(text)) {
-      member.isRetired = true;
+      this.#cannotBegin.add(member);
       return true;
     }
     if (this.#nemesis.excuses(member) && /EIO|ENOSPC|no space|input\/output/.test(text))
@@ -228,7 +230,11 @@ class Run {
     const { scheduler } = this.#world;
     const random = this.#random.fork();
     await scheduler.runUntil(scheduler.nowMs + random.between(0, MAX_CALM_MS));
-    const striking = strikeDisaster(this.#world, this.#invariants, random);
+    const striking = strikeDisaster(this.#world, {
+      invariants: this.#invariants,
+      random,
+      refused: this.#cannotBegin,
+    });
     this.#isOver = true;
     this.#disaster = await striking;
     this.#world.count(`disaster ${this.#disaster}`);

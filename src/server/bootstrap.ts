@@ -42,6 +42,7 @@ import {
   BootstrapError,
   memberDirectories,
   type MemberPaths,
+  refuseNoDirectory,
   touchDirectory,
 } from "./data-directory.ts";
 import { forceNewCluster } from "./force-new-cluster.ts";
@@ -97,6 +98,7 @@ export async function bootstrapLogged(
 export async function bootstrap(options: ServerOptions, deps: ServerDeps): Promise<Bootstrapped> {
   const { disk } = deps;
   const paths = memberDirectories(disk, options);
+  refuseNoDirectory(disk, paths.wal, "WAL directory");
   // Before anything is made: a mistake leaves no directory behind.
   if (!walExists(disk, paths.wal)) await checkInitialMembers(options, deps);
   touchDirectory(deps, options.dataDirectory, "data directory");

@@ -242,14 +242,26 @@ test("the commit index is never below what the db has applied, and removals stan
 test("learners and members that only the db lists are removed too", async () => {
   const snapshot = snapshotOf(7, 2, [member(SELF), member(OTHER, true)]);
   const members = [member(SELF), member(OTHER, true), member(THIRD)];
-  const { unsaved } = await forced({ commit: 7, consistentIndex: 7, snapshot, entries: [], members });
+  const { unsaved } = await forced({
+    commit: 7,
+    consistentIndex: 7,
+    snapshot,
+    entries: [],
+    members,
+  });
   assert.deepEqual(changesIn(unsaved), ["remove 20", "remove 30"]);
 });
 
 test("a learner is promoted before the voters go: raft is never without one", async () => {
   const snapshot = snapshotOf(7, 2, [member(SELF, true), member(OTHER)]);
   const members = [member(SELF, true), member(OTHER)];
-  const { unsaved } = await forced({ commit: 7, consistentIndex: 7, snapshot, entries: [], members });
+  const { unsaved } = await forced({
+    commit: 7,
+    consistentIndex: 7,
+    snapshot,
+    entries: [],
+    members,
+  });
   assert.deepEqual(changesIn(unsaved), ["promote 10", "remove 20"]);
 });
 

@@ -3,7 +3,13 @@
  * take the membership from the v2 document in the snapshot file and the entries behind it, so that
  * nobody noticed there.
  */
-import { ConfChange, ConfChangeType, type Entry, EntryType, type Snapshot } from "../api/gen/raft.ts";
+import {
+  ConfChange,
+  ConfChangeType,
+  type Entry,
+  EntryType,
+  type Snapshot,
+} from "../api/gen/raft.ts";
 import { formatID, type Index, type MemberID } from "../base/ids.ts";
 import type { Logger } from "../env/index.ts";
 import { type Cluster, type Membership, membershipOfSnapshot } from "../membership/index.ts";
