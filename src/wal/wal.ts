@@ -27,6 +27,7 @@ import { WalError } from "./errors.ts";
 import { createLog, openLog } from "./open-log.ts";
 import type { OpenSegment, WalContent, WalEnd, WalSnapshotPoint } from "./read-log.ts";
 import { parseSegmentName, segmentName } from "./segment-name.ts";
+import { SEGMENT_BYTES } from "./segment-bytes.ts";
 import { SegmentPipeline } from "./segment-pipeline.ts";
 import { WalMeter } from "./wal-meter.ts";
 
@@ -44,9 +45,6 @@ export interface WalOptions {
   /** etcd's --unsafe-no-fsync: promises resolve without any sync. */
   readonly unsafeNoFsync?: boolean;
 }
-
-/** A segment is closed once it has at least this many bytes, as in etcd. */
-export const SEGMENT_BYTES = 64 * 1000 * 1000;
 
 /** Up to this size a write into the page cache is cheaper than a hop to the thread pool. */
 const SYNC_WRITE_BYTES = 256 * 1024;
