@@ -360,7 +360,9 @@ async function startOfLog(
       "local-member-id": formatID(cluster.localID),
       "commit-index": content.hardState.commit,
     });
-    return content;
+    // What the db has applied was committed, though the log may not have been told.
+    const commit = Math.max(content.hardState.commit, consistentIndex);
+    return { entries: content.entries, hardState: { ...content.hardState, commit } };
   }
   const basis = { snapshot, consistentIndex, cluster, peerURLs, logger };
   const forced = forceNewCluster(content, basis);
