@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Request } from "../api/gen/etcdserver.ts";
-import { Entry, EntryType, Snapshot, SnapshotMetadata } from "../api/gen/raft.ts";
+import { ConfState, Entry, EntryType, Snapshot, SnapshotMetadata } from "../api/gen/raft.ts";
 import { Snapshot as WalSnapshot } from "../api/gen/wal.ts";
 import { openBackend } from "../backend/index.ts";
 import { bytesFromUtf8, utf8FromBytes } from "../base/bytes.ts";
@@ -264,5 +264,22 @@ test("a snapshot of the leader that was recorded, but not committed, is what a f
   const { kvs } = await member.everything();
   assert.equal(kvs.length, 12, "the received database is in use");
   assert.ok(member.server.committedIndex > index);
+  await member.stop();
+});
+
+test("a removed member that raft's configuration still counts has no vote in a forced cluster", async () => {
+  // A leader whose db was ahead of its configuration had sent such a snapshot.
+  const disk = await stoppedMember(12);
+  const ghost = 0xbadn;
+  const { data, metadata } = newestSnapshot(disk);
+  const voters = [...(metadata.confState?.voters ?? []), ghost].sort();
+  const confState = ConfState.create({ voters });
+  await new SnapshotFiles(depsOn(disk), SNAP).save(
+    Snapshot.create({ data, metadata: { ...metadata, confState } }),
+  );
+  await editMembership(disk, (cluster) => cluster.remove(ghost, true));
+  const member = new TestMember(disk, { ...OPTIONS, forceNewCluster: true });
+  await member.start();
+  assert.equal(member.server.confState.voters.length, 1);
   await member.stop();
 });

@@ -27,9 +27,16 @@ import {
   SeededRandom,
   VirtualClock,
 } from "../env/testing/index.ts";
-import { Cluster, encodeV2Document, type Member, memberToJSON } from "../membership/index.ts";
-import { readLog } from "../wal/index.ts";
+import {
+  Cluster,
+  encodeV2Document,
+  type Member,
+  memberToJSON,
+  readConsistentIndex,
+} from "../membership/index.ts";
+import { readLog, Wal } from "../wal/index.ts";
 import { BootstrapError } from "./data-directory.ts";
+import type { EtcdServer } from "./etcd-server.ts";
 import { type ForcedLog, forceNewCluster } from "./force-new-cluster.ts";
 import { decodeRaftRequest, RaftField } from "./raft-request.ts";
 import { TestCluster } from "./testing/test-cluster.ts";
@@ -147,6 +154,30 @@ test("a machine that loses power anywhere in a forced start is started with the 
     }
     if (!hasCrashed) assert.ok(points > 8, `${points} writes to the disk`);
   }
+});
+
+test("at any start, what the db has applied counts as committed", async () => {
+  // Or a member would act on an older configuration than its db has, and pass it on.
+  const { disks, leader } = await loseCluster(16);
+  const disk = disks[leader] as FaultDisk;
+  const deps = { disk, clock: new VirtualClock(), logger: new MemoryLogger() };
+  const backend = await openBackend(deps, "/data/member/snap/db");
+  const consistentIndex = readConsistentIndex(backend);
+  await backend.close();
+  const wal = Wal.open(deps, "/data/member/wal", { index: 0, term: 0 });
+  const { hardState } = wal.readAll();
+  assert.ok(consistentIndex > 5);
+  await wal.save({ ...hardState, commit: 4 }, []);
+  await wal.close();
+  const member = survivor(disk, leader, false);
+  let started: EtcdServer | undefined;
+  member.onStarted = (server) => {
+    started = server;
+  };
+  // Alone it has no quorum.
+  member.start().catch(() => undefined);
+  await member.until(() => (started?.appliedIndex ?? 0) >= consistentIndex);
+  started?.raft.stop();
 });
 
 const SELF = 10n;
