@@ -52,11 +52,8 @@ test(
     }
     for (const dataDir of [fresh, restored]) {
       await using ours = await startEtcd({ name: "new", dataDir });
-      const { members } = (await ours.call("/v3/cluster/member/list", {})) as MemberList;
-      assert.deepEqual(
-        members.map(({ name }) => name),
-        ["new"],
-      );
+      const { members } = await ours.call("/v3/cluster/member/list", {});
+      assert.deepEqual(namesOf(members), ["new"]);
     }
   },
 );
