@@ -97,7 +97,7 @@ const SECTIONS: readonly Section[] = [
   {
     title: "Files",
     sources: [
-      { path: "src/wal/wal.ts", names: ["SEGMENT_BYTES"] },
+      { path: "src/wal/segment-bytes.ts" },
       { path: "src/wal/segment-reader.ts", names: ["MAX_RECORD_BYTES"] },
       { path: "src/snap/snapshot-files.ts", names: ["MAX_SNAP_BYTES"] },
       {

@@ -61,6 +61,7 @@ export function serverOptionsOf(config: EtcdConfig): ServerOptions {
     initialCorruptCheck: config.featureGates.InitialCorruptCheck,
     downgradeCheckIntervalMs: config.downgradeCheckTimeMs,
     stopServiceOnDefrag: config.featureGates.StopGRPCServiceOnDefrag,
+    limits: { walSegmentBytes: config.walSegmentBytes },
   };
 }
 

@@ -1,6 +1,6 @@
 /** Members inside this process, through the embedding API. */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -143,10 +143,23 @@ test("a port in use refuses the start and leaves no data directory behind", asyn
   assert.equal(existsSync(join(scratch, "late")), false);
 });
 
-test("a data directory in use refuses a second member, and the first goes on", async () => {
+test("a second member on a data directory in use waits, and takes over", async () => {
   const first = await start("shared");
-  await assert.rejects(start("shared"));
+  const taking = start("shared");
   const user = await client(first);
   await user.put("still", "served");
-  assert.equal((await user.range("still")).count, 1);
+  await first.stop();
+  const second = await within(taking, "the second member to take over");
+  assert.equal((await (await client(second)).range("still")).count, 1);
+});
+
+test("a member takes as much disk for its log as it is told", async () => {
+  await start("small", { walSegmentBytes: 128 * 1024 });
+  const wal = join(scratch, "small", "member", "wal");
+  const sizes = readdirSync(wal).map((name) => statSync(join(wal, name)).size);
+  assert.deepEqual(sizes, [128 * 1024, 128 * 1024]);
+  assert.throws(
+    () => createConfig({ walSegmentBytes: 1000 }),
+    /--wal-segment-bytes must be at least/,
+  );
 });

@@ -13,10 +13,10 @@
 import { Metadata } from "../api/gen/etcdserver.ts";
 import { type Entry, HardState, type Snapshot } from "../api/gen/raft.ts";
 import { compareVersions, parseVersion, SERVER_VERSION } from "../api/version.ts";
-import { installAtStart, openBackend } from "../backend/index.ts";
-import { AUTH_BUCKET, ETCD_BUCKETS, type Backend } from "../backend/types.ts";
+import { installAtStart } from "../backend/index.ts";
+import { AUTH_BUCKET, type Backend } from "../backend/types.ts";
 import { bytesFromUtf8 } from "../base/bytes.ts";
-import { formatDuration, sizeFields } from "../base/go-text.ts";
+import { sizeFields } from "../base/go-text.ts";
 import { type ClusterID, formatID, type Index, type MemberID, type Term } from "../base/ids.ts";
 import {
   Cluster,
@@ -29,20 +29,31 @@ import {
 import { MemoryStorage } from "../raft/index.ts";
 import { SnapError, SnapshotFiles } from "../snap/index.ts";
 import {
+  recordedSnapshotEntries,
   validSnapshotEntries,
   verifySegmentsBefore,
   Wal,
   type WalOptions,
+  type WalContent,
   walExists,
 } from "../wal/index.ts";
 import { readConsistentIndex } from "./consistent-index.ts";
-import { BootstrapError, memberDirectories, touchDirectory } from "./data-directory.ts";
+import {
+  BootstrapError,
+  memberDirectories,
+  type MemberPaths,
+  refuseNoDirectory,
+  touchDirectory,
+} from "./data-directory.ts";
 import { forceNewCluster } from "./force-new-cluster.ts";
 import { checkInitialMembers, initialMembers, writeInitialMembers } from "./initial-members.ts";
 import { isBootstrapped, joinCluster } from "./join-cluster.ts";
 import { serverLimits } from "./limits.ts";
+import { mendMembership } from "./mend-membership.ts";
+import { openOwnBackend } from "./open-own-backend.ts";
 import { requestTimeoutMs, type ServerDeps, type ServerOptions } from "./options.ts";
 import { logRecoveredCluster } from "./start-lines.ts";
+import { refuseV2Data } from "./v2-data.ts";
 
 export interface Bootstrapped {
   readonly memberID: MemberID;
@@ -85,59 +96,65 @@ export async function bootstrapLogged(
 
 /** Throws `BootstrapError`, `DiskError`, or the errors of WAL and backend about damaged files. */
 export async function bootstrap(options: ServerOptions, deps: ServerDeps): Promise<Bootstrapped> {
-  const { disk, logger } = deps;
+  const { disk } = deps;
   const paths = memberDirectories(disk, options);
-  const isNew = !walExists(disk, paths.wal);
+  refuseNoDirectory(disk, paths.wal, "WAL directory");
   // Before anything is made: a mistake leaves no directory behind.
-  if (isNew) await checkInitialMembers(options, deps);
+  if (!walExists(disk, paths.wal)) await checkInitialMembers(options, deps);
   touchDirectory(deps, options.dataDirectory, "data directory");
   touchDirectory(deps, paths.member, "member directory");
   touchDirectory(deps, paths.snap, "snapshot directory");
   const dbExisted = disk.stat(paths.db) !== undefined;
-  const snapshotFiles = new SnapshotFiles(deps, paths.snap);
-  snapshotFiles.cleanUp();
-  const snapshot = isNew ? undefined : newestSnapshot(deps, paths.wal, snapshotFiles);
-  const openingMs = deps.clock.nowMs();
-  const yieldTurn = () => new Promise<void>((resolve) => deps.defer(resolve));
-  const backend = await openBackend({ ...deps, yieldTurn }, paths.db, {
-    pageCacheBytes: options.pageCacheBytes,
-    batchIntervalMs: options.backendBatchIntervalMs,
-    batchLimit: options.backendBatchLimit,
-    noFsync: options.unsafeNoFsync,
-    ensureBuckets: ETCD_BUCKETS,
-  });
-  const took = formatDuration(deps.clock.nowMs() - openingMs);
-  logger.info("opened backend db", { path: paths.db, took });
+  // Its lock is that of the whole directory: nothing else is read or cleaned up before.
+  const backend = await openOwnBackend(options, deps, paths.db);
   try {
-    const snapshotIndex = snapshot?.metadata.index ?? 0;
-    if (snapshotIndex > readConsistentIndex(backend)) {
-      await takeReceivedDatabase(deps, backend, snapshotFiles, snapshotIndex);
-    }
-    const consistentIndex = readConsistentIndex(backend);
-    logger.info("restore consistentIndex", { index: consistentIndex });
-    if (dbExisted) {
-      logger.info("recovered v3 backend", {
-        ...sizeFields("backend-size", backend.sizeBytes),
-        ...sizeFields("backend-size-in-use", backend.sizeInUseBytes),
-      });
-    }
-    refuseEnabledAuth(backend);
-    if (isNew && consistentIndex > 0) {
-      throw new BootstrapError(
-        `the data directory has a db at index ${consistentIndex}, but no WAL in ${paths.wal}: ` +
-          "restore the WAL, or restore the member from a snapshot file",
-      );
-    }
-    const basis = { walDirectory: paths.wal, snapshot, snapshotFiles, backend, consistentIndex };
-    const booted = isNew
-      ? await makeMember(options, deps, basis)
-      : await recoverMember(options, deps, basis);
-    ensureAuthRevision(backend);
-    return booted;
+    return await bootstrapBehindLock(options, deps, { backend, paths, dbExisted });
   } catch (error) {
     await backend.close();
     throw error;
   }
+}
+
+async function bootstrapBehindLock(
+  options: ServerOptions,
+  deps: ServerDeps,
+  opened: {
+    readonly backend: Backend;
+    readonly paths: MemberPaths;
+    readonly dbExisted: boolean;
+  },
+): Promise<Bootstrapped> {
+  const { disk, logger } = deps;
+  const { backend, paths, dbExisted } = opened;
+  const isNew = !walExists(disk, paths.wal);
+  const snapshotFiles = new SnapshotFiles(deps, paths.snap);
+  snapshotFiles.cleanUp();
+  const snapshot = isNew ? undefined : newestSnapshot(options, deps, paths.wal, snapshotFiles);
+  const snapshotIndex = snapshot?.metadata.index ?? 0;
+  if (snapshotIndex > readConsistentIndex(backend)) {
+    await takeReceivedDatabase(deps, backend, snapshotFiles, snapshotIndex);
+  }
+  const consistentIndex = readConsistentIndex(backend);
+  logger.info("restore consistentIndex", { index: consistentIndex });
+  if (dbExisted) {
+    logger.info("recovered v3 backend", {
+      ...sizeFields("backend-size", backend.sizeBytes),
+      ...sizeFields("backend-size-in-use", backend.sizeInUseBytes),
+    });
+  }
+  refuseEnabledAuth(backend);
+  if (isNew && consistentIndex > 0) {
+    throw new BootstrapError(
+      `the data directory has a db at index ${consistentIndex}, but no WAL in ${paths.wal}: ` +
+        "restore the WAL, or restore the member from a snapshot file",
+    );
+  }
+  const basis = { walDirectory: paths.wal, snapshot, snapshotFiles, backend, consistentIndex };
+  const booted = isNew
+    ? await makeMember(options, deps, basis)
+    : await recoverMember(options, deps, basis);
+  ensureAuthRevision(backend);
+  return booted;
 }
 
 /** What both kinds of start build on. */
@@ -249,7 +266,8 @@ async function recoverMember(
   }
   const { index, term } = snapshot?.metadata ?? { index: 0, term: 0 };
   const olderSegmentsVerified = verifyOlder(deps, walDirectory, index);
-  const wal = Wal.open(deps, walDirectory, { index, term }, walOptions(options));
+  const accept = (content: WalContent) => acceptLog(content, basis);
+  const wal = Wal.open(deps, walDirectory, { index, term }, { ...walOptions(options), accept });
   try {
     return await assemble(options, deps, { ...basis, wal, olderSegmentsVerified });
   } catch (error) {
@@ -268,6 +286,18 @@ interface Recovered extends Basis {
   readonly olderSegmentsVerified: Promise<void>;
 }
 
+/** Refuses a log that does not go with the rest of the directory, before anything is changed. */
+function acceptLog({ entries }: WalContent, { snapshot, consistentIndex }: Basis): void {
+  const lastIndex = entries.at(-1)?.index ?? snapshot?.metadata.index ?? 0;
+  if (consistentIndex > lastIndex) {
+    throw new BootstrapError(
+      `the db is at index ${consistentIndex}, ahead of the WAL, which ends at index ${lastIndex}: ` +
+        "part of the WAL is missing",
+    );
+  }
+  refuseV2Data(snapshot, entries);
+}
+
 /** Puts the pieces together, once they are known to belong to each other. */
 async function assemble(
   options: ServerOptions,
@@ -283,41 +313,22 @@ async function assemble(
     content.entries.length === 0 &&
     options.initialClusterState === "new" &&
     !options.forceNewCluster;
-  let { hardState, entries }: { hardState: HardState; entries: Entry[] } = wasInterrupted
-    ? await finishCreation(options, deps, wal, identity)
-    : content;
-  if (options.forceNewCluster) {
-    const confState = snapshot?.metadata.confState;
-    const log = { hardState, entries };
-    const forced = await forceNewCluster(wal, log, confState, identity.NodeID, deps.logger);
-    hardState = forced.hardState;
-    entries = forced.entries;
-  }
-  const storage = new MemoryStorage();
-  if (snapshot !== undefined) storage.applySnapshot(snapshot);
-  storage.setHardState(hardState);
-  storage.append(entries);
-  const lastIndex = storage.lastIndex();
-  if (consistentIndex > lastIndex) {
-    throw new BootstrapError(
-      `the db is at index ${consistentIndex}, ahead of the WAL, which ends at index ${lastIndex}: ` +
-        "part of the WAL is missing",
-    );
-  }
-  deps.logger.info("restarting local member", {
-    "cluster-id": formatID(identity.ClusterID),
-    "local-member-id": formatID(identity.NodeID),
-    "commit-index": hardState.commit,
-  });
   const cluster = new Cluster({
     id: identity.ClusterID,
     localID: identity.NodeID,
     backend,
     maxLearners: options.maxLearners,
   });
-  if (cluster.local === undefined) adoptV2Membership(cluster, snapshot);
+  mendMembership(cluster, { snapshot, entries: content.entries, consistentIndex }, deps.logger);
   logRecoveredCluster(deps.logger, cluster);
   refuseDowngrade(cluster.version);
+  const { hardState, entries } = wasInterrupted
+    ? await finishCreation(options, deps, wal, identity)
+    : await startOfLog(options, deps, { ...recovered, content, cluster });
+  const storage = new MemoryStorage();
+  if (snapshot !== undefined) storage.applySnapshot(snapshot);
+  storage.setHardState(hardState);
+  storage.append(entries);
   return {
     memberID: identity.NodeID,
     clusterID: identity.ClusterID,
@@ -336,21 +347,48 @@ async function assemble(
   };
 }
 
+/** The log as raft finds it: as it was, or, after a disaster, as that of a new cluster. */
+async function startOfLog(
+  { forceNewCluster: isForced, peerURLs }: ServerOptions,
+  { logger }: ServerDeps,
+  recovered: Recovered & { readonly content: WalContent; readonly cluster: Cluster },
+): Promise<{ readonly hardState: HardState; readonly entries: Entry[] }> {
+  const { wal, content, cluster, snapshot, consistentIndex } = recovered;
+  if (!isForced) {
+    logger.info("restarting local member", {
+      "cluster-id": formatID(cluster.id),
+      "local-member-id": formatID(cluster.localID),
+      "commit-index": content.hardState.commit,
+    });
+    // What the db has applied was committed, though the log may not have been told.
+    const commit = Math.max(content.hardState.commit, consistentIndex);
+    return { entries: content.entries, hardState: { ...content.hardState, commit } };
+  }
+  const basis = { snapshot, consistentIndex, cluster, peerURLs, logger };
+  const forced = forceNewCluster(content, basis);
+  await wal.save(forced.hardState, forced.unsaved);
+  await wal.sync();
+  return forced;
+}
+
 /**
  * The newest snapshot file that the log knows of. Its record is in the segments that are opened
  * behind it, so those before are read for records only when that file cannot be used.
  */
 function newestSnapshot(
+  { forceNewCluster: isForced }: ServerOptions,
   { disk, logger }: ServerDeps,
   walDirectory: string,
   files: SnapshotFiles,
 ): Snapshot | undefined {
+  // Nobody will send it again, and the log of the new cluster must not run past its record.
+  const pointsOf = isForced ? recordedSnapshotEntries : validSnapshotEntries;
   const newest = files.newestIndex();
   if (newest > 0) {
-    const snapshot = files.loadNewest(validSnapshotEntries({ disk, logger }, walDirectory, newest));
+    const snapshot = files.loadNewest(pointsOf({ disk, logger }, walDirectory, newest));
     if (snapshot !== undefined) return snapshot;
   }
-  return files.loadNewest(validSnapshotEntries({ disk, logger }, walDirectory));
+  return files.loadNewest(pointsOf({ disk, logger }, walDirectory));
 }
 
 function verifyOlder(deps: ServerDeps, walDirectory: string, index: Index): Promise<void> {
@@ -380,23 +418,6 @@ async function finishCreation(
     );
   }
   return writeInitialMembers(wal, members);
-}
-
-/**
- * Takes the membership from the snapshot when the db does not know this member: members were written
- * before the db held them (etcd before 3.4), or `etcdctl snapshot restore` of 3.4 left those of the
- * old cluster there.
- */
-function adoptV2Membership(cluster: Cluster, snapshot: Snapshot | undefined): void {
-  const membership = membershipOfSnapshot(snapshot);
-  const isKnown = membership.members.some(({ id }) => id === cluster.localID);
-  if (!isKnown || cluster.isRemoved(cluster.localID)) return;
-  for (const { id } of cluster.members) {
-    if (!membership.members.some((member) => member.id === id)) cluster.remove(id, true);
-  }
-  for (const member of membership.members) cluster.add(member, true);
-  for (const id of membership.removedIDs) cluster.remove(id, true);
-  if (membership.version !== undefined) cluster.setVersion(membership.version, true);
 }
 
 function refuseDowngrade(clusterVersion: string | undefined): void {

@@ -78,9 +78,13 @@ export class ConfChangeApplier {
     const change = ConfChange.decode(entry.data);
     const error = isNew ? this.#refusalOf(change) : undefined;
     if (error !== undefined || (!isNew && !this.#replayed.apply(change))) {
-      // Raft must hear of the entry all the same; without a node it changes nothing.
-      const nothing = { ...change, nodeId: NO_MEMBER };
-      const confState = this.#node.applyConfChange(nothing, entry.index);
+      // Raft must hear of the entry all the same; without a node it changes nothing. But whoever is
+      // no member has no vote either, whatever an older configuration says.
+      const isOfStranger =
+        change.type === ConfChangeType.ConfChangeRemoveNode &&
+        change.nodeId !== this.#cluster.localID;
+      const heard = isOfStranger ? change : { ...change, nodeId: NO_MEMBER };
+      const confState = this.#node.applyConfChange(heard, entry.index);
       return { confState, removedSelf: false, error };
     }
     const confState = this.#node.applyConfChange(change, entry.index);

@@ -10,10 +10,14 @@ export class BootstrapError extends Error {
   }
 }
 
-export function memberDirectories(
-  disk: Disk,
-  options: ServerOptions,
-): { readonly member: string; readonly wal: string; readonly snap: string; readonly db: string } {
+export interface MemberPaths {
+  readonly member: string;
+  readonly wal: string;
+  readonly snap: string;
+  readonly db: string;
+}
+
+export function memberDirectories(disk: Disk, options: ServerOptions): MemberPaths {
   const member = disk.join(options.dataDirectory, "member");
   const snap = disk.join(member, "snap");
   return {
@@ -24,6 +28,13 @@ export function memberDirectories(
   };
 }
 
+/** What else has the name would be taken away when the directory is made. */
+export function refuseNoDirectory(disk: Disk, path: string, what: string): void {
+  if (disk.stat(path)?.isDirectory === false) {
+    throw new BootstrapError(`cannot access ${what}: ${path} is not a directory`);
+  }
+}
+
 const PRIVATE_DIRECTORY_MODE = 0o700;
 
 /** Makes the directory when it is missing, and proves that files can be written into it. */
@@ -31,10 +42,9 @@ export function touchDirectory(deps: ServerDeps, path: string, what: string): vo
   const { disk, logger } = deps;
   try {
     const found = disk.stat(path);
+    refuseNoDirectory(disk, path, what);
     if (found === undefined) makeDurableDirectory(disk, path);
-    else if (!found.isDirectory) {
-      throw new BootstrapError(`cannot access ${what}: ${path} is not a directory`);
-    } else if ((found.mode & 0o077) !== 0) {
+    else if ((found.mode & 0o077) !== 0) {
       logger.warn("check file permission", {
         error: `directory "${path}" exist, but the permission is "${modeText(found.mode)}". The recommended permission is "-rwx------" to prevent possible unprivileged access to the data`,
       });

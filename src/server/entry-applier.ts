@@ -7,7 +7,6 @@
  */
 import { AlarmRequest, AlarmRequest_AlarmAction, AlarmType } from "../api/gen/rpc.ts";
 import { type ConfState, EntryType, type Snapshot } from "../api/gen/raft.ts";
-import { DecodeError } from "../base/wire.ts";
 import type { Index, Term } from "../base/ids.ts";
 import { membershipOfSnapshot } from "../membership/index.ts";
 import { emptyConfState } from "../raft/index.ts";
@@ -16,9 +15,9 @@ import type { ConfChangeApplier } from "./conf-change-applier.ts";
 import type { ConsistentIndex } from "./consistent-index.ts";
 import type { ServerContext } from "./context.ts";
 import type { Outcome, Proposal, ProposedEntry } from "./proposals.ts";
-import { decodeRaftRequest, RaftField, type RaftRequest } from "./raft-request.ts";
+import { RaftField } from "./raft-request.ts";
 import { decodeRequestBody } from "./request-codecs.ts";
-import { translateV2Entry } from "./v2-entries.ts";
+import { translateV2Entry, tryDecodeEnvelope } from "./v2-entries.ts";
 
 export interface EntryApplierOptions {
   readonly server: ServerContext;
@@ -158,14 +157,4 @@ function decodeEntry(data: Uint8Array): DecodedEntry | undefined {
   if (translation.kind === "nothing") return undefined;
   const { field, request } = translation;
   return { field, request, idLow: envelope?.idLow ?? 0, idHigh: envelope?.idHigh ?? 0 };
-}
-
-/** Undefined when the bytes are no `InternalRaftRequest`: then they are a request of the v2 store. */
-function tryDecodeEnvelope(data: Uint8Array): RaftRequest | undefined {
-  try {
-    return decodeRaftRequest(data);
-  } catch (error) {
-    if (error instanceof DecodeError) return undefined;
-    throw error;
-  }
 }

@@ -708,6 +708,7 @@ export class EtcdServer implements ServerContext {
       localID: this.memberID,
       backend,
       confState: () => this.#entries.confState,
+      appliedIndex: () => this.#entries.appliedIndex,
       describe: (index) => {
         const term = this.#boot.storage.term(index) ?? this.#entries.appliedTerm;
         return describeSnapshot(cluster, index, term, this.#entries.confState);

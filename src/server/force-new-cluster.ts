@@ -1,93 +1,182 @@
 /**
- * `--force-new-cluster`: a member whose cluster is lost begins a new one with its data. What was not
- * committed is dropped, and changes that remove everybody else stand behind the log, committed.
+ * `--force-new-cluster`: a member whose cluster is lost begins a new one with its data. Everything in
+ * its log counts as committed, and changes that leave nobody but it stand behind.
+ *
+ * Nothing is dropped. The commit index on disk lags behind what the cluster had committed, and so
+ * behind what clients were told, so that an entry above it may have been acknowledged. One that was
+ * not is as a write whose answer was lost.
  */
 import {
   ConfChange,
   ConfChangeType,
   ConfChangeV2,
-  type ConfState,
   Entry,
   EntryType,
   HardState,
+  type Snapshot,
 } from "../api/gen/raft.ts";
-import { bytesFromUtf8 } from "../base/bytes.ts";
-import { formatID, type MemberID } from "../base/ids.ts";
+import { bytesFromUtf8, EMPTY_BYTES } from "../base/bytes.ts";
+import { formatID, type Index, type MemberID } from "../base/ids.ts";
 import type { Logger } from "../env/index.ts";
-import { compareIDs, memberToJSON } from "../membership/index.ts";
-import type { Wal } from "../wal/index.ts";
+import {
+  type Cluster,
+  compareIDs,
+  memberToJSON,
+  membershipOfSnapshot,
+  promotionToJSON,
+  ReplayedMembership,
+} from "../membership/index.ts";
+import { BootstrapError } from "./data-directory.ts";
 
-/** What etcd gives a member that must be added to its own cluster; to be updated afterwards. */
-const UNKNOWN_PEER_URLS = ["http://localhost:2380", "http://localhost:7001"];
+export interface RecoveredLog {
+  readonly hardState: HardState;
+  /** Consecutive, behind the snapshot. */
+  readonly entries: readonly Entry[];
+}
 
-/** Log and hard state from which the member starts; the new entries are durable. */
-export async function forceNewCluster(
-  wal: Wal,
-  log: { readonly hardState: HardState; readonly entries: readonly Entry[] },
-  confState: ConfState | undefined,
-  localID: MemberID,
-  logger: Logger,
-): Promise<{ readonly hardState: HardState; readonly entries: Entry[] }> {
+export interface ForcedLog {
+  readonly hardState: HardState;
+  /** What the member starts with. */
+  readonly entries: Entry[];
+  /** The end of `entries`, which the WAL does not have yet. */
+  readonly unsaved: readonly Entry[];
+}
+
+export interface ForceOptions {
+  readonly snapshot: Snapshot | undefined;
+  readonly consistentIndex: Index;
+  /** The membership in the db, at the consistent index. */
+  readonly cluster: Cluster;
+  /** For a member that its own log does not know. */
+  readonly peerURLs: readonly string[];
+  readonly logger: Logger;
+}
+
+/** The log of the new cluster; nothing is written. Throws `BootstrapError` for a removed member. */
+export function forceNewCluster(log: RecoveredLog, options: ForceOptions): ForcedLog {
+  const { snapshot, consistentIndex, cluster, logger } = options;
   const { term, vote, commit } = log.hardState;
-  const kept = log.entries.filter((entry) => entry.index <= commit);
-  if (kept.length < log.entries.length) {
-    logger.info("discarding uncommitted WAL entries", {
-      "entry-index": kept.length === 0 ? commit + 1 : (kept.at(-1)?.index ?? 0) + 1,
-      "commit-index-from-wal": commit,
-      "number-of-discarded-entries": log.entries.length - kept.length,
-    });
-  }
-  const ids = membersAfter(confState, kept);
-  const changes = changesToAlone(ids, localID);
-  const added = changes.map((change, i) =>
+  const snapshotIndex = snapshot?.metadata.index ?? 0;
+  const committed = Math.max(commit, consistentIndex, snapshotIndex);
+  const outcome = followChanges(log.entries, committed, options);
+  // The entries of a new term may have reached the disk without the state that was to follow them.
+  const lastTerm = Math.max(term, log.entries.at(-1)?.term ?? 0, snapshot?.metadata.term ?? 0, 1);
+  const lastIndex = log.entries.at(-1)?.index ?? snapshotIndex;
+  const added = changesToAlone(outcome, options).map((change, i) =>
     Entry.create({
       type: EntryType.EntryConfChange,
-      term,
-      index: commit + 1 + i,
+      term: lastTerm,
+      index: lastIndex + 1 + i,
       data: ConfChange.encode(change),
     }),
   );
-  const hardState = HardState.create({ term, vote, commit: commit + added.length });
+  const hardState = HardState.create({
+    term: lastTerm,
+    vote: lastTerm === term ? vote : 0n,
+    commit: lastIndex + added.length,
+  });
+  if (lastIndex > committed) {
+    logger.info("keeping WAL entries behind the commit index", {
+      "commit-index-from-wal": commit,
+      "consistent-index": consistentIndex,
+      "number-of-kept-entries": lastIndex - committed,
+    });
+  }
   logger.info("forcing restart member", {
-    "local-member-id": formatID(localID),
+    "cluster-id": formatID(cluster.id),
+    "local-member-id": formatID(cluster.localID),
+    "wal-commit-index": commit,
     "commit-index": hardState.commit,
   });
-  await wal.save(hardState, added);
-  return { hardState, entries: [...kept, ...added] };
+  const entries = [...outcome.entries, ...added];
+  const unsaved = entries.slice(outcome.firstChanged);
+  return { hardState, entries, unsaved };
 }
 
-/** Who is in raft's configuration once these entries are applied, ascending. */
-function membersAfter(confState: ConfState | undefined, entries: readonly Entry[]): MemberID[] {
-  const ids = new Set<MemberID>([...(confState?.voters ?? []), ...(confState?.learners ?? [])]);
-  const change = (type: ConfChangeType, id: MemberID): void => {
-    if (type === ConfChangeType.ConfChangeRemoveNode) ids.delete(id);
-    else if (type !== ConfChangeType.ConfChangeUpdateNode) ids.add(id);
-  };
-  for (const entry of entries) {
-    if (entry.type === EntryType.EntryConfChange) {
-      const { type, nodeId } = ConfChange.decode(entry.data);
-      change(type, nodeId);
-    } else if (entry.type === EntryType.EntryConfChangeV2) {
-      for (const { type, nodeId } of ConfChangeV2.decode(entry.data).changes) change(type, nodeId);
+/** What the entries make of the membership. */
+interface Outcome {
+  readonly entries: readonly Entry[];
+  /** Position of the first entry that is not as in the WAL. */
+  readonly firstChanged: number;
+  readonly membership: ReplayedMembership;
+  /** Whoever may be known to raft or listed as a member. */
+  readonly ids: ReadonlySet<MemberID>;
+}
+
+/**
+ * A removal of this member that may not have been committed gives its place to an empty entry: the
+ * operator decides otherwise now, and what stands behind it stays.
+ */
+function followChanges(
+  log: readonly Entry[],
+  committed: Index,
+  { snapshot, cluster }: ForceOptions,
+): Outcome {
+  const { localID, maxLearners } = cluster;
+  const membership = new ReplayedMembership(membershipOfSnapshot(snapshot), maxLearners);
+  const { voters = [], learners = [] } = snapshot?.metadata.confState ?? {};
+  const listed = [...membership.members, ...cluster.members].map(({ id }) => id);
+  const ids = new Set<MemberID>([...voters, ...learners, ...listed]);
+  if (cluster.isRemoved(localID) || membership.isRemoved(localID)) refuseRemoved(localID);
+  const entries = [...log];
+  let firstChanged = entries.length;
+  for (const [position, entry] of log.entries()) {
+    for (const change of changesOf(entry)) {
+      const isOfSelf = change.nodeId === localID;
+      if (change.type === ConfChangeType.ConfChangeRemoveNode && isOfSelf) {
+        if (entry.index <= committed) refuseRemoved(localID);
+        const { term, index } = entry;
+        const type = EntryType.EntryNormal;
+        entries[position] = Entry.create({ type, term, index, data: EMPTY_BYTES });
+        firstChanged = Math.min(firstChanged, position);
+        continue;
+      }
+      if (entry.type === EntryType.EntryConfChange) membership.apply(change);
+      if (change.type === ConfChangeType.ConfChangeRemoveNode) ids.delete(change.nodeId);
+      else ids.add(change.nodeId);
     }
   }
-  return [...ids].sort(compareIDs);
+  return { entries, firstChanged, membership, ids };
 }
 
-function changesToAlone(ids: readonly MemberID[], localID: MemberID): ConfChange[] {
-  const others = ids.filter((id) => id !== localID);
-  const changes = others.map((nodeId) =>
+function changesOf({ type, data }: Entry): readonly ConfChange[] {
+  if (type === EntryType.EntryConfChange) return [ConfChange.decode(data)];
+  if (type !== EntryType.EntryConfChangeV2) return [];
+  const { changes } = ConfChangeV2.decode(data);
+  return changes.map((change) => ConfChange.create({ type: change.type, nodeId: change.nodeId }));
+}
+
+function refuseRemoved(localID: MemberID): never {
+  throw new BootstrapError(
+    `member ${formatID(localID)} was removed from its cluster, so that it cannot begin a new one; ` +
+      'its db file can: see "etcdutl snapshot restore --skip-hash-check"',
+  );
+}
+
+/** This member first: raft must not be without a voter in between. */
+function changesToAlone(
+  { membership, ids }: Outcome,
+  { cluster: { localID }, peerURLs }: ForceOptions,
+): ConfChange[] {
+  const others = [...ids].filter((id) => id !== localID).sort(compareIDs);
+  const removals = others.map((nodeId) =>
     ConfChange.create({ type: ConfChangeType.ConfChangeRemoveNode, nodeId }),
   );
-  if (ids.includes(localID)) return changes;
-  const local = {
-    id: localID,
-    peerURLs: UNKNOWN_PEER_URLS,
-    isLearner: false,
-    name: "",
-    clientURLs: [],
-  };
-  const context = bytesFromUtf8(memberToJSON(local));
+  const local = membership.member(localID);
+  if (local?.isLearner === false) return removals;
+  if (local === undefined && ids.has(localID)) return removals;
+  const taken = new Set(membership.members.flatMap((member) => member.peerURLs));
+  const context =
+    local === undefined
+      ? memberToJSON({
+          id: localID,
+          peerURLs: peerURLs.filter((url) => !taken.has(url)),
+          isLearner: false,
+          name: "",
+          clientURLs: [],
+        })
+      : promotionToJSON(localID);
   const type = ConfChangeType.ConfChangeAddNode;
-  return [...changes, ConfChange.create({ type, nodeId: localID, context })];
+  const self = ConfChange.create({ type, nodeId: localID, context: bytesFromUtf8(context) });
+  return [self, ...removals];
 }

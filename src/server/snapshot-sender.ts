@@ -28,6 +28,8 @@ export interface SnapshotSenderOptions {
   /** The raft snapshot at an applied index, with the present configuration. */
   readonly describe: (index: Index) => Snapshot;
   readonly send: (message: Message, image: DatabaseImage) => void;
+  /** What that configuration belongs to; behind the db while the log is replayed. */
+  readonly appliedIndex: () => Index;
   /** To raft: the transfer has ended before it began. */
   readonly failed: (to: MemberID) => void;
 }
@@ -117,12 +119,15 @@ export class SnapshotSender {
    * is not sent.
    */
   async #openImage(): Promise<{ readonly image: BackendSnapshot; readonly index: Index }> {
-    const { backend, confState } = this.#options;
+    const { backend, confState, appliedIndex } = this.#options;
     for (;;) {
       const before = confState();
       const image = await backend.openSnapshot();
-      if (confState() === before) return { image, index: readConsistentIndex(image) };
+      const index = readConsistentIndex(image);
+      if (confState() === before && index <= appliedIndex()) return { image, index };
       image.close();
+      // The configuration at the index of such a db is not known before the replay is over.
+      if (index > appliedIndex()) throw new Error("the log is still being replayed");
     }
   }
 }

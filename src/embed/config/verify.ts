@@ -12,6 +12,7 @@ import {
   quoteList,
   TextError,
 } from "../../base/go-text.ts";
+import { MIN_SEGMENT_BYTES } from "../../wal/segment-bytes.ts";
 import { advertiseProblem, bindProblem, type EtcdUrl, formatUrls } from "../../base/etcd-url.ts";
 
 /** Longer election timeouts would make an outage last for minutes. */
@@ -50,6 +51,7 @@ const RULES: readonly Rule[] = [
   nameProblem,
   tlsVersionProblem,
   v2Problem,
+  walSegmentProblem,
 ];
 
 export function verifyConfig(config: EtcdConfig): Verification {
@@ -286,6 +288,11 @@ function tlsVersionProblem(config: EtcdConfig): string | undefined {
 function v2Problem(config: EtcdConfig): string | undefined {
   if (!config.enableV2 || config.v2Deprecation === "write-only") return undefined;
   return `--enable-v2 and --v2-deprecation=${config.v2Deprecation} are mutually exclusive`;
+}
+
+function walSegmentProblem({ walSegmentBytes: bytes }: EtcdConfig): string | undefined {
+  if (bytes >= MIN_SEGMENT_BYTES) return undefined;
+  return `--wal-segment-bytes must be at least ${MIN_SEGMENT_BYTES} (set to ${bytes})`;
 }
 
 /** What automatic compaction shall do. */
