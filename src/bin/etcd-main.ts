@@ -123,7 +123,9 @@ async function run(config: EtcdConfig, records: readonly LogRecord[]): Promise<v
     if (isReady && !signals.isStopping) notifyReady(logger);
     const error = await running.stopped;
     if (signals.isStopping) return;
-    if (error !== undefined && !isRemoval(error)) exitFatally(logger, "listener failed", { error });
+    if (error !== undefined && !isRemoval(error)) {
+      exitFatally(logger, "the member has stopped", { error });
+    }
   } catch (error) {
     if (signals.isStopping) return;
     exitFatally(logger, "discovery failed", { error });

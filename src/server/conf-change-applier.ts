@@ -76,16 +76,25 @@ export class ConfChangeApplier {
       return { confState, removedSelf: false, error: undefined };
     }
     const change = ConfChange.decode(entry.data);
+    const impossible = this.#node.confChangeObjection(change, entry.index);
+    if (impossible !== undefined) {
+      // Such as the removal of the last voter, which only a forged entry asks for.
+      this.#logger.error("Validation on configuration change failed", { error: impossible });
+      return { ...this.#skip(change, entry), error: new EtcdError("unhealthy") };
+    }
     const error = isNew ? this.#refusalOf(change) : undefined;
     if (error !== undefined || (!isNew && !this.#replayed.apply(change))) {
-      // Raft must hear of the entry all the same; without a node it changes nothing.
-      const nothing = { ...change, nodeId: NO_MEMBER };
-      const confState = this.#node.applyConfChange(nothing, entry.index);
-      return { confState, removedSelf: false, error };
+      return { ...this.#skip(change, entry), error };
     }
     const confState = this.#node.applyConfChange(change, entry.index);
     const removedSelf = this.#applyToCluster(change, isNew);
     return { confState, removedSelf, error: undefined };
+  }
+
+  /** Raft must hear of the entry all the same; without a node it changes nothing. */
+  #skip(change: ConfChange, { index }: Entry): Omit<AppliedConfChange, "error"> {
+    const confState = this.#node.applyConfChange({ ...change, nodeId: NO_MEMBER }, index);
+    return { confState, removedSelf: false };
   }
 
   #refusalOf(change: ConfChange): EtcdError | undefined {

@@ -110,6 +110,8 @@ export class EtcdServer implements ServerContext {
   readonly rpc: RpcServer;
   /** Answers the HTTP questions of other members, except for those of the raft transport. */
   readonly peerApi: PeerApi;
+  /** This member, as the others' messages meet it. */
+  readonly peerNode: ServerPeerNode;
   /** Settles once this member serves; rejects when it stops before. */
   readonly ready: Promise<void>;
   /** Settles with the reason when the member cannot go on. */
@@ -126,7 +128,6 @@ export class EtcdServer implements ServerContext {
   readonly #acknowledgements: AcknowledgementFilter;
   readonly #snapshotSender: SnapshotSender;
   readonly #heartbeats: HeartbeatMeter;
-  readonly #peerNode: ServerPeerNode;
   #ticker: Timer | undefined;
   #removal: Timer | undefined;
   #leader: MemberID = NO_MEMBER;
@@ -196,7 +197,7 @@ export class EtcdServer implements ServerContext {
     this.raft = this.#makeRaftLoop(deps);
     this.leadership = this.#makeLeadership();
     this.#snapshotSender = this.#makeSnapshotSender();
-    this.#peerNode = this.#makePeerNode(deps);
+    this.peerNode = this.#makePeerNode(deps);
     this.proposals = new Proposals({
       clock,
       ids: this.ids,
@@ -412,7 +413,7 @@ export class EtcdServer implements ServerContext {
       ...(this.cluster.version !== undefined && { "cluster-id": formatID(this.clusterID) }),
       "cluster-version": this.cluster.version ?? "to_be_decided",
     });
-    this.network.start(this.#peerNode);
+    this.network.start(this.peerNode);
     for (const { id, peerURLs } of this.#boot.remotes) this.network.addRemote(id, peerURLs);
     addPeers(this);
     this.raft.process();
@@ -731,6 +732,7 @@ export class EtcdServer implements ServerContext {
       files: this.#boot.snapshotFiles,
       checkDatabase: (path, snapshotIndex) => checkReceivedDatabase(deps, { path, snapshotIndex }),
       sender: this.#snapshotSender,
+      clock: this.clock,
       logger,
       onRemovedSelf: () => this.#removedSelf(),
       onGone: (id) => this.leadership.gone(id),
