@@ -61,6 +61,7 @@ import { RaftLoop } from "./raft-loop.ts";
 import { logLeaderChange, raftLogger } from "./raft-logger.ts";
 import { decodeRequestBody } from "./request-codecs.ts";
 import { RaftField } from "./raft-request.ts";
+import { RequestForms } from "./request-form.ts";
 import { RpcServer } from "./rpc-server.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
 import { describeSnapshot } from "./snapshotter.ts";
@@ -125,6 +126,7 @@ export class EtcdServer implements ServerContext {
   #resolveReady: () => void = () => {};
   #rejectReady: (error: Error) => void = () => {};
   #resolveFailed: (error: Error) => void = () => {};
+  readonly #forms: RequestForms;
   readonly #acknowledgements: AcknowledgementFilter;
   readonly #snapshotSender: SnapshotSender;
   readonly #heartbeats: HeartbeatMeter;
@@ -190,6 +192,7 @@ export class EtcdServer implements ServerContext {
     this.store = new Store({ backend: this.backend, leases: this.lessor });
     this.watchable = new WatchableStore(this.store);
     this.network = deps.network;
+    this.#forms = new RequestForms(this, requestTimeoutMs(options));
     this.#acknowledgements = new AcknowledgementFilter(
       () => clock.nowMs(),
       options.heartbeatIntervalMs * REPEATED_ACKNOWLEDGEMENT_SHARE,
@@ -218,6 +221,7 @@ export class EtcdServer implements ServerContext {
       boot,
       deps,
       storageVersion: this.#storageVersion,
+      forms: this.#forms,
       keepsLog: () => this.#snapshotSender.needsLog,
     });
     this.rpc = new RpcServer(this);
@@ -421,7 +425,7 @@ export class EtcdServer implements ServerContext {
     this.#tick();
     this.#background.start();
     this.rpc.start();
-    publishSelf(this, () => this.#stopping).then(
+    publishSelf(this, this.#forms, () => this.#stopping).then(
       () => {
         this.rpc.ready();
         this.#resolveReady();
