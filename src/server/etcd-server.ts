@@ -349,7 +349,7 @@ export class EtcdServer implements ServerContext {
   }
 
   async #stop(): Promise<void> {
-    await this.#handOver();
+    if (!this.raft.stopped) await this.leadership.handOver(requestTimeoutMs(this.options));
     this.#stopping = true;
     this.#stopController.abort();
     this.#refusal = new EtcdError("stopped");
@@ -368,25 +368,6 @@ export class EtcdServer implements ServerContext {
     await backgroundStopped;
     await this.backend.close();
     await this.#boot.wal.close();
-  }
-
-  /** A cluster should not have to notice that its leader has gone. */
-  async #handOver(): Promise<void> {
-    if (this.raft.stopped || !this.leadership.mayHandOver()) return;
-    const to = this.leadership.longestConnected();
-    if (to === undefined) {
-      this.logger.warn("leadership transfer failed", {
-        "local-member-id": formatID(this.memberID),
-        error: new EtcdError("unhealthy"),
-      });
-      return;
-    }
-    try {
-      await this.leadership.transfer(to, requestTimeoutMs(this.options));
-    } catch (error) {
-      const fields = { "local-member-id": formatID(this.memberID), error };
-      this.logger.warn("leadership transfer failed", fields);
-    }
   }
 
   async #restore(): Promise<void> {
