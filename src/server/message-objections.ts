@@ -19,8 +19,8 @@ import { objectionToEntry } from "./entry-objections.ts";
  */
 export const MAX_TERM_STEP = 4_294_967_296;
 
-/** For a member that knows no term yet, which takes the cluster's as it is. */
-export const MAX_FIRST_TERM: number = Number.MAX_SAFE_INTEGER - MAX_TERM_STEP * 1024;
+/** For a member that knows no term yet, which takes the cluster's: leaves 1024 such steps to 2^53. */
+export const MAX_FIRST_TERM = 9_002_801_208_229_887;
 
 /** An entry in a proposal of another member; far above any `--max-request-bytes` that works. */
 export const MAX_FORWARDED_ENTRY_BYTES = 134_217_728;
