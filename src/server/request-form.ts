@@ -18,7 +18,7 @@ const FIRST_VERSION_WITHOUT_V2 = "3.5.0";
  */
 export const SILENT_MEMBER_PATIENCE_MS = 3_000;
 /** Between two questions to a member that did not answer, and how long it has for the answer. */
-const ASK_AGAIN_MS = 300;
+const ASK_AGAIN_MS = 100;
 const ASK_TIMEOUT_MS = 1_000;
 
 type Needed = Pick<
