@@ -171,11 +171,10 @@ export class Voter implements PeerNode, AsyncDisposable {
   clusterVersion(): string | undefined {
     return undefined;
   }
-  receive(message: Message): boolean {
+  receive(message: Message): undefined {
     this.kinds.add(message.type);
     this.raft.step(message);
     queueMicrotask(() => this.run());
-    return true;
   }
   async receiveSnapshot(message: Message, database: AsyncIterable<Uint8Array>): Promise<void> {
     let bytes = 0;

@@ -36,6 +36,17 @@ const SECTIONS: readonly Section[] = [
         path: "src/server/lease-renewals.ts",
         names: ["MAX_PARALLEL_RENEWALS", "MAX_ANSWER_BYTES"],
       },
+      {
+        path: "src/server/message-objections.ts",
+        names: [
+          "MAX_TERM_STEP",
+          "MAX_FIRST_TERM",
+          "MAX_FORWARDED_ENTRY_BYTES",
+          "MAX_READ_CONTEXT_BYTES",
+        ],
+      },
+      { path: "src/server/refusal-report.ts", names: ["REFUSAL_REPORT_MS"] },
+      { path: "src/server/request-form.ts", names: ["SILENT_MEMBER_PATIENCE_MS"] },
       { path: "src/server/peer-api/http-reply.ts", names: ["MAX_QUESTION_BODY_MS"] },
       { path: "src/server/peer-api/leases-paths.ts", names: ["MAX_LEASE_BODY_BYTES"] },
       { path: "src/server/peer-api/members-paths.ts", names: ["MAX_HASH_BODY_BYTES"] },

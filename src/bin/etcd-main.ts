@@ -123,7 +123,10 @@ async function run(config: EtcdConfig, records: readonly LogRecord[]): Promise<v
     if (isReady && !signals.isStopping) notifyReady(logger);
     const error = await running.stopped;
     if (signals.isStopping) return;
-    if (error !== undefined && !isRemoval(error)) exitFatally(logger, "listener failed", { error });
+    // To be removed while it serves is an end in good order; a removed member cannot start.
+    if (error !== undefined && !(isRemoval(error) && isReady)) {
+      exitFatally(logger, isReady ? "the member has stopped" : "failed to start", { error });
+    }
   } catch (error) {
     if (signals.isStopping) return;
     exitFatally(logger, "discovery failed", { error });

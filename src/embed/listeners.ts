@@ -69,7 +69,7 @@ export class Listeners {
     const { logger } = this.#deps;
     logger.info("configuring peer listeners", { "listen-peer-urls": hrefs(listenPeerUrls) });
     for (const url of listenPeerUrls) {
-      this.#peers.push(await listen(addressOf(url), this.#options("peer", true)));
+      this.#peers.push(await listen(addressOf(url), this.#options("peer", false)));
     }
     if (this.#config.enablePprof) logger.info("pprof is enabled", { path: "/debug/pprof" });
     logger.info("configuring client listeners", { "listen-client-urls": hrefs(listenClientUrls) });

@@ -24,19 +24,20 @@ import { readLinearizably } from "./linearizable-reads.ts";
 import { clusterVersionRequest } from "./membership-requests.ts";
 import { requestTimeoutMs, type ServerDeps } from "./options.ts";
 import { askPeerHashes } from "./peer-hashes.ts";
-import { askVersions } from "./peer-versions.ts";
 import { proposeAsLeader } from "./propose-as-leader.ts";
 import { Purger } from "./purger.ts";
 import { RaftField } from "./raft-request.ts";
+import type { RequestForms } from "./request-form.ts";
 import { Snapshotter } from "./snapshotter.ts";
 import type { StorageVersion } from "./storage-version.ts";
-import { type MemberVersion, VersionMonitor } from "./version-monitor.ts";
+import { VersionMonitor } from "./version-monitor.ts";
 
 export interface BackgroundOptions {
   readonly server: ServerContext;
   readonly boot: Bootstrapped;
   readonly deps: ServerDeps;
   readonly storageVersion: StorageVersion;
+  readonly forms: RequestForms;
   /** True while a follower needs the log in memory as it is. */
   readonly keepsLog: () => boolean;
 }
@@ -53,7 +54,7 @@ export class Background {
   #stopped = false;
 
   constructor(options: BackgroundOptions) {
-    const { server, boot, deps } = options;
+    const { server, boot, deps, forms } = options;
     const { clock, logger, store, backend, cluster, lessor } = server;
     this.#server = server;
     this.compaction = new CompactionRunner({
@@ -82,8 +83,9 @@ export class Background {
       isLeader: () => server.isLeader,
       propose: (field, body) => server.propose(field, body),
       downgradeCheckIntervalMs: server.options.downgradeCheckIntervalMs,
-      askOthers: () => askMemberVersions(server),
-      versionRequest: (version) => clusterVersionRequest(server, version),
+      askOthers: () => forms.askOthers(),
+      versionRequest: (version, others) =>
+        clusterVersionRequest(server, forms.formFor(others), version),
       logBeginsWith: (version) => this.#snapshotter.isOfVersion(version),
       storageVersion: () => options.storageVersion.current,
       setStorageVersion: (version) => options.storageVersion.set(version),
@@ -226,18 +228,6 @@ function makeCorruptionChecker(server: ServerContext): CorruptionChecker {
     comparesCompactions: () =>
       options.compactHashCheck || cluster.version === COMPARABLE_HASHES_SINCE,
   });
-}
-
-function askMemberVersions(server: ServerContext): Promise<readonly MemberVersion[]> {
-  const { cluster, memberID, options } = server;
-  const others = cluster.members.filter(({ id }) => id !== memberID);
-  const timeoutMs = requestTimeoutMs(options);
-  return Promise.all(
-    others.map(async (member) => {
-      const versions = await askVersions(server, member, timeoutMs);
-      return { id: member.id, server: versions?.server };
-    }),
-  );
 }
 
 function makeAutoCompactor(server: ServerContext): AutoCompactor | undefined {

@@ -54,8 +54,8 @@ test("the version rises once everybody is reached, and starts at 3.0.0 until the
   await three.start();
   await cluster.until(() => allHave(cluster, "3.6.0"));
   const messages = cluster.leader().logger.messages();
-  assert.ok(messages.includes("setting up initial cluster version using v2 API"));
-  assert.ok(messages.includes("updating cluster version using v2 API"));
+  assert.ok(messages.includes("setting up initial cluster version using v3 API"));
+  assert.ok(messages.includes("updating cluster version using v3 API"));
   for (const member of cluster.members) assert.equal(member.server.storageVersion, "3.6.0");
   await cluster.stop();
 });

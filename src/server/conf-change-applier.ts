@@ -76,20 +76,31 @@ export class ConfChangeApplier {
       return { confState, removedSelf: false, error: undefined };
     }
     const change = ConfChange.decode(entry.data);
+    const impossible = this.#node.confChangeObjection(change, entry.index);
+    if (impossible !== undefined) {
+      // Such as the removal of the last voter, which only a forged entry asks for.
+      this.#logger.error("Validation on configuration change failed", { error: impossible });
+      return { ...this.#skip(change, entry), error: new EtcdError("unhealthy") };
+    }
     const error = isNew ? this.#refusalOf(change) : undefined;
     if (error !== undefined || (!isNew && !this.#replayed.apply(change))) {
-      // Raft must hear of the entry all the same; without a node it changes nothing. But whoever is
-      // no member has no vote either, whatever an older configuration says.
+      // Whoever is no member has no vote either, whatever an older configuration says.
       const isOfStranger =
         change.type === ConfChangeType.ConfChangeRemoveNode &&
         change.nodeId !== this.#cluster.localID;
-      const heard = isOfStranger ? change : { ...change, nodeId: NO_MEMBER };
-      const confState = this.#node.applyConfChange(heard, entry.index);
+      if (!isOfStranger) return { ...this.#skip(change, entry), error };
+      const confState = this.#node.applyConfChange(change, entry.index);
       return { confState, removedSelf: false, error };
     }
     const confState = this.#node.applyConfChange(change, entry.index);
     const removedSelf = this.#applyToCluster(change, isNew);
     return { confState, removedSelf, error: undefined };
+  }
+
+  /** Raft must hear of the entry all the same; without a node it changes nothing. */
+  #skip(change: ConfChange, { index }: Entry): Omit<AppliedConfChange, "error"> {
+    const confState = this.#node.applyConfChange({ ...change, nodeId: NO_MEMBER }, index);
+    return { confState, removedSelf: false };
   }
 
   #refusalOf(change: ConfChange): EtcdError | undefined {

@@ -14,10 +14,9 @@ import type { Applier } from "./applier.ts";
 import type { ConfChangeApplier } from "./conf-change-applier.ts";
 import type { ConsistentIndex } from "./consistent-index.ts";
 import type { ServerContext } from "./context.ts";
+import { decodeEntryRequest } from "./entry-request.ts";
 import type { Outcome, Proposal, ProposedEntry } from "./proposals.ts";
 import { RaftField } from "./raft-request.ts";
-import { decodeRequestBody } from "./request-codecs.ts";
-import { translateV2Entry, tryDecodeEnvelope } from "./v2-entries.ts";
 
 export interface EntryApplierOptions {
   readonly server: ServerContext;
@@ -109,8 +108,10 @@ export class EntryApplier {
     let decoded: Decoded;
     if (proposal !== undefined) decoded = proposal;
     else {
-      const result = decodeEntry(entry.data);
+      const result = entry.decoded ?? decodeEntryRequest(entry.data);
       if (result === undefined) return;
+      // The log keeps entries for followers; what they carry must not live as long.
+      entry.decoded = undefined;
       decoded = result;
       proposal = server.proposals.takeByID(result.idLow, result.idHigh);
     }
@@ -138,23 +139,4 @@ export class EntryApplier {
       server.propose(RaftField.alarm, AlarmRequest.encode(request)).then(settle, settle);
     });
   }
-}
-
-interface DecodedEntry extends Decoded {
-  readonly idLow: number;
-  readonly idHigh: number;
-}
-
-/** Undefined for an entry that changes nothing here. Throws on what cannot be applied. */
-function decodeEntry(data: Uint8Array): DecodedEntry | undefined {
-  const envelope = tryDecodeEnvelope(data);
-  if (envelope !== undefined && envelope.field !== RaftField.v2) {
-    const { field, start, end, idLow, idHigh } = envelope;
-    return { field, request: decodeRequestBody(field, data, start, end), idLow, idHigh };
-  }
-  const v2 = envelope === undefined ? data : data.subarray(envelope.start, envelope.end);
-  const translation = translateV2Entry(v2);
-  if (translation.kind === "nothing") return undefined;
-  const { field, request } = translation;
-  return { field, request, idLow: envelope?.idLow ?? 0, idHigh: envelope?.idHigh ?? 0 };
 }

@@ -61,6 +61,7 @@ import { RaftLoop } from "./raft-loop.ts";
 import { logLeaderChange, raftLogger } from "./raft-logger.ts";
 import { decodeRequestBody } from "./request-codecs.ts";
 import { RaftField } from "./raft-request.ts";
+import { RequestForms } from "./request-form.ts";
 import { RpcServer } from "./rpc-server.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
 import { describeSnapshot } from "./snapshotter.ts";
@@ -110,6 +111,8 @@ export class EtcdServer implements ServerContext {
   readonly rpc: RpcServer;
   /** Answers the HTTP questions of other members, except for those of the raft transport. */
   readonly peerApi: PeerApi;
+  /** This member, as the others' messages meet it. */
+  readonly peerNode: ServerPeerNode;
   /** Settles once this member serves; rejects when it stops before. */
   readonly ready: Promise<void>;
   /** Settles with the reason when the member cannot go on. */
@@ -123,10 +126,10 @@ export class EtcdServer implements ServerContext {
   #resolveReady: () => void = () => {};
   #rejectReady: (error: Error) => void = () => {};
   #resolveFailed: (error: Error) => void = () => {};
+  readonly #forms: RequestForms;
   readonly #acknowledgements: AcknowledgementFilter;
   readonly #snapshotSender: SnapshotSender;
   readonly #heartbeats: HeartbeatMeter;
-  readonly #peerNode: ServerPeerNode;
   #ticker: Timer | undefined;
   #removal: Timer | undefined;
   #leader: MemberID = NO_MEMBER;
@@ -189,6 +192,7 @@ export class EtcdServer implements ServerContext {
     this.store = new Store({ backend: this.backend, leases: this.lessor });
     this.watchable = new WatchableStore(this.store);
     this.network = deps.network;
+    this.#forms = new RequestForms(this, requestTimeoutMs(options));
     this.#acknowledgements = new AcknowledgementFilter(
       () => clock.nowMs(),
       options.heartbeatIntervalMs * REPEATED_ACKNOWLEDGEMENT_SHARE,
@@ -196,7 +200,7 @@ export class EtcdServer implements ServerContext {
     this.raft = this.#makeRaftLoop(deps);
     this.leadership = this.#makeLeadership();
     this.#snapshotSender = this.#makeSnapshotSender();
-    this.#peerNode = this.#makePeerNode(deps);
+    this.peerNode = this.#makePeerNode(deps);
     this.proposals = new Proposals({
       clock,
       ids: this.ids,
@@ -217,6 +221,7 @@ export class EtcdServer implements ServerContext {
       boot,
       deps,
       storageVersion: this.#storageVersion,
+      forms: this.#forms,
       keepsLog: () => this.#snapshotSender.needsLog,
     });
     this.rpc = new RpcServer(this);
@@ -344,7 +349,7 @@ export class EtcdServer implements ServerContext {
   }
 
   async #stop(): Promise<void> {
-    await this.#handOver();
+    if (!this.raft.stopped) await this.leadership.handOver(requestTimeoutMs(this.options));
     this.#stopping = true;
     this.#stopController.abort();
     this.#refusal = new EtcdError("stopped");
@@ -363,25 +368,6 @@ export class EtcdServer implements ServerContext {
     await backgroundStopped;
     await this.backend.close();
     await this.#boot.wal.close();
-  }
-
-  /** A cluster should not have to notice that its leader has gone. */
-  async #handOver(): Promise<void> {
-    if (this.raft.stopped || !this.leadership.mayHandOver()) return;
-    const to = this.leadership.longestConnected();
-    if (to === undefined) {
-      this.logger.warn("leadership transfer failed", {
-        "local-member-id": formatID(this.memberID),
-        error: new EtcdError("unhealthy"),
-      });
-      return;
-    }
-    try {
-      await this.leadership.transfer(to, requestTimeoutMs(this.options));
-    } catch (error) {
-      const fields = { "local-member-id": formatID(this.memberID), error };
-      this.logger.warn("leadership transfer failed", fields);
-    }
   }
 
   async #restore(): Promise<void> {
@@ -412,7 +398,7 @@ export class EtcdServer implements ServerContext {
       ...(this.cluster.version !== undefined && { "cluster-id": formatID(this.clusterID) }),
       "cluster-version": this.cluster.version ?? "to_be_decided",
     });
-    this.network.start(this.#peerNode);
+    this.network.start(this.peerNode);
     for (const { id, peerURLs } of this.#boot.remotes) this.network.addRemote(id, peerURLs);
     addPeers(this);
     this.raft.process();
@@ -420,7 +406,7 @@ export class EtcdServer implements ServerContext {
     this.#tick();
     this.#background.start();
     this.rpc.start();
-    publishSelf(this, () => this.#stopping).then(
+    publishSelf(this, this.#forms, () => this.#stopping).then(
       () => {
         this.rpc.ready();
         this.#resolveReady();
@@ -732,6 +718,7 @@ export class EtcdServer implements ServerContext {
       files: this.#boot.snapshotFiles,
       checkDatabase: (path, snapshotIndex) => checkReceivedDatabase(deps, { path, snapshotIndex }),
       sender: this.#snapshotSender,
+      clock: this.clock,
       logger,
       onRemovedSelf: () => this.#removedSelf(),
       onGone: (id) => this.leadership.gone(id),

@@ -28,13 +28,19 @@ export interface LeadershipOptions {
   readonly read: () => Promise<void>;
 }
 
+interface Transfer {
+  readonly to: MemberID;
+  /** Without a reason, it is done. */
+  readonly end: (reason: EtcdError | undefined) => void;
+}
+
 export class Leadership {
   readonly #deps: LeadershipOptions;
   /** `Clock.nowMs` at which the present leader became known. */
   #electedMs = Number.NEGATIVE_INFINITY;
   /** The leader whose end was noticed; once is enough until another is elected. */
   #goneLeader: MemberID = NO_MEMBER;
-  #waiting: { readonly to: MemberID; readonly resolve: () => void }[] = [];
+  #transfers: Transfer[] = [];
   #timer: Timer | undefined;
   #tickedMs: number | undefined;
   /** Pauses of this member, in each of which another one may have become leader unnoticed. */
@@ -48,12 +54,14 @@ export class Leadership {
 
   stop(): void {
     this.#timer?.cancel();
+    this.#endTransfers(() => new EtcdError("stopped"));
   }
 
   /** At every tick of raft. */
   ticked(): void {
     if (this.#tickedMs !== undefined && this.#isLate(this.#tickedMs)) this.#pauses++;
     this.#tickedMs = this.#deps.clock.nowMs();
+    if (this.#transfers.length > 0) this.#endHopelessTransfers();
   }
 
   /** False after a pause until `confirm` has settled what it meant. */
@@ -102,6 +110,7 @@ export class Leadership {
    */
   gone(id: MemberID): void {
     const { leader, memberID, node, logger, options } = this.#deps;
+    this.#endTransfers((to) => (to === id ? new EtcdError("unhealthy") : "goesOn"));
     if (id !== leader() || id === memberID || this.#goneLeader === id) return;
     this.#goneLeader = id;
     logger.info("the leader's process is gone; fast-forwarding election ticks", {
@@ -118,9 +127,28 @@ export class Leadership {
       this.#electedMs = this.#deps.clock.nowMs();
       this.#goneLeader = NO_MEMBER;
     }
-    const done = this.#waiting.filter(({ to }) => to === leader);
-    this.#waiting = this.#waiting.filter(({ to }) => to !== leader);
-    for (const { resolve } of done) resolve();
+    if (leader === NO_MEMBER || leader === this.#deps.memberID) return;
+    this.#endTransfers((to) => (to === leader ? undefined : new EtcdError("leaderChanged")));
+  }
+
+  /** To a member that does not answer any more, or that raft has given up. */
+  #endHopelessTransfers(): void {
+    const { network, node, leader, memberID } = this.#deps;
+    this.#endTransfers((to) => {
+      if (network.activeSinceMs(to) === undefined) return new EtcdError("unhealthy");
+      const isGivenUp = leader() === memberID && node.raft.leadTransferee !== to;
+      return isGivenUp ? new EtcdError("timeoutLeaderTransfer") : "goesOn";
+    });
+  }
+
+  #endTransfers(outcomeOf: (to: MemberID) => EtcdError | undefined | "goesOn"): void {
+    const transfers = this.#transfers;
+    this.#transfers = [];
+    for (const transfer of transfers) {
+      const outcome = outcomeOf(transfer.to);
+      if (outcome === "goesOn") this.#transfers.push(transfer);
+      else transfer.end(outcome);
+    }
   }
 
   /**
@@ -163,8 +191,9 @@ export class Leadership {
   }
 
   /**
-   * Hands leadership to a voting member. Resolves when it leads; rejects with `timeoutLeaderTransfer`
-   * after `timeoutMs`.
+   * Hands leadership to a voting member. Resolves when it leads. Rejects with `unhealthy` as soon as
+   * it does not answer any more, with `leaderChanged` when another one leads, and with
+   * `timeoutLeaderTransfer` when raft gives it up, after an election timeout, or after `timeoutMs`.
    */
   transfer(to: MemberID, timeoutMs: number): Promise<void> {
     const { clock, logger, memberID, node, process } = this.#deps;
@@ -176,10 +205,14 @@ export class Leadership {
     });
     const startMs = clock.nowMs();
     return new Promise((resolve, reject) => {
-      const waiter = {
+      const transfer: Transfer = {
         to,
-        resolve: () => {
+        end: (reason) => {
           timer.cancel();
+          if (reason !== undefined) {
+            reject(reason);
+            return;
+          }
           logger.info("leadership transfer finished", {
             ...local,
             "old-leader-member-id": formatID(memberID),
@@ -190,17 +223,44 @@ export class Leadership {
         },
       };
       const timer = clock.setTimer(timeoutMs, () => {
-        this.#waiting = this.#waiting.filter((one) => one !== waiter);
+        this.#transfers = this.#transfers.filter((one) => one !== transfer);
         reject(new EtcdError("timeoutLeaderTransfer"));
       });
-      this.#waiting.push(waiter);
+      this.#transfers.push(transfer);
       node.transferLeader(to);
       process();
     });
   }
 
+  /**
+   * For a leader that stops: a cluster should not have to notice that its leader has gone. Members
+   * that stop at the same time are passed over, each as soon as it is seen to be gone.
+   */
+  async handOver(timeoutMs: number): Promise<void> {
+    if (!this.#mayHandOver()) return;
+    const { logger, memberID, leader } = this.#deps;
+    const tried = new Set<MemberID>();
+    do {
+      const to = this.longestConnected(tried);
+      let failure = new EtcdError("unhealthy");
+      if (to !== undefined) {
+        tried.add(to);
+        try {
+          await this.transfer(to, timeoutMs);
+          return;
+        } catch (error) {
+          if (!(error instanceof EtcdError)) throw error;
+          failure = error;
+        }
+      }
+      const fields = { "local-member-id": formatID(memberID), error: failure };
+      logger.warn("leadership transfer failed", fields);
+      if (to === undefined) return;
+    } while (leader() === memberID);
+  }
+
   /** Whether a member that stops has something to hand over, and somebody to take it. */
-  mayHandOver(): boolean {
+  #mayHandOver(): boolean {
     const { cluster, leader, memberID, logger } = this.#deps;
     const leads = leader() === memberID;
     if (leads && cluster.votingMembers.length > 1) return true;
@@ -212,12 +272,13 @@ export class Leadership {
     return false;
   }
 
-  /** The voting member that has answered for the longest time; undefined when none does. */
-  longestConnected(): MemberID | undefined {
+  /** Of the voting members but `except`, the one that has answered for the longest time, if any. */
+  longestConnected(except: ReadonlySet<MemberID>): MemberID | undefined {
     const { network, cluster, memberID } = this.#deps;
     let longest: { readonly id: MemberID; readonly sinceMs: number } | undefined;
     for (const { id } of cluster.votingMembers) {
-      const sinceMs = id === memberID ? undefined : network.activeSinceMs(id);
+      const isChoice = id !== memberID && !except.has(id);
+      const sinceMs = isChoice ? network.activeSinceMs(id) : undefined;
       if (sinceMs === undefined) continue;
       if (longest === undefined || sinceMs < longest.sinceMs) longest = { id, sinceMs };
     }

@@ -1,12 +1,10 @@
-/** Requests about the membership in the form that the oldest member of the cluster understands. */
+/** Requests about the membership in both forms. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Request } from "../api/gen/etcdserver.ts";
 import { RequestIDGenerator } from "../base/id-generator.ts";
-import type { Cluster } from "../membership/index.ts";
 import { attributesRequest, clusterVersionRequest } from "./membership-requests.ts";
 import { RaftField } from "./raft-request.ts";
-import { TEST_OPTIONS } from "./testing/test-member.ts";
 import { translateV2Request } from "./v2-entries.ts";
 
 /** From the log of etcd 3.4.23. */
@@ -20,17 +18,7 @@ const VERSION =
 
 const SELF = 0x474f_8fd6_da73_ef6fn;
 
-/** The first member is this one, unless others are all that it knows of. */
-function server(version: string | undefined, members: number, firstID = SELF) {
-  const list = Array.from({ length: members }, (_, i) => ({ id: firstID + BigInt(i) }));
-  const cluster = { version, members: list, localID: SELF } as unknown as Cluster;
-  const initialCluster = new Map([
-    ["m1", ["http://a:1"]],
-    ["m2", ["http://b:1"]],
-  ]);
-  const options = { ...TEST_OPTIONS, initialCluster };
-  return { cluster, memberID: SELF, ids: new RequestIDGenerator(SELF, 0), options };
-}
+const server = { memberID: SELF, ids: new RequestIDGenerator(SELF, 0) };
 
 /** With the id of the recorded request, since ids differ from run to run. */
 function withID(body: Uint8Array, recorded: string): string {
@@ -40,10 +28,10 @@ function withID(body: Uint8Array, recorded: string): string {
 
 test("what goes to members of etcd 3.4 are the bytes that they write themselves", () => {
   const urls = ["http://127.0.0.1:28379"];
-  const attributes = attributesRequest(server("3.4.0", 3), "m1", urls);
+  const attributes = attributesRequest(server, "v2", "m1", urls);
   assert.deepEqual([attributes.field, attributes.api], [RaftField.v2, "v2"]);
   assert.equal(withID(attributes.body, ATTRIBUTES), ATTRIBUTES);
-  const version = clusterVersionRequest(server(undefined, 3), "3.4.0");
+  const version = clusterVersionRequest(server, "v2", "3.4.0");
   assert.deepEqual([version.field, version.api], [RaftField.v2, "v2"]);
   assert.equal(withID(version.body, VERSION), VERSION);
   assert.notEqual(Request.decode(version.body).ID, 0n);
@@ -51,7 +39,7 @@ test("what goes to members of etcd 3.4 are the bytes that they write themselves"
 
 test("the v2 form means the same as the other", () => {
   const urls = ["http://a:1", "http://b:2"];
-  const { body } = attributesRequest(server("3.4.0", 3), "n<1>", urls);
+  const { body } = attributesRequest(server, "v2", "n<1>", urls);
   assert.deepEqual(translateV2Request(body), {
     field: RaftField.clusterMemberAttrSet,
     request: {
@@ -59,23 +47,9 @@ test("the v2 form means the same as the other", () => {
       memberAttributes: { name: "n<1>", clientUrls: urls },
     },
   });
-  const version = clusterVersionRequest(server("3.0.0", 3), "3.6.0");
+  const version = clusterVersionRequest(server, "v2", "3.6.0");
   assert.deepEqual(translateV2Request(version.body), {
     field: RaftField.clusterVersionSet,
     request: { ver: "3.6.0" },
   });
-});
-
-test("from 3.5 on, and in a cluster of one, the form of 3.5 is used", () => {
-  const form = (version: string | undefined, members: number) =>
-    attributesRequest(server(version, members), "m1", []).api;
-  assert.equal(form("3.5.0", 3), "v3");
-  assert.equal(form("3.6.0", 3), "v3");
-  assert.equal(form(undefined, 1), "v3");
-  assert.equal(form(undefined, 2), "v2");
-  assert.equal(form("3.4.0", 1), "v3");
-  assert.equal(form("3.4.0", 2), "v2");
-  // Members that join, before the log tells them of themselves.
-  assert.equal(form(undefined, 0), "v2");
-  assert.equal(attributesRequest(server(undefined, 1, 7n), "m1", []).api, "v2");
 });

@@ -1,10 +1,15 @@
-/** The member as its peers' messages meet it: hands them to raft, once per turn all together. */
+/**
+ * The member as its peers' messages meet it: refuses what cannot be true, and hands the rest to raft,
+ * once per turn all together.
+ */
 import { type Message, MessageType } from "../api/gen/raft.ts";
-import type { ClusterID, Index, MemberID } from "../base/ids.ts";
-import type { Logger, PeerNode } from "../env/index.ts";
+import { type ClusterID, formatID, type Index, type MemberID } from "../base/ids.ts";
+import { type Clock, type Logger, PeerMessageError, type PeerNode } from "../env/index.ts";
 import type { Cluster } from "../membership/index.ts";
 import type { SnapshotFiles } from "../snap/index.ts";
+import { objectionTo } from "./message-objections.ts";
 import type { RaftLoop } from "./raft-loop.ts";
+import { RefusalReport } from "./refusal-report.ts";
 import type { SnapshotSender } from "./snapshot-sender.ts";
 
 export interface ServerPeerNodeOptions {
@@ -18,6 +23,7 @@ export interface ServerPeerNodeOptions {
   /** Rejects, and removes the file, when it is not the database of the snapshot at this index. */
   readonly checkDatabase: (path: string, index: Index) => Promise<void>;
   readonly sender: SnapshotSender;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly onRemovedSelf: () => void;
   readonly onGone: (id: MemberID) => void;
@@ -27,9 +33,12 @@ export class ServerPeerNode implements PeerNode {
   readonly memberID: MemberID;
   readonly clusterID: ClusterID;
   readonly #options: ServerPeerNodeOptions;
+  readonly #refusals: RefusalReport;
   #isScheduled = false;
 
   constructor(options: ServerPeerNodeOptions) {
+    const { clock, logger } = options;
+    this.#refusals = new RefusalReport(clock, logger, formatID(options.memberID));
     this.memberID = options.memberID;
     this.clusterID = options.clusterID;
     this.#options = options;
@@ -47,22 +56,36 @@ export class ServerPeerNode implements PeerNode {
     return this.#options.cluster.version;
   }
 
-  receive(message: Message): boolean {
+  receive(message: Message): string | undefined {
     const { raft } = this.#options;
-    if (message.to !== this.memberID || this.isRemoved(message.from)) return true;
-    // Raft answers one that is behind what is committed here with the commit index.
-    const snapshotIndex = message.snapshot?.metadata.index ?? 0;
-    const { commit } = raft.node.basicStatus();
-    if (message.type === MessageType.MsgSnap && snapshotIndex > commit) return false;
+    if (message.to !== this.memberID || this.isRemoved(message.from)) return undefined;
+    const objection = this.#objectionTo(message);
+    if (objection !== undefined) return objection;
     raft.receive(message);
     this.#processSoon();
-    return true;
+    return undefined;
+  }
+
+  #objectionTo(message: Message): string | undefined {
+    const { node } = this.#options.raft;
+    let objection = objectionTo(message, node);
+    if (objection === undefined && message.type === MessageType.MsgSnap) {
+      // Raft answers one that is behind what is committed here with the commit index.
+      const index = message.snapshot?.metadata.index ?? 0;
+      if (index > node.raft.log.committed) objection = "wrong raft message type";
+    }
+    if (objection !== undefined) this.#refusals.refused(message, objection);
+    return objection;
   }
 
   async receiveSnapshot(message: Message, database: AsyncIterable<Uint8Array>): Promise<void> {
     const { files, raft, checkDatabase } = this.#options;
     const index = message.snapshot?.metadata.index ?? 0;
-    if (index === 0) throw new Error("a snapshot without an index");
+    const objection = objectionTo(message, raft.node);
+    if (objection !== undefined) {
+      this.#refusals.refused(message, objection);
+      throw new PeerMessageError(objection);
+    }
     // The leader asks again; databases must not pile up behind the one that is being taken in.
     if (raft.installing) throw new Error("another database is being taken in");
     const path = await files.saveDatabase(database, index);

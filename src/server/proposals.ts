@@ -9,6 +9,7 @@ import type { EtcdError } from "../api/errors.ts";
 import { ConfChange, type Entry, EntryType } from "../api/gen/raft.ts";
 import { type RequestIDGenerator, requestIDToBigInt } from "../base/id-generator.ts";
 import type { Clock, Timer } from "../env/index.ts";
+import type { EntryRequest } from "./entry-request.ts";
 import { bodyOffset, encodeRaftRequest } from "./raft-request.ts";
 
 /** What applying an entry gave: an encoded response, or the error of etcd's table. */
@@ -37,6 +38,8 @@ export interface Proposal {
 /** An entry that remembers who waits for it. Same fields in the same order as a decoded entry. */
 export interface ProposedEntry extends Entry {
   proposal?: Proposal | undefined;
+  /** Of an entry from another member, which was decoded when it came; gone once it is applied. */
+  decoded?: EntryRequest | undefined;
 }
 
 /** Entry data that is not proposed yet, with the place of the request's body in it. */

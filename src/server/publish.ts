@@ -2,11 +2,17 @@
 import { formatDuration } from "../base/go-text.ts";
 import { formatID } from "../base/ids.ts";
 import type { ServerContext } from "./context.ts";
+import { readLinearizably } from "./linearizable-reads.ts";
 import { attributesRequest } from "./membership-requests.ts";
 import { requestTimeoutMs } from "./options.ts";
+import type { RequestForms } from "./request-form.ts";
 
 /** Tries until it has been applied. Rejects once the member stops. */
-export async function publishSelf(server: ServerContext, isStopping: () => boolean): Promise<void> {
+export async function publishSelf(
+  server: ServerContext,
+  forms: RequestForms,
+  isStopping: () => boolean,
+): Promise<void> {
   const { logger, memberID, clusterID } = server;
   const { name, clientURLs } = server.options;
   const fields = {
@@ -16,7 +22,10 @@ export async function publishSelf(server: ServerContext, isStopping: () => boole
   const timeout = { "publish-timeout": formatDuration(requestTimeoutMs(server.options)) };
   for (;;) {
     try {
-      const { field, body } = attributesRequest(server, name, clientURLs);
+      // A member that joins learns from the log who the others are.
+      await readLinearizably(server);
+      const form = await forms.choose();
+      const { field, body } = attributesRequest(server, form, name, clientURLs);
       await server.propose(field, body);
       logger.info("published local member to cluster through raft", {
         ...fields,

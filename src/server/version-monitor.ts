@@ -13,7 +13,7 @@ import {
   SERVER_VERSION,
   type SemanticVersion,
 } from "../api/version.ts";
-import { formatID, type MemberID } from "../base/ids.ts";
+import { formatID } from "../base/ids.ts";
 import type { Clock, Logger, Timer } from "../env/index.ts";
 import {
   type Cluster,
@@ -24,6 +24,7 @@ import {
   shortVersion,
 } from "../membership/index.ts";
 import type { MembershipRequest } from "./membership-requests.ts";
+import type { MemberVersion } from "./peer-versions.ts";
 import { RaftField } from "./raft-request.ts";
 
 /** etcd's monitorVersionInterval. */
@@ -31,12 +32,6 @@ const MONITOR_INTERVAL_MS = 4000;
 
 /** Before 3.6 the db did not name its version. */
 const FIRST_STORAGE_VERSION = "3.6.0";
-
-/** What a member runs; undefined when it did not say. */
-export interface MemberVersion {
-  readonly id: MemberID;
-  readonly server: string | undefined;
-}
 
 export interface VersionMonitorOptions {
   readonly clock: Clock;
@@ -48,7 +43,7 @@ export interface VersionMonitorOptions {
   /** Asks all members but this one. */
   readonly askOthers: () => Promise<readonly MemberVersion[]>;
   readonly propose: (field: number, body: Uint8Array) => Promise<unknown>;
-  readonly versionRequest: (version: string) => MembershipRequest;
+  readonly versionRequest: (version: string, others: readonly MemberVersion[]) => MembershipRequest;
   readonly storageVersion: () => string | undefined;
   readonly setStorageVersion: (version: string) => void;
   /** Whether the log begins with a snapshot of this cluster version; if not, one is made soon. */
@@ -116,7 +111,8 @@ export class VersionMonitor {
 
   async #updateClusterVersion(): Promise<void> {
     const { cluster, logger, propose, versionRequest, isLeader } = this.#options;
-    const lowest = this.#lowestOf(await this.#options.askOthers());
+    const others = await this.#options.askOthers();
+    const lowest = this.#lowestOf(others);
     const current = cluster.version === undefined ? undefined : mustParseVersion(cluster.version);
     const decided = decideClusterVersion({ current, lowest, downgrade: cluster.downgrade });
     if (decided === undefined || this.#stopped || !isLeader()) return;
@@ -128,7 +124,7 @@ export class VersionMonitor {
       });
       return;
     }
-    const { field, body, api } = versionRequest(formatVersion(decided));
+    const { field, body, api } = versionRequest(formatVersion(decided), others);
     const fields = { "cluster-version": shortVersion(decided) };
     if (current === undefined) {
       logger.info(`setting up initial cluster version using ${api} API`, fields);

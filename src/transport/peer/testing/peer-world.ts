@@ -62,11 +62,11 @@ export class RecordingNode implements PeerNode {
   clusterVersion(): string | undefined {
     return undefined;
   }
-  receive(message: Message): boolean {
-    if (message.type === MessageType.MsgSnap) return false;
+  receive(message: Message): string | undefined {
+    if (message.type === MessageType.MsgSnap) return "wrong raft message type";
     this.received.push(message);
     this.watched.changed();
-    return true;
+    return undefined;
   }
   async receiveSnapshot(message: Message, database: AsyncIterable<Uint8Array>): Promise<void> {
     const parts: Uint8Array[] = [];
