@@ -104,8 +104,11 @@ function strippedRuntime(node: string, work: string, report: (line: string) => v
  * for milliseconds: they start from compiled code, and stay silent when a processor refuses it.
  */
 function nodeOptions(tool: Tool): { execArgv: readonly string[]; useCodeCache: boolean } {
-  if (tool !== "etcd") return { execArgv: ["--no-warnings"], useCodeCache: true };
+  // SIGUSR1 must not open a debugger before the program ignores it.
+  const closed = "--disable-sigusr1";
+  if (tool !== "etcd") return { execArgv: [closed, "--no-warnings"], useCodeCache: true };
   const execArgv = [
+    closed,
     "--max-semi-space-size=32",
     "--heap-growing-percent=60",
     "--max-old-space-size-percentage=75",
