@@ -14,8 +14,9 @@ import {
   type ListenerOptions,
   listen,
 } from "../transport/listener.ts";
-import { fileDescriptorLimit } from "../platform/metrics-process.ts";
+import { systemCalls } from "../platform/system-calls.ts";
 import type { EtcdConfig, EtcdUrl } from "./config/index.ts";
+import { maxClientConnections } from "./descriptor-limit.ts";
 
 export interface ListenersDeps {
   readonly clock: Clock;
@@ -65,11 +66,11 @@ export class Listeners {
     logger.info("configuring client listeners", { "listen-client-urls": hrefs(listenClientUrls) });
     const httpToo = listenClientHttpUrls.length === 0;
     for (const url of listenClientUrls) {
-      const options = this.#options(httpToo ? "client" : undefined, true);
+      const options = this.#clientOptions(httpToo ? "client" : undefined, true);
       this.#clients.push(await listen(addressOf(url), options));
     }
     for (const url of listenClientHttpUrls) {
-      this.#clients.push(await listen(addressOf(url), this.#options("client", false)));
+      this.#clients.push(await listen(addressOf(url), this.#clientOptions("client", false)));
     }
     for (const url of listenMetricsUrls) {
       this.#metrics.push(await listen(addressOf(url), this.#options("metrics", false)));
@@ -83,9 +84,10 @@ export class Listeners {
       listener.startServing();
       this.#deps.logger.info("serving peer traffic", { address: addressText(listener.address) });
     }
-    for (const listener of this.#metrics) {
+    for (const [i, listener] of this.#metrics.entries()) {
       listener.startServing();
-      this.#deps.logger.info("serving metrics", { address: addressText(listener.address) });
+      const address = this.#config.listenMetricsUrls[i]?.href;
+      this.#deps.logger.info("serving metrics", { address });
     }
   }
 
@@ -125,13 +127,22 @@ export class Listeners {
       extensiveMetrics: config.metrics === "extensive",
       maxRequestBytes: config.maxRequestBytes,
       maxConcurrentStreams: config.maxConcurrentStreams,
-      maxConnections: maxConnections(),
       keepaliveMinTimeMs: config.grpcKeepaliveMinTimeMs,
       keepaliveIntervalMs: config.grpcKeepaliveIntervalMs,
       keepaliveTimeoutMs: config.grpcKeepaliveTimeoutMs,
       hold: true,
       // A database may take longer; the handler of the peers watches that it moves.
       ...(http === "peer" && { http1RequestTimeoutMs: 0 }),
+    };
+  }
+
+  /** Clients may not take the descriptors that the member itself needs. */
+  #clientOptions(http: "client" | undefined, grpc: boolean): ListenerOptions {
+    const calls = systemCalls();
+    return {
+      ...this.#options(http, grpc),
+      maxConnections: maxClientConnections(),
+      duplicate: calls instanceof Error ? undefined : calls.duplicate,
     };
   }
 
@@ -153,15 +164,6 @@ export class Listeners {
     assert(this.#handlers !== undefined, "a request before the member serves");
     return this.#handlers;
   }
-}
-
-/** As etcd: what the process needs for its own files stays free. */
-const RESERVED_DESCRIPTORS = 150;
-
-function maxConnections(): number | undefined {
-  const limit = fileDescriptorLimit();
-  // 0: the system does not tell.
-  return limit === 0 ? undefined : Math.max(1, limit - RESERVED_DESCRIPTORS);
 }
 
 function hrefs(urls: readonly EtcdUrl[]): string[] {

@@ -25,6 +25,7 @@ import {
   startProblem,
   unsupportedSettings,
 } from "./config/index.ts";
+import { TOO_FEW_DESCRIPTORS, tooLowDescriptorLimit } from "./descriptor-limit.ts";
 import { makeHttpHandlers } from "./http-handlers.ts";
 import { Listeners } from "./listeners.ts";
 import { openLogger } from "./open-logger.ts";
@@ -85,6 +86,8 @@ async function startMember(config: EtcdConfig, logger: Logger): Promise<RunningE
 function refuseUnsupported(config: EtcdConfig): void {
   const problem = startProblem(config);
   if (problem !== undefined) throw new ConfigError(problem);
+  const limit = tooLowDescriptorLimit();
+  if (limit !== undefined) throw new ConfigError(`${TOO_FEW_DESCRIPTORS} (${limit})`);
   const unsupported = unsupportedSettings(config);
   if (unsupported.length > 0) {
     throw new ConfigError(`not supported by this version: ${unsupported.join("; ")}`);

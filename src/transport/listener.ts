@@ -3,7 +3,7 @@
  * anything else to node:http. gRPC requests go to the `RpcService`, all others to the
  * `HttpHandler`. TLS listeners hand their decrypted sockets to the same `ConnectionAcceptor`.
  */
-import { createServer, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "../env/clock.ts";
 import type { HttpHandler } from "../env/http.ts";
@@ -36,7 +36,8 @@ import {
   MAX_TOTAL_QUEUED_OUTPUT_BYTES,
   PREFACE_TIMEOUT_MS,
 } from "./limits.ts";
-import { joinHostPort, SocketDriver } from "./socket-driver.ts";
+import { type ListenAddress, ListeningSocket, remoteAddress } from "./listening-socket.ts";
+import { SocketDriver } from "./socket-driver.ts";
 
 export interface ListenerOptions {
   /** gRPC calls; without it, gRPC requests are plain HTTP requests. */
@@ -55,8 +56,10 @@ export interface ListenerOptions {
   readonly maxRequestBytes?: number | undefined;
   /** `--max-concurrent-streams`; 4294967295 (etcd's default) means our finite default. */
   readonly maxConcurrentStreams?: number | undefined;
-  /** Connections beyond it are closed at once. Default: no limit. */
+  /** Further ones wait until one ends. Default: no limit. */
   readonly maxConnections?: number | undefined;
+  /** A second descriptor of a socket, which lets surplus connections wait. */
+  readonly duplicate?: ((descriptor: number) => number | undefined) | undefined;
   /** `--grpc-keepalive-min-time`, default 5 s. */
   readonly keepaliveMinTimeMs?: number | undefined;
   /** `--grpc-keepalive-interval`, default 2 h; 0 sends no pings. */
@@ -69,9 +72,7 @@ export interface ListenerOptions {
   readonly hold?: boolean | undefined;
 }
 
-export type ListenAddress =
-  | { readonly host: string; readonly port: number }
-  | { readonly path: string };
+export type { ListenAddress };
 
 export interface Listener {
   /** Where it is bound; the port is the real one if 0 was asked for. */
@@ -397,46 +398,29 @@ class ServerHttp2 implements ConnectionHost {
 }
 
 /** Binds and serves. Rejects with Go's text, such as "listen tcp 1.2.3.4:1: bind: …". */
-export function listen(address: ListenAddress, options: ListenerOptions): Promise<Listener> {
+export async function listen(address: ListenAddress, options: ListenerOptions): Promise<Listener> {
   const acceptor = new ConnectionAcceptor(options);
-  const server = createServer(
-    { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000, pauseOnConnect: true },
-    (socket) => acceptor.accept(socket, peerOf(socket)),
+  const socket = await ListeningSocket.bind(address, options, (accepted) =>
+    acceptor.accept(accepted, peerOf(accepted)),
   );
-  if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections;
-  return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      reject(new Error(bindErrorText(address, error), { cause: error }));
-    });
-    server.once("listening", () => {
-      server.removeAllListeners("error");
-      server.on("error", (error) => options.logger.warn("listener error", { error }));
-      resolve(new NetListener(server, acceptor, address));
-    });
-    if ("path" in address) server.listen({ path: address.path, backlog: 1024 });
-    else server.listen({ host: address.host, port: address.port, backlog: 1024 });
-  });
+  return new NetListener(socket, acceptor);
 }
 
 function peerOf(socket: Socket): ExchangePeer {
-  const { remoteAddress, remotePort } = socket;
-  const remote = remoteAddress === undefined ? "@" : joinHostPort(remoteAddress, remotePort ?? 0);
-  return { remote, secure: false, certificateName: undefined };
+  return { remote: remoteAddress(socket), secure: false, certificateName: undefined };
 }
 
 class NetListener implements Listener {
-  readonly address: ListenAddress;
-  readonly #server: Server;
+  readonly #socket: ListeningSocket;
   readonly #acceptor: ConnectionAcceptor;
 
-  constructor(server: Server, acceptor: ConnectionAcceptor, asked: ListenAddress) {
-    this.#server = server;
+  constructor(socket: ListeningSocket, acceptor: ConnectionAcceptor) {
+    this.#socket = socket;
     this.#acceptor = acceptor;
-    const bound = server.address();
-    this.address =
-      bound !== null && typeof bound === "object"
-        ? { host: bound.address, port: bound.port }
-        : asked;
+  }
+
+  get address(): ListenAddress {
+    return this.#socket.address;
   }
 
   get connections(): number {
@@ -448,27 +432,7 @@ class NetListener implements Listener {
   }
 
   async stop(graceMs: number): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#socket.close();
     await this.#acceptor.stop(graceMs);
-    await closed;
   }
-}
-
-const BIND_REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: "bind: address already in use",
-  EACCES: "bind: permission denied",
-  EADDRNOTAVAIL: "bind: cannot assign requested address",
-  EINVAL: "bind: invalid argument",
-  ENOENT: "bind: no such file or directory",
-};
-
-function bindErrorText(address: ListenAddress, error: NodeJS.ErrnoException): string {
-  if ("path" in address) {
-    return `listen unix ${address.path}: ${BIND_REASONS[error.code ?? ""] ?? error.message}`;
-  }
-  const at = `listen tcp ${joinHostPort(address.host, address.port)}`;
-  if (error.code === "ENOTFOUND" || error.code === "EAI_AGAIN") {
-    return `listen tcp: lookup ${address.host}: no such host`;
-  }
-  return `${at}: ${BIND_REASONS[error.code ?? ""] ?? error.message}`;
 }
