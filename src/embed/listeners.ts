@@ -104,6 +104,11 @@ export class Listeners {
     }
   }
 
+  /** Tells clients to go. Resolves when their last unary call is answered, or after `graceMs`. */
+  async drainClients(graceMs: number): Promise<void> {
+    await Promise.all(this.#clients.map((listener) => listener.drain(graceMs)));
+  }
+
   /** Clients and monitoring. Waits at most `graceMs` for calls in flight. */
   async stopClients(graceMs: number): Promise<void> {
     const all = [...this.#clients, ...this.#metrics];

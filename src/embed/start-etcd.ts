@@ -245,10 +245,17 @@ class RunningMember implements RunningEtcd {
 
   async #stop(reason: Error | undefined): Promise<void> {
     this.#rejectReady(reason ?? new Error("the member was stopped"));
-    // Streams end first: an open watch would keep its connection busy for as long as it lives.
-    this.#server?.rpc.stop();
     const graceMs = reason === undefined ? STOP_GRACE_MS : 0;
-    await this.#listeners.stopClients(graceMs);
+    const deadlineMs = this.#clock.nowMs() + graceMs;
+    const leftMs = (): number => Math.max(0, deadlineMs - this.#clock.nowMs());
+    if (reason === undefined && this.#server !== undefined) {
+      await this.#listeners.drainClients(graceMs);
+      // Who watches gets what was acknowledged to others.
+      await this.#server.rpc.settle(leftMs());
+    }
+    // An open watch would keep its connection busy for as long as it lives.
+    this.#server?.rpc.stop();
+    await this.#listeners.stopClients(leftMs());
     await this.#server?.stop();
     await this.#listeners.stopPeers(graceMs);
     this.#processMetrics.stop();

@@ -18,6 +18,7 @@ import { type MethodRow, MethodTable } from "./grpc/method-table.ts";
 import { isGrpcContentType } from "./grpc/request-head.ts";
 import { RpcMetrics } from "./grpc/rpc-metrics.ts";
 import { type GrpcServer, GrpcServerConnection } from "./grpc/server-connection.ts";
+import { UnaryServerCall } from "./grpc/unary-call.ts";
 import { Http1Server, type UpgradeHandler } from "./http/http1-server.ts";
 import { type ExchangePeer, Http2Exchange } from "./http/http2-exchange.ts";
 import { Http2Connection } from "./http2/connection.ts";
@@ -79,6 +80,8 @@ export interface Listener {
   readonly address: ListenAddress;
   readonly connections: number;
   startServing(): void;
+  /** The first part of `stop`: until the last unary call is answered, at most `graceMs`. */
+  drain(graceMs: number): Promise<void>;
   /**
    * Stops accepting, tells peers to go (GOAWAY), waits for calls in flight at most `graceMs`, then
    * closes what is left.
@@ -103,6 +106,7 @@ export class ConnectionAcceptor {
   #housekeeping: Timer | undefined;
   #stopping = false;
   #idle: (() => void) | undefined;
+  #drained: (() => void) | undefined;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
@@ -167,20 +171,21 @@ export class ConnectionAcceptor {
     for (const begin of held) begin();
   }
 
+  /** Tells peers to go. Resolves when their last unary call is answered, or after `graceMs`. */
+  async drain(graceMs: number): Promise<void> {
+    this.#beginDrain();
+    if (this.#takesRequests()) {
+      await this.#until(graceMs, (drained) => {
+        this.#drained = drained;
+      });
+    }
+  }
+
   async stop(graceMs: number): Promise<void> {
-    this.#stopping = true;
-    this.startServing();
-    const { clock } = this.#options;
-    for (const socket of this.#sniffing.keys()) socket.destroy();
-    for (const connection of this.#http2) connection.drain();
-    this.#http1?.drain();
+    this.#beginDrain();
     if (this.connections > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = clock.setTimer(graceMs, resolve);
-        this.#idle = () => {
-          timer.cancel();
-          resolve();
-        };
+      await this.#until(graceMs, (idle) => {
+        this.#idle = idle;
       });
     }
     for (const connection of [...this.#http2]) connection.destroy();
@@ -190,7 +195,33 @@ export class ConnectionAcceptor {
     this.#housekeeping = undefined;
   }
 
+  #beginDrain(): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.startServing();
+    for (const socket of this.#sniffing.keys()) socket.destroy();
+    for (const connection of this.#http2) connection.drain();
+    this.#http1?.drain();
+  }
+
+  /** Waits for the event whose listener `listen` sets, at most `graceMs`. */
+  #until(graceMs: number, listen: (happened: () => void) => void): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#options.clock.setTimer(graceMs, resolve);
+      listen(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
+  }
+
+  #takesRequests(): boolean {
+    for (const connection of this.#http2) if (connection.takesRequests) return true;
+    return false;
+  }
+
   #checkIdle(): void {
+    if (this.#drained !== undefined && !this.#takesRequests()) this.#drained();
     if (this.#stopping && this.connections === 0) this.#idle?.();
   }
 
@@ -231,6 +262,7 @@ export class ConnectionAcceptor {
         this.#http2.delete(connection);
         this.#checkIdle();
       },
+      () => this.#checkIdle(),
     );
     this.#http2.add(connection);
     this.#keepHouse();
@@ -269,6 +301,7 @@ class ServerHttp2 implements ConnectionHost {
   readonly #calls: GrpcServerConnection | undefined;
   readonly #peer: ExchangePeer;
   readonly #budget: PartialBudget;
+  readonly #onDrained: () => void;
 
   constructor(
     options: ListenerOptions,
@@ -278,8 +311,10 @@ class ServerHttp2 implements ConnectionHost {
     socket: Duplex,
     peer: ExchangePeer,
     onClosed: () => void,
+    onDrained: () => void,
   ) {
     this.#options = options;
+    this.#onDrained = onDrained;
     this.#peer = peer;
     const streams = options.maxConcurrentStreams ?? UINT32_MAX;
     const intervalMs = options.keepaliveIntervalMs ?? 2 * 3_600_000;
@@ -325,6 +360,16 @@ class ServerHttp2 implements ConnectionHost {
 
   destroy(): void {
     this.#driver.destroy();
+  }
+
+  /** Whether calls may come or unary ones wait for their answer; open streams do not count. */
+  get takesRequests(): boolean {
+    if (this.#connection.finished) return false;
+    if (!this.#connection.goingAway) return true;
+    for (const { handler } of this.#connection.streams.values()) {
+      if (handler instanceof UnaryServerCall) return true;
+    }
+    return false;
   }
 
   // ConnectionHost.
@@ -394,7 +439,13 @@ class ServerHttp2 implements ConnectionHost {
 
   onSettings(): void {}
 
-  onStreamGone(): void {}
+  onFinalGoaway(): void {
+    this.#onDrained();
+  }
+
+  onStreamGone(): void {
+    if (this.#connection.goingAway) this.#onDrained();
+  }
 }
 
 /** Binds and serves. Rejects with Go's text, such as "listen tcp 1.2.3.4:1: bind: …". */
@@ -429,6 +480,11 @@ class NetListener implements Listener {
 
   startServing(): void {
     this.#acceptor.startServing();
+  }
+
+  async drain(graceMs: number): Promise<void> {
+    this.#socket.close();
+    await this.#acceptor.drain(graceMs);
   }
 
   async stop(graceMs: number): Promise<void> {
