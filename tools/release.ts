@@ -235,8 +235,37 @@ function megabytes(path: string): string {
   return `${(statSync(path).size / 1e6).toFixed(1)} MB`;
 }
 
+const USAGE = `npm run release -- [options]
+
+  --node PATH       the Node.js that goes into the executables, ${OLDEST_NODE_MAJOR} or newer (the one that runs this)
+  --out DIRECTORY   where the archive goes (dist/release)
+`;
+
+/** Undefined when the usage was asked for. @throws Error with one line about a mistake. */
+function parseCommand(): { readonly node?: string; readonly out?: string } | undefined {
+  const { values } = parseArgs({
+    options: {
+      node: { type: "string" },
+      out: { type: "string" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  return values.help ? undefined : values;
+}
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { node: { type: "string" }, out: { type: "string" } } });
+  let values: ReturnType<typeof parseCommand>;
+  try {
+    values = parseCommand();
+  } catch (error) {
+    process.stderr.write(`release: ${(error as Error).message}\n\n${USAGE}`);
+    process.exitCode = 2;
+    return;
+  }
+  if (values === undefined) {
+    process.stdout.write(USAGE);
+    return;
+  }
   const root = findRepository(dirname(fileURLToPath(import.meta.url)));
   const node = values.node ?? process.execPath;
   const problem = nodeProblem(node);
