@@ -15,7 +15,7 @@ import {
   listen,
 } from "../transport/listener.ts";
 import { systemCalls } from "../platform/system-calls.ts";
-import type { EtcdConfig, EtcdUrl } from "./config/index.ts";
+import { type EtcdConfig, type EtcdUrl, plainListenerWarnings } from "./config/index.ts";
 import { maxClientConnections } from "./descriptor-limit.ts";
 
 export interface ListenersDeps {
@@ -62,6 +62,9 @@ export class Listeners {
     logger.info("configuring peer listeners", { "listen-peer-urls": hrefs(listenPeerUrls) });
     for (const url of listenPeerUrls) {
       this.#peers.push(await listen(addressOf(url), this.#options("peer", true)));
+    }
+    for (const { level, message, fields } of plainListenerWarnings(this.#config)) {
+      logger[level](message, fields);
     }
     logger.info("configuring client listeners", { "listen-client-urls": hrefs(listenClientUrls) });
     const httpToo = listenClientHttpUrls.length === 0;

@@ -7,6 +7,7 @@ import { test } from "node:test";
 import type { Logger } from "../env/index.ts";
 import { systemCalls } from "../platform/system-calls.ts";
 import {
+  type ListenAddress,
   ListeningSocket,
   type ListeningOptions,
   remoteAddress,
@@ -130,3 +131,20 @@ test(
     served.destroy();
   },
 );
+
+test("an address that cannot be bound is refused in Go's words", async () => {
+  const listen = (address: ListenAddress): Promise<unknown> =>
+    ListeningSocket.bind(address, { logger: {} as Logger }, () => undefined);
+  const long = `/tmp/${"x".repeat(110)}`;
+  for (const [address, message] of [
+    [{ host: "127.0.0.1", port: 70_000 }, "listen tcp: address 70000: invalid port"],
+    [
+      { path: "/nonexistent/a.sock" },
+      "listen unix /nonexistent/a.sock: bind: no such file or directory",
+    ],
+    // Node would listen at the first 107 bytes.
+    [{ path: long }, `listen unix ${long}: bind: invalid argument`],
+  ] as const) {
+    await assert.rejects(listen(address), { message });
+  }
+});

@@ -7,8 +7,10 @@
  * first; the queue belongs to the socket and stays. Where no second descriptor is to be had (unix
  * sockets, whose file goes with the first, and other systems), surplus connections are closed.
  */
-import { closeSync } from "node:fs";
+import { closeSync, existsSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
+import { systemErrorText } from "../base/system-errors.ts";
 import type { Logger } from "../env/logger.ts";
 import { joinHostPort } from "./socket-driver.ts";
 
@@ -71,6 +73,8 @@ export class ListeningSocket {
     options: ListeningOptions,
     onConnection: (socket: Socket) => void,
   ): Promise<ListeningSocket> {
+    const problem = addressProblem(address);
+    if (problem !== undefined) return Promise.reject(new Error(problem));
     const server = createServer(SOCKET_OPTIONS);
     return new Promise((resolve, reject) => {
       server.once("error", (error: NodeJS.ErrnoException) => {
@@ -166,21 +170,31 @@ export function remoteAddress(socket: Socket): string {
   return joinHostPort(address.replace(/^::ffff:(?=[\d.]+$)/, ""), remotePort ?? 0);
 }
 
-const BIND_REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: "bind: address already in use",
-  EACCES: "bind: permission denied",
-  EADDRNOTAVAIL: "bind: cannot assign requested address",
-  EINVAL: "bind: invalid argument",
-  ENOENT: "bind: no such file or directory",
-};
+/** `sizeof(sun_path)` without the end mark; Node would cut a longer path off and bind elsewhere. */
+const MAX_UNIX_PATH_BYTES = 107;
+const MAX_PORT = 65_535;
+
+/** What Go refuses before it asks the system; undefined when nothing. */
+function addressProblem(address: ListenAddress): string | undefined {
+  if ("path" in address) {
+    const isTooLong = Buffer.byteLength(address.path) > MAX_UNIX_PATH_BYTES;
+    return isTooLong ? `listen unix ${address.path}: bind: invalid argument` : undefined;
+  }
+  if (address.port <= MAX_PORT) return undefined;
+  return `listen tcp: address ${address.port}: invalid port`;
+}
 
 function bindErrorText(address: ListenAddress, error: NodeJS.ErrnoException): string {
   if ("path" in address) {
-    return `listen unix ${address.path}: ${BIND_REASONS[error.code ?? ""] ?? error.message}`;
+    // Node says so for a folder that is missing, too.
+    const isMissing = error.code === "EACCES" && !existsSync(dirname(address.path));
+    const reason = isMissing ? "no such file or directory" : systemErrorText(error);
+    return `listen unix ${address.path}: bind: ${reason}`;
   }
-  const at = `listen tcp ${joinHostPort(address.host, address.port)}`;
   if (error.code === "ENOTFOUND" || error.code === "EAI_AGAIN") {
     return `listen tcp: lookup ${address.host}: no such host`;
   }
-  return `${at}: ${BIND_REASONS[error.code ?? ""] ?? error.message}`;
+  const call = error.code === "EMFILE" || error.code === "EAFNOSUPPORT" ? "socket" : "bind";
+  const at = `listen tcp ${joinHostPort(address.host, address.port)}`;
+  return `${at}: ${call}: ${systemErrorText(error)}`;
 }
