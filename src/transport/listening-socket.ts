@@ -26,7 +26,7 @@ export interface ListeningOptions {
   readonly duplicate?: ((descriptor: number) => number | undefined) | undefined;
 }
 
-/** Connections that the system keeps for a socket that does not accept; as the kernel allows. */
+/** Connections that wait in the system until they are accepted; the system may allow fewer. */
 const BACKLOG = 1024;
 
 const SOCKET_OPTIONS = {
