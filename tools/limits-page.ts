@@ -26,7 +26,11 @@ interface Section {
 const SECTIONS: readonly Section[] = [
   {
     title: "Connections: HTTP/2, HTTP/1.1, gRPC",
-    sources: [{ path: "src/transport/limits.ts" }],
+    sources: [
+      { path: "src/transport/limits.ts" },
+      { path: "src/embed/descriptor-limit.ts", names: ["RESERVED_DESCRIPTORS"] },
+      { path: "src/transport/listening-socket.ts", names: ["BACKLOG", "MAX_UNIX_PATH_BYTES"] },
+    ],
   },
   {
     title: "Between members",

@@ -15,6 +15,11 @@ import {
   type ParseDeps,
   parseCommandLine,
 } from "../embed/config/index.ts";
+import {
+  RESERVED_DESCRIPTORS,
+  TOO_FEW_DESCRIPTORS,
+  tooLowDescriptorLimit,
+} from "../embed/descriptor-limit.ts";
 import type { RunningEtcd } from "../embed/index.ts";
 import { openLogger } from "../embed/open-logger.ts";
 import type { Logger } from "../env/logger.ts";
@@ -108,6 +113,11 @@ async function run(config: EtcdConfig, records: readonly LogRecord[]): Promise<v
   }
   const signals = new SignalStop(logger);
   checkDataDir(logger, config.dataDir);
+  // Before more modules are loaded, which takes descriptors, too.
+  const limit = tooLowDescriptorLimit();
+  if (limit !== undefined) {
+    exitFatally(logger, TOO_FEW_DESCRIPTORS, { limit, "recommended-limit": RESERVED_DESCRIPTORS });
+  }
   try {
     const { MemberRemovedError, startEtcd } = await import("../embed/index.ts");
     const isRemoval = (reason: unknown): boolean => reason instanceof MemberRemovedError;

@@ -31,6 +31,7 @@ import {
   unsupportedSettings,
 } from "./config/index.ts";
 import { DescriptorWatch } from "./descriptor-watch.ts";
+import { TOO_FEW_DESCRIPTORS, tooLowDescriptorLimit } from "./descriptor-limit.ts";
 import { makeHttpHandlers } from "./http-handlers.ts";
 import { Listeners } from "./listeners.ts";
 import { openLogger } from "./open-logger.ts";
@@ -105,6 +106,8 @@ async function startMember(
 function refuseUnsupported(config: EtcdConfig): void {
   const problem = startProblem(config);
   if (problem !== undefined) throw new ConfigError(problem);
+  const limit = tooLowDescriptorLimit();
+  if (limit !== undefined) throw new ConfigError(`${TOO_FEW_DESCRIPTORS} (${limit})`);
   const unsupported = unsupportedSettings(config);
   if (unsupported.length > 0) {
     throw new ConfigError(`not supported by this version: ${unsupported.join("; ")}`);
@@ -258,10 +261,17 @@ class RunningMember implements RunningEtcd {
   async #stop(reason: Error | undefined): Promise<void> {
     this.#logger.info("closing etcd server", stopFields(this.#config));
     this.#rejectReady(reason ?? new Error("the member was stopped"));
-    // Streams end first: an open watch would keep its connection busy for as long as it lives.
-    this.#server?.rpc.stop();
     const graceMs = reason === undefined ? STOP_GRACE_MS : 0;
-    await this.#listeners.stopClients(graceMs);
+    const deadlineMs = this.#clock.nowMs() + graceMs;
+    const leftMs = (): number => Math.max(0, deadlineMs - this.#clock.nowMs());
+    if (reason === undefined && this.#server !== undefined) {
+      await this.#listeners.drainClients(graceMs);
+      // Who watches gets what was acknowledged to others.
+      await this.#server.rpc.settle(leftMs());
+    }
+    // An open watch would keep its connection busy for as long as it lives.
+    this.#server?.rpc.stop();
+    await this.#listeners.stopClients(leftMs());
     this.#descriptors.stop();
     await this.#server?.stop();
     await this.#listeners.stopPeers(graceMs);

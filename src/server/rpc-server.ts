@@ -41,6 +41,8 @@ export class RpcServer implements RpcService {
     unary: new Map<string | undefined, Counter>(),
     stream: new Map<string | undefined, Counter>(),
   };
+  /** Set while `settle` waits. */
+  #settled: (() => void) | undefined;
   readonly #stream: (StreamHandler | undefined)[] = METHODS.map(() => undefined);
 
   constructor(server: ServerContext) {
@@ -51,7 +53,7 @@ export class RpcServer implements RpcService {
       electionTimeoutMs: options.electionTicks * options.heartbeatIntervalMs,
       hasLeader: () => server.leader !== NO_MEMBER,
     });
-    this.#watch = new WatchService(server);
+    this.#watch = new WatchService(server, () => this.#checkSettled());
     this.#health = new HealthService(server.logger);
     const quota = new QuotaGate(server);
     const slow = makeSlowRequests(server);
@@ -113,6 +115,30 @@ export class RpcServer implements RpcService {
     this.#health.ready();
   }
 
+  /**
+   * Waits until what was proposed here is applied and every watch has got it, at most `graceMs`.
+   * To be called when no new requests come.
+   */
+  async settle(graceMs: number): Promise<void> {
+    if (this.#isSettled) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.#server.clock.setTimer(graceMs, resolve);
+      this.#settled = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+    this.#settled = undefined;
+  }
+
+  get #isSettled(): boolean {
+    return this.#server.proposals.waitingCount === 0 && !this.#server.watchable.hasUnsynced;
+  }
+
+  #checkSettled(): void {
+    if (this.#settled !== undefined && this.#isSettled) this.#settled();
+  }
+
   /** Ends all open streams; unary calls in flight are answered by the server as it stops. */
   stop(): void {
     this.#leaderBound.stop();
@@ -124,6 +150,7 @@ export class RpcServer implements RpcService {
   /** Entries were applied: watchers may have fallen behind. */
   applied(): void {
     this.#watch.applied();
+    this.#checkSettled();
   }
 
   unary(calls: readonly UnaryCall[]): void {

@@ -111,7 +111,8 @@ test("a peer that sends requests and reads no answer is not read any further", a
   assert.equal(listener.connections, 1);
 });
 
-test("connections above the limit are closed at once", async () => {
+// Where a listening socket cannot be paused; src/embed/listening.test.ts has the other case.
+test("connections above the limit are closed when they cannot wait", async () => {
   const { port } = await serve({ maxConnections: 2 });
   const first = await connect("127.0.0.1", port);
   await connect("127.0.0.1", port).then((second) => open.push({ stop: () => second.close() }));

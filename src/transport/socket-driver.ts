@@ -2,7 +2,6 @@
  * Moves bytes between a socket (TCP, TLS, unix: any Duplex) and an HTTP/2 connection. Output of
  * one turn leaves in one write; a peer that does not read is not read from either.
  */
-import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../env/clock.ts";
 import type { Http2Connection } from "./http2/connection.ts";
@@ -54,11 +53,6 @@ export class SocketDriver {
     this.#connection.start();
     if (first !== undefined && first.length > 0) this.#received(first);
     socket.resume();
-  }
-
-  get remoteAddress(): string {
-    const { remoteAddress, remotePort } = this.socket as Socket;
-    return remoteAddress === undefined ? "@" : joinHostPort(remoteAddress, remotePort ?? 0);
   }
 
   wantFlush(): void {

@@ -41,8 +41,12 @@ export class WatchService {
   #progressTimer: Timer | undefined;
   #stopped = false;
 
-  constructor(server: ServerContext) {
+  readonly #onSynced: () => void;
+
+  /** `onSynced`: watchers that lagged behind have caught up. */
+  constructor(server: ServerContext, onSynced: () => void) {
     this.#server = server;
+    this.#onSynced = onSynced;
   }
 
   start(): void {
@@ -88,6 +92,7 @@ export class WatchService {
     const state = this.#server.watchable.syncWatchers(SYNC_RECORDS_PER_TURN);
     if (state === "more") this.syncSoon();
     else if (state === "blocked") this.#syncLater();
+    else this.#onSynced();
   }
 
   #syncLater(): void {

@@ -365,6 +365,8 @@ export class ClientConnection implements ConnectionHost, CallOwner {
     this.#openWaiting();
   }
 
+  onFinalGoaway(): void {}
+
   onStreamGone(): void {
     if (this.#waitingHead < this.#waiting.length) this.#openWaiting();
   }

@@ -18,6 +18,8 @@ export interface ConnectionHost {
   onGoaway(lastStreamId: number, code: number, debug: string): void;
   /** The peer's SETTINGS have come into force. */
   onSettings(): void;
+  /** After `drain`, a server: from now on no request of the peer is taken. */
+  onFinalGoaway(): void;
   /** A stream has left; a client may open another. */
   onStreamGone(): void;
 }

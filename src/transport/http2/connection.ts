@@ -306,6 +306,7 @@ export class Http2Connection implements SendListener, FrameSink {
     this.#acceptUpTo = this.#lastStreamId;
     this.goingAway = true;
     this.send.goaway(this.#lastStreamId, NO_ERROR, "");
+    this.#host.onFinalGoaway();
     this.#finishIfDrained();
   }
 
