@@ -29,7 +29,11 @@ export type CompactionStep =
   | { readonly state: "idle" }
   /** A read holds the next compaction up. */
   | { readonly state: "waiting" }
-  | { readonly state: "running" }
+  | {
+      readonly state: "running";
+      /** Records that this call deleted; they should be committed before the next call. */
+      readonly deletedRecords: number;
+    }
   | { readonly state: "finished"; readonly result: CompactionResult };
 
 export interface CompactionResult {
@@ -71,8 +75,11 @@ export class Compactor {
       this.#queue.shift();
       this.#job = new CompactionJob(this.#store, request);
     }
+    const before = this.#job.deletedRecords;
     const result = this.#job.step(maxRecords);
-    if (result === undefined) return { state: "running" };
+    if (result === undefined) {
+      return { state: "running", deletedRecords: this.#job.deletedRecords - before };
+    }
     this.#job = undefined;
     return { state: "finished", result };
   }
@@ -86,7 +93,8 @@ class CompactionJob {
   readonly #end: Uint8Array;
   #keepsAny: boolean | undefined;
   #next: Uint8Array = Buffer.alloc(0);
-  #deletedRecords = 0;
+  /** Records deleted so far. */
+  deletedRecords = 0;
 
   constructor(store: Store, request: CompactionRequestInfo) {
     this.#store = store;
@@ -106,7 +114,7 @@ class CompactionJob {
     const done = this.#scan(maxRecords, doomedRecords, changedKeys);
     for (const bucketKey of doomedRecords) this.#store.backend.delete(KEY_BUCKET, bucketKey);
     for (const key of changedKeys) this.#store.index.compact(key, this.#request.revision);
-    this.#deletedRecords += doomedRecords.length;
+    this.deletedRecords += doomedRecords.length;
     return done ? this.#finish() : undefined;
   }
 
@@ -142,7 +150,7 @@ class CompactionJob {
     if (previousCompleted) this.#store.hashes.add(hash);
     return {
       revision,
-      deletedRecords: this.#deletedRecords,
+      deletedRecords: this.deletedRecords,
       hash,
       hashStored: previousCompleted,
     };
