@@ -14,7 +14,8 @@ import type { Revision } from "../base/ids.ts";
 import { HistoryHasher, KeepProbe, type KeyValueHash } from "./hash.ts";
 import { keyOf } from "./key-value.ts";
 import { FINISHED_COMPACT_KEY } from "./meta.ts";
-import { encodeRevisionKey, mainOf, subOf } from "./revision.ts";
+import { encodeRevisionKey, isTombstone, mainOf, subOf } from "./revision.ts";
+import { scanRecords } from "./scan-records.ts";
 import type { Store } from "./store.ts";
 
 export interface CompactionRequestInfo {
@@ -119,24 +120,29 @@ class CompactionJob {
   }
 
   #scan(maxRecords: number, doomedRecords: Uint8Array[], changedKeys: string[]): boolean {
-    const index = this.#store.index;
+    const { index, backend } = this.#store;
     const revision = this.#request.revision;
+    const hasher = this.#hasher;
     let budget = maxRecords;
     let done = true;
-    this.#store.backend.scan(KEY_BUCKET, this.#next, this.#end, (bucketKey, record) => {
+    scanRecords(backend, this.#next, this.#end, (bytes, from, to, record, begin, end) => {
+      const main = mainOf(bytes, from);
+      const sub = subOf(bytes, from);
+      const tombstone = isTombstone(bytes, from, to);
       if (budget-- <= 0) {
-        this.#next = bucketKey;
+        this.#next = encodeRevisionKey(main, sub, tombstone);
         done = false;
         return false;
       }
-      const key = keyOf(record);
-      const main = mainOf(bucketKey);
-      const kept = index.keeps(key, main, subOf(bucketKey), revision, "compaction");
+      const key = keyOf(record, begin, end);
+      const kept = index.keeps(key, main, sub, revision, "compaction");
       if (!kept) {
-        doomedRecords.push(bucketKey);
+        doomedRecords.push(encodeRevisionKey(main, sub, tombstone));
         changedKeys.push(key);
       }
-      this.#hasher.add(bucketKey, record, main, kept || this.#keepsAny === false);
+      if (!hasher.covers(main, tombstone, kept || this.#keepsAny === false)) return true;
+      hasher.add(bytes, from, to);
+      hasher.add(record, begin, end);
       return true;
     });
     return done;
