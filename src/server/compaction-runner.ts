@@ -12,12 +12,17 @@ import type { Clock, Logger, Timer } from "../env/index.ts";
 import type { CompactionResult, Store } from "../mvcc/index.ts";
 import type { ServerCounters } from "./metrics.ts";
 
+export type CompactionCounters = Pick<
+  ServerCounters,
+  "compactionPauseMs" | "compactionTotalMs" | "compactedKeys" | "lastCompactionSeconds"
+>;
+
 export interface CompactionRunnerOptions {
   readonly store: Store;
   readonly backend: Backend;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly counters: ServerCounters;
+  readonly counters: CompactionCounters;
   /** Records per batch. */
   readonly batchLimit: number;
   readonly sleepIntervalMs: number;
