@@ -77,7 +77,10 @@ const SECTIONS: readonly Section[] = [
         path: "src/server/services/watch.ts",
         names: ["MAX_WATCHES_PER_STREAM", "CONGESTED_BYTES"],
       },
-      { path: "src/mvcc/watch/watchable-store.ts", names: ["MAX_BATCH_REVISIONS"] },
+      {
+        path: "src/mvcc/watch/watchable-store.ts",
+        names: ["MAX_BATCH_REVISIONS", "MAX_ROUND_BYTES"],
+      },
       { path: "src/server/services/maintenance.ts", names: ["SNAPSHOT_BLOB_BYTES"] },
     ],
   },
@@ -105,7 +108,10 @@ const SECTIONS: readonly Section[] = [
         ],
       },
       { path: "src/server/membership-queue.ts", names: ["MAX_WAITING_CHANGES"] },
-      { path: "src/server/limits.ts", names: ["MIN_SNAPSHOT_INTERVAL_MS"] },
+      {
+        path: "src/server/limits.ts",
+        names: ["MIN_SNAPSHOT_INTERVAL_MS", "LOG_COMPACTION_STEP_ENTRIES"],
+      },
       { path: "src/mvcc/hash.ts", names: ["MAX_STORED_HASHES"] },
     ],
   },

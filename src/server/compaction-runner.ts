@@ -1,6 +1,11 @@
 /**
- * Drives the physical part of compactions: a batch of records, a pause, the next batch, so that
- * requests are served in between. The store keeps the order and survives a crash in the middle.
+ * Drives the physical part of compactions: a batch of records, its commit, a pause, the next batch,
+ * so that requests are served in between. The store keeps the order and survives a crash in the
+ * middle.
+ *
+ * The next batch waits until the commit is durable, as in etcd: on a slow disk the work is done
+ * more slowly instead of piling up. Deletes that pile up would hold up other writes, and one
+ * transaction that rewrites many pages makes the file grow by as many.
  */
 import type { Backend } from "../backend/types.ts";
 import { formatDuration, sizeFields } from "../base/go-text.ts";
@@ -8,16 +13,24 @@ import type { Clock, Logger, Timer } from "../env/index.ts";
 import type { CompactionResult, Store } from "../mvcc/index.ts";
 import type { ServerCounters } from "./metrics.ts";
 
+export type CompactionCounters = Pick<
+  ServerCounters,
+  "compactionPauseMs" | "compactionTotalMs" | "compactedKeys" | "lastCompactionSeconds"
+>;
+
 export interface CompactionRunnerOptions {
   readonly store: Store;
   readonly backend: Backend;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly counters: ServerCounters;
+  readonly counters: CompactionCounters;
   /** Records per batch. */
   readonly batchLimit: number;
   readonly sleepIntervalMs: number;
 }
+
+/** Pause after a commit that failed; the backend itself tries again as often. */
+const COMMIT_RETRY_MS = 1000;
 
 export class CompactionRunner {
   readonly #options: CompactionRunnerOptions;
@@ -71,14 +84,26 @@ export class CompactionRunner {
     const startMs = this.#options.clock.nowMs();
     const step = store.runCompaction(batchLimit);
     this.#options.counters.compactionPauseMs.observe(this.#options.clock.nowMs() - startMs);
-    backend.commitIfDue();
     if (step.state === "idle") {
       this.#timer = undefined;
       this.#finish();
       return;
     }
     if (step.state === "finished") this.#logFinished(step.result);
-    this.#schedule(sleepIntervalMs);
+    if (step.state === "running" && step.deletedRecords > 0) this.#scheduleAfterCommit();
+    else this.#schedule(sleepIntervalMs);
+  }
+
+  /** The timer stays set meanwhile, so that nobody starts a second run. */
+  #scheduleAfterCommit(): void {
+    const schedule = (delayMs: number): void => {
+      if (!this.#stopped) this.#schedule(delayMs);
+    };
+    this.#options.backend.commit().then(
+      () => schedule(this.#options.sleepIntervalMs),
+      // The disk is full, and the backend tries again by itself; or it has failed and told so.
+      () => schedule(COMMIT_RETRY_MS),
+    );
   }
 
   #finish(): void {

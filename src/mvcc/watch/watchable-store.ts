@@ -24,8 +24,12 @@ import { NO_EVENTS, type Watcher, WatcherGroup, type WatchSink } from "./watcher
 
 /** Most revisions in one response to a watcher that catches up, as in etcd. */
 const MAX_BATCH_REVISIONS = 1000;
-/** Bytes of records after which a round ends at the next whole transaction. */
-const MAX_ROUND_BYTES = 4 << 20;
+/**
+ * Bytes of records after which a round, and so a response, ends at the next whole transaction. Ten
+ * events of 1 MiB still come together, as in etcd, which has no such bound; all 1,000 revisions
+ * could be 1.5 GB, in memory for each stream and in one turn of the event loop.
+ */
+const MAX_ROUND_BYTES = 16 << 20;
 
 /** Most watchers that take part in a round, as in etcd. */
 const MAX_MEMBERS = 512;

@@ -100,6 +100,7 @@ export class LeaseService {
     call.onMessage = (message) => {
       if (ended) return;
       const request = decodeOrEnd(LeaseKeepAliveRequest, message, (code, text) => {
+        this.#server.counters.streamFailures.of("receive", "lease-keepalive").add();
         close();
         call.finish(code, text);
       });

@@ -176,7 +176,10 @@ class WatchStreamHandler implements WatchSink {
 
   #receive(message: Uint8Array): void {
     if (this.#ended) return;
-    const request = decodeOrEnd(WatchRequest, message, (code, text) => this.end(code, text));
+    const request = decodeOrEnd(WatchRequest, message, (code, text) => {
+      this.#server.counters.streamFailures.of("receive", "watch").add();
+      this.end(code, text);
+    });
     switch (request?.requestUnion?.case) {
       case "createRequest":
         this.#create(request.requestUnion.value);
