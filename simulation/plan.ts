@@ -37,6 +37,9 @@ export interface Plan {
   readonly clockDrift: number;
 }
 
+/** Units of a slice, so small that requests of a few keys take many. */
+const SLICES: readonly number[] = [2, 5, 40, 3000];
+
 /** Every run of a seed begins with this generator; forks of it drive the parts. */
 export function rootRandom(seed: number): SeededRandom {
   return new SeededRandom(seed);
@@ -79,6 +82,9 @@ export function makePlan(
       minSnapshotIntervalMs: random.pick([0, 100, 1000]),
       purgeIntervalMs: random.pick([500, 3000]),
       recordsPerStep: random.pick([3, 50, 1000]),
+      // Not drawn from the plan's generator, whose order gives all known seeds their meaning.
+      unitsPerStretch: SLICES[seed % SLICES.length] ?? 1,
+      unitsPerTurn: SLICES[(seed + 1) % SLICES.length] ?? 1,
     },
     backendBatchIntervalMs: random.pick([10, 100, 100, 1000]),
     backendBatchLimit: random.pick([2, 20, 10_000]),
