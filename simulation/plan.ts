@@ -42,6 +42,9 @@ export interface Plan {
 /** Share of the seeds that end in a disaster when no kinds of faults are chosen. */
 const DISASTER_SHARE = 0.15;
 
+/** Units of a slice, so small that requests of a few keys take many. */
+const SLICES: readonly number[] = [2, 5, 40, 3000];
+
 /** Every run of a seed begins with this generator; forks of it drive the parts. */
 export function rootRandom(seed: number): SeededRandom {
   return new SeededRandom(seed);
@@ -82,6 +85,9 @@ export function makePlan(seed: number, random: SeededRandom, chosen?: readonly F
       minSnapshotIntervalMs: random.pick([0, 100, 1000]),
       purgeIntervalMs: random.pick([500, 3000]),
       recordsPerStep: random.pick([3, 50, 1000]),
+      // Not drawn from the plan's generator, whose order gives all known seeds their meaning.
+      unitsPerStretch: SLICES[seed % SLICES.length] ?? 1,
+      unitsPerTurn: SLICES[(seed + 1) % SLICES.length] ?? 1,
     },
     backendBatchIntervalMs: random.pick([10, 100, 100, 1000]),
     backendBatchLimit: random.pick([2, 20, 10_000]),

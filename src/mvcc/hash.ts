@@ -12,6 +12,7 @@ import { KEY_BUCKET, type ReadView } from "../backend/types.ts";
 import { bytesFromUtf8 } from "../base/bytes.ts";
 import { crc32c, crc32cRange } from "../base/crc32c.ts";
 import type { Revision } from "../base/ids.ts";
+import { type Slice, type Steps, unitsOfBytes } from "../base/slice.ts";
 import type { KeepRule, KeyIndex } from "./key-index.ts";
 import { keyOf } from "./key-value.ts";
 import { isTombstone, mainOf, subOf } from "./revision.ts";
@@ -116,6 +117,17 @@ export class HistoryHasher {
   }
 }
 
+/** Runs a hash job in slices. */
+export function* hashInSteps(job: HashJob, slice: Slice): Steps<KeyValueHash> {
+  for (;;) {
+    const before = job.units;
+    const result = job.step(Math.max(1, slice.left));
+    slice.left -= job.units - before;
+    if (result !== undefined) return result;
+    if (slice.isUsedUp) yield;
+  }
+}
+
 /** One HashKV request in progress: call `step` until `result` is there, or `close`. */
 export class HashJob {
   #result: KeyValueHash | undefined;
@@ -138,7 +150,12 @@ export class HashJob {
     return this.#result;
   }
 
-  /** Hashes up to `maxRecords` records; returns the result when done. */
+  /** What the job has cost so far. */
+  get units(): number {
+    return this.#work?.units ?? 0;
+  }
+
+  /** Hashes up to `maxRecords` records, fewer large ones; returns the result when done. */
   step(maxRecords: number): KeyValueHash | undefined {
     if (this.#work !== undefined) this.#result = this.#work.step(maxRecords);
     if (this.#result !== undefined) this.close();
@@ -161,6 +178,7 @@ class HashWork {
   readonly #probe: KeepProbe;
   #keepsAny: boolean | undefined;
   #next: Uint8Array = Buffer.alloc(0);
+  units = 0;
 
   constructor(store: Store, revision: Revision) {
     this.#index = store.index;
@@ -174,6 +192,7 @@ class HashWork {
   step(maxRecords: number): KeyValueHash | undefined {
     if (this.#keepsAny === undefined) {
       this.#keepsAny = this.#probe.step(maxRecords);
+      this.units += this.#keepsAny === undefined ? maxRecords : 1;
       return undefined;
     }
     let budget = maxRecords;
@@ -187,6 +206,7 @@ class HashWork {
         done = false;
         return false;
       }
+      budget -= unitsOfBytes(record.length);
       const kept =
         !hasher.asksForKeep(main) ||
         !this.#keepsAny ||
@@ -196,6 +216,7 @@ class HashWork {
       hasher.add(record, begin, end);
       return true;
     });
+    this.units += maxRecords - budget;
     return done ? this.#hasher.result() : undefined;
   }
 

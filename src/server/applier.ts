@@ -28,9 +28,13 @@ import {
   type TxnRequest,
 } from "../api/gen/rpc.ts";
 import { parseVersion, SERVER_VERSION } from "../api/version.ts";
-import { formatID } from "../base/ids.ts";
+import { formatID, type LeaseID } from "../base/ids.ts";
+import type { Slice, Steps } from "../base/slice.ts";
 import { clusterVersionOf, isBefore, shortVersion } from "../membership/index.ts";
 import {
+  type DeleteRangeResult,
+  deleteKeysInSteps,
+  deleteRangeInSteps,
   encodeDeleteRangeResponse,
   encodePutResponse,
   encodeRangeResponse,
@@ -40,6 +44,10 @@ import {
   executePut,
   executeRange,
   executeTxn,
+  isWideDeletion,
+  isWideTxn,
+  type TxnResult,
+  txnInSteps,
 } from "../mvcc/index.ts";
 import type { ServerContext } from "./context.ts";
 import { alarmName } from "./metrics.ts";
@@ -53,6 +61,9 @@ export interface ApplierEvents {
   compactionScheduled(): void;
   clusterVersionChanged(): void;
 }
+
+/** Leases with more keys are revoked in slices. */
+const MAX_KEYS_OF_SMALL_LEASE = 100;
 
 type Reply = readonly Uint8Array[];
 
@@ -81,6 +92,83 @@ export class Applier {
     const outcome = this.#outcome(field, request, wantReply);
     this.#meter.applied(field, request, this.startedMs, outcome);
     return outcome;
+  }
+
+  /**
+   * The same for a request whose cost is not its size, in slices; undefined if it is none. Until the
+   * end nobody sees anything of it, and nothing else may be applied (see `Store.writeInSteps`).
+   */
+  applyInSteps(
+    field: number,
+    request: unknown,
+    wantReply: boolean,
+    slice: Slice,
+  ): Steps<Outcome> | undefined {
+    const steps = this.#wideSteps(field, request, wantReply, slice);
+    return steps === undefined ? undefined : this.#outcomeInSteps(field, request, steps);
+  }
+
+  *#outcomeInSteps(field: number, request: unknown, steps: Steps<Reply>): Steps<Outcome> {
+    this.startedMs = this.#meter.nowMs();
+    let outcome: Outcome;
+    try {
+      const reply = yield* steps;
+      outcome = reply.length === 0 ? DONE : { error: undefined, reply };
+    } catch (error) {
+      if (!(error instanceof EtcdError)) throw error;
+      outcome = { error, reply: undefined };
+    }
+    this.#meter.applied(field, request, this.startedMs, outcome);
+    return outcome;
+  }
+
+  #wideSteps(
+    field: number,
+    request: unknown,
+    wantReply: boolean,
+    slice: Slice,
+  ): Steps<Reply> | undefined {
+    switch (field) {
+      case RaftField.txn: {
+        const txn = request as TxnRequest;
+        return isWideTxn(txn) ? this.#txnInSteps(txn, wantReply, slice) : undefined;
+      }
+      case RaftField.deleteRange: {
+        const deletion = request as DeleteRangeRequest;
+        if (!isWideDeletion(deletion)) return undefined;
+        return this.#deleteRangeInSteps(deletion, wantReply, slice);
+      }
+      case RaftField.leaseRevoke: {
+        const { ID } = request as LeaseRevokeRequest;
+        const keys = this.#server.lessor.lookup(ID)?.keyCount ?? 0;
+        return keys > MAX_KEYS_OF_SMALL_LEASE ? this.#leaseRevokeInSteps(ID, slice) : undefined;
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  *#txnInSteps(request: TxnRequest, wantReply: boolean, slice: Slice): Steps<Reply> {
+    const fits = this.#checkTxnSpace(request);
+    const result = yield* txnInSteps(this.#server.store, request, slice);
+    return this.#txnReply(result, fits, wantReply);
+  }
+
+  *#deleteRangeInSteps(
+    request: DeleteRangeRequest,
+    wantReply: boolean,
+    slice: Slice,
+  ): Steps<Reply> {
+    this.#refuseWhenCorrupt();
+    const result = yield* deleteRangeInSteps(this.#server.store, request, slice);
+    return this.#deleteRangeReply(result, wantReply);
+  }
+
+  *#leaseRevokeInSteps(id: LeaseID, slice: Slice): Steps<Reply> {
+    this.#refuseWhenCorrupt();
+    const { lessor, store } = this.#server;
+    yield* lessor.revokeInSteps(id, slice, (keys) => deleteKeysInSteps(store, keys, slice));
+    return [this.#headerOnly(store.currentRevision)];
   }
 
   #outcome(field: number, request: unknown, wantReply: boolean): Outcome {
@@ -140,11 +228,19 @@ export class Applier {
   }
 
   #txn(request: TxnRequest, wantReply: boolean): Reply {
+    const fits = this.#checkTxnSpace(request);
+    return this.#txnReply(executeTxn(this.#server.store, request), fits, wantReply);
+  }
+
+  /** False if the quota is passed with this one. */
+  #checkTxnSpace(request: TxnRequest): boolean {
     this.#refuseWhenCorrupt();
     const cost = txnCost(request);
     if (cost > 0) this.#refuseWhenFull();
-    const fits = this.#server.quota.available(cost);
-    const result = executeTxn(this.#server.store, request);
+    return this.#server.quota.available(cost);
+  }
+
+  #txnReply(result: TxnResult, fits: boolean, wantReply: boolean): Reply {
     this.#server.counters.operations.txn++;
     if (!fits) throw new EtcdError("noSpace");
     return wantReply ? [encodeTxnResponse(this.#header(result.revision), result)] : NO_REPLY;
@@ -159,7 +255,10 @@ export class Applier {
 
   #deleteRange(request: DeleteRangeRequest, wantReply: boolean): Reply {
     this.#refuseWhenCorrupt();
-    const result = executeDeleteRange(this.#server.store, request);
+    return this.#deleteRangeReply(executeDeleteRange(this.#server.store, request), wantReply);
+  }
+
+  #deleteRangeReply(result: DeleteRangeResult, wantReply: boolean): Reply {
     this.#server.counters.operations.delete++;
     if (!wantReply) return NO_REPLY;
     return [encodeDeleteRangeResponse(this.#header(result.revision), result)];

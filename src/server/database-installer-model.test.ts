@@ -11,7 +11,7 @@ import { KEY_BUCKET } from "../backend/types.ts";
 import type { Index } from "../base/ids.ts";
 import { FaultDisk } from "../env/testing/index.ts";
 import { executeRange, type KeyValueHash, RangeExecution } from "../mvcc/index.ts";
-import { rangeRequest } from "../mvcc/testing/harness.ts";
+import { rangeRequest, Stepper } from "../mvcc/testing/harness.ts";
 import { seeds, TestRandom } from "../mvcc/testing/random.ts";
 import { LEASES, randomDelete, randomPut, randomTxn } from "../mvcc/testing/random-requests.ts";
 import { type Operation, Replica } from "./testing/replica.ts";
@@ -186,7 +186,8 @@ class Scenario {
     const { store } = this.follower;
     const request = rangeRequest("\0", "\0");
     const expected = executeRange(store, request);
-    const execution = new RangeExecution(store, request);
+    const range = new RangeExecution(store, request);
+    const execution = new Stepper((slice) => range.run(slice));
     try {
       for (;;) {
         const result = execution.step(2);

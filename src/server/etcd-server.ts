@@ -17,6 +17,7 @@ import {
 import { Snapshot as WalSnapshot } from "../api/gen/wal.ts";
 import { SERVER_VERSION } from "../api/version.ts";
 import type { Backend } from "../backend/types.ts";
+import { assert } from "../base/assert.ts";
 import { formatDuration } from "../base/go-text.ts";
 import { RequestIDGenerator } from "../base/id-generator.ts";
 import {
@@ -27,10 +28,11 @@ import {
   type Revision,
   type Term,
 } from "../base/ids.ts";
+import type { Slice, Steps } from "../base/slice.ts";
 import type { Clock, Logger, PeerNetwork, Timer } from "../env/index.ts";
 import { Lessor, minimumLeaseTTL } from "../lease/index.ts";
 import type { Cluster, Member } from "../membership/index.ts";
-import { type KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
+import { hashInSteps, type KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
 import { NO_MEMBER, RawNode, type SoftState, type Status } from "../raft/index.ts";
 import { AcknowledgementFilter } from "./acknowledgement-filter.ts";
 import { Alarms } from "./alarms.ts";
@@ -67,6 +69,7 @@ import { SnapshotSender } from "./snapshot-sender.ts";
 import { describeSnapshot } from "./snapshotter.ts";
 import { logQuota, logRestored } from "./start-lines.ts";
 import { StorageVersion } from "./storage-version.ts";
+import { Turns } from "./turns.ts";
 import { translateV2Request } from "./v2-entries.ts";
 
 /** etcd's limit on committed entries that are not applied yet. */
@@ -81,8 +84,6 @@ const REPEATED_ACKNOWLEDGEMENT_SHARE = 0.25;
 const REMOVED_STOP_DELAY_MS = 1000;
 /** Append messages under way to one follower, as in etcd. */
 const MAX_INFLIGHT_MESSAGES = 512;
-/** Records hashed before sockets and timers get a turn. */
-const HASH_RECORDS_PER_STEP = 5000;
 
 export class EtcdServer implements ServerContext {
   readonly options: ServerOptions;
@@ -101,6 +102,7 @@ export class EtcdServer implements ServerContext {
   readonly alarms: Alarms;
   readonly quota: Quota;
   readonly proposals: Proposals;
+  readonly turns: Turns;
   readonly reads: LinearizableReads;
   readonly membershipQueue: MembershipQueue = new MembershipQueue();
   readonly counters: ServerCounters;
@@ -165,6 +167,7 @@ export class EtcdServer implements ServerContext {
     this.options = options;
     this.clock = clock;
     this.defer = deps.defer;
+    this.turns = new Turns(deps.defer, serverLimits(options.limits).unitsPerTurn);
     this.logger = logger;
     this.#boot = boot;
     this.memberID = boot.memberID;
@@ -226,7 +229,7 @@ export class EtcdServer implements ServerContext {
     });
     this.rpc = new RpcServer(this);
     this.peerApi = new PeerApi(this);
-    this.backend.onBeforeCommit = () => this.#consistentIndex.save();
+    this.backend.onBeforeCommit = () => this.#beforeCommit();
     this.backend.onFatal = (error) => this.#fail(error);
     boot.wal.onFatal = (error) => this.#fail(error);
   }
@@ -324,22 +327,26 @@ export class EtcdServer implements ServerContext {
   async hashByRevision(revision: Revision): Promise<KeyValueHash> {
     const startMs = this.clock.nowMs();
     const job = this.store.hashByRevision(revision);
-    for (;;) {
-      const result = job.step(HASH_RECORDS_PER_STEP);
-      if (result !== undefined) {
-        this.counters.hashRevisionDuration.observe((this.clock.nowMs() - startMs) / 1000);
-        return result;
-      }
-      await new Promise<void>((resolve) => this.defer(resolve));
-      if (this.#stopping) {
-        job.close();
-        throw new EtcdError("stopped");
-      }
-    }
+    const steps = (slice: Slice) => hashInSteps(job, slice);
+    const result = await this.turns.result(steps, () => this.#stopping).finally(() => job.close());
+    this.counters.hashRevisionDuration.observe((this.clock.nowMs() - startMs) / 1000);
+    return result;
   }
 
   compactionDone(): Promise<void> {
     return this.#background.compaction.done();
+  }
+
+  /** A commit has all of an entry or nothing, and the index of what it has. */
+  #beforeCommit(): void {
+    if (this.store.isFlushing) this.raft.finishApply();
+    assert(!this.store.isFlushing, "a commit amid an entry");
+    this.#consistentIndex.save();
+  }
+
+  async applyEnded(): Promise<void> {
+    await this.raft.applied();
+    if (this.#stopping) throw new EtcdError("stopped");
   }
 
   /** Stops raft, settles what waits with `server stopped`, and leaves the disk in order. */
@@ -491,8 +498,10 @@ export class EtcdServer implements ServerContext {
       logger: this.logger,
       defer: this.defer,
       clock: this.clock,
+      unitsPerStretch: serverLimits(options.limits).unitsPerStretch,
       handlers: {
-        apply: (entry) => this.#entries.apply(entry),
+        apply: (entry, slice) => this.#entries.apply(entry, slice),
+        changesMade: () => this.store.changesMade,
         afterApply: () => this.#afterApply(),
         canApply: () => this.#canApply(),
         readStates: (states) => this.reads.confirm(states),
@@ -623,12 +632,12 @@ export class EtcdServer implements ServerContext {
   }
 
   /** The leader's first entry is applied, and with it everything of earlier terms. */
-  #firstEntryOfTerm(term: Term): void {
+  #firstEntryOfTerm(term: Term, slice: Slice): Steps<void> | undefined {
     this.reads.askAgain();
-    if (!this.isLeader || term !== this.term) return;
+    if (!this.isLeader || term !== this.term) return undefined;
     const extendMs = this.options.electionTicks * this.options.heartbeatIntervalMs;
-    this.lessor.promote(this.clock.nowMs(), extendMs);
     this.defer(() => this.#background.checkVersions());
+    return this.lessor.promoteInSteps(() => this.clock.nowMs(), extendMs, slice);
   }
 
   #timeoutError(startMs: number): EtcdError {
@@ -755,7 +764,7 @@ export class EtcdServer implements ServerContext {
         compactionScheduled: () => this.#background.compaction.start(),
         clusterVersionChanged: () => this.#background.checkVersions(),
       }),
-      onFirstEntryOfTerm: (term) => this.#firstEntryOfTerm(term),
+      onFirstEntryOfTerm: (term, slice) => this.#firstEntryOfTerm(term, slice),
       onRemovedSelf: () => this.#removedSelf(),
       startIndex: snapshotIndex,
       startTerm: snapshotTerm,

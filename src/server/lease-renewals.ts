@@ -16,9 +16,12 @@ import {
   LeaseTimeToLiveResponse,
 } from "../api/gen/rpc.ts";
 import type { MessageType } from "../api/message-type.ts";
-import { bytesFromLatin1, utf8FromBytes } from "../base/bytes.ts";
+import { utf8FromBytes } from "../base/bytes.ts";
 import type { LeaseID } from "../base/ids.ts";
+import type { Slice, Steps } from "../base/slice.ts";
+import { sizeVarint, writeVarint } from "../base/varint.ts";
 import { DecodeError } from "../base/wire.ts";
+import { type LeaseView, sortKeys } from "../lease/index.ts";
 import { askLeader, requestDeadlineMs } from "./ask-leader.ts";
 import type { ServerContext } from "./context.ts";
 import { RaftField } from "./raft-request.ts";
@@ -30,7 +33,13 @@ const MAX_PARALLEL_RENEWALS = 64;
 const MAX_ANSWER_BYTES = 100 * 1024 * 1024;
 
 /** What the leader knows of a lease, without a header; undefined when there is none. */
-type TimeToLive = LeaseTimeToLiveResponse | undefined;
+export type TimeToLive =
+  | {
+      readonly response: LeaseTimeToLiveResponse;
+      /** Encoded `keys` fields, which follow the response's own bytes. */
+      readonly encodedKeys: readonly Uint8Array[];
+    }
+  | undefined;
 
 interface Waiting {
   readonly deadlineMs: number;
@@ -108,16 +117,24 @@ export class LeaseRenewals {
   async timeToLiveHere(request: LeaseTimeToLiveRequest): Promise<TimeToLive> {
     const { lessor, clock } = this.#server;
     await waitApplied(this.#server);
+    // Keys leave their leases while a write is being made in slices, and nobody may see it.
+    const { store } = this.#server;
+    while (request.keys && store.isSuspended) await this.#server.applyEnded();
     const lease = lessor.lookup(request.ID);
     if (lease === undefined) return undefined;
     const remaining = lessor.remainingSeconds(lease, clock.nowMs());
     if (!Number.isFinite(remaining)) throw new EtcdError("leaderChanged");
-    return LeaseTimeToLiveResponse.create({
-      ID: request.ID,
-      TTL: remaining,
-      grantedTTL: lease.ttl,
-      keys: request.keys ? lease.keys().map(bytesFromLatin1) : [],
-    });
+    const fields = { ID: request.ID, TTL: remaining, grantedTTL: lease.ttl };
+    const response = LeaseTimeToLiveResponse.create(fields);
+    return { response, encodedKeys: request.keys ? await this.#keysOf(lease) : [] };
+  }
+
+  #keysOf(lease: LeaseView): Promise<Uint8Array[]> {
+    const { turns, stopSignal } = this.#server;
+    return turns.result(
+      (slice) => encodedKeys(lease.keysInAnyOrder(), slice),
+      () => stopSignal.aborted,
+    );
   }
 
   #askNext(): void {
@@ -166,7 +183,8 @@ export class LeaseRenewals {
     const answer = await this.#post(url, path, body, timeoutMs, LeaseInternalResponse);
     if (answer === "notFound") return { answer: undefined };
     const { LeaseTimeToLiveResponse: found } = answer ?? {};
-    return found?.ID === request.ID ? { answer: found } : undefined;
+    if (found?.ID !== request.ID) return undefined;
+    return { answer: { response: found, encodedKeys: [] } };
   }
 
   /** Undefined when the leader could not say. */
@@ -202,6 +220,37 @@ export class LeaseRenewals {
     const body = LeaseCheckpointRequest.encode(request);
     await this.#server.propose(RaftField.leaseCheckpoint, body);
   }
+}
+
+/** Keys in one piece of a list. */
+const KEYS_PER_PIECE = 1000;
+/** Tag of `keys` in LeaseTimeToLiveResponse. */
+const KEYS_TAG = 0x2a;
+
+/** In byte order. */
+function* encodedKeys(unordered: string[], slice: Slice): Steps<Uint8Array[]> {
+  const keys = yield* sortKeys(unordered, slice);
+  const pieces: Uint8Array[] = [];
+  for (let at = 0; at < keys.length; at += KEYS_PER_PIECE) {
+    if (slice.isUsedUp) yield;
+    const some = keys.slice(at, at + KEYS_PER_PIECE);
+    slice.left -= some.length;
+    pieces.push(encodeKeys(some));
+  }
+  return pieces;
+}
+
+function encodeKeys(keys: readonly string[]): Uint8Array {
+  let size = 0;
+  for (const { length } of keys) size += 1 + sizeVarint(length) + length;
+  const bytes = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (const key of keys) {
+    bytes[at] = KEYS_TAG;
+    at = writeVarint(bytes, at + 1, key.length);
+    at += bytes.latin1Write(key, at);
+  }
+  return bytes;
 }
 
 /** Of an answer that nobody expected. */

@@ -19,6 +19,10 @@ export interface ServerLimits {
   readonly purgeIntervalMs: number;
   /** Records restored or loaded before sockets and timers get a turn. */
   readonly recordsPerStep: number;
+  /** Changes and entries applied before the loop lets sockets be served. */
+  readonly unitsPerStretch: number;
+  /** Records for all long reads together between two turns of the loop. */
+  readonly unitsPerTurn: number;
 }
 
 /** Under load snapshots come no faster than this; each costs several syncs. */
@@ -27,6 +31,12 @@ export const MIN_SNAPSHOT_INTERVAL_MS = 1000;
 /** As in etcd (`memorySnapshotCount`): who lags more than this behind the catch-up gets a database. */
 export const LOG_COMPACTION_STEP_ENTRIES = 100;
 
+/** Applied in one stretch of the loop: about 10 ms of work. */
+export const UNITS_PER_STRETCH = 3000;
+
+/** Long reads share this between two turns of the loop: about 5 ms of work. */
+export const UNITS_PER_TURN = 3000;
+
 const DEFAULTS: ServerLimits = {
   walSegmentBytes: SEGMENT_BYTES,
   logCompactionStepEntries: LOG_COMPACTION_STEP_ENTRIES,
@@ -34,6 +44,8 @@ const DEFAULTS: ServerLimits = {
   minSnapshotIntervalMs: MIN_SNAPSHOT_INTERVAL_MS,
   purgeIntervalMs: 30_000,
   recordsPerStep: 20_000,
+  unitsPerStretch: UNITS_PER_STRETCH,
+  unitsPerTurn: UNITS_PER_TURN,
 };
 
 export function serverLimits(chosen: Partial<ServerLimits> | undefined): ServerLimits {

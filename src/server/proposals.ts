@@ -159,6 +159,21 @@ export class Proposals {
     return this.#forget(proposal) ? proposal : undefined;
   }
 
+  /**
+   * A proposal that was taken waits again, for an entry that is applied in slices: it may time out,
+   * and then `finish` says that it was settled. Behind the others, so it may time out late.
+   */
+  waitOn(proposal: Proposal): void {
+    this.#waiting.set(proposal.idLow, proposal);
+    this.#waitingBytes += proposal.bytes;
+    if (this.#timer === undefined) this.#arm();
+  }
+
+  /** True if the proposal still waited; it does not any more. */
+  finish(proposal: Proposal): boolean {
+    return this.#forget(proposal);
+  }
+
   /** The same for an entry that came back from another member. */
   takeByID(idLow: number, idHigh: number): Proposal | undefined {
     if (idHigh !== this.#ids.high16) return undefined;

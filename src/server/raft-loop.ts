@@ -12,12 +12,14 @@
  *
  * Invariants:
  * - A response that raft attached to a storage write is stepped only after that write is durable.
- * - Entries are applied in log order, each once, in synchronous stretches.
+ * - Entries are applied in log order, each once, in synchronous stretches. One whose cost is not its
+ *   size is applied in slices, with a turn of the loop between them; the next entry waits for it.
  * - A snapshot is in the WAL before the entries behind it.
  * - After a failed sync nothing is acknowledged any more: `onFatal` stops the member.
  */
 import { type Entry, type Message, MessageType, type Snapshot } from "../api/gen/raft.ts";
 import { formatID, type Index, type MemberID } from "../base/ids.ts";
+import { Slice, type Steps, unitsOfBytes } from "../base/slice.ts";
 import type { Clock, Logger } from "../env/index.ts";
 import {
   APPEND_THREAD,
@@ -32,8 +34,13 @@ import { type Wal, WalError } from "../wal/index.ts";
 import type { Defer } from "./options.ts";
 
 export interface RaftLoopHandlers {
-  /** Applies one committed entry. Must not throw for any entry that a correct member proposed. */
-  apply(entry: Entry): void;
+  /**
+   * Applies one committed entry, or gives the steps that do, which count what they cost in `slice`.
+   * Must not throw for any entry that a correct member proposed.
+   */
+  apply(entry: Entry, slice: Slice): Steps<void> | undefined;
+  /** Changes made by applying, since the start: what entries have cost. */
+  changesMade(): number;
   /** After a run of entries was applied in one stretch. */
   afterApply(): void;
   /** False while the backend cannot take more; `resumeApply` is called when it can. */
@@ -69,9 +76,6 @@ interface AppendTask {
 /** Pause between attempts to write to a full disk. */
 const STORAGE_RETRY_INTERVAL_MS = 200;
 
-/** Entries applied before the loop lets sockets be served; about 10 ms of work. */
-const MAX_ENTRIES_PER_STRETCH = 1500;
-
 export class RaftLoop {
   readonly node: RawNode;
   readonly #id: MemberID;
@@ -89,6 +93,11 @@ export class RaftLoop {
   readonly #applyTasks: ApplyTask[] = [];
   #processing = false;
   #applyScheduled = false;
+  readonly #slice: Slice;
+  /** The entry that is being applied in slices. */
+  #applying: Steps<void> | undefined;
+  #goOnScheduled = false;
+  #onApplied: (() => void)[] = [];
   #pendingSaves = 0;
   #stopped = false;
   /** A snapshot is being taken in: nothing is applied. */
@@ -106,6 +115,8 @@ export class RaftLoop {
     readonly logger: Logger;
     readonly defer: Defer;
     readonly clock: Clock;
+    /** Changes and entries applied before the loop lets sockets be served. */
+    readonly unitsPerStretch: number;
   }) {
     this.node = options.node;
     this.#id = options.id;
@@ -115,6 +126,7 @@ export class RaftLoop {
     this.#logger = options.logger;
     this.#defer = options.defer;
     this.#clock = options.clock;
+    this.#slice = new Slice(options.unitsPerStretch);
     this.#savedIndex = options.wal.lastIndex;
   }
 
@@ -184,6 +196,7 @@ export class RaftLoop {
 
   stop(): void {
     this.#stopped = true;
+    for (const resolve of this.#onApplied.splice(0)) resolve();
   }
 
   #handle(ready: Ready): void {
@@ -240,6 +253,7 @@ export class RaftLoop {
     await this.#wal.save(task.ready.hardState, task.ready.entries);
     await this.#wal.sync();
     this.#savedIndex = this.#wal.lastIndex;
+    await this.applied();
     if (this.#stopped) return;
     await this.#handlers.installSnapshot(snapshot);
     if (this.#stopped) return;
@@ -318,29 +332,82 @@ export class RaftLoop {
     });
   }
 
+  /** Settles when no entry is half applied. */
+  applied(): Promise<void> {
+    if (this.#applying === undefined || this.#stopped) return Promise.resolve();
+    return new Promise((resolve) => this.#onApplied.push(resolve));
+  }
+
+  /**
+   * Finishes an entry that is being applied in slices, without a pause: a commit of the backend is
+   * about to happen that must have all of the entry or nothing. Also when stopped.
+   */
+  finishApply(): void {
+    if (this.#applying === undefined) return;
+    this.#slice.left = Number.POSITIVE_INFINITY;
+    while (this.#applying !== undefined) this.#stepApply();
+    this.#slice.left = 0;
+  }
+
   #applyNow(): void {
-    if (this.#applyScheduled || this.#installing) return;
-    let budget = MAX_ENTRIES_PER_STRETCH;
+    if (this.#applyScheduled || this.#installing || this.#applying !== undefined) return;
+    this.#slice.refill();
     let applied = false;
     for (let task = this.#applyTasks[0]; task !== undefined; task = this.#applyTasks[0]) {
-      if (!this.#handlers.canApply()) break;
-      if (budget === 0) {
-        this.#applyLater();
-        break;
-      }
-      const end = Math.min(task.entries.length, task.next + budget);
-      budget -= end - task.next;
-      while (task.next < end) {
-        const entry = task.entries[task.next++];
-        if (entry !== undefined) this.#handlers.apply(entry);
-      }
-      applied = true;
       if (task.next === task.entries.length) {
         this.#applyTasks.shift();
         this.#stepAll(task.responses);
+        continue;
       }
+      if (!this.#handlers.canApply()) break;
+      if (this.#slice.isUsedUp) {
+        this.#applyLater();
+        break;
+      }
+      applied = true;
+      this.#applyEntry(task.entries[task.next++] as Entry);
+      if (this.#applying !== undefined) break;
     }
     if (applied) this.#handlers.afterApply();
+  }
+
+  #applyEntry(entry: Entry): void {
+    const before = this.#handlers.changesMade();
+    this.#applying = this.#handlers.apply(entry, this.#slice);
+    if (this.#applying === undefined) {
+      const changes = this.#handlers.changesMade() - before;
+      this.#slice.left -= 1 + changes + unitsOfBytes(entry.data.length);
+      return;
+    }
+    this.#stepApply();
+    if (this.#applying !== undefined) this.#goOnLater();
+  }
+
+  #stepApply(): void {
+    if (this.#applying?.next().done === true) this.#applying = undefined;
+  }
+
+  #goOnLater(): void {
+    if (this.#goOnScheduled) return;
+    this.#goOnScheduled = true;
+    this.#defer(() => {
+      this.#goOnScheduled = false;
+      if (this.#stopped) return;
+      this.#guard(() => this.#goOn());
+      this.process();
+    });
+  }
+
+  #goOn(): void {
+    this.#slice.refill();
+    this.#stepApply();
+    if (this.#applying !== undefined) {
+      this.#goOnLater();
+      return;
+    }
+    this.#handlers.afterApply();
+    for (const resolve of this.#onApplied.splice(0)) resolve();
+    this.#applyNow();
   }
 
   #applyLater(): void {

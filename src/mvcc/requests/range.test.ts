@@ -9,6 +9,7 @@ import {
   putRequest,
   rangeRequest,
   textOf,
+  Stepper,
 } from "../testing/harness.ts";
 import { encodeRangeChunks, encodeRangeResponse, sizeRangeResponse } from "./encode.ts";
 import { executeRange, RangeExecution, type RangeResult } from "./range.ts";
@@ -168,7 +169,8 @@ test("revision 0 and below mean now; above now and below compaction are errors",
 test("a range that a restored snapshot overtakes asks the client to try again", () => {
   const { store } = openWorld();
   for (const key of ["a", "b", "c"]) executePut(store, putRequest(key, "v"));
-  const range = new RangeExecution(store, rangeRequest("a", "z"));
+  const execution = new RangeExecution(store, rangeRequest("a", "z"));
+  const range = new Stepper((slice) => execution.run(slice));
   assert.equal(range.step(1), undefined);
   store.restore();
   assert.throws(
@@ -181,7 +183,8 @@ test("a range that a restored snapshot overtakes asks the client to try again", 
 
 /** The result of a range that keeps so many bytes of records. */
 function keeping(store: Store, keepBytes: number, options: Options = {}): RangeResult {
-  const range = new RangeExecution(store, rangeRequest("a", "z", options), keepBytes);
+  const execution = new RangeExecution(store, rangeRequest("a", "z", options), { keepBytes });
+  const range = new Stepper((slice) => execution.run(slice));
   for (;;) {
     const result = range.step(2);
     if (result !== undefined) return result;

@@ -13,7 +13,7 @@ import {
   TxnRequest,
 } from "../../api/gen/rpc.ts";
 import type { MessageType } from "../../api/message-type.ts";
-import { longestTxnList } from "../../api/txn-scan.ts";
+import { countTxnOperations } from "../../api/txn-scan.ts";
 import { copyBytes } from "../../base/bytes.ts";
 import type { UnaryCall } from "../../env/index.ts";
 import {
@@ -24,11 +24,11 @@ import {
   encodeRangeResponse,
   encodeTxnResponse,
   executeRange,
-  executeTxn,
   isTxnReadonly,
   isTxnSerializable,
   RangeExecution,
   type RangeResult,
+  readTxnInSteps,
   type TxnResult,
   sizeRangeResponse,
 } from "../../mvcc/index.ts";
@@ -42,10 +42,6 @@ import type { QuotaGate } from "./quota-gate.ts";
 import { RangeReply } from "./range-reply.ts";
 import { failWith, finish } from "./reply.ts";
 
-/** Records that a range reads before other requests get a turn. */
-const RANGE_RECORDS_PER_STEP = 2500;
-/** Looking keys up is one step, reading their records another. */
-const RANGE_STEPS_PER_TURN = 2;
 /** Larger range responses are encoded piece by piece, as the client takes them. */
 const LARGE_RESPONSE_BYTES = 1024 * 1024;
 /** Records beyond this are read again when their piece is made: a slow reader holds no more. */
@@ -101,7 +97,7 @@ export class KeyValueService {
   txn(call: UnaryCall): void {
     const { maxTxnOps } = this.#server.options;
     // Counted before anything is decoded: millions of empty operations fit into one request.
-    if (longestTxnList(call.body) > maxTxnOps) throw new EtcdError("tooManyOps");
+    if (countTxnOperations(call.body) > maxTxnOps) throw new EtcdError("tooManyOps");
     const built = this.#server.proposals.build(RaftField.txn, call.body);
     const request = TxnRequest.decode(built.data, built.start, built.end);
     checkTxn(request, { maxTxnOps });
@@ -136,7 +132,7 @@ export class KeyValueService {
 
   /** A single key is read at once; a range in slices, so that it holds nobody up. */
   #executeRange(call: UnaryCall, request: RangeRequest, startMs: number): void {
-    const { store, counters } = this.#server;
+    const { store, counters, turns } = this.#server;
     counters.operations.range++;
     const executedMs = this.#meter.nowMs();
     const reply = (result: RangeResult) => {
@@ -148,11 +144,21 @@ export class KeyValueService {
     };
     const fail = (error: unknown) => this.#failRange(call, request, startMs, executedMs, error);
     try {
-      if (request.rangeEnd.length === 0) reply(executeRange(store, request));
-      else {
-        const execution = new RangeExecution(store, request, KEPT_RESPONSE_BYTES);
-        this.#stepRange(call, execution, reply, fail);
+      if (request.rangeEnd.length === 0) {
+        reply(executeRange(store, request));
+        return;
       }
+      // What it reads is fixed now, whenever its turn comes.
+      const execution = new RangeExecution(store, request, { keepBytes: KEPT_RESPONSE_BYTES });
+      turns.run((slice) => execution.run(slice), {
+        done: reply,
+        failed: (error) => {
+          execution.close();
+          fail(error);
+        },
+        isCancelled: () => call.cancelled,
+        cancelled: () => execution.close(),
+      });
     } catch (error) {
       fail(error);
     }
@@ -169,33 +175,6 @@ export class KeyValueService {
     const endMs = this.#meter.nowMs();
     if (!this.#slow.isNotable(endMs - startMs)) return;
     this.#slow.range(call, request, { startMs, readMs, endMs }, { error });
-  }
-
-  #stepRange(
-    call: UnaryCall,
-    execution: RangeExecution,
-    reply: (result: RangeResult) => void,
-    fail: (error: unknown) => void,
-  ): void {
-    for (let step = 0; step < RANGE_STEPS_PER_TURN; step++) {
-      const result = execution.step(RANGE_RECORDS_PER_STEP);
-      if (result !== undefined) {
-        reply(result);
-        return;
-      }
-    }
-    this.#server.defer(() => {
-      if (call.cancelled) {
-        execution.close();
-        return;
-      }
-      try {
-        this.#stepRange(call, execution, reply, fail);
-      } catch (error) {
-        execution.close();
-        fail(error);
-      }
-    });
   }
 
   /** The size of the response. */
@@ -223,16 +202,20 @@ export class KeyValueService {
       this.#slow.readTxn(call, request, { startMs, readMs, endMs }, end);
     };
     const execute = () => {
-      try {
-        const result = executeTxn(this.#server.store, request);
-        const header = this.#server.header.encode(result.revision, this.#server.term);
-        const reply = encodeTxnResponse(header, result);
-        call.reply(reply);
-        tell({ result, bytes: reply.length });
-      } catch (error) {
-        failWith(call, error);
-        tell({ error });
-      }
+      const { store, turns, header } = this.#server;
+      turns.run((slice) => readTxnInSteps(store, request, slice), {
+        done: (result) => {
+          const encoded = header.encode(result.revision, this.#server.term);
+          const reply = encodeTxnResponse(encoded, result);
+          call.reply(reply);
+          tell({ result, bytes: reply.length });
+        },
+        failed: (error) => {
+          failWith(call, error);
+          tell({ error });
+        },
+        isCancelled: () => call.cancelled,
+      });
     };
     if (isTxnSerializable(request)) {
       execute();

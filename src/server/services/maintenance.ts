@@ -36,8 +36,17 @@ const SNAPSHOT_BLOB_BYTES = 32 * 1024;
 /** A snapshot reader that lags this far makes the stream wait. */
 const SNAPSHOT_BUFFER_BYTES = 1024 * 1024;
 
+/** A hash of the whole db, and the revision that it shows. */
+interface DatabaseHash {
+  readonly revision: Revision;
+  readonly hash: number;
+}
+
 export class MaintenanceService {
   readonly #server: ServerContext;
+  #runningHash: Promise<DatabaseHash> | undefined;
+  /** Not begun: more may join. */
+  #nextHash: Promise<DatabaseHash> | undefined;
   readonly #onDefragment: (running: boolean) => void;
 
   /** `onDefragment` lets the health service say that the member is busy. */
@@ -110,17 +119,28 @@ export class MaintenanceService {
   }
 
   hash(call: UnaryCall): void {
-    const { backend, store, clock, counters } = this.#server;
-    const revision = store.currentRevision;
-    const startMs = clock.nowMs();
-    backend.hash(isIgnoredInHash).then(
-      (hash) => {
-        counters.hashDuration.observe((clock.nowMs() - startMs) / 1000);
+    this.#nextHash ??= this.#hashAfter(this.#runningHash);
+    this.#nextHash.then(
+      ({ revision, hash }) => {
         const header = this.#header(revision);
         call.reply(HashResponse.encode(HashResponse.create({ header, hash })));
       },
       (error: unknown) => failWith(call, error),
     );
+  }
+
+  /** One at a time: all that ask while one is under way share the next. */
+  async #hashAfter(running: Promise<unknown> | undefined): Promise<DatabaseHash> {
+    await running?.catch(() => undefined);
+    while (this.#server.store.isSuspended) await this.#server.applyEnded();
+    const { backend, store, clock, counters } = this.#server;
+    this.#runningHash = this.#nextHash;
+    this.#nextHash = undefined;
+    const revision = store.currentRevision;
+    const startMs = clock.nowMs();
+    const hash = await backend.hash(isIgnoredInHash);
+    counters.hashDuration.observe((clock.nowMs() - startMs) / 1000);
+    return { revision, hash };
   }
 
   hashKV(call: UnaryCall): void {
