@@ -18,11 +18,13 @@ import type { ConfChangeApplier } from "./conf-change-applier.ts";
 import type { ConsistentIndex } from "./consistent-index.ts";
 import type { ServerContext } from "../context.ts";
 import { decodeEntryRequest } from "../log/entry-request.ts";
-import type { Outcome, Proposal, ProposedEntry } from "../log/proposals.ts";
+import type { Outcome, Proposal, Proposals, ProposedEntry } from "../log/proposals.ts";
 import { RaftField } from "../log/raft-request.ts";
 
 export interface EntryApplierOptions {
   readonly server: ServerContext;
+  /** Who waits for entries that were proposed here. */
+  readonly proposals: Proposals;
   readonly consistentIndex: ConsistentIndex;
   readonly confChanges: ConfChangeApplier;
   readonly applier: Applier;
@@ -109,16 +111,16 @@ export class EntryApplier {
     this.#appliedTerm = entry.term;
     if (isNew) consistentIndex.advance(entry.index, entry.term);
     if (entry.type === EntryType.EntryNormal && entry.data.length === 0) {
-      this.#options.server.proposals.dropped(entry);
+      this.#options.proposals.dropped(entry);
     }
   }
 
   #applyConfChange(entry: ProposedEntry, isNew: boolean): void {
-    const { confChanges, consistentIndex, onRemovedSelf, server } = this.#options;
+    const { confChanges, consistentIndex, onRemovedSelf, proposals } = this.#options;
     const applied = confChanges.apply(entry, isNew);
     this.#confState = applied.confState;
     consistentIndex.setConfState(applied.confState);
-    const proposal = server.proposals.take(entry) ?? server.proposals.takeConfChange(entry);
+    const proposal = proposals.take(entry) ?? proposals.takeConfChange(entry);
     const { error } = applied;
     proposal?.settle(
       error === undefined ? { error: undefined, reply: NO_REPLY } : { error, reply: undefined },
@@ -127,8 +129,8 @@ export class EntryApplier {
   }
 
   #applyNormal(entry: ProposedEntry, slice: Slice): Steps<void> | undefined {
-    const { applier, server } = this.#options;
-    let proposal = server.proposals.take(entry);
+    const { applier, proposals } = this.#options;
+    let proposal = proposals.take(entry);
     let decoded: Decoded;
     if (proposal !== undefined) decoded = proposal;
     else {
@@ -137,12 +139,12 @@ export class EntryApplier {
       // The log keeps entries for followers; what they carry must not live as long.
       entry.decoded = undefined;
       decoded = result;
-      proposal = server.proposals.takeByID(result.idLow, result.idHigh);
+      proposal = proposals.takeByID(result.idLow, result.idHigh);
     }
     const { field, request } = decoded;
     const steps = applier.applyInSteps(field, request, proposal !== undefined, slice);
     if (steps !== undefined) {
-      if (proposal !== undefined) server.proposals.waitOn(proposal);
+      if (proposal !== undefined) proposals.waitOn(proposal);
       return this.#runThenSettle(steps, proposal);
     }
     this.#settle(proposal, applier.apply(field, request, proposal !== undefined));
@@ -151,7 +153,7 @@ export class EntryApplier {
 
   *#runThenSettle(steps: Steps<Outcome>, proposal: Proposal | undefined): Steps<void> {
     const outcome = yield* steps;
-    const waits = proposal !== undefined && this.#options.server.proposals.finish(proposal);
+    const waits = proposal !== undefined && this.#options.proposals.finish(proposal);
     this.#settle(waits ? proposal : undefined, outcome);
   }
 
