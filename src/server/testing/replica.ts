@@ -248,8 +248,8 @@ export class Replica implements ReplaceableState {
   }
 
   /** Runs compaction to its end. */
-  finishCompaction(): void {
-    while (this.store.compactionPending) this.clock.advance(10);
+  async finishCompaction(): Promise<void> {
+    while (this.store.compactionPending) await this.clock.advanceAsync(10);
   }
 
   close(): Promise<void> {

@@ -84,7 +84,7 @@ class Scenario {
       await this.installSnapshot();
       this.catchUp();
     }
-    this.finish();
+    await this.finish();
   }
 
   /** The leader applies one more entry. */
@@ -266,14 +266,14 @@ class Scenario {
     view.close();
   }
 
-  finish(): void {
+  async finish(): Promise<void> {
     for (const { sink } of this.clients) sink.congested = false;
     while (this.follower.watchable.syncWatchers(7) !== "idle") {
       for (const client of this.clients) client.collect();
     }
     for (const client of this.clients) client.assertComplete();
-    this.leader.finishCompaction();
-    this.follower.finishCompaction();
+    await this.leader.finishCompaction();
+    await this.follower.finishCompaction();
     assert.deepEqual(this.follower.describe(), this.leader.describe());
   }
 }

@@ -197,7 +197,7 @@ test("a snapshot during a defragmentation leaves a whole db", async () => {
 test("a running compaction is dropped, and the leader's unfinished one goes on", async () => {
   const { leader, follower } = await leaderAndFollower(puts("a", 20), puts("a", 20));
   follower.apply({ kind: "compact", revision: 10 });
-  follower.finishCompaction();
+  await follower.finishCompaction();
   assert.equal(follower.store.hashes.list().length, 1);
   follower.apply({ kind: "compact", revision: 15 });
   follower.clock.advance(0);
@@ -211,11 +211,11 @@ test("a running compaction is dropped, and the leader's unfinished one goes on",
   const done = follower.compaction.done().then(() => {
     isDone = true;
   });
-  follower.finishCompaction();
+  await follower.finishCompaction();
   follower.clock.advance(10);
   await done;
   assert.equal(isDone, true);
-  leader.finishCompaction();
+  await leader.finishCompaction();
   assert.deepEqual(records(follower), records(leader));
   await closeAll(follower, leader);
 });
@@ -239,6 +239,7 @@ test("who waits for a compaction waits for that of the new db too", async () => 
   const done = follower.compaction.done().then(() => {
     isDone = true;
   });
+  while (follower.store.compactionPending) await follower.clock.advanceAsync(10);
   const installed = installDatabase(follower, { path, snapshotIndex: leader.index });
   follower.disk.hold = true;
   while (follower.disk.stat(path) !== undefined) {
@@ -247,7 +248,6 @@ test("who waits for a compaction waits for that of the new db too", async () => 
   }
   // The new db has the name, and the compaction of the old one waits for its last commit.
   assert.equal(follower.store.compactRevision, 10);
-  while (follower.store.compactionPending) follower.clock.advance(10);
   follower.clock.advance(10);
   follower.disk.hold = false;
   follower.disk.release();
@@ -255,7 +255,7 @@ test("who waits for a compaction waits for that of the new db too", async () => 
   assert.equal(follower.store.compactionPending, true);
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(isDone, false);
-  follower.finishCompaction();
+  await follower.finishCompaction();
   follower.clock.advance(10);
   await done;
   assert.equal(records(follower).length, 12, "revisions 30 to 41");
