@@ -41,6 +41,8 @@ export class Leadership {
   /** The leader whose end was noticed; once is enough until another is elected. */
   #goneLeader: MemberID = NO_MEMBER;
   #transfers: Transfer[] = [];
+  /** Who waits for a leader to be known. */
+  readonly #awaitingLeader: (() => void)[] = [];
   #timer: Timer | undefined;
   #tickedMs: number | undefined;
   /** Pauses of this member, in each of which another one may have become leader unnoticed. */
@@ -53,8 +55,13 @@ export class Leadership {
   }
 
   stop(): void {
+    this.#endWaitForLeader();
     this.#timer?.cancel();
     this.#endTransfers(() => new EtcdError("stopped"));
+  }
+
+  #endWaitForLeader(): void {
+    for (const resolve of this.#awaitingLeader.splice(0)) resolve();
   }
 
   /** At every tick of raft. */
@@ -121,9 +128,16 @@ export class Leadership {
     node.tickQuiesced(options.electionTicks);
   }
 
+  /** Settles once a leader is known, or the member stops. */
+  known(): Promise<void> {
+    if (this.#deps.leader() !== NO_MEMBER) return Promise.resolve();
+    return new Promise((resolve) => this.#awaitingLeader.push(resolve));
+  }
+
   /** The leader has changed. */
   changed(leader: MemberID): void {
     if (leader !== NO_MEMBER) {
+      this.#endWaitForLeader();
       this.#electedMs = this.#deps.clock.nowMs();
       this.#goneLeader = NO_MEMBER;
     }

@@ -1,4 +1,5 @@
 /** How a member makes its name and client URLs known: through the log, so that all agree. */
+import { EtcdError } from "../../api/errors.ts";
 import { formatDuration } from "../../base/go-text.ts";
 import { formatID } from "../../base/ids.ts";
 import type { ServerContext } from "../context.ts";
@@ -22,6 +23,9 @@ export async function publishSelf(
   const timeout = { "publish-timeout": formatDuration(requestTimeoutMs(server.options)) };
   for (;;) {
     try {
+      // Without one nothing can be written, and questions about it would only fill the log.
+      await server.leadership.known();
+      if (isStopping()) throw new EtcdError("stopped");
       // A member that joins learns from the log who the others are.
       await readLinearizably(server);
       const form = await forms.choose();
