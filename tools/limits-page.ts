@@ -37,11 +37,11 @@ const SECTIONS: readonly Section[] = [
     sources: [
       { path: "src/transport/peer/limits.ts" },
       {
-        path: "src/server/lease-renewals.ts",
+        path: "src/server/upkeep/lease-renewals.ts",
         names: ["MAX_PARALLEL_RENEWALS", "MAX_ANSWER_BYTES"],
       },
       {
-        path: "src/server/message-objections.ts",
+        path: "src/server/inbound/message-objections.ts",
         names: [
           "MAX_TERM_STEP",
           "MAX_FIRST_TERM",
@@ -49,8 +49,8 @@ const SECTIONS: readonly Section[] = [
           "MAX_READ_CONTEXT_BYTES",
         ],
       },
-      { path: "src/server/refusal-report.ts", names: ["REFUSAL_REPORT_MS"] },
-      { path: "src/server/request-form.ts", names: ["SILENT_MEMBER_PATIENCE_MS"] },
+      { path: "src/server/inbound/refusal-report.ts", names: ["REFUSAL_REPORT_MS"] },
+      { path: "src/server/members/request-form.ts", names: ["SILENT_MEMBER_PATIENCE_MS"] },
       { path: "src/server/peer-api/http-reply.ts", names: ["MAX_QUESTION_BODY_MS"] },
       { path: "src/server/peer-api/leases-paths.ts", names: ["MAX_LEASE_BODY_BYTES"] },
       { path: "src/server/peer-api/members-paths.ts", names: ["MAX_HASH_BODY_BYTES"] },
@@ -107,7 +107,7 @@ const SECTIONS: readonly Section[] = [
           "MAX_INFLIGHT_MESSAGES",
         ],
       },
-      { path: "src/server/membership-queue.ts", names: ["MAX_WAITING_CHANGES"] },
+      { path: "src/server/members/membership-queue.ts", names: ["MAX_WAITING_CHANGES"] },
       {
         path: "src/server/limits.ts",
         names: ["MIN_SNAPSHOT_INTERVAL_MS", "LOG_COMPACTION_STEP_ENTRIES"],
@@ -141,8 +141,8 @@ const SECTIONS: readonly Section[] = [
         ],
       },
       { path: "src/embed/server-options.ts", names: ["MIN_PROGRESS_INTERVAL_MS"] },
-      { path: "src/server/request-text.ts", names: ["MAX_SHOWN_BYTES", "MAX_SHOWN_ITEMS"] },
-      { path: "src/server/slow-requests.ts", names: ["MAX_TRACES_PER_SECOND"] },
+      { path: "src/server/tracing/request-text.ts", names: ["MAX_SHOWN_BYTES", "MAX_SHOWN_ITEMS"] },
+      { path: "src/server/tracing/slow-requests.ts", names: ["MAX_TRACES_PER_SECOND"] },
       { path: "src/platform/logger-sinks.ts", names: ["MAX_QUEUED_LOG_BYTES"] },
     ],
   },

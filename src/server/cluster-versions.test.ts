@@ -12,7 +12,7 @@ import {
   StatusResponse,
 } from "../api/gen/rpc.ts";
 import { METHOD } from "../api/rpc-table.ts";
-import { RaftField } from "./raft-request.ts";
+import { RaftField } from "./log/raft-request.ts";
 import { TestCluster } from "./testing/test-cluster.ts";
 import type { TestMember } from "./testing/test-member.ts";
 

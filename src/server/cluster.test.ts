@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { ConfChange, ConfChangeType } from "../api/gen/raft.ts";
 import { bytesFromUtf8 } from "../base/bytes.ts";
 import { memberToJSON } from "../membership/index.ts";
-import { MemberRemovedError } from "./member-removed.ts";
+import { MemberRemovedError } from "./members/member-removed.ts";
 import { TestCluster } from "./testing/test-cluster.ts";
 
 test("three members elect a leader and all have what was written through each", async () => {

@@ -12,16 +12,16 @@ import type { Lessor } from "../lease/index.ts";
 import type { Cluster, Member } from "../membership/index.ts";
 import type { KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
 import type { Status } from "../raft/index.ts";
-import type { Alarms } from "./alarms.ts";
-import type { HeaderEncoder } from "./header.ts";
-import type { Leadership } from "./leadership.ts";
-import type { LinearizableReads } from "./linearizable-reads.ts";
-import type { MembershipQueue } from "./membership-queue.ts";
+import type { Alarms } from "./apply/alarms.ts";
+import type { HeaderEncoder } from "./apply/header.ts";
+import type { Leadership } from "./consensus/leadership.ts";
+import type { LinearizableReads } from "./consensus/linearizable-reads.ts";
+import type { MembershipQueue } from "./members/membership-queue.ts";
 import type { ServerCounters } from "./metrics.ts";
 import type { Defer, ServerOptions } from "./options.ts";
-import type { Proposals } from "./proposals.ts";
-import type { Quota } from "./quota.ts";
-import type { Turns } from "./turns.ts";
+import type { Proposals } from "./log/proposals.ts";
+import type { Quota } from "./apply/quota.ts";
+import type { Turns } from "./services/turns.ts";
 
 export interface ServerContext {
   readonly options: ServerOptions;

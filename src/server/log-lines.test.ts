@@ -6,7 +6,7 @@ import { CompactionRequest, MemberAddRequest, RangeRequest } from "../api/gen/rp
 import type { LogLevel } from "../env/index.ts";
 import { type LogLine, MemoryLogger } from "../env/testing/index.ts";
 import type { FakeUnaryCall } from "./testing/fake-call.ts";
-import { logQuota } from "./start-lines.ts";
+import { logQuota } from "./start/start-lines.ts";
 import { TestCluster } from "./testing/test-cluster.ts";
 import type { TestMember } from "./testing/test-member.ts";
 

@@ -16,7 +16,7 @@ import {
   type HttpResponse,
 } from "../../env/index.ts";
 import type { ServerContext } from "../context.ts";
-import { LeaseRenewals } from "../lease-renewals.ts";
+import { LeaseRenewals } from "../upkeep/lease-renewals.ts";
 import { readSmallBody, send, sendError } from "./http-reply.ts";
 
 /** As etcd's. */

@@ -33,11 +33,11 @@ import {
   sizeRangeResponse,
 } from "../../mvcc/index.ts";
 import type { ServerContext } from "../context.ts";
-import type { BuiltRequest } from "../proposals.ts";
-import { putCost, txnCost } from "../quota.ts";
-import { RaftField } from "../raft-request.ts";
-import type { RequestMeter } from "../request-meter.ts";
-import type { ReadEnd, SlowRequests } from "../slow-requests.ts";
+import type { BuiltRequest } from "../log/proposals.ts";
+import { putCost, txnCost } from "../apply/quota.ts";
+import { RaftField } from "../log/raft-request.ts";
+import type { RequestMeter } from "../tracing/request-meter.ts";
+import type { ReadEnd, SlowRequests } from "../tracing/slow-requests.ts";
 import type { QuotaGate } from "./quota-gate.ts";
 import { RangeReply } from "./range-reply.ts";
 import { failWith, finish } from "./reply.ts";

@@ -19,9 +19,9 @@ import type { Slice, Steps } from "../../base/slice.ts";
 import type { StreamCall, UnaryCall } from "../../env/index.ts";
 import type { Lessor } from "../../lease/index.ts";
 import type { ServerContext } from "../context.ts";
-import { LeaseRenewals } from "../lease-renewals.ts";
-import { LEASE_COST_BYTES } from "../quota.ts";
-import { RaftField } from "../raft-request.ts";
+import { LeaseRenewals } from "../upkeep/lease-renewals.ts";
+import { LEASE_COST_BYTES } from "../apply/quota.ts";
+import { RaftField } from "../log/raft-request.ts";
 import type { QuotaGate } from "./quota-gate.ts";
 import { decodeOrEnd, failWith, finish, statusOf } from "./reply.ts";
 

@@ -28,7 +28,7 @@ import { NO_MEMBER } from "../../raft/index.ts";
 import type { ServerContext } from "../context.ts";
 import { alarmName } from "../metrics.ts";
 import { requestTimeoutMs } from "../options.ts";
-import { RaftField } from "../raft-request.ts";
+import { RaftField } from "../log/raft-request.ts";
 import { decodeOrEnd, failWith, statusOf } from "./reply.ts";
 
 /** Size of the blobs of a snapshot stream, as etcd's. */

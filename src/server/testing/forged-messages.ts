@@ -15,7 +15,7 @@ import { PutRequest, RequestOp, TxnRequest } from "../../api/gen/rpc.ts";
 import { bytesFromUtf8 } from "../../base/bytes.ts";
 import type { Index, MemberID, Term } from "../../base/ids.ts";
 import type { SeededRandom } from "../../env/testing/index.ts";
-import { encodeRaftRequest, RaftField } from "../raft-request.ts";
+import { encodeRaftRequest, RaftField } from "../log/raft-request.ts";
 
 /** The member that is lied to, and what a liar knows of it. */
 export interface Victim {
