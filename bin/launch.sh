@@ -1,6 +1,13 @@
-# The part that bin/etcd, bin/etcdutl and bin/etcd-cluster share: finds Node.js and the compiled
-# program, and becomes it. Sourced with `root` (the installation) and `tool` (the program) set;
-# `program` is the file to run.
+# The part that the programs share: finds Node.js and the compiled program, and becomes it. Sourced
+# with `root` (the installation) and `tool` (the program) set; `program` is the file to run.
+
+# etcd ignores these signals. Node.js keeps that for the real-time ones; those below 32 it resets as
+# it begins, and the program ignores them again by src/bin/ignored-signals.ts. The numbers hold on
+# Linux alone, other systems have no such signals.
+trap '' USR1 USR2 ALRM VTALRM PROF XCPU
+if [ -r /proc/self/stat ]; then
+  trap '' 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60 61 62 63 64
+fi
 
 node=${ETCD_NODE:-node}
 unset ETCD_NODE
@@ -15,6 +22,13 @@ if [ ! -f "$program" ]; then
   exit 1
 fi
 
+# SIGUSR1 makes Node.js open a debugger for everybody on this machine, until the program listens to
+# the signal itself. Before that it fails on an address that no machine has (RFC 5737).
+set -- --inspect-port=192.0.2.1:9229 "$program" "$@"
+# The client lives too briefly to need memory.
+if [ "$tool" = etcdctl ]; then
+  exec "$node" "$@"
+fi
 # The heap may take three quarters of the memory; Node's own limit is too low for a large index.
 memory=0
 if [ -r /proc/meminfo ]; then
@@ -43,7 +57,7 @@ done
 heap=$((memory * 3 / 4))
 # A larger nursery lets requests die young; the old generation grows in smaller steps. Why these
 # values: docs/internals/performance.md.
-set -- --max-semi-space-size=32 --heap-growing-percent=60 "$program" "$@"
+set -- --max-semi-space-size=32 --heap-growing-percent=60 "$@"
 if [ "$heap" -ge 512 ]; then
   exec "$node" "--max-old-space-size=$heap" "$@"
 fi

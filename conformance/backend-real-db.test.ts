@@ -13,15 +13,16 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type BoltBackend, checkBolt, openBackend } from "../src/backend/index.ts";
 import { KEY_BUCKET, META_BUCKET } from "../src/backend/types.ts";
+import { SystemClock } from "../src/env/index.ts";
 import { NullLogger } from "../src/env/testing/index.ts";
-import { NodeClock, NodeDisk } from "../src/platform/index.ts";
+import { NodeDisk } from "../src/platform/index.ts";
 
 const hasEtcd = ["etcd", "etcdctl"].every(
   (program) => spawnSync(program, ["version"]).error === undefined,
 );
 const skip = hasEtcd ? false : "etcd and etcdctl are not installed";
 
-const deps = { disk: new NodeDisk(), clock: new NodeClock(), logger: new NullLogger() };
+const deps = { disk: new NodeDisk(), clock: new SystemClock(), logger: new NullLogger() };
 let directory = "";
 let dbPath = "";
 

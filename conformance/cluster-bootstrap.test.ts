@@ -142,7 +142,7 @@ compare("a member of a running cluster that lost its data, started as new", asyn
   // Its id as one of the first members has been removed.
   const stranger = lab.member(place, { initial });
   stranger.launch();
-  const asRemoved = removalWords(stranger, await stranger.exited());
+  const asRemoved = removalWords(stranger, await stranger.exited(), 1);
   rmSync(place.dataDir, { recursive: true });
   const joined = lab.member(place, { initial, state: "existing" });
   await joined.start();

@@ -218,16 +218,20 @@ export function lastWords(member: EtcdProcess, { code, signal }: ExitInfo): stri
 }
 
 /**
- * What a member said about its own removal, and how it ended. The reference ends with 1 instead of
- * 0 when it notices its own closed listeners first, which is chance.
+ * What a member said about its own removal, and how it ended. The reference ends with 1 when it
+ * notices its own closed listeners first, else with 0, which is chance; `ours` is what it counts as.
  */
-export function removalWords(member: EtcdProcess, { code, signal }: ExitInfo): string[] {
+export function removalWords(
+  member: EtcdProcess,
+  { code, signal }: ExitInfo,
+  ours: 0 | 1 = 0,
+): string[] {
   const lines = member.log.filter(({ level, msg }) => {
     return level === "warn" && /^server error$|data-dir used by this member/.test(msg);
   });
   const words = lines.map(({ msg, error }) => (error === undefined ? msg : `${msg}: ${error}`));
-  const isByChance = member.kind === "reference" && code === 1;
-  return [...words, `exit ${isByChance ? 0 : (code ?? signal)}`];
+  const isByChance = member.kind === "reference" && (code === 0 || code === 1);
+  return [...words, `exit ${isByChance ? ours : (code ?? signal)}`];
 }
 
 /** Asks again and again until the answer is true; other answers are part of the complaint. */

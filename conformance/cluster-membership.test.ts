@@ -97,7 +97,7 @@ async function addAndRemove(lab: Lab): Promise<Seen> {
   seen["list without it"] = await lab.memberList(b);
   const again = lab.member(placeD, { initial: [...initial, placeD], state: "existing" });
   again.launch();
-  seen["with the old data"] = removalWords(again, await again.exited());
+  seen["with the old data"] = removalWords(again, await again.exited(), 1);
   seen["removed twice"] = await lab.ctl(a, "member", "remove", idOfD);
   // Members of 3.4 answer "member not found" at times, and have not added anything.
   await until("it is added again", async () => {

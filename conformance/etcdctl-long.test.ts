@@ -176,9 +176,9 @@ after(async () => {
   await checked?.[Symbol.asyncDispose]();
 });
 
-/** The lines behind the bar; without figures, which differ from run to run. */
+/** The lines, in 3.4 those behind its bar; without figures, which differ from run to run. */
 function verdictOf(out: string): string {
-  const [, verdict = ""] = /\n((?:Compact|PASS|FAIL|Slowest|Stddev)[\s\S]*)$/.exec(out) ?? [];
+  const [, verdict = ""] = /(?:^|\n)((?:Compact|PASS|FAIL|Slowest|Stddev)[\s\S]*)$/.exec(out) ?? [];
   return verdict.replace(/\d+\.\d{6}s/g, "…s").replace(/ \d+ writes/g, " … writes");
 }
 
@@ -207,7 +207,7 @@ test(
 test("check perf ends with a verdict, its exit code, and nothing left", { skip }, async () => {
   for (const check of checks) {
     const { out, err, code } = await check.done();
-    assert.match(out, / 60 \/ 60 .*100\.00%/, err);
+    assert.equal(err, "");
     const verdict = verdictOf(out).replace(/^Compact(ing|ed) with revision \d+\n/gm, "");
     assert.match(verdict, VERDICT);
     const [, rate, slowest, stddev, all] = VERDICT.exec(verdict) ?? [];

@@ -372,6 +372,17 @@ addAll(
 add(["get", "foo", "--endpoints="], { raw: true });
 add(["--endpoints", "{host},{host}", "get", "foo"], { raw: true });
 add(["--endpoints", " http://{host} ", "get", "foo"], { raw: true });
+for (const form of [
+  "HTTP://{host}",
+  "http://{host}/",
+  "http://{host}/a/path?query=1#fragment",
+  "http://user:password@{host}",
+  ":{port}",
+  "http://:{port}",
+  "{host},",
+]) {
+  add(["--endpoints", form, "get", "foo"], { raw: true });
+}
 add(["--endpoints=ftp://x", "--command-timeout=300ms", "get", "foo"], { raw: true });
 addAll(
   "put big v --max-request-bytes=3",

@@ -76,15 +76,20 @@ function execute(program: string, step: ToolCase, args: string[], cwd: string): 
 
 /** Runs all cases with one program against one member. */
 async function outcomesOf(program: string, etcd: EtcdProcess): Promise<Outcome[]> {
-  const host = new URL(etcd.clientUrl).host;
+  const { host, port } = new URL(etcd.clientUrl);
+  const address = new Map([
+    ["host", host],
+    ["port", port],
+  ]);
   const captured = new Map<string, string>();
   const cwd = mkdtempSync(join(tmpdir(), "etcdctl-tool-"));
   const outcomes: Outcome[] = [];
   try {
     for (const step of ETCDCTL_TOOL_CASES) {
       const fill = (text: string): string =>
-        text.replace(/\{(\w+)\}/g, (whole, name: string) =>
-          name === "host" ? host : (captured.get(name) ?? whole),
+        text.replace(
+          /\{(\w+)\}/g,
+          (whole, name: string) => address.get(name) ?? captured.get(name) ?? whole,
         );
       const given = step.args.map(fill);
       const args = step.raw === true ? given : ["--endpoints", host, ...given];

@@ -83,6 +83,7 @@ function ours(url: string): Run {
       err: (data) => {
         err += text(data);
       },
+      status: () => undefined,
       stdin: {
         isTerminal: false,
         readLine: async () => {

@@ -33,6 +33,24 @@ test(`one member of the reference and two of ours (seed ${SEED})`, { skip }, asy
   await assertAgreement(world.members);
 });
 
+// Members of 3.4 stop at the newer form of requests about the membership, and are asked before.
+for (const kinds of [
+  ["ours", "ours", "reference"],
+  ["ours", "reference", "ours"],
+  ["reference", "ours", "ours"],
+] as const) {
+  test(`a new cluster of ${kinds.join(", ")} forms, and all go on`, { skip }, async () => {
+    await using world = await ClusterWorld.start(kinds);
+    const writer = new Writer(world.clientUrls, 50);
+    while ((await clusterVersion(world.member(0).clientUrl)) === "not_decided") {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    await writer.stop();
+    await assertAgreement(world.members, [writer]);
+    for (const member of world.members) assert.ok(member.running, `${member.name} has ended`);
+  });
+}
+
 test(
   `a cluster is taken over member by member, in place, under writes (seed ${SEED})`,
   { skip },

@@ -5,10 +5,14 @@
 import { type Entry, EntryType, type Message } from "../src/api/gen/raft.ts";
 import { assert } from "../src/base/assert.ts";
 import { type ClusterID, formatID, type MemberID } from "../src/base/ids.ts";
-import type { DatabaseImage, HttpHandler, PeerNode } from "../src/env/index.ts";
+import {
+  type DatabaseImage,
+  type HttpHandler,
+  type PeerNode,
+  SystemClock,
+} from "../src/env/index.ts";
 import { MemoryLogger, NullMetrics, SeededRandom } from "../src/env/testing/index.ts";
 import { computeClusterID, computeMemberID } from "../src/membership/index.ts";
-import { NodeClock } from "../src/platform/index.ts";
 import {
   confChangeOf,
   emptyConfState,
@@ -49,7 +53,7 @@ export class Voter implements PeerNode, AsyncDisposable {
   readonly snapshotReports: boolean[] = [];
   readonly #storage = new MemoryStorage();
   readonly #url: string;
-  readonly #clock = new NodeClock();
+  readonly #clock = new SystemClock();
   #listener: Listener | undefined;
   #ticker: NodeJS.Timeout | undefined;
   readonly #others: ReadonlyMap<MemberID, string>;
@@ -167,11 +171,10 @@ export class Voter implements PeerNode, AsyncDisposable {
   clusterVersion(): string | undefined {
     return undefined;
   }
-  receive(message: Message): boolean {
+  receive(message: Message): undefined {
     this.kinds.add(message.type);
     this.raft.step(message);
     queueMicrotask(() => this.run());
-    return true;
   }
   async receiveSnapshot(message: Message, database: AsyncIterable<Uint8Array>): Promise<void> {
     let bytes = 0;

@@ -9,6 +9,12 @@
 import { EtcdClient, isErrorKind } from "etcd-ts/client";
 
 const PREFIX = "examples/config/";
+// What went wrong in one line; without a server that is "no endpoint is reachable".
+process.on("uncaughtException", (error) => {
+  console.error(error.message);
+  process.exit(1);
+});
+
 const endpoints = (process.env.ETCD_ENDPOINTS ?? "http://127.0.0.1:2379").split(",");
 const client = new EtcdClient({ endpoints });
 const [command, name, value] = process.argv.slice(2);

@@ -6,6 +6,12 @@
  */
 import { Election, EtcdClient, isErrorKind, op, Session } from "etcd-ts/client";
 
+// What went wrong in one line; without a server that is "no endpoint is reachable".
+process.on("uncaughtException", (error) => {
+  console.error(error.message);
+  process.exit(1);
+});
+
 const endpoints = (process.env.ETCD_ENDPOINTS ?? "http://127.0.0.1:2379").split(",");
 const client = new EtcdClient({ endpoints });
 const [me = `process ${process.pid}`] = process.argv.slice(2);

@@ -1,14 +1,5 @@
 /**
  * `npm run simulate`: runs seeds, prints what happened, and how to repeat what went wrong.
- *
- *   --seeds N        how many (default 100), from --first S (default 1)
- *   --seed S         this one alone, with what it did
- *   --faults a,b     only these kinds; "none" for none
- *   --planted NAME   with a bug of etcd's history in the server, until it is found; "all" for each
- *   --twice          runs each seed twice and compares the traces
- *   --trace FILE     writes every event and log line of a single seed
- *
- * The exit code is 0 when nothing was violated (with --planted: when every bug was found).
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -29,9 +20,24 @@ interface Command {
   readonly repeat: string;
 }
 
-function parseCommand(): Command {
+const USAGE = `npm run simulate -- [options]
+
+  --seeds N         how many seeds (100)
+  --first S         from this one (1)
+  --seed S          this one alone, with what it did
+  --faults A,B      only these kinds; "none" for none (all: ${FAULT_KINDS.join(", ")})
+  --planted NAME    with a bug of etcd's history in the server, until it is found; "all" for each
+  --twice           runs each seed twice and compares the traces
+  --trace FILE      writes every event and log line of a single seed
+
+The exit code is 0 when nothing was violated (with --planted: when every bug was found).
+`;
+
+/** Undefined when the usage was asked for. @throws Error with one line about a mistake. */
+function parseCommand(): Command | undefined {
   const { values } = parseArgs({
     options: {
+      help: { type: "boolean", short: "h", default: false },
       seeds: { type: "string", default: "100" },
       first: { type: "string", default: "1" },
       seed: { type: "string" },
@@ -41,6 +47,7 @@ function parseCommand(): Command {
       trace: { type: "string" },
     },
   });
+  if (values.help) return undefined;
   const { seed, faults, planted } = values;
   const repeated = [
     faults === undefined ? "" : ` --faults ${faults}`,
@@ -121,7 +128,18 @@ async function findPlanted(name: string, { first, seeds, faults }: Command): Pro
 }
 
 async function main(): Promise<void> {
-  const command = parseCommand();
+  let command: Command | undefined;
+  try {
+    command = parseCommand();
+  } catch (error) {
+    process.stderr.write(`simulate: ${(error as Error).message}\n\n${USAGE}`);
+    process.exitCode = 2;
+    return;
+  }
+  if (command === undefined) {
+    process.stdout.write(USAGE);
+    return;
+  }
   const { planted } = command;
   let isGood = true;
   if (planted === "all") {

@@ -45,6 +45,7 @@ export function memberOptions(
     watchProgressNotifyIntervalMs: plan.progressIntervalMs,
     leaseCheckpoint: plan.leaseCheckpoint,
     warningApplyDurationMs: 100,
+    warningUnaryRequestDurationMs: 300,
     unsafeNoFsync: false,
     corruptCheckIntervalMs: 2500,
     compactHashCheckIntervalMs: 1500,

@@ -10,6 +10,8 @@ export interface Plan {
   readonly watchClients: number;
   readonly leaseClients: number;
   readonly faults: readonly FaultKind[];
+  /** The quorum is lost at the end, and one member begins a new cluster. */
+  readonly endsInDisaster: boolean;
   /** How long clients and faults go on, in virtual milliseconds. */
   readonly durationMs: number;
   /** Between the beginnings of two faults. */
@@ -37,16 +39,19 @@ export interface Plan {
   readonly clockDrift: number;
 }
 
+/** Share of the seeds that end in a disaster when no kinds of faults are chosen. */
+const DISASTER_SHARE = 0.15;
+
+/** Units of a slice, so small that requests of a few keys take many. */
+const SLICES: readonly number[] = [2, 5, 40, 3000];
+
 /** Every run of a seed begins with this generator; forks of it drive the parts. */
 export function rootRandom(seed: number): SeededRandom {
   return new SeededRandom(seed);
 }
 
-export function makePlan(
-  seed: number,
-  random: SeededRandom,
-  allowed: readonly FaultKind[] = FAULT_KINDS,
-): Plan {
+export function makePlan(seed: number, random: SeededRandom, chosen?: readonly FaultKind[]): Plan {
+  const allowed = chosen ?? FAULT_KINDS;
   const members = random.pick([1, 3, 3, 3, 3, 5]);
   const heartbeatIntervalMs = random.pick([50, 100, 100]);
   const electionTicks = 10;
@@ -58,6 +63,7 @@ export function makePlan(
     watchClients: random.between(1, 3),
     leaseClients: random.between(0, 2),
     faults: chooseFaults(random, members, allowed),
+    endsInDisaster: chosen?.includes("disaster") ?? isDisaster(seed),
     durationMs: random.between(8_000, 20_000),
     faultPauseMs: random.pick([
       { min: 100, max: 1500 },
@@ -79,6 +85,9 @@ export function makePlan(
       minSnapshotIntervalMs: random.pick([0, 100, 1000]),
       purgeIntervalMs: random.pick([500, 3000]),
       recordsPerStep: random.pick([3, 50, 1000]),
+      // Not drawn from the plan's generator, whose order gives all known seeds their meaning.
+      unitsPerStretch: SLICES[seed % SLICES.length] ?? 1,
+      unitsPerTurn: SLICES[(seed + 1) % SLICES.length] ?? 1,
     },
     backendBatchIntervalMs: random.pick([10, 100, 100, 1000]),
     backendBatchLimit: random.pick([2, 20, 10_000]),
@@ -92,13 +101,20 @@ export function makePlan(
   };
 }
 
+/** Drawn apart: what else happens in a seed does not depend on its end. */
+function isDisaster(seed: number): boolean {
+  return new SeededRandom(seed ^ 0x64697361).chance(DISASTER_SHARE);
+}
+
 /** A few kinds at a time find more than all at once. */
 function chooseFaults(
   random: SeededRandom,
   members: number,
   allowed: readonly FaultKind[],
 ): FaultKind[] {
-  const possible = allowed.filter((kind) => members > 1 || !isAboutOthers(kind));
+  const possible = allowed.filter(
+    (kind) => kind !== "disaster" && (members > 1 || !isAboutOthers(kind)),
+  );
   const share = random.pick([0, 0.2, 0.4, 0.8]);
   const chosen = possible.filter(() => random.chance(share));
   return chosen.length > 0 || possible.length === 0 || share === 0

@@ -13,7 +13,8 @@ import { WatchClient } from "./clients/watch-client.ts";
 import { judgeHistory } from "./checks/histories.ts";
 import { checkMembersAgree } from "./checks/members-agree.ts";
 import { RaftInvariants } from "./checks/raft-invariants.ts";
-import type { FaultKind } from "./faults/kinds.ts";
+import { type DisasterOutcome, strikeDisaster } from "./disaster.ts";
+import { FAULT_KINDS, type FaultKind } from "./faults/kinds.ts";
 import { Nemesis } from "./faults/nemesis.ts";
 import { makePlan, type Plan, rootRandom } from "./plan.ts";
 import { PLANTED_BUGS } from "./planted/bugs.ts";
@@ -47,12 +48,18 @@ export interface RunReport {
 
 /** Until a cluster that just starts serves. */
 const START_LIMIT_MS = 20_000;
+/** Between the last fault and the loss of the quorum. */
+const MAX_CALM_MS = 1500;
 /** Until requests that are under way at the end have been answered or given up. */
 const LAST_ANSWERS_MS = 12_000;
 
+const LASTING = FAULT_KINDS.filter((kind) => kind !== "disaster");
+
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunReport> {
   const random = rootRandom(seed);
-  const plan = makePlan(seed, random.fork(), options.faults);
+  // A planted bug is looked for in the life of one cluster.
+  const faults = options.planted === undefined ? options.faults : (options.faults ?? LASTING);
+  const plan = makePlan(seed, random.fork(), faults);
   const trace = new Trace();
   trace.lines = options.lines;
   const world = new World(trace, random.fork(), { ...CALM, latencyMs: plan.latencyMs });
@@ -97,9 +104,13 @@ class Run {
   readonly #watchers: WatchClient[] = [];
   #membership: MembershipOperator | undefined;
   #isOver = false;
+  #faultsAreOver = false;
   #watchersAreOver = false;
   /** The history ends with reads that show the last revision. */
   #cameToRest = false;
+  /** Members that were told to begin a new cluster after they had been removed. */
+  readonly #cannotBegin = new Set<Member>();
+  #disaster: DisasterOutcome | undefined;
   #clientsRunning = 0;
   #ports = 0;
 
@@ -116,7 +127,7 @@ class Run {
       kinds: plan.faults.filter((kind) => kind !== "membership"),
       latencyMs: plan.latencyMs,
       pauseMs: plan.faultPauseMs,
-      isOver: () => this.#isOver,
+      isOver: () => this.#faultsAreOver,
     });
     world.mayFail = (member, error) => this.#mayFail(member, error);
   }
@@ -157,6 +168,10 @@ class Run {
   /** Whether a member that gave up, or did not start, had a reason. */
   #mayFail(member: Member, error: Error): boolean {
     const text = describe(error);
+    if (member.options.forceNewCluster && /was removed from its cluster/.test(text)) {
+      this.#cannotBegin.add(member);
+      return true;
+    }
     if (this.#nemesis.excuses(member) && /EIO|ENOSPC|no space|input\/output/.test(text))
       return true;
     if (/permanently removed/.test(text)) {
@@ -189,8 +204,11 @@ class Run {
     this.#startMembershipOperator();
     void this.#nemesis.run();
     await scheduler.runUntil(scheduler.nowMs + this.#plan.durationMs);
-    this.#isOver = true;
+    this.#faultsAreOver = true;
     this.#nemesis.heal();
+    if (this.#plan.endsInDisaster) await this.#loseQuorum();
+    this.#isOver = true;
+    if (this.#disaster === "none") return;
     for (const watcher of this.#watchers) watcher.settle();
     const recovered = await recover(this.#world, this.#plan, {
       port: this.#port(),
@@ -205,6 +223,21 @@ class Run {
     this.#cameToRest = agreed !== undefined;
     if (agreed !== undefined) for (const watcher of this.#watchers) watcher.completeTo(agreed);
     this.#watchersAreOver = true;
+  }
+
+  /** In the middle of the clients' work. */
+  async #loseQuorum(): Promise<void> {
+    const { scheduler } = this.#world;
+    const random = this.#random.fork();
+    await scheduler.runUntil(scheduler.nowMs + random.between(0, MAX_CALM_MS));
+    const striking = strikeDisaster(this.#world, {
+      invariants: this.#invariants,
+      random,
+      refused: this.#cannotBegin,
+    });
+    this.#isOver = true;
+    this.#disaster = await striking;
+    this.#world.count(`disaster ${this.#disaster}`);
   }
 
   #port(): Port {
@@ -287,9 +320,11 @@ class Run {
   #report(): RunReport {
     const world = this.#world;
     this.#recorder.closeAll();
-    const undecided = judgeHistory(this.#recorder, this.#cameToRest, (message) =>
-      world.violated(message),
-    );
+    // What was lost with the others, clients may have been told.
+    const isWhole = this.#disaster === undefined || this.#disaster === "complete";
+    const undecided = isWhole
+      ? judgeHistory(this.#recorder, this.#cameToRest, (message) => world.violated(message))
+      : [];
     world.counts.set("leader change", this.#invariants.leaderChanges);
     return {
       plan: this.#plan,

@@ -45,6 +45,16 @@ test("a seed is one run: the same trace each time, another one with another seed
   assert.equal(digests.size, SEEDS_TWICE);
 });
 
+test("an operator begins a new cluster from one member's disk, and nothing there is lost", async () => {
+  const outcomes = new Set<string>();
+  for (let seed = FIRST_SEED; seed < FIRST_SEED + 4; seed++) {
+    const { violations, counts } = await runSeed(seed, { faults: ["disaster", "crashPoint"] });
+    assert.deepEqual(violations, [], `seed ${seed}`);
+    for (const name of counts.keys()) if (name.startsWith("disaster ")) outcomes.add(name);
+  }
+  assert.ok(outcomes.has("disaster complete"));
+});
+
 test("only the faults that were asked for happen", async () => {
   const faults: FaultKind[] = ["kill", "pause"];
   for (let seed = FIRST_SEED; seed < FIRST_SEED + 3; seed++) {

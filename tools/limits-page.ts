@@ -26,16 +26,31 @@ interface Section {
 const SECTIONS: readonly Section[] = [
   {
     title: "Connections: HTTP/2, HTTP/1.1, gRPC",
-    sources: [{ path: "src/transport/limits.ts" }],
+    sources: [
+      { path: "src/transport/limits.ts" },
+      { path: "src/embed/descriptor-limit.ts", names: ["RESERVED_DESCRIPTORS"] },
+      { path: "src/transport/listening-socket.ts", names: ["BACKLOG", "MAX_UNIX_PATH_BYTES"] },
+    ],
   },
   {
     title: "Between members",
     sources: [
       { path: "src/transport/peer/limits.ts" },
       {
-        path: "src/server/lease-renewals.ts",
+        path: "src/server/upkeep/lease-renewals.ts",
         names: ["MAX_PARALLEL_RENEWALS", "MAX_ANSWER_BYTES"],
       },
+      {
+        path: "src/server/inbound/message-objections.ts",
+        names: [
+          "MAX_TERM_STEP",
+          "MAX_FIRST_TERM",
+          "MAX_FORWARDED_ENTRY_BYTES",
+          "MAX_READ_CONTEXT_BYTES",
+        ],
+      },
+      { path: "src/server/inbound/refusal-report.ts", names: ["REFUSAL_REPORT_MS"] },
+      { path: "src/server/members/request-form.ts", names: ["SILENT_MEMBER_PATIENCE_MS"] },
       { path: "src/server/peer-api/http-reply.ts", names: ["MAX_QUESTION_BODY_MS"] },
       { path: "src/server/peer-api/leases-paths.ts", names: ["MAX_LEASE_BODY_BYTES"] },
       { path: "src/server/peer-api/members-paths.ts", names: ["MAX_HASH_BODY_BYTES"] },
@@ -45,6 +60,7 @@ const SECTIONS: readonly Section[] = [
     title: "JSON gateway, WebSocket, debugging",
     sources: [
       { path: "src/gateway/json-reader.ts", names: ["MAX_JSON_DEPTH"] },
+      { path: "src/gateway/json-reply.ts", names: ["MAX_JSON_REPLY_MS"] },
       { path: "src/gateway/json-gateway.ts", names: ["JSON_FACTOR", "JSON_EXTRA_BYTES"] },
       { path: "src/gateway/websocket-frames.ts", names: ["MAX_CONTROL_BYTES", "MAX_FRAGMENTS"] },
       { path: "src/gateway/websocket.ts", names: ["MAX_QUEUED_MESSAGES", "MAX_QUEUED_PONG_BYTES"] },
@@ -56,12 +72,15 @@ const SECTIONS: readonly Section[] = [
     sources: [
       { path: "src/base/wire.ts", names: ["MAX_NESTING"] },
       { path: "src/mvcc/requests/check.ts", names: ["MAX_TXN_DEPTH"] },
-      { path: "src/server/services/kv.ts", names: ["MAX_SEND_BYTES"] },
+      { path: "src/server/services/kv.ts", names: ["MAX_SEND_BYTES", "KEPT_RESPONSE_BYTES"] },
       {
         path: "src/server/services/watch.ts",
         names: ["MAX_WATCHES_PER_STREAM", "CONGESTED_BYTES"],
       },
-      { path: "src/mvcc/watch/watchable-store.ts", names: ["MAX_BATCH_REVISIONS"] },
+      {
+        path: "src/mvcc/watch/watchable-store.ts",
+        names: ["MAX_BATCH_REVISIONS", "MAX_ROUND_BYTES"],
+      },
       { path: "src/server/services/maintenance.ts", names: ["SNAPSHOT_BLOB_BYTES"] },
     ],
   },
@@ -88,15 +107,18 @@ const SECTIONS: readonly Section[] = [
           "MAX_INFLIGHT_MESSAGES",
         ],
       },
-      { path: "src/server/membership-queue.ts", names: ["MAX_WAITING_CHANGES"] },
-      { path: "src/server/limits.ts", names: ["MIN_SNAPSHOT_INTERVAL_MS"] },
+      { path: "src/server/members/membership-queue.ts", names: ["MAX_WAITING_CHANGES"] },
+      {
+        path: "src/server/limits.ts",
+        names: ["MIN_SNAPSHOT_INTERVAL_MS", "LOG_COMPACTION_STEP_ENTRIES"],
+      },
       { path: "src/mvcc/hash.ts", names: ["MAX_STORED_HASHES"] },
     ],
   },
   {
     title: "Files",
     sources: [
-      { path: "src/wal/wal.ts", names: ["SEGMENT_BYTES"] },
+      { path: "src/wal/segment-bytes.ts" },
       { path: "src/wal/segment-reader.ts", names: ["MAX_RECORD_BYTES"] },
       { path: "src/snap/snapshot-files.ts", names: ["MAX_SNAP_BYTES"] },
       {
@@ -119,6 +141,8 @@ const SECTIONS: readonly Section[] = [
         ],
       },
       { path: "src/embed/server-options.ts", names: ["MIN_PROGRESS_INTERVAL_MS"] },
+      { path: "src/server/tracing/request-text.ts", names: ["MAX_SHOWN_BYTES", "MAX_SHOWN_ITEMS"] },
+      { path: "src/server/tracing/slow-requests.ts", names: ["MAX_TRACES_PER_SECOND"] },
       { path: "src/platform/logger-sinks.ts", names: ["MAX_QUEUED_LOG_BYTES"] },
     ],
   },

@@ -20,6 +20,8 @@ export interface MetricFamily {
   readonly kind: "counter" | "gauge" | "histogram";
   readonly labels: readonly string[];
   readonly help: string;
+  /** Registered only with `--metrics=extensive`. */
+  readonly isExtensive: boolean;
 }
 
 interface Section {
@@ -55,7 +57,16 @@ This page is made from what a running member registers, by \`node dist/tools/met
 
 /** Every family that a member registers while it starts, by name. */
 export async function registeredFamilies(): Promise<MetricFamily[]> {
-  const families = new Map<string, MetricFamily>();
+  const basic = await registeredBy("basic");
+  const families = [...(await registeredBy("extensive")).values()].map((family) => ({
+    ...family,
+    isExtensive: !basic.has(family.name),
+  }));
+  return families.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+async function registeredBy(detail: "basic" | "extensive"): Promise<Map<string, Registration>> {
+  const families = new Map<string, Registration>();
   const stopRecording = recordRegistrations((family) => families.set(family.name, family));
   const folder = mkdtempSync(join(tmpdir(), "etcd-metrics-"));
   try {
@@ -63,6 +74,7 @@ export async function registeredFamilies(): Promise<MetricFamily[]> {
       dataDir: join(folder, "data"),
       listenClientUrls: ["http://127.0.0.1:0"],
       listenPeerUrls: ["http://127.0.0.1:0"],
+      metrics: detail,
     });
     const member = await startEtcd(config, { logger: new MemoryLogger() });
     await member.ready;
@@ -71,13 +83,14 @@ export async function registeredFamilies(): Promise<MetricFamily[]> {
     stopRecording();
     rmSync(folder, { recursive: true, force: true });
   }
-  return [...families.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return families;
 }
 
+type Registration = Omit<MetricFamily, "isExtensive">;
 type Method = (options: { name: string; help: string }, more?: unknown) => unknown;
 
 /** Listens to all registries of this process until the returned function is called. */
-function recordRegistrations(record: (family: MetricFamily) => void): () => void {
+function recordRegistrations(record: (family: Registration) => void): () => void {
   const registry = MetricsRegistry.prototype as unknown as Record<string, Method>;
   const methods = [
     ["counter", "counter"],
@@ -132,9 +145,10 @@ function definedNames(): string[] {
   return names.sort();
 }
 
-function row({ name, kind, labels, help }: MetricFamily): string {
+function row({ name, kind, labels, help, isExtensive }: MetricFamily): string {
   const labelCell = labels.map((label) => `\`${label}\``).join(", ");
-  return `| \`${name}\` | ${kind} | ${labelCell} | ${help.replaceAll("|", "\\|")} |`;
+  const meaning = isExtensive ? `${help} Only with \`--metrics=extensive\`.` : help;
+  return `| \`${name}\` | ${kind} | ${labelCell} | ${meaning.replaceAll("|", "\\|")} |`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

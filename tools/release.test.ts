@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, extname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parse as parseYaml } from "yaml";
@@ -151,6 +151,22 @@ test("systemd accepts the unit", { skip: noAnalyzer }, () => {
     assert.deepEqual({ status, own }, { status: 0, own: [] });
   } finally {
     rmSync(folder, { recursive: true });
+  }
+});
+
+test("both tools print their usage, and a mistake in one line before it", () => {
+  const folder = dirname(fileURLToPath(import.meta.url));
+  for (const program of ["release", join("..", "simulation", "main")]) {
+    const path = join(folder, `${program}${extname(import.meta.url)}`);
+    const run = (option: string) =>
+      spawnSync(process.execPath, [path, option], { encoding: "utf8" });
+    const help = run("--help");
+    assert.deepEqual([help.status, help.stderr], [0, ""]);
+    assert.match(help.stdout, /^npm run (release|simulate) -- \[options\]\n/);
+    const mistake = run("--nonsense");
+    assert.deepEqual([mistake.status, mistake.stdout], [2, ""]);
+    assert.match(mistake.stderr, /^(release|simulate): Unknown option '--nonsense'/);
+    assert.ok(mistake.stderr.endsWith(help.stdout));
   }
 });
 

@@ -27,7 +27,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { SERVER_VERSION } from "../src/api/version.ts";
-import { goArchitecture, goOperatingSystem } from "../src/bin/runtime.ts";
+import { goArchitecture, goOperatingSystem } from "../src/platform/go-names.ts";
 import { bundleTool, TOOLS, type Tool } from "./release-bundle.ts";
 import { findRepository } from "./tidy.ts";
 
@@ -104,8 +104,11 @@ function strippedRuntime(node: string, work: string, report: (line: string) => v
  * for milliseconds: they start from compiled code, and stay silent when a processor refuses it.
  */
 function nodeOptions(tool: Tool): { execArgv: readonly string[]; useCodeCache: boolean } {
-  if (tool !== "etcd") return { execArgv: ["--no-warnings"], useCodeCache: true };
+  // SIGUSR1 must not open a debugger before the program ignores it.
+  const closed = "--disable-sigusr1";
+  if (tool !== "etcd") return { execArgv: [closed, "--no-warnings"], useCodeCache: true };
   const execArgv = [
+    closed,
     "--max-semi-space-size=32",
     "--heap-growing-percent=60",
     "--max-old-space-size-percentage=75",
@@ -232,8 +235,37 @@ function megabytes(path: string): string {
   return `${(statSync(path).size / 1e6).toFixed(1)} MB`;
 }
 
+const USAGE = `npm run release -- [options]
+
+  --node PATH       the Node.js that goes into the executables, ${OLDEST_NODE_MAJOR} or newer (the one that runs this)
+  --out DIRECTORY   where the archive goes (dist/release)
+`;
+
+/** Undefined when the usage was asked for. @throws Error with one line about a mistake. */
+function parseCommand(): { readonly node?: string; readonly out?: string } | undefined {
+  const { values } = parseArgs({
+    options: {
+      node: { type: "string" },
+      out: { type: "string" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  return values.help ? undefined : values;
+}
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { node: { type: "string" }, out: { type: "string" } } });
+  let values: ReturnType<typeof parseCommand>;
+  try {
+    values = parseCommand();
+  } catch (error) {
+    process.stderr.write(`release: ${(error as Error).message}\n\n${USAGE}`);
+    process.exitCode = 2;
+    return;
+  }
+  if (values === undefined) {
+    process.stdout.write(USAGE);
+    return;
+  }
   const root = findRepository(dirname(fileURLToPath(import.meta.url)));
   const node = values.node ?? process.execPath;
   const problem = nodeProblem(node);

@@ -12,6 +12,7 @@ import {
   readSources,
 } from "./tidy.ts";
 import { layerProblems } from "./tidy-layers.ts";
+import { wingProblems } from "./tidy-wings.ts";
 import { fileProblems, longFunctions } from "./tidy-rules.ts";
 
 test("the repository is tidy", () => {
@@ -68,6 +69,20 @@ test("pure layers know no node: module; their tests do", () => {
   assert.equal(layer("src/raft/a.test.ts", "node:fs"), 0);
   assert.equal(layer("src/raft/testing/a.ts", "node:fs"), 0);
   assert.equal(layer("src/wal/a.ts", "node:buffer"), 0);
+});
+
+const wing = (path: string, specifier: string): number =>
+  wingProblems(readSource(path, `import type { T } from "${specifier}";\n`)).length;
+
+test("no wing of the member points back", () => {
+  assert.equal(wing("src/server/services/a.ts", "../consensus/x.ts"), 0);
+  assert.equal(wing("src/server/consensus/a.ts", "../services/x.ts"), 1);
+  assert.equal(wing("src/server/consensus/a.test.ts", "../services/x.ts"), 0);
+  assert.equal(wing("src/server/apply/a.ts", "../options.ts"), 0);
+  assert.equal(wing("src/server/apply/a.ts", "../etcd-server.ts"), 1);
+  assert.equal(wing("src/server/options.ts", "./apply/x.ts"), 1);
+  assert.equal(wing("src/server/etcd-server.ts", "./services/x.ts"), 0);
+  assert.equal(wing("src/server/unheard/a.ts", "./x.ts"), 1);
 });
 
 const HEADER = "/** What it is. */\n";

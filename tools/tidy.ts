@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { importsOf, readSource, type SourceText } from "./source-text.ts";
 import { isTestFile, layerProblems, resolveImport } from "./tidy-layers.ts";
+import { wingProblems } from "./tidy-wings.ts";
 import { fileProblems, type LongFunction, longFunctions } from "./tidy-rules.ts";
 
 export interface Finding {
@@ -62,7 +63,11 @@ export function checkSources(sources: readonly SourceText[]): Finding[] {
   for (const source of sources) {
     if (isGenerated(source.path)) continue;
     const isOwnRule = source.path.startsWith("tools/tidy");
-    const problems = [...layerProblems(source), ...(isOwnRule ? [] : fileProblems(source))];
+    const problems = [
+      ...layerProblems(source),
+      ...wingProblems(source),
+      ...(isOwnRule ? [] : fileProblems(source)),
+    ];
     for (const { line, text } of problems) findings.push({ path: source.path, line, text });
   }
   return [...findings, ...deadFiles(sources), ...unusedExports(sources)];

@@ -74,6 +74,30 @@ export class RaftInvariants implements Observer {
     seen.revision = revision;
   }
 
+  /** Undefined where nobody has been seen to know of an entry. */
+  committedTerm(index: Index): Term | undefined {
+    return this.#committed.get(index)?.term;
+  }
+
+  /**
+   * A new cluster begins from the committed log up to `index`, by a member that was in `term`. The
+   * returned function takes that back.
+   */
+  beginAnew(index: Index, term: Term): () => void {
+    const before = [...this.#committed];
+    const leaders = [...this.#leaders];
+    const { maxCommitted } = this;
+    for (const [known] of before) if (known > index) this.#committed.delete(known);
+    for (const [known] of leaders) if (known > term) this.#leaders.delete(known);
+    this.maxCommitted = Math.min(maxCommitted, index);
+    this.#seen.clear();
+    return () => {
+      for (const [known, committed] of before) this.#committed.set(known, committed);
+      for (const [known, leader] of leaders) this.#leaders.set(known, leader);
+      this.maxCommitted = maxCommitted;
+    };
+  }
+
   #checkLeader(member: Member, server: EtcdServer): void {
     const { term, log } = server.raft.node.raft;
     const known = this.#leaders.get(term);

@@ -30,6 +30,8 @@ export const FAULT_KINDS = [
   "blackout",
   /** No harm, but it goes on beside it: members are added, promoted, removed. */
   "membership",
+  /** At the end all members die for good but one, which begins a new cluster (`disaster.ts`). */
+  "disaster",
 ] as const;
 
 export type FaultKind = (typeof FAULT_KINDS)[number];

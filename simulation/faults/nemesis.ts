@@ -15,7 +15,7 @@ import type { Member } from "../world/member.ts";
 import type { World } from "../world/world.ts";
 import type { FaultKind } from "./kinds.ts";
 
-const POWER_POLICIES: readonly CrashPolicy[] = [
+export const POWER_POLICIES: readonly CrashPolicy[] = [
   CRASH_DROPS_ALL,
   CRASH_TEARS_SECTORS,
   CRASH_TEARS_BYTES,
@@ -132,6 +132,7 @@ export class Nemesis {
       case "blackout":
         return this.#blackout();
       case "membership":
+      case "disaster":
         return false;
     }
   }

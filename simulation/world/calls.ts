@@ -2,7 +2,7 @@
  * Calls of clients as a member's services see them, without a transport. A dead member answers
  * nothing; what it answered just before it died may get lost.
  */
-import type { StreamCall, UnaryCall } from "../../src/env/index.ts";
+import type { ReplySource, StreamCall, UnaryCall } from "../../src/env/index.ts";
 
 abstract class SimCall {
   readonly method: number;
@@ -49,6 +49,13 @@ export class SimUnaryCall extends SimCall implements UnaryCall {
 
   replyParts(parts: readonly Uint8Array[]): void {
     this.reply(Buffer.concat(parts));
+  }
+
+  replyFrom(source: ReplySource): void {
+    const parts: Uint8Array[] = [];
+    for (let part = source.next(); part !== undefined; part = source.next()) parts.push(part);
+    source.close();
+    this.replyParts(parts);
   }
 
   fail(code: number, message: string): void {

@@ -18,7 +18,7 @@ export {
   methodByPath,
   type RpcKind,
 } from "./rpc-table.ts";
-export { longestTxnList } from "./txn-scan.ts";
+export { countTxnOperations } from "./txn-scan.ts";
 export {
   compareVersions,
   formatVersion,

@@ -34,7 +34,7 @@ test("gateway paths are unique and only what has no JSON mapping has none", () =
   const without = METHODS.filter((method) => method.gatewayPaths.length === 0);
   assert.deepEqual(
     without.map((method) => method.name),
-    ["RangeStream", "Check", "Watch"],
+    ["RangeStream", "Check", "List", "Watch"],
   );
 });
 
@@ -43,6 +43,7 @@ test("only Authenticate and the health service are open to everybody", () => {
   assert.deepEqual(open, [
     "/etcdserverpb.Auth/Authenticate",
     "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/List",
     "/grpc.health.v1.Health/Watch",
   ]);
 });

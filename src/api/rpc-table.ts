@@ -130,6 +130,7 @@ const ROWS: { readonly [Path in RpcPath]: Row } = {
   "/v3electionpb.Election/Observe": row("delegated", "/v3/election/observe", "3.2"),
   "/v3electionpb.Election/Resign": row("delegated", "/v3/election/resign", "3.2"),
   "/grpc.health.v1.Health/Check": row("open"),
+  "/grpc.health.v1.Health/List": row("open"),
   "/grpc.health.v1.Health/Watch": row("open"),
 };
 

@@ -21,11 +21,12 @@ const FAILURE = 0x1a;
 const NESTED_TXN = 0x22;
 
 /**
- * Length of the longest list (compares, success or failure operations) in the transaction and the
- * transactions inside it. Throws `DecodeError` on malformed input; what it does not look into may
- * still be malformed.
+ * Operations of the transaction over all levels: the longest of its three lists, as etcd counts
+ * it, and the same of all transactions inside one branch, whichever has more. etcd counts along
+ * each path of nested transactions alone. Throws `DecodeError` on malformed input; what it does
+ * not look into may still be malformed.
  */
-export function longestTxnList(
+export function countTxnOperations(
   bytes: Uint8Array,
   start = 0,
   end: number = bytes.length,
@@ -35,7 +36,8 @@ export function longestTxnList(
   let compares = 0;
   let successes = 0;
   let failures = 0;
-  let nested = 0;
+  let insideSuccess = 0;
+  let insideFailure = 0;
   let at = start;
   while (at < end) {
     const tag = readTag(bytes, at, end);
@@ -48,17 +50,23 @@ export function longestTxnList(
     at = cursor.at;
     if (tag === COMPARE) compares++;
     else {
-      if (tag === SUCCESS) successes++;
-      else failures++;
-      if (length > 0) nested = Math.max(nested, longestInOperation(bytes, at, at + length, depth));
+      const inside = length > 0 ? countInOperation(bytes, at, at + length, depth) : 0;
+      if (tag === SUCCESS) {
+        successes++;
+        insideSuccess += inside;
+      } else {
+        failures++;
+        insideFailure += inside;
+      }
     }
     at += length;
   }
-  return Math.max(compares, successes, failures, nested);
+  return Math.max(compares, successes, failures) + Math.max(insideSuccess, insideFailure);
 }
 
-function longestInOperation(bytes: Uint8Array, start: number, end: number, depth: number): number {
-  let longest = 0;
+/** Of several values of the one field the last is meant; all of them are decoded. */
+function countInOperation(bytes: Uint8Array, start: number, end: number, depth: number): number {
+  let count = 0;
   let at = start;
   while (at < end) {
     const tag = readTag(bytes, at, end);
@@ -69,8 +77,8 @@ function longestInOperation(bytes: Uint8Array, start: number, end: number, depth
     }
     const length = readLength(bytes, at, end);
     at = cursor.at;
-    longest = Math.max(longest, longestTxnList(bytes, at, at + length, depth + 2));
+    count += countTxnOperations(bytes, at, at + length, depth + 2);
     at += length;
   }
-  return longest;
+  return count;
 }

@@ -14,6 +14,7 @@
  */
 
 import { assert } from "../base/assert.ts";
+import { formatDuration, sizeFields } from "../base/go-text.ts";
 import type { Clock, Timer } from "../env/clock.ts";
 import { type Disk, DiskError } from "../env/disk.ts";
 import type { Logger } from "../env/logger.ts";
@@ -487,6 +488,12 @@ export class BoltBackend implements Backend {
   async #defragmentNow(): Promise<void> {
     const { disk, clock, logger } = this.#deps;
     const begin = clock.nowMs();
+    const { sizeBytes, sizeInUseBytes } = this;
+    logger.info("defragmenting", {
+      path: this.#file.path,
+      ...sizeFields("current-db-size", sizeBytes),
+      ...sizeFields("current-db-size-in-use", sizeInUseBytes),
+    });
     this.#metrics.defragInflight(1);
     try {
       const defragmenter = new Defragmenter(disk, fileOptions(this.#options), () => this.#slicer());
@@ -506,9 +513,11 @@ export class BoltBackend implements Backend {
       this.#metrics.defragmented(tookMs);
       logger.info("finished defragmenting directory", {
         path: this.#file.path,
-        "current-db-size-bytes": this.sizeBytes,
-        "current-db-size-in-use-bytes": this.sizeInUseBytes,
-        "took-ms": Math.round(tookMs),
+        "current-db-size-bytes-diff": this.sizeBytes - sizeBytes,
+        ...sizeFields("current-db-size", this.sizeBytes),
+        "current-db-size-in-use-bytes-diff": this.sizeInUseBytes - sizeInUseBytes,
+        ...sizeFields("current-db-size-in-use", this.sizeInUseBytes),
+        took: formatDuration(tookMs),
       });
     } finally {
       this.#metrics.defragInflight(0);
@@ -554,7 +563,9 @@ export class BoltBackend implements Backend {
   #takeOver(file: BoltFile): void {
     assert(this.#isHeld && !this.#isDriving, "a commit is under way");
     this.#file.markReplaced();
+    this.#deps.logger.info("closing old backend file");
     this.#file.release();
+    this.#deps.logger.info("closed old backend file");
     this.#file = file;
     this.#timer?.cancel();
     this.#timer = undefined;

@@ -141,6 +141,11 @@ export function humanizeBytes(bytes: number): string {
   return `${value < 10 ? value.toFixed(1) : roundHalfEven(value)} ${SIZE_UNITS[exponent]}`;
 }
 
+/** A size for the log, as etcd writes it: in bytes, and for people. */
+export function sizeFields(name: string, bytes: number): Readonly<Record<string, unknown>> {
+  return { [`${name}-bytes`]: bytes, [name]: humanizeBytes(bytes) };
+}
+
 function roundHalfEven(value: number): number {
   const floor = Math.floor(value);
   const rest = value - floor;

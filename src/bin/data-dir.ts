@@ -2,7 +2,8 @@
  * Looks at a data directory before the start, to tell the operator what will happen: a new
  * member, one that continues, or a directory that belongs to something else.
  */
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
+import { systemErrorCode, systemErrorText } from "../base/system-errors.ts";
 
 export type DataDirContent =
   | { readonly kind: "empty"; readonly strangers: readonly string[] }
@@ -17,13 +18,14 @@ export function inspectDataDir(directory: string): DataDirContent {
   try {
     names = readdirSync(directory).sort();
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const code = systemErrorCode(error);
     if (code === "ENOENT") return { kind: "empty", strangers: [] };
-    const reason = /^[A-Z]+: ([^,]+)/.exec(String((error as Error).message))?.[1];
+    // Go opens what is there, and fails at the reading of what is no directory.
+    const call = code === "ENOTDIR" && existsSync(directory) ? "readdirent" : "open";
     return {
       kind: "unusable",
       message: "failed to list data directory",
-      error: `open ${directory}: ${reason ?? String(error)}`,
+      error: `${call} ${directory}: ${systemErrorText(error)}`,
     };
   }
   const strangers = names.filter((name) => name !== "member" && name !== "proxy");

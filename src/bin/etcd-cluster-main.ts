@@ -22,10 +22,10 @@ export function main(): Promise<number> {
 }
 
 async function launcherDeps(): Promise<LauncherDeps> {
-  const { NodeClock } = await import("../platform/index.ts");
+  const { SystemClock } = await import("../env/system-clock.ts");
   const commandFolder = join(installation(), "bin");
   return {
-    clock: new NodeClock(),
+    clock: new SystemClock(),
     env: process.env,
     pid: process.pid,
     userID: process.getuid?.(),
@@ -67,7 +67,8 @@ function memberProgram(commandFolder: string): MemberProgram {
   if (!isWindows && isCompiled && existsSync(script)) {
     return { file: script, args: [], env: { ETCD_NODE: process.execPath } };
   }
-  const flags = ["--max-semi-space-size=32", "--heap-growing-percent=60"];
+  const flags = ["--inspect-port=192.0.2.1:9229"];
+  flags.push("--max-semi-space-size=32", "--heap-growing-percent=60");
   return { file: process.execPath, args: [...flags, program], env: {} };
 }
 

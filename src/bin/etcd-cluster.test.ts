@@ -352,3 +352,21 @@ test(
     assert.equal(existsSync(data), false);
   },
 );
+
+test("the leader stops last, so that nobody hands leadership over", OPTIONS, async () => {
+  const folder = folderWith("");
+  const port = String(await freeRow(3));
+  const ports = ["--port", port, "--port-step", "10"];
+  await using launcher = new LauncherProcess(["--temporary", "--size", "3", ...ports], folder);
+  for (const name of ["etcd1", "etcd2", "etcd3"]) {
+    await launcher.printed(new RegExp(`${name} +\\| INFO +ready to serve client requests`));
+  }
+  const elected = launcher.text.matchAll(/(etcd\d) +\| INFO +\w+ became leader/g);
+  const leader = [...elected].at(-1)?.[1];
+  assert.ok(leader !== undefined);
+  assert.equal(await launcher.interrupt(), 0);
+  const ended = [...launcher.text.matchAll(/(etcd\d) +\| stopped, ended/g)].map(([, name]) => name);
+  assert.equal(ended.length, 3);
+  assert.equal(ended[2], leader);
+  assert.ok(!launcher.text.includes("leadership transfer starting"));
+});

@@ -15,14 +15,19 @@ import {
   type ParseDeps,
   parseCommandLine,
 } from "../embed/config/index.ts";
+import {
+  RESERVED_DESCRIPTORS,
+  TOO_FEW_DESCRIPTORS,
+  tooLowDescriptorLimit,
+} from "../embed/descriptor-limit.ts";
 import type { RunningEtcd } from "../embed/index.ts";
 import { openLogger } from "../embed/open-logger.ts";
 import type { Logger } from "../env/logger.ts";
+import { goArchitecture, goOperatingSystem } from "../platform/go-names.ts";
 import { createLogger, type RootLogger } from "../platform/logger.ts";
 import { sdNotify } from "../platform/sd-notify.ts";
 import { inspectDataDir } from "./data-dir.ts";
 import { findDefaultHost } from "./default-host.ts";
-import { goArchitecture, goOperatingSystem } from "./runtime.ts";
 
 const SIGNAL_NAMES = { SIGINT: "interrupt", SIGTERM: "terminated" } as const;
 type StopSignal = keyof typeof SIGNAL_NAMES;
@@ -108,10 +113,15 @@ async function run(config: EtcdConfig, records: readonly LogRecord[]): Promise<v
   }
   const signals = new SignalStop(logger);
   checkDataDir(logger, config.dataDir);
+  // Before more modules are loaded, which takes descriptors, too.
+  const limit = tooLowDescriptorLimit();
+  if (limit !== undefined) {
+    exitFatally(logger, TOO_FEW_DESCRIPTORS, { limit, "recommended-limit": RESERVED_DESCRIPTORS });
+  }
   try {
     const { MemberRemovedError, startEtcd } = await import("../embed/index.ts");
     const isRemoval = (reason: unknown): boolean => reason instanceof MemberRemovedError;
-    const running = await startEtcd(config, { logger });
+    const running = await startEtcd(config, { logger, gitSha: gitSha() });
     signals.attach(running);
     const isReady = await Promise.race([
       running.ready.then(() => true),
@@ -123,7 +133,10 @@ async function run(config: EtcdConfig, records: readonly LogRecord[]): Promise<v
     if (isReady && !signals.isStopping) notifyReady(logger);
     const error = await running.stopped;
     if (signals.isStopping) return;
-    if (error !== undefined && !isRemoval(error)) exitFatally(logger, "listener failed", { error });
+    // To be removed while it serves is an end in good order; a removed member cannot start.
+    if (error !== undefined && !(isRemoval(error) && isReady)) {
+      exitFatally(logger, isReady ? "the member has stopped" : "failed to start", { error });
+    }
   } catch (error) {
     if (signals.isStopping) return;
     exitFatally(logger, "discovery failed", { error });

@@ -17,7 +17,8 @@ import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { findDefaultHost } from "./default-host.ts";
 import { inspectDataDir } from "./data-dir.ts";
-import { goArchitecture, runtimeProblem } from "./runtime.ts";
+import { goArchitecture } from "../platform/go-names.ts";
+import { runtimeProblem } from "./runtime.ts";
 
 const here = fileURLToPath(import.meta.url);
 const scratch = mkdtempSync(join(tmpdir(), "etcd bin "));

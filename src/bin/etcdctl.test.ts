@@ -1,6 +1,6 @@
 /** etcdctl against a member in this process: what it prints, what it exits with. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -29,9 +29,7 @@ before(async () => {
   });
   etcd = await startEtcd(config, { logger: new MemoryLogger() });
   await etcd.ready;
-  const [address] = etcd.clientAddresses;
-  assert.ok(address !== undefined && "port" in address);
-  endpoint = `127.0.0.1:${address.port}`;
+  endpoint = new URL(etcd.clientAddresses[0] ?? "").host;
 });
 
 after(async () => {
@@ -67,6 +65,7 @@ async function etcdctl(
     err: (data) => {
       err += String(data);
     },
+    status: () => undefined,
     stdin: {
       isTerminal: false,
       readAll: async () => Buffer.from(rest),
@@ -200,6 +199,11 @@ test("endpoints tell their health, status and hash", async () => {
     await printed("endpoint status"),
     /^\S+, [0-9a-f]+, 3\.6\.\d+, 3\.6\.0, \d+ kB, \d+ kB, \d+%, 2\.1 GB, true, false, \d+, \d+, \d+, , , false\n$/,
   );
+  const fields = (await printed("endpoint status -w fields")).split("\n");
+  assert.deepEqual(
+    fields.map((line) => line.split(" ")[0]).filter((name) => name?.startsWith('"Raft')),
+    ['"RaftTerm"', '"RaftIndex"', '"RaftTerm"', '"RaftAppliedIndex"'],
+  );
   assert.match(await printed("endpoint hashkv --cluster"), /^http:\/\/\S+, \d+, \d+\n$/);
   assert.equal(await printed("alarm list"), "");
   assert.match(
@@ -222,6 +226,27 @@ test("a snapshot is whole or absent", async () => {
     /^5 Error: could not open .*no such file or directory/,
   );
   assert.ok(!existsSync(`${path}.part`));
+});
+
+test("a snapshot's path that cannot be a file is named, and nothing is fetched", async () => {
+  const folder = join(directory, "folder");
+  const inTheWay = join(folder, "busy.db.part");
+  mkdirSync(inTheWay, { recursive: true });
+  const file = join(directory, "file");
+  writeFileSync(file, "");
+  for (const [path, reason] of [
+    [
+      folder,
+      `could not rename ${folder}.part to ${folder} (rename ${folder}.part ${folder}: file exists)`,
+    ],
+    ["", "could not rename .part to  (rename .part : no such file or directory)"],
+    [join(file, "x"), `could not open ${file}/x.part (open ${file}/x.part: not a directory)`],
+    [join(folder, "busy.db"), `could not open ${inTheWay} (open ${inTheWay}: is a directory)`],
+  ] as const) {
+    assert.equal(await refused(["snapshot", "save", path]), `5 Error: ${reason}`);
+  }
+  assert.ok(existsSync(inTheWay));
+  assert.ok(!existsSync(`${folder}.part`));
 });
 
 test("settings come from the environment, but not from both places", async () => {
@@ -361,6 +386,7 @@ const quietIo: Io = {
   env: {},
   out: () => undefined,
   err: () => undefined,
+  status: () => undefined,
   stdin: {
     isTerminal: false,
     readAll: async () => Buffer.alloc(0),

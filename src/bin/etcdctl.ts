@@ -1,4 +1,5 @@
 /** The `etcdctl` program: the command line client. */
+import "./ignored-signals.ts";
 import { SERVER_VERSION } from "../api/version.ts";
 import { etcdctlTable } from "../cli/etcdctl/command-table.ts";
 import { type Io, processIo } from "../cli/framework/io.ts";

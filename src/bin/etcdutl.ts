@@ -2,6 +2,7 @@
  * Entry of the offline tool. Checks the runtime before anything is loaded that an older one could
  * not even read, then hands over to `etcdutl-main.ts`.
  */
+import "./ignored-signals.ts";
 import { runtimeProblem } from "./runtime.ts";
 
 const problem = runtimeProblem(process.versions.node);

@@ -1,27 +1,32 @@
 /** What commands on files are given of the real world. Loaded only by commands that touch files. */
 import type { UtilityDeps } from "../cli/etcdutl/deps.ts";
-import { ProgressBar } from "../cli/etcdutl/progress-bar.ts";
 import type { Io } from "../cli/framework/io.ts";
-import { NodeClock, NodeDisk, NodeHostNames } from "../platform/index.ts";
+import { ProgressBar } from "../cli/framework/progress-bar.ts";
+import { SystemClock } from "../env/system-clock.ts";
+import { NodeDisk, NodeHostNames } from "../platform/index.ts";
 import { createLogger } from "../platform/logger.ts";
 import type { LogFormat } from "../platform/logger-encoder.ts";
+import type { LogSink } from "../platform/logger-sinks.ts";
 
 export function utilityDeps(io: Io, format: LogFormat): UtilityDeps {
-  const clock = new NodeClock();
-  const bar = new ProgressBar(io, clock);
-  const isWatched = process.stderr.isTTY === true;
-  if (isWatched) process.once("exit", () => bar.clear());
-  const logger = createLogger({ format });
+  const clock = new SystemClock();
+  const bar = new ProgressBar(io, () => clock.nowMs());
+  const logger = createLogger({ format, sinks: [standardError(io)] });
   return {
     disk: new NodeDisk(),
     clock,
     naming: {
       hostNames: new NodeHostNames(),
-      clock: new NodeClock({ holdsProcess: true }),
+      clock: new SystemClock({ holdsProcess: true }),
       logger,
     },
     logger,
-    progress: isWatched ? bar.report : () => undefined,
+    progress: bar.report,
     tell: (line) => io.err(`${line}\n`),
   };
+}
+
+/** Log lines go the way of all output: they end the progress bar and keep their place. */
+function standardError(io: Io): LogSink {
+  return { write: (line) => io.err(line), flushSync: () => undefined, close: () => undefined };
 }

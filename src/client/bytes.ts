@@ -19,6 +19,13 @@ export interface RangeOptions {
   readonly rangeEnd?: Bytes | undefined;
 }
 
+/** Names of `RangeOptions`, for the types that add options of their own. */
+export const RANGE_OPTIONS = {
+  prefix: true,
+  fromKey: true,
+  rangeEnd: true,
+} as const satisfies Readonly<Record<keyof RangeOptions, true>>;
+
 export interface KeyRange {
   readonly key: Uint8Array;
   /** Empty: the one key. */

@@ -11,7 +11,7 @@ import { StatusCode } from "../api/errors.ts";
 import { AuthenticateRequest } from "../api/gen/rpc.ts";
 import type { Clock } from "../env/clock.ts";
 import type { CallHandler } from "../transport/client/client-call.ts";
-import type { ClientStream } from "../transport/client/connection.ts";
+import type { ClientStream, Metadata } from "../transport/client/connection.ts";
 import { RpcError } from "../transport/client/rpc-error.ts";
 import { deliver, type StreamSink, UnaryHandler } from "./answers.ts";
 import type { Backoff } from "./backoff.ts";
@@ -26,7 +26,10 @@ import {
   isErrorKind,
   kindOfStatus,
   mayHaveHappened,
+  toClientError,
 } from "./errors.ts";
+import type { EventListener } from "./events.ts";
+import { withJSON, withJSONInside } from "./json.ts";
 import { METHODS, type RepeatRule, type RpcMethod } from "./methods.ts";
 import type { CallOptions, Credentials } from "./options.ts";
 import { asksForNewToken, TokenSource } from "./token-source.ts";
@@ -39,7 +42,18 @@ export interface CallerDeps {
   readonly maxAttempts: number;
   readonly requestTimeoutMs: number | undefined;
   readonly credentials: Credentials | undefined;
+  /** Goes with every call, besides etcd's own. */
+  readonly metadata: Metadata | undefined;
+  /** Undefined: nobody listens. */
+  readonly emit: EventListener | undefined;
 }
+
+/** Methods whose answers may hold any number of messages. */
+const HOLDS_KEYS: ReadonlySet<string> = new Set([
+  METHODS.range.path,
+  METHODS.deleteRange.path,
+  METHODS.txn.path,
+]);
 
 /** What one call remembers over its attempts. */
 interface Progress {
@@ -70,14 +84,43 @@ export class Caller {
       credentials === undefined ? undefined : new TokenSource(() => this.authenticate(credentials));
   }
 
-  /** One call. Rejects with `EtcdClientError`. `repeat` replaces the method's rule. */
-  unary<Q, R>(
+  /**
+   * One call, answered with etcd's message, which `JSON.stringify` takes. Rejects with
+   * `EtcdClientError`. `repeat` replaces the method's rule.
+   */
+  async unary<Q, R>(
     method: RpcMethod<Q, R>,
     request: Q,
     options: CallOptions = {},
     repeat: RepeatRule = method.repeat,
   ): Promise<R> {
-    return this.#unary(method, request, options, repeat, this.#tokens);
+    const answer = await this.exchange(method, request, options, repeat);
+    return HOLDS_KEYS.has(method.path) ? withJSON(answer) : withJSONInside(answer);
+  }
+
+  /** As `unary`, with the bare message, for callers that make an answer of their own of it. */
+  exchange<Q, R>(
+    method: RpcMethod<Q, R>,
+    request: Q,
+    options: CallOptions,
+    repeat: RepeatRule = method.repeat,
+  ): Promise<R> {
+    const answer = this.#unary(method, request, options, repeat, this.#tokens);
+    const { emit } = this.#deps;
+    return emit === undefined ? answer : this.#observed(method.path, answer, emit);
+  }
+
+  async #observed<R>(method: string, answer: Promise<R>, emit: EventListener): Promise<R> {
+    const begunMs = this.clock.nowMs();
+    let error: EtcdClientError | undefined;
+    try {
+      return await answer;
+    } catch (failure) {
+      error = toClientError(failure);
+      throw failure;
+    } finally {
+      emit({ kind: "call", method, durationMs: this.clock.nowMs() - begunMs, error });
+    }
   }
 
   /** A token for these credentials. */
@@ -132,6 +175,7 @@ export class Caller {
         return answer;
       } catch (error) {
         await this.#afterFailure(error, link, progress, tokens, token);
+        this.#emitRetry(method.path, error, link, progress);
       }
     }
   }
@@ -146,12 +190,19 @@ export class Caller {
   ): Promise<R> {
     return new Promise((resolve, reject) => {
       const { signal } = limits;
-      const head = link.method(method.path, token || undefined, options.requireLeader === true);
+      const leader = options.requireLeader === true;
+      const head = link.method(method.path, token || undefined, leader, this.#deps.metadata);
       const body = method.request.encode(request);
       const handler = new UnaryHandler(method.response, resolve, reject, signal);
       const call = link.connection.call(head, body, handler, limits.deadlineMs);
       if (signal !== undefined) handler.cancelOnAbort(call);
     });
+  }
+
+  #emitRetry(method: string, error: unknown, link: Link, { attempts }: Progress): void {
+    const { emit } = this.#deps;
+    if (emit === undefined || !(error instanceof Error)) return;
+    emit({ kind: "retry", method, endpoint: link.endpoint.url, attempt: attempts, error });
   }
 
   /** Returns when the call shall be sent again; throws what the caller gets otherwise. */
@@ -237,7 +288,8 @@ export class Caller {
         else sink.onEnd(this.#streamError(error, link, token));
       },
     };
-    const metadata = metadataOf(token || undefined, options.requireLeader === true);
+    const leader = options.requireLeader === true;
+    const metadata = metadataOf(token || undefined, leader, this.#deps.metadata);
     const stream = link.connection.stream(method.path, handler, { metadata });
     return {
       endpoint: link.endpoint,
@@ -251,6 +303,11 @@ export class Caller {
     const failure = fromRpcError(error, false, link.endpoint.url, 1);
     if (token !== undefined && asksForNewToken(failure.kind)) this.#tokens?.invalidate(token);
     return failure;
+  }
+
+  /** A stream is opened again. */
+  streamBroken(method: string, error: Error | undefined): void {
+    this.#deps.emit?.({ kind: "streamBroken", method, error });
   }
 
   /** A stream's server said that the token is no good, in a message. */

@@ -57,6 +57,7 @@ class DialAttempt {
       const authority = port === undefined ? "localhost" : joinHostPort(host, port);
       const connection = new ClientConnection(socket, authority, !secure, {
         ...this.#options.connection,
+        clock,
         scheme: secure ? "https" : "http",
       });
       await connection.ready();

@@ -6,9 +6,10 @@
  * `badUntilMs`; it is then still used if all others are bad too and their time has come.
  */
 import type { Clock } from "../env/clock.ts";
-import type { ClientConnection, ClientMethod } from "../transport/client/connection.ts";
+import type { ClientConnection, ClientMethod, Metadata } from "../transport/client/connection.ts";
 import type { Backoff } from "./backoff.ts";
 import { type Dial, type DialOptions, dial } from "./dial.ts";
+import type { EventListener } from "./events.ts";
 import type { Target } from "./target.ts";
 
 /** A connection with the encoded heads of the methods that were called on it. */
@@ -23,9 +24,16 @@ export class Link {
     this.connection = connection;
   }
 
-  /** The head of a call; made once per path and token. */
-  method(path: string, token: string | undefined, requireLeader: boolean): ClientMethod {
-    if (token === undefined && !requireLeader) return this.connection.method(path);
+  /** The head of a call; made once per path and token. `more` is the same for all of a client. */
+  method(
+    path: string,
+    token: string | undefined,
+    requireLeader: boolean,
+    more: Metadata | undefined,
+  ): ClientMethod {
+    if (token === undefined && !requireLeader && more === undefined) {
+      return this.connection.method(path);
+    }
     if (token !== this.#token) {
       this.#methods = new Map();
       this.#token = token;
@@ -33,19 +41,21 @@ export class Link {
     const name = requireLeader ? `!${path}` : path;
     let method = this.#methods.get(name);
     if (method === undefined) {
-      method = this.connection.method(path, metadataOf(token, requireLeader));
+      method = this.connection.method(path, metadataOf(token, requireLeader, more));
       this.#methods.set(name, method);
     }
     return method;
   }
 }
 
-/** etcd's metadata keys. */
+/** `more` and etcd's own keys. */
 export function metadataOf(
   token: string | undefined,
   requireLeader: boolean,
-): Record<string, string> {
+  more: Metadata | undefined,
+): Metadata {
   return {
+    ...more,
     ...(token === undefined ? {} : { token }),
     ...(requireLeader ? { hasleader: "true" } : {}),
   };
@@ -63,6 +73,7 @@ export class Endpoint {
   readonly #clock: Clock;
   readonly #backoff: Backoff;
   readonly #dialOptions: Omit<DialOptions, "clock">;
+  readonly #emit: EventListener | undefined;
   #state: State = IDLE;
   /** Connections that take no more calls and are not closed yet. */
   readonly #draining = new Set<ClientConnection>();
@@ -78,11 +89,13 @@ export class Endpoint {
     clock: Clock,
     backoff: Backoff,
     dialOptions: Omit<DialOptions, "clock">,
+    emit: EventListener | undefined,
   ) {
     this.target = target;
     this.#clock = clock;
     this.#backoff = backoff;
     this.#dialOptions = dialOptions;
+    this.#emit = emit;
   }
 
   get url(): string {
@@ -108,19 +121,24 @@ export class Endpoint {
     const { ready } = this;
     if (ready !== undefined) return Promise.resolve(ready);
     if (this.#state.kind === "connecting") return this.#state.link;
+    let isUp = false;
     const attempt = dial(this.target, {
       ...this.#dialOptions,
       clock: this.#clock,
       connection: {
         ...this.#dialOptions.connection,
-        onClose: () => this.#onClose(),
+        onClose: (reason) => this.#onClose(isUp, reason),
       },
     });
     const link = attempt.connection.then(
-      (connection) => this.#onConnected(connection),
+      (connection) => {
+        isUp = true;
+        return this.#onConnected(connection);
+      },
       (error: Error) => {
         this.#state = IDLE;
         this.markBad(error);
+        if (!this.#closed) this.#emit?.({ kind: "connectFailed", endpoint: this.url, error });
         throw error;
       },
     );
@@ -160,10 +178,12 @@ export class Endpoint {
     const link = new Link(this, connection);
     if (this.#closed) connection.close();
     else this.#state = { kind: "ready", link };
+    this.#emit?.({ kind: "connected", endpoint: this.url });
     return link;
   }
 
-  #onClose(): void {
+  #onClose(isUp: boolean, reason: string): void {
+    if (isUp && !this.#closed) this.#emit?.({ kind: "disconnected", endpoint: this.url, reason });
     for (const connection of this.#draining) {
       if (connection.openCalls === 0) this.#draining.delete(connection);
     }

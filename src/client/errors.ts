@@ -183,7 +183,9 @@ export function abortedError(reason: unknown, outcomeUnknown = false): EtcdClien
 
 /** `cause`: what kept the call from succeeding in time, if anything is known. */
 export function deadlineError(cause?: unknown): EtcdClientError {
-  return new EtcdClientError("context deadline exceeded", {
+  // A connection that cannot be made is tried again until time is up: say why it cannot.
+  const reason = cause instanceof RpcError ? `; ${cause.message}` : "";
+  return new EtcdClientError(`context deadline exceeded${reason}`, {
     code: StatusCode.DEADLINE_EXCEEDED,
     kind: "deadlineExceeded",
     cause,

@@ -3,6 +3,7 @@
  * something is asked of it, and keeps its connections until it is closed.
  */
 import type { Clock } from "../env/clock.ts";
+import { SystemClock } from "../env/system-clock.ts";
 import { Auth } from "./auth.ts";
 import { Backoff } from "./backoff.ts";
 import { Balancer } from "./balancer.ts";
@@ -10,12 +11,22 @@ import { Caller } from "./caller.ts";
 import { Cluster } from "./cluster.ts";
 import { Endpoint } from "./endpoint.ts";
 import { closedError } from "./errors.ts";
+import { eventListener } from "./events.ts";
+import { checkMetadata } from "./metadata.ts";
 import { KV } from "./kv.ts";
+import { withJSON } from "./json.ts";
+import { type KVCalls, kvCallsOf } from "./kv-calls.ts";
 import { Lease } from "./lease/lease.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { RpcMethod } from "./methods.ts";
-import type { Bytes, CallOptions, EtcdClientOptions } from "./options.ts";
-import { ProcessClock } from "./process-clock.ts";
+import { KeyPrefix } from "./namespace/key-prefix.ts";
+import { type KeyClient, Namespace } from "./namespace/namespace.ts";
+import {
+  type Bytes,
+  type CallOptions,
+  type EtcdClientOptions,
+  refuseUnknownOptions,
+} from "./options.ts";
 import { receiveAll } from "./server-stream.ts";
 import { parseTarget } from "./target.ts";
 import { WatchHub } from "./watch/watch-hub.ts";
@@ -30,7 +41,7 @@ const DEFAULT_MAX_ATTEMPTS = 5;
 const DEFAULT_BACKOFF_MS = 50;
 const DEFAULT_MAX_BACKOFF_MS = 2000;
 
-export class EtcdClient implements AsyncDisposable {
+export class EtcdClient implements KeyClient, AsyncDisposable {
   readonly kv: KV;
   readonly lease: Lease;
   readonly auth: Auth;
@@ -38,15 +49,18 @@ export class EtcdClient implements AsyncDisposable {
   readonly maintenance: Maintenance;
   readonly #balancer: Balancer;
   readonly #caller: Caller;
+  readonly #calls: KVCalls;
   readonly #hubs = new Map<string, WatchHub>();
 
   /** What deadlines are measured with. */
   readonly clock: Clock;
 
-  /** Throws `TypeError` for endpoints that are none. Does not dial. */
+  /** Throws `TypeError` for endpoints that are none and options that do not exist. Does not dial. */
   constructor(options: EtcdClientOptions = {}) {
+    refuseUnknownOptions(options);
     const { endpoints = DEFAULT_ENDPOINT } = options;
-    const clock = options.clock ?? new ProcessClock();
+    const emit = eventListener(options.onEvent, options.logger);
+    const clock = options.clock ?? new SystemClock({ holdsProcess: true });
     this.clock = clock;
     const backoff = new Backoff({
       firstMs: options.backoffMs ?? DEFAULT_BACKOFF_MS,
@@ -58,7 +72,7 @@ export class EtcdClient implements AsyncDisposable {
       connectWaitMs: options.dialTimeoutMs ?? DEFAULT_DIAL_TIMEOUT_MS,
       makeEndpoint: (url) => {
         const target = parseTarget(url, options.tls !== undefined);
-        return new Endpoint(target, clock, backoff, dialOptions(options));
+        return new Endpoint(target, clock, backoff, dialOptions(options), emit);
       },
     });
     this.#caller = new Caller({
@@ -68,8 +82,11 @@ export class EtcdClient implements AsyncDisposable {
       maxAttempts: options.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
       requestTimeoutMs: options.requestTimeoutMs,
       credentials: options.credentials,
+      metadata: checkMetadata(options.metadata),
+      emit,
     });
-    this.kv = new KV(this.#caller);
+    this.#calls = kvCallsOf(this.#caller);
+    this.kv = new KV(this.#calls);
     this.lease = new Lease(this.#caller);
     this.auth = new Auth(this.#caller);
     this.cluster = new Cluster(this.#caller);
@@ -106,8 +123,28 @@ export class EtcdClient implements AsyncDisposable {
    * from its cluster moves to another.
    */
   watch(key: Bytes, options: WatchOptions & CallOptions = {}): Watcher {
+    return this.#watch(key, options, undefined);
+  }
+
+  #watch(key: Bytes, options: WatchOptions & CallOptions, prefix: KeyPrefix | undefined): Watcher {
     if (this.#balancer.closed) throw closedError();
-    return new Watcher(this.#caller, this.#hubFor(options), key, options);
+    return new Watcher(this.#caller, this.#hubFor(options), key, options, prefix);
+  }
+
+  /**
+   * The keys that begin with `prefix`, without it: what reads, writes, watches, locks and campaigns
+   * there cannot reach any other. Uses this client's connections; there is nothing to close.
+   */
+  namespace(prefix: Bytes): Namespace {
+    const deps = {
+      clock: this.clock,
+      calls: this.#calls,
+      lease: this.lease,
+      isClosed: () => this.closed,
+      watch: (key: Bytes, options: WatchOptions & CallOptions, at: KeyPrefix) =>
+        this.#watch(key, options, at),
+    };
+    return new Namespace(deps, new KeyPrefix(prefix));
   }
 
   #hubFor({ endpoint, requireLeader = true }: CallOptions): WatchHub {
@@ -132,7 +169,13 @@ export class EtcdClient implements AsyncDisposable {
     onAnswer: (answer: R) => void,
     options: CallOptions = {},
   ): Promise<void> {
-    return receiveAll(this.#caller, method, request, onAnswer, options);
+    return receiveAll(
+      this.#caller,
+      method,
+      request,
+      (answer) => onAnswer(withJSON(answer)),
+      options,
+    );
   }
 
   /**
@@ -149,12 +192,11 @@ export class EtcdClient implements AsyncDisposable {
 }
 
 function dialOptions(options: EtcdClientOptions): ConstructorParameters<typeof Endpoint>[3] {
-  const { keepaliveIntervalMs, keepaliveTimeoutMs, maxMessageBytes, clock } = options;
+  const { keepaliveIntervalMs, keepaliveTimeoutMs, maxMessageBytes } = options;
   return {
     tls: options.tls,
     timeoutMs: options.dialTimeoutMs ?? DEFAULT_DIAL_TIMEOUT_MS,
     connection: {
-      clock,
       maxMessageBytes,
       keepaliveIntervalMs: keepaliveIntervalMs ?? DEFAULT_KEEPALIVE_INTERVAL_MS,
       keepaliveTimeoutMs: keepaliveTimeoutMs ?? DEFAULT_KEEPALIVE_TIMEOUT_MS,

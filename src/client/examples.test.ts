@@ -120,6 +120,23 @@ exampleTest("processes with a distributed lock lose no update", async () => {
   assert.equal((await client.kv.get("examples/counter")).kv?.valueText, "10");
 });
 
+exampleTest("without a server each program says so in one line", async () => {
+  for (const [name, ...args] of [
+    ["configuration", "set", "a", "b"],
+    ["configuration", "watch"],
+    ["distributed-lock"],
+    ["leader-election"],
+    ["service-registry", "discover", "web"],
+    ["service-registry", "register", "web", "a:1"],
+  ] as const) {
+    const path = join(root ?? "", "examples", `${name}.js`);
+    const program = new Program(path, "http://127.0.0.1:1", args);
+    programs.push(program);
+    assert.equal(await program.end(), 1, name);
+    assert.match(program.output, /^no endpoint is reachable; [^\n]*connection refused"?\n$/);
+  }
+});
+
 exampleTest("a program is told of its new configuration", async () => {
   assert.equal(await start("configuration", "set", "color", "red").end(), 0);
   const watching = start("configuration", "watch");

@@ -12,6 +12,7 @@ export { Session, type SessionOptions } from "./concurrency/session.ts";
 export { type Isolation, type StmOptions, type StmTxn, stm } from "./concurrency/stm.ts";
 export { type ClientErrorKind, EtcdClientError, isErrorKind } from "./errors.ts";
 export { EtcdClient } from "./etcd-client.ts";
+export type { ClientEvent, ClientLogger } from "./events.ts";
 export type { KeyValue } from "./key-value.ts";
 export type { CompactOptions, KV, PageOptions } from "./kv.ts";
 export type { LeaseKeepAlive } from "./lease/keep-alive.ts";
@@ -23,6 +24,7 @@ export type {
 } from "./lease/lease.ts";
 export type { AlarmName, Maintenance } from "./maintenance.ts";
 export { METHODS, type RpcMethod } from "./methods.ts";
+export { type KeyClient, Namespace } from "./namespace/namespace.ts";
 export { type DeleteOptions, type GetOptions, type Op, op, type PutOptions } from "./op.ts";
 export type {
   Bytes,

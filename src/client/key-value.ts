@@ -2,6 +2,7 @@
 import type { KeyValue as RawKeyValue } from "../api/gen/kv.ts";
 import { utf8FromBytes } from "../base/bytes.ts";
 import type { LeaseID, Revision } from "../base/ids.ts";
+import { type JsonObject, toJsonObject } from "./json.ts";
 
 /**
  * `key` and `value` share the memory of the response that brought them: holding one of many holds
@@ -39,6 +40,11 @@ export class KeyValue {
   /** The value parsed as JSON; throws `SyntaxError` if it is none. */
   json(): unknown {
     return JSON.parse(this.valueText);
+  }
+
+  /** For `JSON.stringify`: key and value as base64, the lease as decimal text. */
+  toJSON(): JsonObject {
+    return toJsonObject(this);
   }
 
   /** "key=value", for logs. */

@@ -2,10 +2,9 @@
 import { CompactionRequest, type CompactionResponse } from "../api/gen/rpc.ts";
 import type { Revision } from "../base/ids.ts";
 import { nextKey, type RangeOptions, toKeyRange } from "./bytes.ts";
-import type { Caller } from "./caller.ts";
 import { isErrorKind } from "./errors.ts";
 import type { KeyValue } from "./key-value.ts";
-import { METHODS } from "./methods.ts";
+import type { KVCalls } from "./kv-calls.ts";
 import {
   type DeleteOptions,
   deleteRequest,
@@ -36,16 +35,16 @@ export interface CompactOptions extends CallOptions {
 }
 
 export class KV {
-  readonly #caller: Caller;
+  readonly #calls: KVCalls;
 
-  constructor(caller: Caller) {
-    this.#caller = caller;
+  constructor(calls: KVCalls) {
+    this.#calls = calls;
   }
 
   /** Reads a key, or with `prefix`, `fromKey` or `rangeEnd` a range of keys. */
   async get(key: Bytes, options: GetOptions & CallOptions = {}): Promise<GetResponse> {
     const request = rangeRequest(key, options);
-    return new GetResponse(await this.#caller.unary(METHODS.range, request, options));
+    return new GetResponse(await this.#calls.range(request, options));
   }
 
   /** Writes a key. Not sent again when its fate is unknown. */
@@ -55,24 +54,24 @@ export class KV {
     options: PutOptions & CallOptions = {},
   ): Promise<PutResponse> {
     const request = putRequest(key, value, options);
-    return new PutResponse(await this.#caller.unary(METHODS.put, request, options));
+    return new PutResponse(await this.#calls.put(request, options));
   }
 
   /** Removes a key or a range of keys. Not sent again when its fate is unknown. */
   async delete(key: Bytes, options: DeleteOptions & CallOptions = {}): Promise<DeleteResponse> {
     const request = deleteRequest(key, options);
-    return new DeleteResponse(await this.#caller.unary(METHODS.deleteRange, request, options));
+    return new DeleteResponse(await this.#calls.deleteRange(request, options));
   }
 
   /** Begins a transaction. */
   txn(): Txn {
-    return new Txn(this.#caller);
+    return new Txn(this.#calls);
   }
 
   /** Forgets the history before `revision`. */
   compact(revision: Revision, options: CompactOptions = {}): Promise<CompactionResponse> {
     const request = CompactionRequest.create({ revision, physical: options.physical ?? false });
-    return this.#caller.unary(METHODS.compact, request, options);
+    return this.#calls.compact(request, options);
   }
 
   /**

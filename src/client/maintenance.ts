@@ -23,6 +23,7 @@ import {
 } from "../api/gen/rpc.ts";
 import type { MemberID, Revision } from "../base/ids.ts";
 import type { Caller } from "./caller.ts";
+import { withJSONInside } from "./json.ts";
 import { METHODS } from "./methods.ts";
 import type { CallOptions } from "./options.ts";
 import { Snapshot } from "./snapshot.ts";
@@ -84,7 +85,7 @@ export class Maintenance {
     for (const { memberID: each, alarm: code } of raised.alarms) {
       all.alarms.push(...(await this.#disarm(each, code, options)).alarms);
     }
-    return all;
+    return withJSONInside(all);
   }
 
   #disarm(memberID: MemberID, alarm: number, options: CallOptions): Promise<AlarmResponse> {

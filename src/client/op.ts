@@ -12,8 +12,9 @@ import {
 } from "../api/gen/rpc.ts";
 import { EMPTY_BYTES } from "../base/bytes.ts";
 import type { LeaseID, Revision } from "../base/ids.ts";
-import { type RangeOptions, toBytes, toKeyRange } from "./bytes.ts";
-import type { Bytes } from "./options.ts";
+import { optionNames } from "../base/known-options.ts";
+import { RANGE_OPTIONS, type RangeOptions, toBytes, toKeyRange } from "./bytes.ts";
+import { type Bytes, CALL_OPTIONS, type CallOptions, checkOptions } from "./options.ts";
 import type { Txn } from "./txn.ts";
 
 const SORT_TARGETS = {
@@ -65,7 +66,38 @@ export interface DeleteOptions extends RangeOptions {
   readonly prevKV?: boolean | undefined;
 }
 
+const GET_OPTIONS = optionNames<GetOptions & CallOptions>({
+  ...RANGE_OPTIONS,
+  ...CALL_OPTIONS,
+  limit: true,
+  revision: true,
+  sortOrder: true,
+  sortTarget: true,
+  serializable: true,
+  keysOnly: true,
+  countOnly: true,
+  minModRevision: true,
+  maxModRevision: true,
+  minCreateRevision: true,
+  maxCreateRevision: true,
+});
+
+const PUT_OPTIONS = optionNames<PutOptions & CallOptions>({
+  ...CALL_OPTIONS,
+  lease: true,
+  prevKV: true,
+  ignoreValue: true,
+  ignoreLease: true,
+});
+
+const DELETE_OPTIONS = optionNames<DeleteOptions & CallOptions>({
+  ...RANGE_OPTIONS,
+  ...CALL_OPTIONS,
+  prevKV: true,
+});
+
 export function rangeRequest(key: Bytes, options: GetOptions): RangeRequest {
+  checkOptions("get", options, GET_OPTIONS);
   const { sortTarget, sortOrder } = options;
   const range = toKeyRange(key, options);
   const target = SORT_TARGETS[sortTarget ?? "key"];
@@ -91,6 +123,7 @@ export function rangeRequest(key: Bytes, options: GetOptions): RangeRequest {
 }
 
 export function putRequest(key: Bytes, value: Bytes, options: PutOptions): PutRequest {
+  checkOptions("put", options, PUT_OPTIONS);
   return PutRequest.create({
     key: toBytes(key),
     value: value.length === 0 ? EMPTY_BYTES : toBytes(value),
@@ -102,6 +135,7 @@ export function putRequest(key: Bytes, value: Bytes, options: PutOptions): PutRe
 }
 
 export function deleteRequest(key: Bytes, options: DeleteOptions): DeleteRangeRequest {
+  checkOptions("delete", options, DELETE_OPTIONS);
   const range = toKeyRange(key, options);
   return DeleteRangeRequest.create({
     key: range.key,

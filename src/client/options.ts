@@ -1,8 +1,10 @@
 /**
- * What a user of the client gives: options of the client and options of one call. Nothing here is
- * evaluated; defaults are applied where they are used and are named in the comments.
+ * What a user of the client gives: options of the client and options of one call. Only the names
+ * are looked at here; defaults are applied where they are used and are named in the comments.
  */
+import { optionNames, unknownOption } from "../base/known-options.ts";
 import type { Clock } from "../env/clock.ts";
+import type { ClientEvent, ClientLogger } from "./events.ts";
 
 /** Keys and values may be given as text (UTF-8) or as bytes. */
 export type Bytes = string | Uint8Array;
@@ -56,6 +58,12 @@ export interface EtcdClientOptions {
   readonly maxBackoffMs?: number | undefined;
   /** Largest answer. Default 2^31-1, as in etcd's own client. */
   readonly maxMessageBytes?: number | undefined;
+  /** Gets a line when a connection comes or breaks and when a call is sent again. `console` will do. */
+  readonly logger?: ClientLogger | undefined;
+  /** Is told of connections and calls, for metrics and traces. */
+  readonly onEvent?: ((event: ClientEvent) => void) | undefined;
+  /** gRPC metadata that every call carries, such as what a proxy on the way asks for. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
   /** Time as an argument, for tests. Default: the process's monotonic clock. */
   readonly clock?: Clock | undefined;
   /** Numbers in [0, 1) for jitter, for tests. Default `Math.random`. */
@@ -75,4 +83,57 @@ export interface CallOptions {
    * for watches.
    */
   readonly requireLeader?: boolean | undefined;
+}
+
+const CLIENT_OPTIONS = optionNames<EtcdClientOptions>({
+  endpoints: true,
+  credentials: true,
+  tls: true,
+  dialTimeoutMs: true,
+  requestTimeoutMs: true,
+  keepaliveIntervalMs: true,
+  keepaliveTimeoutMs: true,
+  maxAttempts: true,
+  backoffMs: true,
+  maxBackoffMs: true,
+  maxMessageBytes: true,
+  logger: true,
+  onEvent: true,
+  metadata: true,
+  clock: true,
+  random: true,
+});
+
+const TLS_OPTIONS = optionNames<TlsOptions>({
+  ca: true,
+  cert: true,
+  key: true,
+  passphrase: true,
+  serverName: true,
+  insecureSkipVerify: true,
+});
+
+const CREDENTIALS = optionNames<Credentials>({ username: true, password: true });
+
+/** Throws `TypeError` with the name of an option that does not exist. */
+export function refuseUnknownOptions(options: EtcdClientOptions): void {
+  const problem =
+    unknownOption("EtcdClient", options, CLIENT_OPTIONS) ??
+    unknownOption("tls", options.tls ?? {}, TLS_OPTIONS) ??
+    unknownOption("credentials", options.credentials ?? {}, CREDENTIALS);
+  if (problem !== undefined) throw new TypeError(problem);
+}
+
+/** Names of `CallOptions`, for the types that add options of their own. */
+export const CALL_OPTIONS = {
+  signal: true,
+  timeoutMs: true,
+  endpoint: true,
+  requireLeader: true,
+} as const satisfies Readonly<Record<keyof CallOptions, true>>;
+
+/** As for the client's options: throws `TypeError`. */
+export function checkOptions(where: string, options: object, known: ReadonlySet<string>): void {
+  const problem = unknownOption(where, options, known);
+  if (problem !== undefined) throw new TypeError(problem);
 }

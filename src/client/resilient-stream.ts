@@ -96,6 +96,7 @@ export class ResilientStream<Q, R> {
         return;
       }
       this.#user.onBroken();
+      this.#caller.streamBroken(this.#method.path, error);
       failures = answered ? 0 : failures + 1;
       avoid = endpoint;
       if (failures === 0) continue;

@@ -1,20 +1,45 @@
 /** Answers of the key-value service, with `KeyValue` objects instead of raw records. */
 import type * as rpc from "../api/gen/rpc.ts";
-import { ResponseHeader } from "../api/gen/rpc.ts";
-import type { Revision } from "../base/ids.ts";
+import type { ResponseHeader } from "../api/gen/rpc.ts";
+import type { ClusterID, MemberID, Revision } from "../base/ids.ts";
+import { type JsonObject, toJsonObject } from "./json.ts";
 import { KeyValue, wrapKeyValues } from "./key-value.ts";
+
+/** A header that `JSON.stringify` takes. */
+class AnswerHeader implements ResponseHeader {
+  clusterId: ClusterID;
+  memberId: MemberID;
+  revision: Revision;
+  raftTerm: number;
+
+  constructor(raw: ResponseHeader | undefined) {
+    this.clusterId = raw?.clusterId ?? 0n;
+    this.memberId = raw?.memberId ?? 0n;
+    this.revision = raw?.revision ?? 0;
+    this.raftTerm = raw?.raftTerm ?? 0;
+  }
+
+  toJSON(): JsonObject {
+    return toJsonObject(this);
+  }
+}
 
 abstract class KVResponse {
   /** Inside a transaction's answer, only `revision` is set. */
   readonly header: ResponseHeader;
 
   constructor(header: ResponseHeader | undefined) {
-    this.header = header ?? ResponseHeader.create();
+    this.header = new AnswerHeader(header);
   }
 
   /** Revision of the store when this was answered. */
   get revision(): Revision {
     return this.header.revision;
+  }
+
+  /** For `JSON.stringify`: ids as decimal text, bytes as base64. */
+  toJSON(): JsonObject {
+    return toJsonObject(this);
   }
 }
 

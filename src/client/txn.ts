@@ -11,10 +11,11 @@
  * A transaction is made of values only: it may be committed several times and nested in others.
  */
 import { type Compare, RequestOp, TxnRequest } from "../api/gen/rpc.ts";
-import type { Caller } from "./caller.ts";
-import { METHODS, type RepeatRule } from "./methods.ts";
+import { optionNames } from "../base/known-options.ts";
+import type { KVCalls } from "./kv-calls.ts";
+import type { RepeatRule } from "./methods.ts";
 import type { Op } from "./op.ts";
-import type { CallOptions } from "./options.ts";
+import { CALL_OPTIONS, type CallOptions, checkOptions } from "./options.ts";
 import { TxnResponse } from "./responses.ts";
 
 export interface TxnCommitOptions extends CallOptions {
@@ -25,14 +26,16 @@ export interface TxnCommitOptions extends CallOptions {
   readonly repeatable?: boolean | undefined;
 }
 
+const COMMIT_OPTIONS = optionNames<TxnCommitOptions>({ ...CALL_OPTIONS, repeatable: true });
+
 export class Txn {
-  readonly #caller: Caller;
+  readonly #calls: KVCalls;
   readonly #compares: Compare[] = [];
   readonly #success: Op[] = [];
   readonly #failure: Op[] = [];
 
-  constructor(caller: Caller) {
-    this.#caller = caller;
+  constructor(calls: KVCalls) {
+    this.#calls = calls;
   }
 
   /** Adds conditions. Without any, the transaction succeeds. */
@@ -58,10 +61,11 @@ export class Txn {
    * when its fate is unknown; one that writes is not, see `EtcdClientError.outcomeUnknown`.
    */
   async commit(options: TxnCommitOptions = {}): Promise<TxnResponse> {
+    checkOptions("commit", options, COMMIT_OPTIONS);
     const request = this.toRequest();
     let repeat: RepeatRule = options.repeatable === true ? "repeatable" : "write";
     if (onlyReads(request)) repeat = "read";
-    return new TxnResponse(await this.#caller.unary(METHODS.txn, request, options, repeat));
+    return new TxnResponse(await this.#calls.txn(request, options, repeat));
   }
 
   /** What goes over the wire. */

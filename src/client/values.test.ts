@@ -52,14 +52,27 @@ test("endpoints are understood in every form", () => {
   assert.deepEqual(parse("https://[fe80::1%eth0]"), ["fe80::1%eth0", 2379, true]);
   assert.deepEqual(parse("unix:///run/etcd.sock"), ["/run/etcd.sock", undefined, false]);
   assert.deepEqual(parse("unixs://relative"), ["relative", undefined, true]);
+  assert.deepEqual(parse("unix:relative:1"), ["relative:1", undefined, false]);
+  assert.deepEqual(parse("unixs:/run/etcd.sock"), ["/run/etcd.sock", undefined, true]);
+  assert.deepEqual(parse(":2400"), ["localhost", 2400, false]);
+  assert.deepEqual(parse("https://:2400"), ["localhost", 2400, true]);
+  assert.deepEqual(parse("a:02379"), ["a", 2379, false]);
+  assert.deepEqual(parse("http://[::1%25lo]:2400"), ["::1%lo", 2400, false]);
+  for (const rest of ["/path", "/path?q=1", "?q=1", "#here", "/@b:2?@c:3"]) {
+    assert.deepEqual(parse(`https://a:1${rest}`), ["a", 1, true], rest);
+    assert.deepEqual(parse(`http://user:p@ss@a:1${rest}`), ["a", 1, false], rest);
+  }
   for (const bad of [
     "",
+    "user@a:1",
+    "a:1/path",
+    "http://user@",
+    "unix:",
     "http://",
     "a:0",
     "a:70000",
     "a:x",
     "ftp://a",
-    "http://a/path",
     "a b",
     "unix://",
   ]) {

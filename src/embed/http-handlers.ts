@@ -43,6 +43,7 @@ export function makeHttpHandlers(deps: HttpHandlersDeps): {
     ...shared,
     service: config.enableGrpcGateway ? server.rpc : undefined,
     maxRequestBytes: config.maxRequestBytes,
+    maxConcurrentStreams: config.maxConcurrentStreams,
     cors: config.cors,
     hostWhitelist: config.hostWhitelist,
     pprof: config.enablePprof || config.logLevel === "debug",

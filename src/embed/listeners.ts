@@ -14,8 +14,9 @@ import {
   type ListenerOptions,
   listen,
 } from "../transport/listener.ts";
-import { fileDescriptorLimit } from "../platform/metrics-process.ts";
-import type { EtcdConfig, EtcdUrl } from "./config/index.ts";
+import { systemCalls } from "../platform/system-calls.ts";
+import { type EtcdConfig, type EtcdUrl, plainListenerWarnings } from "./config/index.ts";
+import { maxClientConnections } from "./descriptor-limit.ts";
 
 export interface ListenersDeps {
   readonly clock: Clock;
@@ -53,6 +54,15 @@ export class Listeners {
     return this.#clients.map((listener) => listener.address);
   }
 
+  /** The same as URLs, with the schemes that were asked for. */
+  get clientURLs(): readonly string[] {
+    const { listenClientUrls, listenClientHttpUrls } = this.#config;
+    const asked = [...listenClientUrls, ...listenClientHttpUrls];
+    return this.clientAddresses.map(
+      (address, i) => `${asked[i]?.scheme ?? "http"}://${addressText(address)}`,
+    );
+  }
+
   /** Rejects with the system's refusal; whatever was bound stays bound until `stop`. */
   async bind(): Promise<void> {
     const { listenPeerUrls, listenClientUrls, listenClientHttpUrls, listenMetricsUrls } =
@@ -60,16 +70,20 @@ export class Listeners {
     const { logger } = this.#deps;
     logger.info("configuring peer listeners", { "listen-peer-urls": hrefs(listenPeerUrls) });
     for (const url of listenPeerUrls) {
-      this.#peers.push(await listen(addressOf(url), this.#options("peer", true)));
+      this.#peers.push(await listen(addressOf(url), this.#options("peer", false)));
+    }
+    if (this.#config.enablePprof) logger.info("pprof is enabled", { path: "/debug/pprof" });
+    for (const { level, message, fields } of plainListenerWarnings(this.#config)) {
+      logger[level](message, fields);
     }
     logger.info("configuring client listeners", { "listen-client-urls": hrefs(listenClientUrls) });
     const httpToo = listenClientHttpUrls.length === 0;
     for (const url of listenClientUrls) {
-      const options = this.#options(httpToo ? "client" : undefined, true);
+      const options = this.#clientOptions(httpToo ? "client" : undefined, true);
       this.#clients.push(await listen(addressOf(url), options));
     }
     for (const url of listenClientHttpUrls) {
-      this.#clients.push(await listen(addressOf(url), this.#options("client", false)));
+      this.#clients.push(await listen(addressOf(url), this.#clientOptions("client", false)));
     }
     for (const url of listenMetricsUrls) {
       this.#metrics.push(await listen(addressOf(url), this.#options("metrics", false)));
@@ -83,9 +97,10 @@ export class Listeners {
       listener.startServing();
       this.#deps.logger.info("serving peer traffic", { address: addressText(listener.address) });
     }
-    for (const listener of this.#metrics) {
+    for (const [i, listener] of this.#metrics.entries()) {
       listener.startServing();
-      this.#deps.logger.info("serving metrics", { address: addressText(listener.address) });
+      const address = this.#config.listenMetricsUrls[i]?.href;
+      this.#deps.logger.info("serving metrics", { address });
     }
   }
 
@@ -102,6 +117,11 @@ export class Listeners {
     }
   }
 
+  /** Tells clients to go. Resolves when their last unary call is answered, or after `graceMs`. */
+  async drainClients(graceMs: number): Promise<void> {
+    await Promise.all(this.#clients.map((listener) => listener.drain(graceMs)));
+  }
+
   /** Clients and monitoring. Waits at most `graceMs` for calls in flight. */
   async stopClients(graceMs: number): Promise<void> {
     const all = [...this.#clients, ...this.#metrics];
@@ -110,7 +130,16 @@ export class Listeners {
 
   /** The peer ports; leadership must have been handed over, and the peer network stopped. */
   async stopPeers(graceMs: number): Promise<void> {
-    await Promise.all(this.#peers.map((listener) => listener.stop(graceMs)));
+    const { logger } = this.#deps;
+    const wasServing = this.#handlers !== undefined;
+    await Promise.all(
+      this.#peers.map(async (listener) => {
+        const fields = { address: addressText(listener.address) };
+        if (wasServing) logger.info("stopping serving peer traffic", fields);
+        await listener.stop(graceMs);
+        if (wasServing) logger.info("stopped serving peer traffic", fields);
+      }),
+    );
   }
 
   #options(http: "client" | "peer" | "metrics" | undefined, grpc: boolean): ListenerOptions {
@@ -125,13 +154,22 @@ export class Listeners {
       extensiveMetrics: config.metrics === "extensive",
       maxRequestBytes: config.maxRequestBytes,
       maxConcurrentStreams: config.maxConcurrentStreams,
-      maxConnections: maxConnections(),
       keepaliveMinTimeMs: config.grpcKeepaliveMinTimeMs,
       keepaliveIntervalMs: config.grpcKeepaliveIntervalMs,
       keepaliveTimeoutMs: config.grpcKeepaliveTimeoutMs,
       hold: true,
       // A database may take longer; the handler of the peers watches that it moves.
       ...(http === "peer" && { http1RequestTimeoutMs: 0 }),
+    };
+  }
+
+  /** Clients may not take the descriptors that the member itself needs. */
+  #clientOptions(http: "client" | undefined, grpc: boolean): ListenerOptions {
+    const calls = systemCalls();
+    return {
+      ...this.#options(http, grpc),
+      maxConnections: maxClientConnections(),
+      duplicate: calls instanceof Error ? undefined : calls.duplicate,
     };
   }
 
@@ -144,8 +182,8 @@ export class Listeners {
     return { handle: (request, response) => this.#ready[which].handle(request, response) };
   }
 
-  #upgrade(request: HttpRequest, socket: Duplex, head: Buffer): void {
-    this.#ready.client.upgrade(request, socket, head);
+  #upgrade(request: HttpRequest, socket: Duplex, head: Buffer): boolean {
+    return this.#ready.client.upgrade(request, socket, head);
   }
 
   /** Connections are held until there are handlers, so that nothing comes earlier. */
@@ -153,15 +191,6 @@ export class Listeners {
     assert(this.#handlers !== undefined, "a request before the member serves");
     return this.#handlers;
   }
-}
-
-/** As etcd: what the process needs for its own files stays free. */
-const RESERVED_DESCRIPTORS = 150;
-
-function maxConnections(): number | undefined {
-  const limit = fileDescriptorLimit();
-  // 0: the system does not tell.
-  return limit === 0 ? undefined : Math.max(1, limit - RESERVED_DESCRIPTORS);
 }
 
 function hrefs(urls: readonly EtcdUrl[]): string[] {

@@ -53,6 +53,7 @@ export function serverOptionsOf(config: EtcdConfig): ServerOptions {
     watchProgressNotifyIntervalMs: progressIntervalOf(config),
     leaseCheckpoint: config.featureGates.LeaseCheckpoint,
     warningApplyDurationMs: config.warningApplyDurationMs,
+    warningUnaryRequestDurationMs: config.warningUnaryRequestDurationMs,
     unsafeNoFsync: config.unsafeNoFsync,
     corruptCheckIntervalMs: config.corruptCheckTimeMs,
     compactHashCheckIntervalMs: config.compactHashCheckTimeMs,
@@ -60,6 +61,7 @@ export function serverOptionsOf(config: EtcdConfig): ServerOptions {
     initialCorruptCheck: config.featureGates.InitialCorruptCheck,
     downgradeCheckIntervalMs: config.downgradeCheckTimeMs,
     stopServiceOnDefrag: config.featureGates.StopGRPCServiceOnDefrag,
+    limits: { walSegmentBytes: config.walSegmentBytes },
   };
 }
 

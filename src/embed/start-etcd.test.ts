@@ -1,9 +1,10 @@
 /** Members inside this process, through the embedding API. */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { EtcdClient } from "../client/index.ts";
 import { MemoryLogger } from "../env/testing/index.ts";
 import { RpcClient, text } from "./e2e/rpc-client.ts";
 import { within } from "./e2e/wait.ts";
@@ -33,9 +34,7 @@ async function start(name: string, more: EtcdConfigInput = {}): Promise<RunningE
 }
 
 function portOf(etcd: RunningEtcd): number {
-  const [address] = etcd.clientAddresses;
-  assert.ok(address !== undefined && "port" in address);
-  return address.port;
+  return Number(new URL(etcd.clientAddresses[0] ?? "").port);
 }
 
 async function client(etcd: RunningEtcd): Promise<RpcClient> {
@@ -48,6 +47,31 @@ async function memberList(etcd: RunningEtcd) {
   const { members } = await (await client(etcd)).call("/etcdserverpb.Cluster/MemberList", {});
   return members;
 }
+
+test("addresses of clients are URLs that a client takes", async () => {
+  const etcd = await start("urls", {
+    listenClientUrls: ["http://127.0.0.1:0", `unix://${join(scratch, "socket")}`],
+    advertiseClientUrls: ["http://127.0.0.1:1"],
+  });
+  const [tcp = "", unix = ""] = etcd.clientAddresses;
+  assert.match(tcp, /^http:\/\/127\.0\.0\.1:[1-9]\d*$/);
+  assert.equal(unix, `unix://${join(scratch, "socket")}`);
+  for (const endpoints of etcd.clientAddresses) {
+    await using own = new EtcdClient({ endpoints });
+    assert.equal((await own.maintenance.status()).dbSizeQuota, 2 ** 31);
+  }
+});
+
+test("a setting or an option that does not exist is refused by name", async () => {
+  const typo: object = { datadir: "/data" };
+  assert.throws(() => createConfig(typo), {
+    name: "ConfigError",
+    message: 'createConfig has no option "datadir"; did you mean "dataDir"?',
+  });
+  const config = createConfig({ dataDir: join(scratch, "none") });
+  const wrong: object = { log: new MemoryLogger() };
+  await assert.rejects(startEtcd(config, wrong), /^ConfigError: startEtcd has no option "log"/);
+});
 
 test("port 0 is advertised as the port that the system chose", async () => {
   const etcd = await start("any-port");
@@ -119,10 +143,23 @@ test("a port in use refuses the start and leaves no data directory behind", asyn
   assert.equal(existsSync(join(scratch, "late")), false);
 });
 
-test("a data directory in use refuses a second member, and the first goes on", async () => {
+test("a second member on a data directory in use waits, and takes over", async () => {
   const first = await start("shared");
-  await assert.rejects(start("shared"));
+  const taking = start("shared");
   const user = await client(first);
   await user.put("still", "served");
-  assert.equal((await user.range("still")).count, 1);
+  await first.stop();
+  const second = await within(taking, "the second member to take over");
+  assert.equal((await (await client(second)).range("still")).count, 1);
+});
+
+test("a member takes as much disk for its log as it is told", async () => {
+  await start("small", { walSegmentBytes: 128 * 1024 });
+  const wal = join(scratch, "small", "member", "wal");
+  const sizes = readdirSync(wal).map((name) => statSync(join(wal, name)).size);
+  assert.deepEqual(sizes, [128 * 1024, 128 * 1024]);
+  assert.throws(
+    () => createConfig({ walSegmentBytes: 1000 }),
+    /--wal-segment-bytes must be at least/,
+  );
 });

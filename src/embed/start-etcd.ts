@@ -5,31 +5,39 @@
  * Listeners are bound before anything else is touched, so that a port in use changes nothing on
  * disk. Clients may connect at once, and wait until the member serves.
  */
-import { SERVER_VERSION } from "../api/version.ts";
+import { join } from "node:path";
 import { assert } from "../base/assert.ts";
+import { optionNames, unknownOption } from "../base/known-options.ts";
+import { formatID } from "../base/ids.ts";
 import { ServerMetrics } from "../env/etcd-metrics.ts";
-import type { Logger } from "../env/index.ts";
-import { NodeClock, NodeDisk, NodeHostNames, NodeRandom } from "../platform/index.ts";
+import { type Logger, SystemClock } from "../env/index.ts";
+import { NodeDisk, NodeHostNames, NodeRandom } from "../platform/index.ts";
 import { MetricsRegistry } from "../platform/metrics.ts";
-import { registerProcessMetrics } from "../platform/metrics-process.ts";
+import {
+  fileDescriptorLimit,
+  openFileDescriptors,
+  registerProcessMetrics,
+} from "../platform/metrics-process.ts";
 import { EtcdServer } from "../server/index.ts";
-import type { ListenAddress } from "../transport/listener.ts";
 import { PeerTransport } from "../transport/peer/peer-transport.ts";
+import { walExists } from "../wal/index.ts";
 import { withChosenPorts } from "./chosen-ports.ts";
 import {
   ConfigError,
   type EtcdConfig,
   GATE_NAMES,
   gateSpec,
-  type EtcdUrl,
   startProblem,
   unsupportedSettings,
 } from "./config/index.ts";
+import { DescriptorWatch } from "./descriptor-watch.ts";
+import { TOO_FEW_DESCRIPTORS, tooLowDescriptorLimit } from "./descriptor-limit.ts";
 import { makeHttpHandlers } from "./http-handlers.ts";
 import { Listeners } from "./listeners.ts";
 import { openLogger } from "./open-logger.ts";
 import { verifyOlderSegmentsInWorker } from "./older-segments.ts";
 import { serverOptionsOf } from "./server-options.ts";
+import { addressFields, startFields, stopFields } from "./start-lines.ts";
 
 /** How long calls in flight may take to end once a stop was asked for. */
 const STOP_GRACE_MS = 5000;
@@ -40,7 +48,11 @@ const PEER_DIAL_TIMEOUT_MS = 1000;
 export interface StartOptions {
   /** Default: what the settings say, which is etcd's JSON lines on stderr. */
   readonly logger?: Logger;
+  /** The commit that the build was made from, for the log. */
+  readonly gitSha?: string;
 }
+
+const START_OPTIONS = optionNames<StartOptions>({ logger: true, gitSha: true });
 
 /** A member that runs in this process. */
 export interface RunningEtcd extends AsyncDisposable {
@@ -48,8 +60,11 @@ export interface RunningEtcd extends AsyncDisposable {
   readonly ready: Promise<void>;
   /** Settles when the member has stopped, with the reason if nobody asked for it. */
   readonly stopped: Promise<Error | undefined>;
-  /** Where clients are served; ports are the real ones when 0 was asked for. */
-  readonly clientAddresses: readonly ListenAddress[];
+  /**
+   * Where clients are served, as URLs: "http://127.0.0.1:2379" or "unix://path". Ports are the real
+   * ones when 0 was asked for. They are what a client takes as `endpoints`.
+   */
+  readonly clientAddresses: readonly string[];
   readonly server: EtcdServer;
   /** Ends calls, syncs and closes everything. May be called repeatedly. */
   stop(): Promise<void>;
@@ -63,11 +78,13 @@ export async function startEtcd(
   config: EtcdConfig,
   options: StartOptions = {},
 ): Promise<RunningEtcd> {
+  const unknown = unknownOption("startEtcd", options, START_OPTIONS);
+  if (unknown !== undefined) throw new ConfigError(unknown);
   refuseUnsupported(config);
-  if (options.logger !== undefined) return startMember(config, options.logger);
+  if (options.logger !== undefined) return startMember(config, options.logger, options.gitSha);
   const logger = openLogger(config);
   try {
-    const member = await startMember(config, logger);
+    const member = await startMember(config, logger, options.gitSha);
     void member.stopped.then(() => logger.close());
     return member;
   } catch (error) {
@@ -76,8 +93,12 @@ export async function startEtcd(
   }
 }
 
-async function startMember(config: EtcdConfig, logger: Logger): Promise<RunningEtcd> {
-  const member = new RunningMember(config, logger);
+async function startMember(
+  config: EtcdConfig,
+  logger: Logger,
+  gitSha: string | undefined,
+): Promise<RunningEtcd> {
+  const member = new RunningMember(config, logger, gitSha);
   await member.start();
   return member;
 }
@@ -85,6 +106,8 @@ async function startMember(config: EtcdConfig, logger: Logger): Promise<RunningE
 function refuseUnsupported(config: EtcdConfig): void {
   const problem = startProblem(config);
   if (problem !== undefined) throw new ConfigError(problem);
+  const limit = tooLowDescriptorLimit();
+  if (limit !== undefined) throw new ConfigError(`${TOO_FEW_DESCRIPTORS} (${limit})`);
   const unsupported = unsupportedSettings(config);
   if (unsupported.length > 0) {
     throw new ConfigError(`not supported by this version: ${unsupported.join("; ")}`);
@@ -96,23 +119,31 @@ class RunningMember implements RunningEtcd {
   readonly stopped: Promise<Error | undefined>;
   #config: EtcdConfig;
   readonly #logger: Logger;
-  readonly #clock = new NodeClock();
+  readonly #clock = new SystemClock();
+  readonly #gitSha: string | undefined;
   readonly #metrics = new MetricsRegistry();
   readonly #processMetrics = registerProcessMetrics(this.#metrics);
   readonly #listeners: Listeners;
+  readonly #descriptors: DescriptorWatch;
   #server: EtcdServer | undefined;
   #stopping: Promise<void> | undefined;
   #resolveReady: () => void = () => {};
   #rejectReady: (error: Error) => void = () => {};
   #resolveStopped: (error: Error | undefined) => void = () => {};
 
-  constructor(config: EtcdConfig, logger: Logger) {
+  constructor(config: EtcdConfig, logger: Logger, gitSha: string | undefined) {
     this.#config = config;
     this.#logger = logger;
+    this.#gitSha = gitSha;
     this.#listeners = new Listeners(config, {
       clock: this.#clock,
       logger,
       metrics: this.#metrics,
+    });
+    this.#descriptors = new DescriptorWatch({
+      clock: this.#clock,
+      logger,
+      count: () => ({ used: openFileDescriptors(), limit: fileDescriptorLimit() }),
     });
     this.ready = new Promise((resolve, reject) => {
       this.#resolveReady = resolve;
@@ -125,8 +156,8 @@ class RunningMember implements RunningEtcd {
     });
   }
 
-  get clientAddresses(): readonly ListenAddress[] {
-    return this.#listeners.clientAddresses;
+  get clientAddresses(): readonly string[] {
+    return this.#listeners.clientURLs;
   }
 
   get server(): EtcdServer {
@@ -139,7 +170,7 @@ class RunningMember implements RunningEtcd {
       await this.#listeners.bind();
       this.#config = withChosenPorts(this.#config, {
         peers: this.#listeners.peerAddresses,
-        clients: this.clientAddresses,
+        clients: this.#listeners.clientAddresses,
       });
       this.#logStarting();
       const network = this.#openNetwork();
@@ -156,6 +187,10 @@ class RunningMember implements RunningEtcd {
       });
       this.#server = server;
       registerBuildMetrics(this.#metrics, this.#config);
+      this.#logger.info("now serving peer/client/metrics", {
+        "local-member-id": formatID(server.memberID),
+        ...addressFields(this.#config),
+      });
       this.#listeners.serve({
         service: server.rpc,
         ...makeHttpHandlers({
@@ -173,6 +208,7 @@ class RunningMember implements RunningEtcd {
       this.#processMetrics.stop();
       throw error;
     }
+    this.#descriptors.start();
     this.#watchServer(this.server);
   }
 
@@ -215,46 +251,34 @@ class RunningMember implements RunningEtcd {
   }
 
   #logStarting(): void {
-    const config = this.#config;
-    this.#logger.info("starting an etcd server", {
-      "etcd-version": SERVER_VERSION,
-      "runtime-version": `node ${process.version}`,
-      name: config.name,
-      "data-dir": config.dataDir,
-      "wal-dir": config.walDir,
-      "heartbeat-interval": `${config.heartbeatIntervalMs}ms`,
-      "election-timeout": `${config.electionTimeoutMs}ms`,
-      "snapshot-count": config.snapshotCount,
-      "initial-advertise-peer-urls": hrefs(config.initialAdvertisePeerUrls),
-      "listen-peer-urls": hrefs(config.listenPeerUrls),
-      "advertise-client-urls": hrefs(config.advertiseClientUrls),
-      "listen-client-urls": hrefs(config.listenClientUrls),
-      "initial-cluster": config.initialCluster,
-      "initial-cluster-state": config.initialClusterState,
-      "initial-cluster-token": config.initialClusterToken,
-      "quota-backend-bytes": config.quotaBackendBytes,
-      "max-request-bytes": config.maxRequestBytes,
-      "pre-vote": config.preVote,
-      "auto-compaction-mode": config.autoCompactionMode,
-      "auto-compaction-retention": config.autoCompactionRetention,
-    });
+    const { dataDir, walDir } = this.#config;
+    const directory = walDir === "" ? join(dataDir, "member", "wal") : walDir;
+    const isInitialized = walExists(new NodeDisk(), directory);
+    const facts = { gitSha: this.#gitSha, isInitialized };
+    this.#logger.info("starting an etcd server", startFields(this.#config, facts));
   }
 
   async #stop(reason: Error | undefined): Promise<void> {
+    this.#logger.info("closing etcd server", stopFields(this.#config));
     this.#rejectReady(reason ?? new Error("the member was stopped"));
-    // Streams end first: an open watch would keep its connection busy for as long as it lives.
-    this.#server?.rpc.stop();
     const graceMs = reason === undefined ? STOP_GRACE_MS : 0;
-    await this.#listeners.stopClients(graceMs);
+    const deadlineMs = this.#clock.nowMs() + graceMs;
+    const leftMs = (): number => Math.max(0, deadlineMs - this.#clock.nowMs());
+    if (reason === undefined && this.#server !== undefined) {
+      await this.#listeners.drainClients(graceMs);
+      // Who watches gets what was acknowledged to others.
+      await this.#server.rpc.settle(leftMs());
+    }
+    // An open watch would keep its connection busy for as long as it lives.
+    this.#server?.rpc.stop();
+    await this.#listeners.stopClients(leftMs());
+    this.#descriptors.stop();
     await this.#server?.stop();
     await this.#listeners.stopPeers(graceMs);
     this.#processMetrics.stop();
+    this.#logger.info("closed etcd server", stopFields(this.#config));
     this.#resolveStopped(reason);
   }
-}
-
-function hrefs(urls: readonly EtcdUrl[]): string[] {
-  return urls.map((url) => url.href);
 }
 
 /** What the member runs on, and which of its features are on. */

@@ -32,6 +32,8 @@ export interface HttpResponse {
   /** False when the peer reads too slowly; then wait for `onDrain`. */
   write(chunk: Uint8Array | string): boolean;
   end(chunk?: Uint8Array | string): void;
+  /** Room for an answer of so many bytes, by what clients have left unread. Missing: always. */
+  admits?(bytes: number): boolean;
   /** Cuts the connection (or the HTTP/2 stream) at once: the client sees a broken answer. */
   abort(): void;
   readonly closed: boolean;

@@ -9,3 +9,4 @@ export * from "./random.ts";
 export * from "./rpc.ts";
 export * from "./secrets.ts";
 export * from "./tls.ts";
+export { SystemClock } from "./system-clock.ts";

@@ -25,13 +25,15 @@ export interface PeerNode {
   /** Version of the cluster, such as "3.6.0"; undefined before it is decided. */
   clusterVersion(): string | undefined;
   /**
-   * One message of a peer. Takes ownership of its bytes. False for a MsgSnap that is news: it is
-   * dropped, as only `receiveSnapshot` has the database that it needs.
+   * One message of a peer. Takes ownership of its bytes. Returns why it was dropped, if it was: it
+   * cannot be true, or it is a MsgSnap that is news, as only `receiveSnapshot` has the database
+   * that it needs. The node has said so in its log.
    */
-  receive(message: Message): boolean;
+  receive(message: Message): string | undefined;
   /**
    * A MsgSnap with the database that belongs to it. Resolves when the database is durable and raft
-   * has the message; rejects when it could not be saved, and then nothing has changed.
+   * has the message; rejects when it could not be saved, with `PeerMessageError` when the message
+   * cannot be true, and then nothing has changed.
    */
   receiveSnapshot(message: Message, database: AsyncIterable<Uint8Array>): Promise<void>;
   /** A message to this peer could not be sent. */
@@ -45,6 +47,14 @@ export interface PeerNode {
   reportSnapshot(id: MemberID, ok: boolean): void;
   /** A peer of the same cluster says that this member was removed from it. */
   reportRemovedSelf(): void;
+}
+
+/** A message that no member can have meant. */
+export class PeerMessageError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "PeerMessageError";
+  }
 }
 
 /** One HTTP request to a peer URL. */

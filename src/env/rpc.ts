@@ -25,7 +25,21 @@ export interface Call {
   readonly cancelled: boolean;
 }
 
-/** One request, one reply. Exactly one of `reply`, `replyParts`, `fail` is called, at any time. */
+/**
+ * A message in pieces that are made one by one, each a message by itself with the next fields.
+ * `close` is called once, whatever happens.
+ */
+export interface ReplySource {
+  /** Of the whole message: what the pieces add up to. */
+  readonly bytes: number;
+  /** Memory that it holds, besides the piece that was made last. */
+  readonly heldBytes: number;
+  /** The next piece; undefined after the last. Throws when the message cannot be completed. */
+  next(): Uint8Array | undefined;
+  close(): void;
+}
+
+/** One request, one reply: by exactly one of `reply…` and `fail`, at any time. */
 export interface UnaryCall extends Call {
   /** The encoded request message. Borrowed: valid only until `RpcService.unary` returns. */
   readonly body: Uint8Array;
@@ -33,6 +47,8 @@ export interface UnaryCall extends Call {
   reply(message: Uint8Array): void;
   /** As `reply`, for a message in pieces. */
   replyParts(parts: readonly Uint8Array[]): void;
+  /** As `reply`, for a large message whose pieces are made as the client takes them. */
+  replyFrom(source: ReplySource): void;
   fail(code: StatusCode, message: string): void;
   /** Called at most once, when `cancelled` becomes true before an answer. */
   onCancel: (() => void) | undefined;

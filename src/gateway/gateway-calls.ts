@@ -8,10 +8,11 @@ import { StatusCode } from "../api/errors.ts";
 import type { MethodInfo } from "../api/rpc-table.ts";
 import type { Clock, Timer } from "../env/clock.ts";
 import type { HttpRequest, HttpResponse } from "../env/http.ts";
-import type { Call, StreamCall, UnaryCall } from "../env/rpc.ts";
+import type { Call, ReplySource, StreamCall, UnaryCall } from "../env/rpc.ts";
 import { encodeStatus, httpStatusOf } from "./gateway-status.ts";
 import { headerValue, sendText } from "./http-text.ts";
 import { encodeJson } from "./json-encode.ts";
+import { JsonReply } from "./json-reply.ts";
 
 const JSON_HEADERS = { "content-type": "application/json" };
 const RESULT_HEADERS = {
@@ -41,10 +42,13 @@ abstract class GatewayCall implements Call {
   readonly certificateName = undefined;
   cancelled = false;
   onCancel: (() => void) | undefined = undefined;
+  /** The call has been answered or has gone; may be called twice. */
+  onOver: (() => void) | undefined = undefined;
   protected finished = false;
   protected readonly info: MethodInfo;
   protected readonly request: HttpRequest;
   protected readonly response: HttpResponse;
+  protected readonly clock: Clock;
   #deadlineTimer: Timer | undefined;
 
   constructor(
@@ -58,6 +62,7 @@ abstract class GatewayCall implements Call {
     this.method = info.index;
     this.request = request;
     this.response = response;
+    this.clock = clock;
     this.remote = request.remote;
     this.deadlineMs = deadlineMs;
     response.onClose = () => this.#cancel();
@@ -82,6 +87,7 @@ abstract class GatewayCall implements Call {
 
   protected end(): void {
     this.finished = true;
+    this.onOver?.();
     this.#deadlineTimer?.cancel();
   }
 
@@ -105,6 +111,7 @@ abstract class GatewayCall implements Call {
     this.#deadlineTimer?.cancel();
     if (wasAnswered) return;
     this.cancelled = true;
+    this.onOver?.();
     this.released();
     this.onCancel?.();
   }
@@ -124,6 +131,7 @@ abstract class GatewayCall implements Call {
   }
 }
 
+const UNREAD_TEXT = "grpc: too many answers wait unread";
 const TOO_LARGE_TEXT = "response too large for JSON: ask for less with a limit";
 
 export class GatewayUnaryCall extends GatewayCall implements UnaryCall {
@@ -148,12 +156,28 @@ export class GatewayUnaryCall extends GatewayCall implements UnaryCall {
       this.fail(StatusCode.RESOURCE_EXHAUSTED, TOO_LARGE_TEXT);
       return;
     }
+    if (this.response.admits?.(json.length) === false) {
+      this.fail(StatusCode.RESOURCE_EXHAUSTED, UNREAD_TEXT);
+      return;
+    }
     this.end();
     sendText(this.request, this.response, 200, json, RESULT_HEADERS);
   }
 
   replyParts(parts: readonly Uint8Array[]): void {
     this.reply(joined(parts));
+  }
+
+  replyFrom(source: ReplySource): void {
+    const admitted = this.response.admits?.(source.heldBytes) ?? true;
+    if (!admitted) this.fail(StatusCode.RESOURCE_EXHAUSTED, UNREAD_TEXT);
+    if (this.isOver) {
+      source.close();
+      return;
+    }
+    this.end();
+    this.response.head(200, RESULT_HEADERS);
+    new JsonReply(this.response, source, this.info.response, this.clock).send();
   }
 
   fail(code: number, message: string): void {

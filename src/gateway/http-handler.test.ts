@@ -128,7 +128,7 @@ test("a read that hangs fails the check after the request timeout", async () => 
   await response.ended;
   assert.equal(
     response.body,
-    '{"health":"false","reason":"RANGE ERROR:context deadline exceeded"}\n',
+    '{"health":"false","reason":"RANGE ERROR:etcdserver: request timed out"}\n',
   );
   assert.equal(aborted, true);
 });

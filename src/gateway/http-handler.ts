@@ -26,7 +26,7 @@ import {
   sendRedirect,
 } from "./http-text.ts";
 import { JsonGateway } from "./json-gateway.ts";
-import { SocketResponse, serveWebSocket } from "./websocket.ts";
+import { serveWebSocket } from "./websocket.ts";
 
 export interface MetricsHandlerDeps {
   readonly source: HealthSource;
@@ -45,6 +45,8 @@ export interface HttpHandlerDeps extends MetricsHandlerDeps {
   readonly service: RpcService | undefined;
   /** `--max-request-bytes`. */
   readonly maxRequestBytes: number;
+  /** `--max-concurrent-streams`: calls of the gateway at a time. Default: no limit. */
+  readonly maxConcurrentStreams?: number | undefined;
   /** `--cors`. Empty or "*" allows every origin. */
   readonly cors: readonly string[];
   /** `--host-whitelist`. Empty or "*" allows every host. */
@@ -63,8 +65,11 @@ export interface HttpHandlerDeps extends MetricsHandlerDeps {
 
 /** The handler of a client listener. */
 export interface ClientHttpHandler extends HttpHandler {
-  /** WebSocket upgrades of HTTP/1.1 requests; takes over the socket. */
-  upgrade(request: HttpRequest, socket: Duplex, head: Buffer): void;
+  /**
+   * WebSocket upgrades of HTTP/1.1 requests. True: has taken over the socket. False: has not
+   * touched it; the request is a plain one, for `handle`.
+   */
+  upgrade(request: HttpRequest, socket: Duplex, head: Buffer): boolean;
 }
 
 export function createHttpHandler(deps: HttpHandlerDeps): ClientHttpHandler {
@@ -120,19 +125,16 @@ class ClientHandler implements ClientHttpHandler {
     this.#route(path, request, response);
   }
 
-  upgrade(request: HttpRequest, socket: Duplex, head: Buffer): void {
+  upgrade(request: HttpRequest, socket: Duplex, head: Buffer): boolean {
     const path = rewrite(decodePath(request.path) ?? "/");
     const gateway = this.#gateway;
-    const isUpgrade = /(^|[,\s])upgrade($|[,\s])/i.test(request.headers.connection ?? "");
-    if (gateway === undefined || !path.startsWith("/v3/") || !isUpgrade) {
-      this.handle(request, new SocketResponse(socket));
-      return;
-    }
-    if (this.#refuses(path, request, new SocketResponse(socket))) return;
+    if (gateway === undefined || !path.startsWith("/v3/")) return false;
+    if (this.#refusal(path, request) !== undefined) return false;
     const handler: HttpHandler = {
       handle: (proxied, response) => gateway.handle(cleanPath(path), proxied, response),
     };
     serveWebSocket(handler, request, socket, head, { maxMessageBytes: gateway.maxJsonBytes });
+    return true;
   }
 
   #route(path: string, request: HttpRequest, response: HttpResponse): void {
@@ -169,28 +171,30 @@ class ClientHandler implements ClientHttpHandler {
 
   /** Answers a request that the access rules forbid; true if it was answered. */
   #refuses(path: string, request: HttpRequest, response: HttpResponse): boolean {
+    const refusal = this.#refusal(path, request);
+    if (refusal === undefined) return false;
+    if (refusal.status === 421) {
+      const host = hostName(request.headers.host ?? "");
+      this.#deps.logger.warn("rejecting HTTP request to prevent DNS rebinding attacks", { host });
+    }
+    sendError(request, response, refusal.status, refusal.text);
+    return true;
+  }
+
+  /** What the access rules forbid. */
+  #refusal(path: string, request: HttpRequest): Refusal | undefined {
     if (!request.secure) {
       const host = hostName(request.headers.host ?? "");
       if (!this.#anyHost && !this.#deps.hostWhitelist.includes(host)) {
-        this.#deps.logger.warn("rejecting HTTP request to prevent DNS rebinding attacks", { host });
-        sendError(request, response, 421, misdirectedText(host));
-        return true;
+        return { status: 421, text: misdirectedText(host) };
       }
     } else if (this.#ignoresCertificate(path, request)) {
-      sendError(
-        request,
-        response,
-        400,
-        "CommonName of client sending a request against gateway will be ignored " +
-          "and not used as expected",
-      );
-      return true;
+      return { status: 400, text: CERTIFICATE_TEXT };
     }
     if (path.startsWith("/v3/") && request.method !== "OPTIONS" && this.#isCrossSite(request)) {
-      sendError(request, response, 403, "origin not allowed");
-      return true;
+      return { status: 403, text: "origin not allowed" };
     }
-    return false;
+    return undefined;
   }
 
   /** True if the user would expect to be who the certificate says, which the gateway cannot do. */
@@ -222,6 +226,15 @@ class ClientHandler implements ClientHttpHandler {
     return new ResponseWithHeaders(response, headers);
   }
 }
+
+interface Refusal {
+  readonly status: number;
+  readonly text: string;
+}
+
+const CERTIFICATE_TEXT =
+  "CommonName of client sending a request against gateway will be ignored " +
+  "and not used as expected";
 
 function corsHeaders(origin: string): Record<string, string> {
   return {
@@ -285,6 +298,10 @@ class ResponseWithHeaders implements HttpResponse {
 
   write(chunk: Uint8Array | string): boolean {
     return this.#response.write(chunk);
+  }
+
+  admits(bytes: number): boolean {
+    return this.#response.admits?.(bytes) ?? true;
   }
 
   end(chunk?: Uint8Array | string): void {

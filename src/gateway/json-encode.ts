@@ -26,6 +26,49 @@ export function encodeJson<T>(type: MessageType<T>, message: T, escapeHtml = fal
   return writeMessage(planOf(type), message as Row, escapeHtml);
 }
 
+/**
+ * A message that comes in pieces, each a message by itself with the next of the fields. The texts
+ * together are what `encodeJson` gives for the whole.
+ */
+export class JsonPieces {
+  readonly #plan: readonly PlanField[];
+  /** The repeated field whose list is not closed. */
+  #open: PlanField | undefined;
+  #begun = false;
+
+  constructor(type: MessageType<unknown>) {
+    this.#plan = planOf(type);
+  }
+
+  add(message: unknown): string {
+    let text = "";
+    for (const field of this.#plan) {
+      const written = writeField(field, message as Row, false);
+      if (written !== "") text += this.#append(field, written);
+    }
+    return text;
+  }
+
+  #append(field: PlanField, written: string): string {
+    // A list stays open; its first bracket is written once.
+    const { repeated } = field.info;
+    const value = repeated ? written.slice(0, -1) : written;
+    if (this.#open === field) return `,${value.slice(1)}`;
+    const before = `${this.#closeList()}${this.#begun ? "," : "{"}`;
+    this.#begun = true;
+    this.#open = repeated ? field : undefined;
+    return before + field.key + value;
+  }
+
+  end(): string {
+    return this.#begun ? `${this.#closeList()}}` : "{}";
+  }
+
+  #closeList(): string {
+    return this.#open === undefined ? "" : "]";
+  }
+}
+
 function planOf(type: MessageType<unknown>): readonly PlanField[] {
   let plan = plans.get(type);
   if (plan === undefined) {

@@ -7,11 +7,14 @@ import {
   PutRequest,
   PutResponse,
   RangeRequest,
+  RangeResponse,
   SnapshotResponse,
   WatchRequest,
   WatchResponse,
 } from "../api/gen/rpc.ts";
 import { METHODS } from "../api/rpc-table.ts";
+import { KeyValue } from "../api/gen/kv.ts";
+import { encodeJson } from "./json-encode.ts";
 import { GatewayWorld } from "./testing/world.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
@@ -434,3 +437,80 @@ test("a request is decoded the same way however it was encoded before", async ()
   const request = RangeRequest.decode(call?.body ?? new Uint8Array());
   assert.deepEqual([...request.key, ...request.rangeEnd], [0, 0]);
 });
+
+test("with a limit of streams, further requests wait for a place", async () => {
+  const world = new GatewayWorld({ maxConcurrentStreams: 3 });
+  world.service.onUnary = (call) => call.reply(RangeResponse.encode(RangeResponse.create({})));
+  const body = '{"create_request":{"key":"YQ=="}}';
+  const watches = [1, 2, 3].map(() =>
+    world.start("/v3/watch", { method: "POST", chunks: endless(body) }),
+  );
+  const gone = world.start("/v3/kv/range", { body: '{"key":"YQ=="}' });
+  const waiting = world.start("/v3/kv/range", { body: '{"key":"YQ=="}' });
+  await new Promise(setImmediate);
+  const fourth = world.start("/v3/watch", { method: "POST", chunks: endless(body) });
+  await new Promise(setImmediate);
+  assert.equal(world.service.streamCalls.length, 3);
+  assert.equal(world.service.unaryCalls.length, 0);
+  gone.drop();
+  watches[1]?.drop();
+  await waiting.ended;
+  await new Promise(setImmediate);
+  assert.equal(waiting.status, 200);
+  assert.equal(world.service.unaryCalls.length, 1, "the one that went away was never begun");
+  assert.equal(world.service.streamCalls.length, 4, "its place is free again");
+  assert.equal(fourth.closed, false);
+});
+
+test("a large answer leaves in pieces, as fast as its client takes them", async () => {
+  const whole = {
+    header: { clusterId: 1n, memberId: 2n, revision: 3, raftTerm: 4 },
+    kvs: ["a", "b", "c"].map((key) =>
+      KeyValue.create({ key: Buffer.from(key), value: Buffer.from(key) }),
+    ),
+    more: true,
+    count: 9,
+  };
+  const expected = encodeJson(RangeResponse, RangeResponse.create(whole));
+  const pieces = [
+    RangeResponse.create({ header: whole.header, kvs: whole.kvs.slice(0, 2) }),
+    RangeResponse.create({ kvs: whole.kvs.slice(2) }),
+    RangeResponse.create({ more: true, count: 9 }),
+  ].map((piece) => RangeResponse.encode(piece));
+  const world = new GatewayWorld();
+  let made = 0;
+  let closed = 0;
+  world.service.onUnary = (call) =>
+    call.replyFrom({
+      bytes: 0,
+      heldBytes: 0,
+      next: () => pieces[made++],
+      close: () => {
+        closed += 1;
+      },
+    });
+  const response = world.start("/v3/kv/range", { body: '{"key":"YQ=="}' });
+  response.writable = false;
+  while (made === 0) await new Promise(setImmediate);
+  assert.equal(made, 1);
+  response.onDrain?.();
+  assert.equal(made, 2);
+  response.writable = true;
+  response.onDrain?.();
+  await response.ended;
+  assert.equal(response.body, expected);
+  assert.equal(closed, 1);
+  made = 0;
+  const left = world.start("/v3/kv/range", { body: '{"key":"YQ=="}' });
+  left.writable = false;
+  while (made === 0) await new Promise(setImmediate);
+  left.drop();
+  assert.equal(closed, 2, "a client that goes away frees what was held for it");
+  assert.equal(world.clock.pendingTimers, 0);
+});
+
+/** A body that does not end. */
+async function* endless(text: string): AsyncGenerator<Uint8Array, void, void> {
+  yield Buffer.from(text);
+  await new Promise<void>(() => {});
+}

@@ -5,11 +5,13 @@
  */
 
 import { StatusCode } from "../api/errors.ts";
+import { base64Fault } from "../base/base64.ts";
 import { METHODS, type MethodInfo } from "../api/rpc-table.ts";
 import type { Clock } from "../env/clock.ts";
 import { HttpBodyTooLarge, type HttpRequest, type HttpResponse } from "../env/http.ts";
 import type { Logger } from "../env/logger.ts";
 import type { RpcService } from "../env/rpc.ts";
+import { CallSlots } from "./call-slots.ts";
 import { GatewayStreamCall, GatewayUnaryCall, sendStatus } from "./gateway-calls.ts";
 import { decodeJson } from "./json-decode.ts";
 import { JsonError } from "./json-reader.ts";
@@ -21,6 +23,8 @@ export interface JsonGatewayDeps {
   readonly logger: Logger;
   /** `--max-request-bytes`. */
   readonly maxRequestBytes: number;
+  /** `--max-concurrent-streams`; default: no limit. */
+  readonly maxConcurrentStreams?: number | undefined;
 }
 
 /** What gRPC accepts beyond `--max-request-bytes`, for the parts around the payload. */
@@ -44,9 +48,11 @@ export class JsonGateway {
   readonly #byPath = new Map<string, MethodInfo>();
   readonly #maxMessageBytes: number;
   readonly #maxJsonBytes: number;
+  readonly #slots: CallSlots;
 
   constructor(deps: JsonGatewayDeps) {
     this.#deps = deps;
+    this.#slots = new CallSlots(deps.maxConcurrentStreams ?? 0);
     this.#maxMessageBytes = deps.maxRequestBytes + GRPC_OVERHEAD_BYTES;
     this.#maxJsonBytes = this.#maxMessageBytes * JSON_FACTOR + JSON_EXTRA_BYTES;
     for (const method of METHODS) {
@@ -76,6 +82,11 @@ export class JsonGateway {
       sendStatus(request, response, StatusCode.INVALID_ARGUMENT, text);
       return;
     }
+    const problem = metadataProblem(request);
+    if (problem !== undefined) {
+      sendStatus(request, response, StatusCode.INVALID_ARGUMENT, problem);
+      return;
+    }
     const served =
       method.kind === "unary"
         ? this.#unary(method, request, response, deadlineMs)
@@ -99,7 +110,15 @@ export class JsonGateway {
     const message = await this.#readMessage(method, request, response);
     if (message === undefined) return;
     const { clock, service } = this.#deps;
-    service.unary([new GatewayUnaryCall(method, request, response, clock, deadlineMs, message)]);
+    const call = new GatewayUnaryCall(method, request, response, clock, deadlineMs, message);
+    this.#begin(call, () => service.unary([call]));
+  }
+
+  /** When there is room for another call. One that ends before has never begun. */
+  #begin(call: GatewayUnaryCall | GatewayStreamCall, start: () => void): void {
+    const slot = this.#slots.slot();
+    call.onOver = () => slot.leave();
+    slot.whenFree(start);
   }
 
   async #stream(
@@ -113,13 +132,20 @@ export class JsonGateway {
       const message = await this.#readMessage(method, request, response);
       if (message === undefined) return;
       const call = new GatewayStreamCall(method, request, response, clock, deadlineMs);
-      service.stream(call);
-      call.onMessage?.(message);
-      if (!call.isOver) call.onHalfClose?.();
+      this.#begin(call, () => {
+        service.stream(call);
+        call.onMessage?.(message);
+        if (!call.isOver) call.onHalfClose?.();
+      });
       return;
     }
     const call = new GatewayStreamCall(method, request, response, clock, deadlineMs);
-    service.stream(call);
+    // Its messages wait with it.
+    call.pauseReceiving();
+    this.#begin(call, () => {
+      call.resumeReceiving();
+      service.stream(call);
+    });
     await this.#pump(method, request, call);
   }
 
@@ -150,6 +176,8 @@ export class JsonGateway {
       const message = this.#encode(method, value);
       call.onMessage?.(message);
     };
+    await call.receiving();
+    if (call.isOver) return;
     try {
       for await (const chunk of request.bodyChunks()) {
         for (const value of splitter.push(chunk)) {
@@ -187,7 +215,9 @@ export class JsonGateway {
     const match = TIMEOUT.exec(header);
     const unitMs = TIMEOUT_UNITS_MS[match?.[2] ?? ""];
     if (match === null || unitMs === undefined) return undefined;
-    return this.#deps.clock.nowMs() + Number(match[1]) * unitMs;
+    const timeoutMs = Number(match[1]) * unitMs;
+    // As etcd's gateway: 0 is no timeout here, although it is one in gRPC.
+    return timeoutMs === 0 ? Number.POSITIVE_INFINITY : this.#deps.clock.nowMs() + timeoutMs;
   }
 }
 
@@ -205,6 +235,18 @@ function refusalOf(error: unknown): { code: number; message: string } | undefine
   }
   if (error instanceof MessageTooLarge || error instanceof HttpBodyTooLarge) {
     return { code: StatusCode.RESOURCE_EXHAUSTED, message: error.message };
+  }
+  return undefined;
+}
+
+/** Binary metadata that is no base64. */
+function metadataProblem({ headers }: HttpRequest): string | undefined {
+  for (const name in headers) {
+    if (!name.startsWith("grpc-metadata-") || !name.endsWith("-bin")) continue;
+    const fault = base64Fault(headers[name] ?? "");
+    if (fault < 0) continue;
+    const shown = name.replace(/(^|-)[a-z]/g, (start) => start.toUpperCase());
+    return `invalid binary header ${shown}: illegal base64 data at input byte ${fault}`;
   }
   return undefined;
 }

@@ -185,6 +185,12 @@ export class JsonReader {
     else this.skipScalar(kind);
   }
 
+  /** Nothing but white space may follow the value that was read. */
+  mustEnd(): void {
+    this.skipSpace();
+    if (!this.atEnd) throw this.#unexpected("after top-level value");
+  }
+
   skipScalar(kind: TokenKind): void {
     if (kind === "string") this.readString();
     else if (kind === "number") this.readNumber();

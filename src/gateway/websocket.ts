@@ -40,10 +40,12 @@ export function serveWebSocket(
 ): void {
   const plain = new SocketResponse(socket);
   const key = request.headers["sec-websocket-key"] ?? "";
+  if (request.method !== "GET") {
+    sendError(request, plain, 405, "Method Not Allowed", { "sec-websocket-version": "13" });
+    return;
+  }
   const isValid =
-    request.method === "GET" &&
-    request.headers["sec-websocket-version"] === "13" &&
-    Buffer.from(key, "base64").length === 16;
+    request.headers["sec-websocket-version"] === "13" && Buffer.from(key, "base64").length === 16;
   if (!isValid) {
     sendError(request, plain, 400, "Bad Request", { "sec-websocket-version": "13" });
     return;
@@ -249,19 +251,12 @@ class WebSocketExchange implements HttpResponse {
 }
 
 const STATUS_TEXT: Readonly<Record<number, string>> = {
-  200: "OK",
-  307: "Temporary Redirect",
   400: "Bad Request",
-  403: "Forbidden",
-  404: "Not Found",
   405: "Method Not Allowed",
-  421: "Misdirected Request",
-  501: "Not Implemented",
-  503: "Service Unavailable",
 };
 
 /** Answers in plain HTTP on a connection that was to be upgraded, and closes it. */
-export class SocketResponse implements HttpResponse {
+class SocketResponse implements HttpResponse {
   onDrain: (() => void) | undefined = undefined;
   onClose: (() => void) | undefined = undefined;
   closed = false;

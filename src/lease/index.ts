@@ -1,3 +1,3 @@
-export type { LeaseView } from "./lease.ts";
+export { type LeaseView, sortKeys } from "./lease.ts";
 export type { LeaseTable } from "./lease-table.ts";
 export * from "./lessor.ts";

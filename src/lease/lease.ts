@@ -5,6 +5,8 @@
 
 import type { DueItem } from "../base/due-queue.ts";
 import type { LeaseID } from "../base/ids.ts";
+import { charge, type Slice, type Steps } from "../base/slice.ts";
+import { sortInSteps } from "../base/sort-in-steps.ts";
 
 /** What other layers may see of a lease. */
 export interface LeaseView {
@@ -16,8 +18,18 @@ export interface LeaseView {
   /** Infinity while this member is not the primary. */
   readonly expiryMs: number;
   readonly keyCount: number;
-  /** Attached keys as latin1 strings in byte order; a fresh array. */
+  /** Attached keys as latin1 strings; a fresh array. */
+  keysInAnyOrder(): string[];
+  /** The same in byte order, which makes the revisions of their deletion equal on every member. */
   keys(): string[];
+}
+
+/** Keys sorted between two looks at the slice. */
+const SORTED_PER_STEP = 1000;
+
+/** Sorts keys in slices, as `keys` does at once. */
+export function sortKeys(keys: string[], slice: Slice): Steps<string[]> {
+  return charge(sortInSteps(keys, SORTED_PER_STEP), SORTED_PER_STEP, slice);
 }
 
 export class Lease implements LeaseView, DueItem {
@@ -44,8 +56,12 @@ export class Lease implements LeaseView, DueItem {
   }
 
   keys(): string[] {
+    return this.keysInAnyOrder().sort();
+  }
+
+  keysInAnyOrder(): string[] {
     if (this.#keys === undefined) return [];
-    return typeof this.#keys === "string" ? [this.#keys] : [...this.#keys].sort();
+    return typeof this.#keys === "string" ? [this.#keys] : [...this.#keys];
   }
 
   addKey(key: string): void {

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { EtcdError } from "../api/errors.ts";
 import { LEASE_BUCKET } from "../backend/types.ts";
 import { bytesFromLatin1 } from "../base/bytes.ts";
+import { Slice } from "../base/slice.ts";
 import {
   Lessor,
   type LessorOptions,
@@ -330,4 +331,58 @@ test("one entry holds at most a thousand checkpoints", () => {
   for (let i = 1; i <= 1500; i++) lessor.grant(BigInt(i), 3600, 0);
   assert.equal(lessor.takeDueCheckpoints(400_000).length, MAX_CHECKPOINTS_PER_ENTRY);
   assert.equal(lessor.takeDueCheckpoints(400_000).length, 500);
+});
+
+test("a promotion in slices gives what one in one go gives, and a demotion amid it ends it", () => {
+  const whole = world().lessor;
+  const sliced = world().lessor;
+  const count = 2500;
+  for (let i = 1; i <= count; i++) {
+    whole.grant(BigInt(i), 10 + (i % 7), 0);
+    sliced.grant(BigInt(i), 10 + (i % 7), 0);
+  }
+  whole.promote(0, 1000);
+  const slice = new Slice(100);
+  const promotion = sliced.promoteInSteps(() => 0, 1000, slice);
+  for (let pauses = 0; promotion.next().done !== true; pauses++) {
+    assert.deepEqual([sliced.isPrimary, sliced.takeExpired(1e9)], [false, []]);
+    assert.equal(sliced.renew(1n, 0).kind, "notPrimary");
+    slice.refill();
+    assert.ok(pauses < count);
+  }
+  assert.ok(sliced.isPrimary);
+  const expiries = (lessor: Lessor) => lessor.leases().map(({ id, expiryMs }) => [id, expiryMs]);
+  assert.deepEqual(expiries(sliced), expiries(whole));
+
+  sliced.demote();
+  const second = sliced.promoteInSteps(() => 0, 1000, slice);
+  second.next();
+  sliced.demote();
+  slice.refill();
+  while (second.next().done !== true) slice.refill();
+  assert.ok(!sliced.isPrimary);
+  assert.equal(sliced.nextExpiryMs, Number.POSITIVE_INFINITY);
+});
+
+test("a revocation in slices deletes the keys in byte order, and then the lease goes", () => {
+  const { lessor, backend } = world();
+  lessor.grant(1n, 10, 0);
+  const keys = Array.from({ length: 2500 }, (_, i) => `k${(i * 7919) % 2503}`);
+  for (const key of keys) lessor.attach(1n, key);
+  const slice = new Slice(100);
+  let deleted: readonly string[] = [];
+  const revocation = lessor.revokeInSteps(1n, slice, function* (sorted) {
+    deleted = sorted;
+    yield;
+    assert.ok(lessor.exists(1n));
+  });
+  while (revocation.next().done !== true) slice.refill();
+  assert.deepEqual(deleted, [...keys].sort());
+  assert.deepEqual([lessor.exists(1n), lessor.attachedKeys], [false, 0]);
+  let records = 0;
+  backend.scan(LEASE_BUCKET, bytesFromLatin1(""), undefined, () => {
+    records++;
+    return true;
+  });
+  assert.equal(records, 0);
 });

@@ -21,8 +21,10 @@ import { DueQueue } from "../base/due-queue.ts";
 import type { LeaseID } from "../base/ids.ts";
 import { LeaseMetrics } from "../env/etcd-metrics.ts";
 import type { Counter, Histogram, Metrics } from "../env/metrics.ts";
+import { charge, ENDLESS, finish, type Slice, type Steps } from "../base/slice.ts";
 import { type LeaseHooks, NO_LEASE } from "../mvcc/lease-hooks.ts";
-import { CheckpointItem, Lease, type LeaseView } from "./lease.ts";
+import { sortInSteps } from "../base/sort-in-steps.ts";
+import { CheckpointItem, Lease, type LeaseView, sortKeys } from "./lease.ts";
 import { LeaseTable, loadLeases } from "./lease-table.ts";
 
 /** Longest TTL in seconds that can be granted, about 285 years; bounds expiry arithmetic. */
@@ -40,6 +42,9 @@ export const MAX_CHECKPOINTS_PER_ENTRY = 1000;
 
 /** A lease that was handed out as expired and still exists is handed out again after this. */
 const EXPIRED_RETRY_MS = 3000;
+
+/** Leases sorted between two looks at the slice. */
+const SORTED_PER_STEP = 1000;
 
 const DEFAULT_CHECKPOINT_INTERVAL_MS = 5 * 60 * 1000;
 
@@ -85,6 +90,8 @@ export class Lessor implements LeaseHooks {
   readonly #waiting = new Map<LeaseID, (() => void)[]>();
   readonly #metrics: LessorMetrics | undefined;
   #primary = false;
+  /** The promotion under way. */
+  #promotion: object | undefined;
 
   /** Reads the persisted leases. Throws if a record is damaged. */
   constructor(options: LessorOptions) {
@@ -159,6 +166,12 @@ export class Lessor implements LeaseHooks {
     return [...this.#table.byID.values()].sort(byExpiry);
   }
 
+  /** The same in slices, as they were when it began. */
+  *leasesInSteps(slice: Slice): Steps<readonly LeaseView[]> {
+    const leases: LeaseView[] = [...this.#table.byID.values()];
+    return yield* charge(sortInSteps(leases, SORTED_PER_STEP, byExpiry), SORTED_PER_STEP, slice);
+  }
+
   /**
    * Whole seconds until the lease expires, cut towards zero as etcd does; negative when it is
    * overdue. Infinity when this member is not the primary.
@@ -192,12 +205,35 @@ export class Lessor implements LeaseHooks {
    * Throws `leaseNotFound`.
    */
   revoke(id: LeaseID): void {
-    const lease = this.#table.byID.get(id);
-    if (lease === undefined) throw new EtcdError("leaseNotFound", { id });
-    // Byte order makes the revisions of the deletions equal on every member.
+    const lease = this.#mustFind(id);
     const keys = lease.keys();
     if (keys.length > 0) this.#options.deleteKeys(keys);
-    for (const key of lease.keys()) this.detach(id, key);
+    this.#revoked(lease);
+  }
+
+  /**
+   * The same in slices, for leases with many keys. `deleteKeys` deletes them, and the lease goes in
+   * the stretch in which that ends.
+   */
+  *revokeInSteps(
+    id: LeaseID,
+    slice: Slice,
+    deleteKeys: (keys: readonly string[]) => Steps<void>,
+  ): Steps<void> {
+    const lease = this.#mustFind(id);
+    yield* deleteKeys(yield* sortKeys(lease.keysInAnyOrder(), slice));
+    this.#revoked(lease);
+  }
+
+  #mustFind(id: LeaseID): Lease {
+    const lease = this.#table.byID.get(id);
+    if (lease === undefined) throw new EtcdError("leaseNotFound", { id });
+    return lease;
+  }
+
+  #revoked(lease: Lease): void {
+    const { id } = lease;
+    for (const key of lease.keysInAnyOrder()) this.detach(id, key);
     this.#table.byID.delete(id);
     this.#expiries.remove(lease);
     if (lease.checkpoint !== undefined) this.#checkpoints.remove(lease.checkpoint);
@@ -249,20 +285,41 @@ export class Lessor implements LeaseHooks {
    * spread so that no second sees more than 750 of them.
    */
   promote(nowMs: number, extendMs: number): void {
-    this.#primary = true;
-    for (const lease of this.#table.byID.values()) {
-      lease.expiryMs = nowMs + extendMs + lease.countdownSeconds * 1000;
-      this.#scheduleCheckpoint(lease, nowMs);
+    finish(this.promoteInSteps(() => nowMs, extendMs, ENDLESS));
+  }
+
+  /**
+   * The same in slices, for hundreds of thousands of leases. This member is the primary once it has
+   * ended; until then nothing else may be applied. `demote` in between ends it without effect.
+   */
+  *promoteInSteps(nowMs: () => number, extendMs: number, slice: Slice): Steps<void> {
+    const promotion = {};
+    this.#promotion = promotion;
+    const leases = [...this.#table.byID.values()];
+    for (const lease of leases) {
+      if (slice.left-- <= 0) yield;
+      if (this.#promotion !== promotion) return;
+      lease.expiryMs = nowMs() + extendMs + lease.countdownSeconds * 1000;
     }
-    const leases = [...this.#table.byID.values()].sort((a, b) => a.expiryMs - b.expiryMs);
-    if (leases.length >= LEASE_REVOKES_PER_SECOND) spread(leases);
-    for (const lease of leases) lease.dueMs = lease.expiryMs;
-    this.#expiries.fill(leases);
+    const sorting = sortInSteps(leases, SORTED_PER_STEP, (a, b) => a.expiryMs - b.expiryMs);
+    const sorted = yield* charge(sorting, SORTED_PER_STEP, slice);
+    if (sorted.length >= LEASE_REVOKES_PER_SECOND) spread(sorted);
+    for (const lease of sorted) {
+      if (slice.left-- <= 0) yield;
+      if (this.#promotion !== promotion) return;
+      lease.dueMs = lease.expiryMs;
+      this.#scheduleCheckpoint(lease, nowMs());
+    }
+    if (this.#promotion !== promotion) return;
+    this.#promotion = undefined;
+    this.#primary = true;
+    this.#expiries.fill(sorted);
   }
 
   /** This member does not lead any more: no lease expires here. */
   demote(): void {
     this.#primary = false;
+    this.#promotion = undefined;
     this.#expiries.clear();
     this.#checkpoints.clear();
     for (const lease of this.#table.byID.values()) lease.expiryMs = Number.POSITIVE_INFINITY;

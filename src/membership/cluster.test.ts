@@ -7,9 +7,9 @@ import { bytesFromUtf8 } from "../base/bytes.ts";
 import { MemoryBackend } from "../lease/testing/memory-backend.ts";
 import { Cluster } from "./cluster.ts";
 import {
-  isReadyToAddVotingMember,
-  isReadyToPromoteMember,
-  isReadyToRemoveVotingMember,
+  startedAfterAddition,
+  startedAfterPromotion,
+  startedAfterRemoval,
 } from "./conf-change-rules.ts";
 import { type Member, memberToJSON, promotionToJSON } from "./member.ts";
 
@@ -183,9 +183,9 @@ test("reconfiguration is refused when started members would not reach the new qu
   ];
   for (const [members, add, removeLast, promote] of rows) {
     const label = members.map(({ name }) => name || "-").join(",");
-    assert.equal(isReadyToAddVotingMember(members), add, `add to ${label}`);
+    assert.equal(startedAfterAddition(members).isReady, add, `add to ${label}`);
     const last = members.at(-1)?.id ?? 0n;
-    assert.equal(isReadyToRemoveVotingMember(members, last), removeLast, `remove from ${label}`);
-    assert.equal(isReadyToPromoteMember(members), promote, `promote in ${label}`);
+    assert.equal(startedAfterRemoval(members, last).isReady, removeLast, `remove from ${label}`);
+    assert.equal(startedAfterPromotion(members).isReady, promote, `promote in ${label}`);
   }
 });

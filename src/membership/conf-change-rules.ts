@@ -69,25 +69,37 @@ function checkUpdate(view: MembershipView, id: MemberID, peerURLs: readonly stri
   refuseTakenURLs(view, id, peerURLs);
 }
 
+/** How many voting members would have started after a change, and how many it would take. */
+export interface StartedQuorum {
+  readonly isReady: boolean;
+  readonly started: number;
+  readonly quorum: number;
+}
+
 /** Whether enough members have started for one more voting member. */
-export function isReadyToAddVotingMember(members: readonly Member[]): boolean {
+export function startedAfterAddition(members: readonly Member[]): StartedQuorum {
   const voting = members.filter((member) => !member.isLearner);
   const started = voting.filter(isStarted).length;
+  const quorum = quorumOf(voting.length + 1);
   // A cluster of one may grow to two, although both are then needed: the way to restore a cluster.
-  if (started === 1 && voting.length === 1) return true;
-  return started >= quorumOf(voting.length + 1);
+  const isRestoring = started === 1 && voting.length === 1;
+  return { isReady: isRestoring || started >= quorum, started, quorum };
 }
 
 /** Whether those that remain without `id` still have a quorum of started members. */
-export function isReadyToRemoveVotingMember(members: readonly Member[], id: MemberID): boolean {
+export function startedAfterRemoval(members: readonly Member[], id: MemberID): StartedQuorum {
   const remaining = members.filter((member) => !member.isLearner && member.id !== id);
-  return remaining.filter(isStarted).length >= quorumOf(remaining.length);
+  const started = remaining.filter(isStarted).length;
+  const quorum = quorumOf(remaining.length);
+  return { isReady: started >= quorum, started, quorum };
 }
 
 /** As for an addition, but the learner already runs and counts as started. */
-export function isReadyToPromoteMember(members: readonly Member[]): boolean {
+export function startedAfterPromotion(members: readonly Member[]): StartedQuorum {
   const voting = members.filter((member) => !member.isLearner);
-  return voting.filter(isStarted).length + 1 >= quorumOf(voting.length + 1);
+  const started = voting.filter(isStarted).length + 1;
+  const quorum = quorumOf(voting.length + 1);
+  return { isReady: started >= quorum, started, quorum };
 }
 
 /** How many of so many voting members decide. */

@@ -3,7 +3,7 @@
  * bucket and in the peers' `/members`. Ids are bare 64-bit numbers there, beyond what JSON
  * readers keep exactly, hence the own reading and writing.
  */
-import type { MemberID } from "../base/ids.ts";
+import { formatID, type MemberID } from "../base/ids.ts";
 
 export interface Member {
   readonly id: MemberID;
@@ -21,6 +21,13 @@ export function memberToJSON(member: Member): string {
   if (member.name !== "") parts.push(`"name":${goJSON(member.name)}`);
   if (member.clientURLs.length > 0) parts.push(`"clientURLs":${goJSON(member.clientURLs)}`);
   return `{${parts.join(",")}}`;
+}
+
+/** A member as etcd's log shows it. */
+export function memberText({ id, peerURLs, isLearner, name, clientURLs }: Member): string {
+  const raft = `{PeerURLs:[${peerURLs.join(" ")}] IsLearner:${isLearner}}`;
+  const attributes = `{Name:${name} ClientURLs:[${clientURLs.join(" ")}]}`;
+  return `{ID:${formatID(id)} RaftAttributes:${raft} Attributes:${attributes}}`;
 }
 
 /** True once the member has published its name. */

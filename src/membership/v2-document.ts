@@ -181,6 +181,25 @@ export function decodeV2Document(text: string): Membership {
   };
 }
 
+/**
+ * Whether there is anything that users of the v2 API have put into a document: keys, users or roles.
+ * Throws `SyntaxError` when it is not one.
+ */
+export function hasV2UserContent(text: string): boolean {
+  const document: unknown = JSON.parse(text);
+  if (field(document, "Root") === undefined) throw new SyntaxError("it is no v2 store");
+  return childrenOf(document, ["Root"]).some(([name, directory]) => {
+    if (name === CLUSTER_DIRECTORY) return false;
+    const children = namedChildren(directory);
+    // The directories of users and roles stay when all of them are gone.
+    if (name !== PERMISSIONS_DIRECTORY) return children.length > 0;
+    return children.some(([, child]) => namedChildren(child).length > 0);
+  });
+}
+
+const CLUSTER_DIRECTORY = "0";
+const PERMISSIONS_DIRECTORY = "2";
+
 interface RawAttributes {
   readonly peerURLs?: unknown;
   readonly isLearner?: unknown;
@@ -195,7 +214,11 @@ function childrenOf(document: unknown, path: readonly string[]): [string, unknow
     const children = field(current, "Children");
     current = typeof children === "object" && children !== null ? field(children, name) : undefined;
   }
-  const children = field(current, "Children");
+  return namedChildren(current);
+}
+
+function namedChildren(directory: unknown): [string, unknown][] {
+  const children = field(directory, "Children");
   return typeof children === "object" && children !== null ? Object.entries(children) : [];
 }
 

@@ -14,7 +14,8 @@ import type { Revision } from "../base/ids.ts";
 import { HistoryHasher, KeepProbe, type KeyValueHash } from "./hash.ts";
 import { keyOf } from "./key-value.ts";
 import { FINISHED_COMPACT_KEY } from "./meta.ts";
-import { encodeRevisionKey, mainOf, subOf } from "./revision.ts";
+import { encodeRevisionKey, isTombstone, mainOf, subOf } from "./revision.ts";
+import { scanRecords } from "./scan-records.ts";
 import type { Store } from "./store.ts";
 
 export interface CompactionRequestInfo {
@@ -29,7 +30,11 @@ export type CompactionStep =
   | { readonly state: "idle" }
   /** A read holds the next compaction up. */
   | { readonly state: "waiting" }
-  | { readonly state: "running" }
+  | {
+      readonly state: "running";
+      /** Records that this call deleted; they should be committed before the next call. */
+      readonly deletedRecords: number;
+    }
   | { readonly state: "finished"; readonly result: CompactionResult };
 
 export interface CompactionResult {
@@ -71,8 +76,11 @@ export class Compactor {
       this.#queue.shift();
       this.#job = new CompactionJob(this.#store, request);
     }
+    const before = this.#job.deletedRecords;
     const result = this.#job.step(maxRecords);
-    if (result === undefined) return { state: "running" };
+    if (result === undefined) {
+      return { state: "running", deletedRecords: this.#job.deletedRecords - before };
+    }
     this.#job = undefined;
     return { state: "finished", result };
   }
@@ -86,7 +94,8 @@ class CompactionJob {
   readonly #end: Uint8Array;
   #keepsAny: boolean | undefined;
   #next: Uint8Array = Buffer.alloc(0);
-  #deletedRecords = 0;
+  /** Records deleted so far. */
+  deletedRecords = 0;
 
   constructor(store: Store, request: CompactionRequestInfo) {
     this.#store = store;
@@ -106,29 +115,34 @@ class CompactionJob {
     const done = this.#scan(maxRecords, doomedRecords, changedKeys);
     for (const bucketKey of doomedRecords) this.#store.backend.delete(KEY_BUCKET, bucketKey);
     for (const key of changedKeys) this.#store.index.compact(key, this.#request.revision);
-    this.#deletedRecords += doomedRecords.length;
+    this.deletedRecords += doomedRecords.length;
     return done ? this.#finish() : undefined;
   }
 
   #scan(maxRecords: number, doomedRecords: Uint8Array[], changedKeys: string[]): boolean {
-    const index = this.#store.index;
+    const { index, backend } = this.#store;
     const revision = this.#request.revision;
+    const hasher = this.#hasher;
     let budget = maxRecords;
     let done = true;
-    this.#store.backend.scan(KEY_BUCKET, this.#next, this.#end, (bucketKey, record) => {
+    scanRecords(backend, this.#next, this.#end, (bytes, from, to, record, begin, end) => {
+      const main = mainOf(bytes, from);
+      const sub = subOf(bytes, from);
+      const tombstone = isTombstone(bytes, from, to);
       if (budget-- <= 0) {
-        this.#next = bucketKey;
+        this.#next = encodeRevisionKey(main, sub, tombstone);
         done = false;
         return false;
       }
-      const key = keyOf(record);
-      const main = mainOf(bucketKey);
-      const kept = index.keeps(key, main, subOf(bucketKey), revision, "compaction");
+      const key = keyOf(record, begin, end);
+      const kept = index.keeps(key, main, sub, revision, "compaction");
       if (!kept) {
-        doomedRecords.push(bucketKey);
+        doomedRecords.push(encodeRevisionKey(main, sub, tombstone));
         changedKeys.push(key);
       }
-      this.#hasher.add(bucketKey, record, main, kept || this.#keepsAny === false);
+      if (!hasher.covers(main, tombstone, kept || this.#keepsAny === false)) return true;
+      hasher.add(bytes, from, to);
+      hasher.add(record, begin, end);
       return true;
     });
     return done;
@@ -142,7 +156,7 @@ class CompactionJob {
     if (previousCompleted) this.#store.hashes.add(hash);
     return {
       revision,
-      deletedRecords: this.#deletedRecords,
+      deletedRecords: this.deletedRecords,
       hash,
       hashStored: previousCompleted,
     };

@@ -10,11 +10,13 @@
 
 import { KEY_BUCKET, type ReadView } from "../backend/types.ts";
 import { bytesFromUtf8 } from "../base/bytes.ts";
-import { crc32c } from "../base/crc32c.ts";
+import { crc32c, crc32cRange } from "../base/crc32c.ts";
 import type { Revision } from "../base/ids.ts";
+import { type Slice, type Steps, unitsOfBytes } from "../base/slice.ts";
 import type { KeepRule, KeyIndex } from "./key-index.ts";
 import { keyOf } from "./key-value.ts";
 import { isTombstone, mainOf, subOf } from "./revision.ts";
+import { scanRecords } from "./scan-records.ts";
 import type { Store } from "./store.ts";
 
 export interface KeyValueHash {
@@ -94,12 +96,16 @@ export class HistoryHasher {
     return main <= this.#compactRevision;
   }
 
-  /** `kept` counts only where `asksForKeep`. */
-  add(bucketKey: Uint8Array, record: Uint8Array, main: Revision, kept: boolean): void {
-    if (main > this.#revision) return;
-    if (main <= this.#compactRevision && !kept) return;
-    if (main === this.#compactRevision && isTombstone(bucketKey)) return;
-    this.#crc = crc32c(record, crc32c(bucketKey, this.#crc));
+  /** True if the record is part of the hash. `kept` counts only where `asksForKeep`. */
+  covers(main: Revision, tombstone: boolean, kept: boolean): boolean {
+    if (main > this.#revision) return false;
+    if (main <= this.#compactRevision && !kept) return false;
+    return !(main === this.#compactRevision && tombstone);
+  }
+
+  /** A record that the hash covers, or a piece of one: first the bucket's key, then the record. */
+  add(bytes: Uint8Array, start: number, end: number): void {
+    this.#crc = crc32cRange(bytes, start, end, this.#crc);
   }
 
   result(): KeyValueHash {
@@ -108,6 +114,17 @@ export class HistoryHasher {
       revision: this.#revision,
       compactRevision: this.#compactRevision,
     };
+  }
+}
+
+/** Runs a hash job in slices. */
+export function* hashInSteps(job: HashJob, slice: Slice): Steps<KeyValueHash> {
+  for (;;) {
+    const before = job.units;
+    const result = job.step(Math.max(1, slice.left));
+    slice.left -= job.units - before;
+    if (result !== undefined) return result;
+    if (slice.isUsedUp) yield;
   }
 }
 
@@ -133,7 +150,12 @@ export class HashJob {
     return this.#result;
   }
 
-  /** Hashes up to `maxRecords` records; returns the result when done. */
+  /** What the job has cost so far. */
+  get units(): number {
+    return this.#work?.units ?? 0;
+  }
+
+  /** Hashes up to `maxRecords` records, fewer large ones; returns the result when done. */
   step(maxRecords: number): KeyValueHash | undefined {
     if (this.#work !== undefined) this.#result = this.#work.step(maxRecords);
     if (this.#result !== undefined) this.close();
@@ -156,6 +178,7 @@ class HashWork {
   readonly #probe: KeepProbe;
   #keepsAny: boolean | undefined;
   #next: Uint8Array = Buffer.alloc(0);
+  units = 0;
 
   constructor(store: Store, revision: Revision) {
     this.#index = store.index;
@@ -169,23 +192,31 @@ class HashWork {
   step(maxRecords: number): KeyValueHash | undefined {
     if (this.#keepsAny === undefined) {
       this.#keepsAny = this.#probe.step(maxRecords);
+      this.units += this.#keepsAny === undefined ? maxRecords : 1;
       return undefined;
     }
     let budget = maxRecords;
     let done = true;
-    this.#view.scan(KEY_BUCKET, this.#next, undefined, (bucketKey, record) => {
-      const main = mainOf(bucketKey);
+    const hasher = this.#hasher;
+    scanRecords(this.#view, this.#next, undefined, (bytes, from, to, record, begin, end) => {
+      const main = mainOf(bytes, from);
       if (main > this.#revision) return false;
       if (budget-- <= 0) {
-        this.#next = bucketKey;
+        this.#next = bytes.subarray(from, to);
         done = false;
         return false;
       }
+      budget -= unitsOfBytes(record.length);
       const kept =
-        !this.#hasher.asksForKeep(main) || !this.#keepsAny || this.#isKept(bucketKey, record, main);
-      this.#hasher.add(bucketKey, record, main, kept);
+        !hasher.asksForKeep(main) ||
+        !this.#keepsAny ||
+        this.#isKept(keyOf(record, begin, end), main, subOf(bytes, from));
+      if (!hasher.covers(main, isTombstone(bytes, from, to), kept)) return true;
+      hasher.add(bytes, from, to);
+      hasher.add(record, begin, end);
       return true;
     });
+    this.units += maxRecords - budget;
     return done ? this.#hasher.result() : undefined;
   }
 
@@ -194,7 +225,7 @@ class HashWork {
     this.#unpin();
   }
 
-  #isKept(bucketKey: Uint8Array, record: Uint8Array, main: Revision): boolean {
-    return this.#index.keeps(keyOf(record), main, subOf(bucketKey), this.#revision, "hash");
+  #isKept(key: string, main: Revision, sub: number): boolean {
+    return this.#index.keeps(key, main, sub, this.#revision, "hash");
   }
 }

@@ -9,7 +9,7 @@
  */
 
 export type { CompactionResult, CompactionStep } from "./compaction.ts";
-export type { HashJob, KeyValueHash } from "./hash.ts";
+export { type HashJob, hashInSteps, type KeyValueHash } from "./hash.ts";
 export { keyOf } from "./key-value.ts";
 export { type LeaseAttachments, type LeaseHooks, NO_LEASE } from "./lease-hooks.ts";
 export {
@@ -27,19 +27,31 @@ export {
   encodeTxnResponse,
   sizeRangeResponse,
 } from "./requests/encode.ts";
-export { executeRange, RangeExecution, type RangeResult } from "./requests/range.ts";
+export {
+  executeRange,
+  RangeExecution,
+  type RangeOptions,
+  type RangeResult,
+  rangeInSteps,
+} from "./requests/range.ts";
 export {
   executeTxn,
   isTxnReadonly,
   isTxnSerializable,
+  isWideTxn,
   type OpResult,
+  readTxnInSteps,
   type TxnResult,
+  txnInSteps,
 } from "./requests/txn.ts";
 export {
   type DeleteRangeResult,
+  deleteKeysInSteps,
+  deleteRangeInSteps,
   executeCompaction,
   executeDeleteRange,
   executePut,
+  isWideDeletion,
   type PutResult,
 } from "./requests/write.ts";
 export { type LoadedState, loadState, type RestoreReport } from "./restore.ts";

@@ -17,7 +17,7 @@ import { CountedTree, type TreeCursor } from "../base/btree.ts";
 import type { Revision } from "../base/ids.ts";
 import { ABSENT, KeyDirectory } from "./key-directory.ts";
 import { NO_RUN, RevisionRuns } from "./revision-runs.ts";
-import { sortInSteps } from "./sort-in-steps.ts";
+import { sortInSteps } from "../base/sort-in-steps.ts";
 
 const DELETED = -1;
 

@@ -133,10 +133,12 @@ export class KeyValueView {
   }
 }
 
-/** The key of a record, without looking at the rest when the key comes first, as it does. */
-export function keyOf(record: Uint8Array): string {
-  if (record.length === 0 || record[0] !== KEY_TAG) return new KeyValueView().load(record).key;
-  const length = wire.readLength(record, 1, record.length);
+/** The key of the record in `record[begin, end)`, without looking at the rest when the key comes first, as it does. */
+export function keyOf(record: Uint8Array, begin = 0, end: number = record.length): string {
+  if (begin === end || record[begin] !== KEY_TAG) {
+    return new KeyValueView().load(record, begin, end).key;
+  }
+  const length = wire.readLength(record, begin + 1, end);
   const start = wire.cursor.at;
   return latin1(record, start, start + length);
 }

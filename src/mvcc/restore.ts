@@ -4,13 +4,14 @@
  * the result is for `Store.adopt`.
  */
 
-import { KEY_BUCKET, type Reader, type VisitInPlace } from "../backend/types.ts";
+import type { Reader } from "../backend/types.ts";
 import type { LeaseID, Revision } from "../base/ids.ts";
 import { KeyIndex } from "./key-index.ts";
 import { KeyValueView } from "./key-value.ts";
 import { type LeaseAttachments, NO_LEASE } from "./lease-hooks.ts";
 import { type CompactMarks, readCompactMarks } from "./meta.ts";
 import { checkRevisionKey, isTombstone, mainOf, subOf } from "./revision.ts";
+import { scanRecords } from "./scan-records.ts";
 
 export interface RestoreReport {
   /** Records in the "key" bucket. */
@@ -72,7 +73,7 @@ function* loadHistory(backend: Reader, recordsPerStep: number): Generator<void, 
     const start: Uint8Array = next;
     let budget = recordsPerStep;
     next = undefined;
-    scanKeyBucket(backend, start, (bytes, from, to, record, begin, end) => {
+    scanRecords(backend, start, undefined, (bytes, from, to, record, begin, end) => {
       if (budget-- <= 0) {
         next = bytes.subarray(from, to);
         return false;
@@ -91,14 +92,4 @@ function* loadHistory(backend: Reader, recordsPerStep: number): Generator<void, 
   }
   yield* index.finishRestore(recordsPerStep);
   return { index, keyLeases, lastRevision, records };
-}
-
-function scanKeyBucket(backend: Reader, start: Uint8Array, visit: VisitInPlace): void {
-  if (backend.scanInPlace !== undefined) {
-    backend.scanInPlace(KEY_BUCKET, start, undefined, visit);
-    return;
-  }
-  backend.scan(KEY_BUCKET, start, undefined, (key, record) =>
-    visit(key, 0, key.length, record, 0, record.length),
-  );
 }

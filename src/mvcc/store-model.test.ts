@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { RangeExecution } from "./requests/range.ts";
-import { finishCompactions, worldOn } from "./testing/harness.ts";
+import { finishCompactions, Stepper, worldOn } from "./testing/harness.ts";
 import { MemoryBackend } from "./testing/memory-backend.ts";
 import { ModelDriver, textOfRange } from "./testing/model-driver.ts";
 import { seeds, TestRandom } from "./testing/random.ts";
@@ -46,7 +46,8 @@ test("a range in slices sees one revision while writes and compactions go on", (
     for (let round = 0; round < 40; round++) {
       const request = { ...randomRange(random, model.revision), revision: 0 };
       const expected = model.range(request);
-      const execution = new RangeExecution(store, request);
+      const range = new RangeExecution(store, request);
+      const execution = new Stepper((slice) => range.run(slice));
       let result = execution.step(1 + random.below(3));
       while (result === undefined) {
         driver.step();

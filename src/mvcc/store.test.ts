@@ -19,6 +19,7 @@ import {
   rangeRequest,
   textOf,
   worldOn,
+  Stepper,
 } from "./testing/harness.ts";
 
 function put(store: Store, key: string, value: string, lease = 0n): number {
@@ -195,7 +196,8 @@ test("history that a compaction has yet to remove cannot be read", () => {
 test("compaction waits for a range that reads an older revision", () => {
   const { store } = openWorld();
   for (let i = 0; i < 10; i++) put(store, `k${i}`, "old");
-  const range = new RangeExecution(store, rangeRequest("k", "l"));
+  const execution = new RangeExecution(store, rangeRequest("k", "l"));
+  const range = new Stepper((slice) => execution.run(slice));
   range.step(3);
   for (let i = 0; i < 10; i++) put(store, `k${i}`, "new");
   store.compact(20);

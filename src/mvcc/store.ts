@@ -6,6 +6,10 @@
  * without changes leaves the revision as it is. Reads between two stretches see whole transactions
  * only; reads inside a stretch see what it has written so far.
  *
+ * A wide write is made in slices (`writeInSteps`). Between them the index is ahead of what is shown:
+ * readers get `currentRevision`, and look keys up at that revision (`findAt`, `countAt`), as if
+ * nothing had happened. Its records are staged and reach the backend when all of them are there.
+ *
  * Invariants: the index names exactly the records of the "key" bucket that compaction has not
  * dropped; `compactRevision` < `currentRevision` + 1; revisions never go down, not even over a
  * crash in the middle of a compaction.
@@ -18,15 +22,18 @@ import { EtcdError } from "../api/errors.ts";
 import type { Backend } from "../backend/types.ts";
 import { KEY_BUCKET, META_BUCKET } from "../backend/types.ts";
 import { assert } from "../base/assert.ts";
+import type { TreeCursor } from "../base/btree.ts";
 import type { LeaseID, Revision } from "../base/ids.ts";
+import type { Slice, Steps } from "../base/slice.ts";
 import { type CompactionStep, Compactor } from "./compaction.ts";
 import { HashJob, HashStorage } from "./hash.ts";
 import { KeyIndex } from "./key-index.ts";
-import { encodeKeyValue, encodeTombstone } from "./key-value.ts";
+import { encodeKeyValue, encodeTombstone, KeyValueView } from "./key-value.ts";
 import { type LeaseHooks, NO_LEASE } from "./lease-hooks.ts";
 import { type CompactMarks, readCompactMarks, SCHEDULED_COMPACT_KEY } from "./meta.ts";
 import { type LoadedState, loadState, type RestoreReport } from "./restore.ts";
 import { encodeRevisionKey, REVISION_KEY_BYTES, writeRevisionKey } from "./revision.ts";
+import { StagedWrite } from "./staged-write.ts";
 
 /** One change of a write, for watchers. */
 export interface Change {
@@ -43,12 +50,28 @@ export interface Change {
 /** Gets the changes of a write when it ends. */
 export type ChangeObserver = (revision: Revision, changes: readonly Change[]) => void;
 
+/** Gets the changes of a write that is made in slices. */
+export interface StepObserver {
+  /** Some of the changes, in order. Nobody may be told before the write has ended. */
+  collect(revision: Revision, changes: readonly Change[]): void;
+  /** The write has ended; its revision, or the one before if it has changed nothing. */
+  ended(revision: Revision): void;
+}
+
+export interface WriteResult<T> {
+  /** What a response shows. */
+  readonly revision: Revision;
+  readonly result: T;
+}
+
 export interface StoreOptions {
   readonly backend: Backend;
   readonly leases: LeaseHooks;
 }
 
 const NEVER_COMPACTED = -1;
+/** Staged records that cost as much to hand to the backend as one costs to make. */
+const FLUSHED_PER_UNIT = 4;
 
 export class Store {
   #backend: Backend;
@@ -64,6 +87,14 @@ export class Store {
   readonly #changes: Change[] = [];
   /** Set while somebody watches; without it, writes keep no list of changes. */
   observer: ChangeObserver | undefined = undefined;
+  /** The same for writes in slices, which are listed only while `observer` is set. */
+  stepObserver: StepObserver | undefined = undefined;
+  /** The records of the write in slices that is open. */
+  #staged: StagedWrite | undefined;
+  /** Between two slices of a write: readers must not see it. */
+  #suspended = false;
+  #changesMade = 0;
+  readonly #view = new KeyValueView();
 
   readonly #pins = new Set<{ readonly revision: Revision }>();
   readonly #lookupKey = Buffer.alloc(REVISION_KEY_BYTES);
@@ -94,12 +125,54 @@ export class Store {
 
   /** What a read sees now: inside a write that has changed something, the write's revision. */
   get readRevision(): Revision {
-    return this.#currentRevision + (this.#subRevision > 0 ? 1 : 0);
+    return this.#currentRevision + (this.#subRevision > 0 && !this.#suspended ? 1 : 0);
   }
 
   /** Keys that exist. */
   get liveKeys(): number {
-    return this.#index.liveKeys;
+    return this.#index.liveKeys + (this.#suspended ? (this.#staged?.correction("", "") ?? 0) : 0);
+  }
+
+  /** Puts and deletions since the start: what applying has cost. */
+  get changesMade(): number {
+    return this.#changesMade;
+  }
+
+  /** A write in slices is under way. */
+  get isSuspended(): boolean {
+    return this.#suspended;
+  }
+
+  /** Records of such a write are in the backend, and it must end before the next commit. */
+  get isFlushing(): boolean {
+    return this.#staged?.isFlushing === true;
+  }
+
+  /** True if the index's latest state is that of `revision`. */
+  indexShows(revision: Revision): boolean {
+    return revision === this.#currentRevision + (this.#subRevision > 0 ? 1 : 0);
+  }
+
+  /** As the index's `findLatest`, for the state at `revision`: sets all four fields. */
+  findAt(key: string, revision: Revision): boolean {
+    const index = this.#index;
+    if (this.indexShows(revision)) return index.findLatest(key);
+    return index.findAt(key, revision) && this.#loadFields();
+  }
+
+  /** The same for the key under a cursor of the index. */
+  cursorAt(cursor: TreeCursor, revision: Revision): boolean {
+    const index = this.#index;
+    if (this.indexShows(revision)) return index.cursorLatest(cursor);
+    return index.cursorAt(cursor, revision) && this.#loadFields();
+  }
+
+  /** Keys in [begin, end), "" unbounded, at `revision`; undefined if only a walk can tell. */
+  countAt(revision: Revision, begin: string, end: string): number | undefined {
+    const staged = this.#staged;
+    if (this.indexShows(revision)) return this.#index.countLatest(begin, end);
+    if (staged === undefined || revision !== this.#currentRevision) return undefined;
+    return this.#index.countLatest(begin, end) + staged.correction(begin, end);
   }
 
   /** Loads the state from the backend, in one go. Also after a crash in a compaction. */
@@ -150,6 +223,7 @@ export class Store {
 
   /** The record of the change at {main, sub}, which the index knows. Do not change the bytes. */
   readRecord(main: Revision, sub: number): Uint8Array {
+    if (main > this.#currentRevision && this.#staged !== undefined) return this.#staged.record(sub);
     writeRevisionKey(this.#lookupKey, main, sub);
     const record = this.#backend.get(KEY_BUCKET, this.#lookupKey);
     assert(record !== undefined, `the key bucket lacks revision ${main}/${sub}`);
@@ -171,7 +245,8 @@ export class Store {
     const previousMain = existed ? index.main : 0;
     const previousSub = index.sub;
     const record = encodeKeyValue(key, index.createRevision, main, index.version, value, lease);
-    this.#backend.put(KEY_BUCKET, encodeRevisionKey(main, sub, false), record);
+    this.#store(main, sub, record, false);
+    if (!existed) this.#staged?.noteLiveness(key, -1);
     if (this.observer !== undefined) {
       this.#changes.push({ key, main, tombstone: false, record, previousMain, previousSub });
     }
@@ -193,7 +268,8 @@ export class Store {
     const previousMain = index.main;
     const previousSub = index.sub;
     const record = encodeTombstone(key);
-    this.#backend.put(KEY_BUCKET, encodeRevisionKey(main, sub, true), record);
+    this.#store(main, sub, record, true);
+    this.#staged?.noteLiveness(key, 1);
     if (this.observer !== undefined) {
       this.#changes.push({ key, main, tombstone: true, record, previousMain, previousSub });
     }
@@ -202,15 +278,31 @@ export class Store {
     return true;
   }
 
-  /** Deletes all keys in [begin, end), "" unbounded, in key order. Returns how many there were. */
-  deleteRange(begin: string, end: string): number {
-    const keys: string[] = [];
+  /**
+   * Deletes all keys in [begin, end), "" unbounded, in key order, inside a write. Returns how many
+   * there were.
+   */
+  *deleteRange(begin: string, end: string, slice: Slice): Steps<number> {
+    let deleted = 0;
+    let next: string | undefined = begin;
+    while (next !== undefined) {
+      const keys: string[] = [];
+      next = this.#liveKeysFrom(next, end, slice, keys);
+      for (const key of keys) this.deleteKey(key);
+      deleted += keys.length;
+      if (slice.isUsedUp && next !== undefined) yield;
+    }
+    return deleted;
+  }
+
+  /** Collects live keys until the slice is used up; then returns where to go on. */
+  #liveKeysFrom(begin: string, end: string, slice: Slice, keys: string[]): string | undefined {
     for (const cursor = this.#index.seek(begin); cursor.valid; cursor.next()) {
       if (end !== "" && cursor.key >= end) break;
+      if (slice.left-- <= 0) return cursor.key;
       if (this.#index.cursorLatest(cursor)) keys.push(cursor.key);
     }
-    for (const key of keys) this.deleteKey(key);
-    return keys.length;
+    return undefined;
   }
 
   /** Ends the write and tells the observer. Returns the revision that a response shows. */
@@ -227,11 +319,79 @@ export class Store {
     return this.#currentRevision;
   }
 
+  /**
+   * One write in slices: `work` makes its changes with `put` and `deleteKey` and pauses where it
+   * likes, and nobody sees anything of it before the end. It may fail only before its first change.
+   * Nothing else may write meanwhile.
+   *
+   * Once `isFlushing`, records of it are in the backend: then the steps must be run to their end,
+   * without a pause, before the backend seals a batch.
+   */
+  *writeInSteps<T>(work: Steps<T>, slice: Slice): Steps<WriteResult<T>> {
+    this.beginWrite();
+    const main = this.#currentRevision + 1;
+    const staged = new StagedWrite(main);
+    this.#staged = staged;
+    for (;;) {
+      const step = work.next();
+      this.#collectChanges(main);
+      if (step.done === true) {
+        yield* this.#flush(staged, slice);
+        this.#staged = undefined;
+        const revision = this.endWrite();
+        this.stepObserver?.ended(revision);
+        return { revision, result: step.value };
+      }
+      yield* this.#suspend();
+    }
+  }
+
+  *#flush(staged: StagedWrite, slice: Slice): Steps<void> {
+    while (!staged.isFlushed) {
+      if (slice.isUsedUp) yield* this.#suspend();
+      const records = Math.max(1, slice.left) * FLUSHED_PER_UNIT;
+      slice.left -= Math.ceil(staged.flush(this.#backend, records) / FLUSHED_PER_UNIT);
+    }
+  }
+
+  *#suspend(): Steps<void> {
+    this.#suspended = true;
+    yield;
+    this.#suspended = false;
+  }
+
+  #collectChanges(main: Revision): void {
+    if (this.#changes.length > 0) this.stepObserver?.collect(main, this.#changes.splice(0));
+  }
+
+  #store(main: Revision, sub: number, record: Uint8Array, isTombstone: boolean): void {
+    this.#changesMade++;
+    if (this.#staged !== undefined) this.#staged.push(record, isTombstone);
+    else this.#backend.put(KEY_BUCKET, encodeRevisionKey(main, sub, isTombstone), record);
+  }
+
+  /** Completes what the index has found at an older revision, by its record. */
+  #loadFields(): boolean {
+    const index = this.#index;
+    const { createRevision, version } = this.#view.load(this.readRecord(index.main, index.sub));
+    index.createRevision = createRevision;
+    index.version = version;
+    return true;
+  }
+
   /** Deletes keys in one write, as the lessor does when a lease ends. Missing keys are skipped. */
   deleteKeys(keys: readonly string[]): Revision {
     this.beginWrite();
     for (const key of keys) this.deleteKey(key);
     return this.endWrite();
+  }
+
+  /** The same inside a write in slices. */
+  *deleteEach(keys: readonly string[], slice: Slice): Steps<void> {
+    for (const key of keys) {
+      if (slice.left-- <= 0) yield;
+      this.deleteKey(key);
+    }
   }
 
   /**

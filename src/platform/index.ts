@@ -1,5 +1,4 @@
 export { BcryptHasher } from "./bcrypt-hasher.ts";
-export { NodeClock } from "./node-clock.ts";
 export { NodeDisk } from "./node-disk.ts";
 export { NodeHostNames } from "./node-host-names.ts";
 export { NodeRandom } from "./node-random.ts";

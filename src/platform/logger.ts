@@ -6,6 +6,7 @@
  * the last lines before a stop are never lost (except to SIGKILL).
  */
 
+import { systemErrorCode, systemErrorText } from "../base/system-errors.ts";
 import type { Logger, LogFields, LogLevel } from "../env/logger.ts";
 import { encodeEntry, type LogFormat } from "./logger-encoder.ts";
 import { parseRotationOptions, RotatingFile } from "./logger-rotation.ts";
@@ -133,9 +134,8 @@ const STANDARD_OUTPUTS: ReadonlySet<string> = new Set(["default", "stderr", "std
 
 /** As Go words it: `open /x/y.log: no such file or directory`. */
 function describeOpenError(error: unknown, path: string): string {
-  const text = (error as Error).message;
-  const reason = /^[A-Z]+: ([^,]+)/.exec(text)?.[1];
-  return reason === undefined ? text : `open ${path}: ${reason}`;
+  const reason = systemErrorText(error);
+  return systemErrorCode(error) === "" ? reason : `open ${path}: ${reason}`;
 }
 
 function openJournal(outputs: readonly string[], identifier = "etcd"): LogSink {

@@ -27,6 +27,7 @@ export interface ProcessMetrics {
 export function registerProcessMetrics(registry: MetricsRegistry): ProcessMetrics {
   registerCpuAndMemory(registry);
   registerFileDescriptors(registry);
+  registerNetwork(registry);
   return registerRuntime(registry);
 }
 
@@ -68,6 +69,34 @@ function registerFileDescriptors(registry: MetricsRegistry): void {
   );
   registry.gaugeFunction(ServerMetrics.fileDescriptorsUsed, used);
   registry.gaugeFunction(ServerMetrics.fileDescriptorsLimit, fileDescriptorLimit);
+}
+
+/**
+ * Bytes of IP packets in the network namespace, as Prometheus' collector for Go counts them: with
+ * the loopback interface, and with what other processes of the namespace send.
+ */
+function registerNetwork(registry: MetricsRegistry): void {
+  if (networkBytes("InOctets") === undefined) return;
+  registry.counterFunction(
+    { name: "process_network_receive_bytes_total", help: "Bytes received over the network." },
+    () => networkBytes("InOctets") ?? 0,
+  );
+  registry.counterFunction(
+    { name: "process_network_transmit_bytes_total", help: "Bytes sent over the network." },
+    () => networkBytes("OutOctets") ?? 0,
+  );
+}
+
+/** A column of /proc/self/net/netstat: a line of names, then one of numbers, per protocol. */
+function networkBytes(column: "InOctets" | "OutOctets"): number | undefined {
+  try {
+    const lines = readFileSync("/proc/self/net/netstat", "latin1").split("\n");
+    const [names, values] = lines.filter((line) => line.startsWith("IpExt:"));
+    const value = Number(values?.split(" ")[names?.split(" ").indexOf(column) ?? -1]);
+    return Number.isFinite(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** How many file descriptors this process may have; 0 if the system does not tell. */
@@ -130,7 +159,8 @@ function lagSeconds(nanoseconds: number): number {
   return Math.max(0, nanoseconds / 1e9 - LAG_RESOLUTION_MS / 1e3);
 }
 
-function openFileDescriptors(): number | undefined {
+/** Undefined if the system does not tell. */
+export function openFileDescriptors(): number | undefined {
   try {
     return readdirSync("/proc/self/fd").length - OWN_DESCRIPTORS;
   } catch {

@@ -173,6 +173,8 @@ test("the process families carry plausible values", () => {
   assert.ok(Math.abs(value("process_start_time_seconds") - Date.now() / 1000) < 3600);
   assert.ok(value("nodejs_eventloop_lag_seconds") >= 0);
   if (process.platform === "linux") {
+    assert.ok(value("process_network_receive_bytes_total") >= 0);
+    assert.ok(value("process_network_transmit_bytes_total") >= 0);
     assert.ok(value("process_open_fds") > 2);
     assert.ok(value("process_max_fds") >= value("process_open_fds"));
     assert.ok(value("process_virtual_memory_bytes") > value("process_resident_memory_bytes"));

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import * as fs from "node:fs";
+import { createServer } from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { after, test } from "node:test";
@@ -16,7 +18,34 @@ function freshDirectory(): string {
   return fs.mkdtempSync(path.join(root, "t-"));
 }
 
+const NO_PIPES = process.platform === "win32" ? "there are no such files" : false;
+
 diskContract("NodeDisk", () => ({ disk: new NodeDisk(), directory: freshDirectory() }));
+
+test("what is no regular file is refused at once, by name", { skip: NO_PIPES }, async () => {
+  const directory = freshDirectory();
+  const pipe = path.join(directory, "pipe");
+  assert.equal(spawnSync("mkfifo", [pipe]).status, 0);
+  const socket = path.join(directory, "socket");
+  const server = createServer().listen(socket);
+  await once(server, "listening");
+  const kinds: [found: string, code: string, words: string][] = [
+    [pipe, "EFTYPE", "is a named pipe, not a regular file"],
+    [socket, "EFTYPE", "is a socket, not a regular file"],
+    ["/dev/null", "EFTYPE", "is a device, not a regular file"],
+    [directory, "EISDIR", "is a directory"],
+  ];
+  const disk = new NodeDisk();
+  for (const [found, code, words] of kinds) {
+    const opened = new DiskError(code, found, `open ${found}: ${words}`);
+    assert.throws(() => disk.open(found), opened);
+    assert.throws(() => disk.open(found, { write: true }), opened);
+    assert.throws(() => disk.open(found, { create: true, truncate: true }), opened);
+    const read = new DiskError(code, found, `read ${found}: ${words}`);
+    assert.throws(() => disk.readFile(found, 100), read);
+  }
+  server.close();
+});
 
 test("modes do not depend on the umask", () => {
   const directory = freshDirectory();

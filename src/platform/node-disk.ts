@@ -108,7 +108,7 @@ export class NodeDisk implements Disk {
 
   readFile(path: string, limitBytes: number): Uint8Array {
     return guard("read", path, () => {
-      const fd = fs.openSync(path, fs.constants.O_RDONLY);
+      const fd = openRegular(path, fs.constants.O_RDONLY);
       try {
         const size = fs.fstatSync(fd).size;
         if (size > limitBytes) throw systemError("EFBIG");
@@ -275,7 +275,7 @@ function openDescriptor(path: string, options: OpenOptions): number {
   const create = options.create === true;
   const access = create || options.write === true ? O_RDWR : O_RDONLY;
   const existing = access | (options.truncate === true ? O_TRUNC : 0);
-  if (!create) return fs.openSync(path, existing);
+  if (!create) return openRegular(path, existing);
   const mode = options.mode ?? DEFAULT_FILE_MODE;
   try {
     const fd = fs.openSync(path, O_RDWR | O_CREAT | O_EXCL, mode);
@@ -284,7 +284,33 @@ function openDescriptor(path: string, options: OpenOptions): number {
   } catch (error) {
     if (options.exclusive === true || errorCode(error) !== "EEXIST") throw error;
   }
-  return fs.openSync(path, existing | O_CREAT, mode);
+  return openRegular(path, existing | O_CREAT, mode);
+}
+
+/**
+ * Opens what is a regular file, and nothing else: a pipe would keep whoever opens or reads it waiting
+ * for ever, and a device has no content of its own.
+ */
+function openRegular(path: string, flags: number, mode?: number): number {
+  // So that a pipe does not wait for its other end. Windows has no such flag, and no such files.
+  const { O_NONBLOCK = 0 } = fs.constants as { readonly O_NONBLOCK?: number };
+  let fd: number;
+  try {
+    fd = fs.openSync(path, flags | O_NONBLOCK, mode);
+  } catch (error) {
+    if (errorCode(error) === "ENXIO") throw unusableFile(fs.statSync(path));
+    throw error;
+  }
+  const found = fs.fstatSync(fd);
+  if (found.isFile()) return fd;
+  fs.closeSync(fd);
+  throw unusableFile(found);
+}
+
+function unusableFile(found: fs.Stats): Error {
+  if (found.isDirectory()) return systemError("EISDIR");
+  const what = found.isFIFO() ? "a named pipe" : found.isSocket() ? "a socket" : "a device";
+  return Object.assign(new Error(`is ${what}, not a regular file`), { code: "EFTYPE" });
 }
 
 /** Undefined on platforms whose documented behaviour is to go without locks. */
@@ -341,7 +367,7 @@ function diskError(call: string, subject: string, error: unknown, path = subject
   if (code === undefined || code.startsWith("ERR_")) {
     return error instanceof Error ? error : new Error(String(error));
   }
-  const known = code === "ENOLCK" ? undefined : describe(code);
+  const known = OWN_REASONS.has(code) ? undefined : describe(code);
   const reason = known ?? (error instanceof Error ? error.message : code);
   return new DiskError(code, path, `${call} ${subject}: ${reason}`);
 }
@@ -354,6 +380,9 @@ function errorCode(error: unknown): string | undefined {
 function systemError(code: string): Error {
   return Object.assign(new Error(describe(code) ?? code), { code });
 }
+
+/** Codes whose errors come from here, with words of their own. */
+const OWN_REASONS: ReadonlySet<string> = new Set(["ENOLCK", "EFTYPE"]);
 
 /** The C library's words, which etcd's users know, where libuv's differ. */
 const REASONS: Readonly<Record<string, string>> = {

@@ -19,6 +19,8 @@ export interface SystemCalls {
   ofdLockExclusive(fd: number): CallResult;
   /** `fallocate(mode 0)`: reserves blocks and extends the file. */
   fallocate(fd: number, length: number): CallResult;
+  /** `fcntl(F_DUPFD_CLOEXEC)`: a second descriptor of the same file; undefined when refused. */
+  duplicate(fd: number): number | undefined;
   /** One datagram to a unix socket; a leading "@" names an abstract socket. */
   sendUnixDatagram(path: string, payload: Uint8Array): CallResult;
 }
@@ -32,6 +34,7 @@ interface Koffi {
 type NativeFunction = (...args: readonly unknown[]) => number;
 
 const LOCK_EXCLUSIVE_NON_BLOCKING = 2 | 4;
+const F_DUPFD_CLOEXEC = 1030;
 const F_OFD_SETLK = 37;
 const F_WRLCK = 1;
 /** `struct flock` on 64-bit Linux: two shorts, padding, two longs, one int, padding. */
@@ -88,6 +91,10 @@ function bind(koffi: Koffi): SystemCalls {
     fallocate(fd, length) {
       if (full === undefined) return "ENOSYS";
       return result(full.fallocate(fd, 0, 0, length));
+    },
+    duplicate(fd) {
+      const copy = full?.fcntl(fd, F_DUPFD_CLOEXEC, "int", 0) ?? -1;
+      return copy < 0 ? undefined : copy;
     },
     sendUnixDatagram(path, payload) {
       if (full === undefined) return "ENOSYS";

@@ -76,6 +76,12 @@ function objectionTo(raft: Raft, change: AnyConfChange): string | undefined {
   return "error" in result ? result.error : undefined;
 }
 
+/** Why a committed change cannot be made, which every member finds alike; undefined if it can. */
+export function objectionToApplying(raft: Raft, change: AnyConfChange): string | undefined {
+  const result = compute(raft, asConfChangeV2(change));
+  return "error" in result ? result.error : undefined;
+}
+
 /** Makes the configuration of a committed change the active one; throws if it cannot be. */
 export function applyConfChange(raft: Raft, change: AnyConfChange): ConfState {
   const result = compute(raft, asConfChangeV2(change));

@@ -46,7 +46,7 @@ export {
   formatReady,
   messageTypeName,
 } from "./format.ts";
-export { newEntry, newMessage } from "./messages.ts";
+export { isReservedID, newEntry, newMessage } from "./messages.ts";
 export { type BasicStatus, RawNode, type Status } from "./raw-node.ts";
 export { emptyConfState, MemoryStorage, newSnapshot } from "./storage.ts";
 export type { TrackerConfig } from "./tracker.ts";

@@ -5,7 +5,7 @@
 import { type Entry, type Message, MessageType } from "../api/gen/raft.ts";
 import { EMPTY_BYTES } from "../base/bytes.ts";
 import type { MemberID } from "../base/ids.ts";
-import { APPEND_THREAD, APPLY_THREAD } from "./types.ts";
+import { APPEND_THREAD, APPLY_THREAD, NO_MEMBER } from "./types.ts";
 
 /** Shared by all messages without entries or responses; frozen, because nobody may add to it. */
 const NO_ENTRIES: Entry[] = Object.freeze([]) as unknown as Entry[];
@@ -90,6 +90,11 @@ export function isVoteMessage(type: MessageType): boolean {
     type === MessageType.MsgPreVote ||
     type === MessageType.MsgPreVoteResp
   );
+}
+
+/** No member has such an id: "nobody", and the addresses of the storage threads. */
+export function isReservedID(id: MemberID): boolean {
+  return id === NO_MEMBER || isStorageThread(id);
 }
 
 export function isStorageThread(id: MemberID): boolean {

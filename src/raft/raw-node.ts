@@ -11,7 +11,7 @@ import {
 } from "../api/gen/raft.ts";
 import { assert } from "../base/assert.ts";
 import type { Index, MemberID, Term } from "../base/ids.ts";
-import { applyConfChange } from "./conf-changes.ts";
+import { applyConfChange, objectionToApplying } from "./conf-changes.ts";
 import { type AnyConfChange, confChangeEntry } from "./confchange/conf-change.ts";
 import { entriesBytes } from "./entry-size.ts";
 import { isLocalMessage, isResponseMessage, isStorageThread, newEntry } from "./messages.ts";
@@ -110,6 +110,14 @@ export class RawNode {
     const { raft } = this;
     if (index !== undefined && index <= raft.restoredIndex) return raft.tracker.confState();
     return applyConfChange(raft, change);
+  }
+
+  /**
+   * Why the committed `change` at `index` cannot be made, though it is in the log: leaders do not
+   * propose such a change. Undefined when `applyConfChange` will do it.
+   */
+  confChangeObjection(change: AnyConfChange, index: Index): string | undefined {
+    return index <= this.raft.restoredIndex ? undefined : objectionToApplying(this.raft, change);
   }
 
   /** Takes a message from the network or, in asynchronous mode, a response of a storage thread. */

@@ -12,7 +12,7 @@ import {
   StatusResponse,
 } from "../api/gen/rpc.ts";
 import { METHOD } from "../api/rpc-table.ts";
-import { RaftField } from "./raft-request.ts";
+import { RaftField } from "./log/raft-request.ts";
 import { TestCluster } from "./testing/test-cluster.ts";
 import type { TestMember } from "./testing/test-member.ts";
 
@@ -54,8 +54,8 @@ test("the version rises once everybody is reached, and starts at 3.0.0 until the
   await three.start();
   await cluster.until(() => allHave(cluster, "3.6.0"));
   const messages = cluster.leader().logger.messages();
-  assert.ok(messages.includes("setting up initial cluster version using v2 API"));
-  assert.ok(messages.includes("updating cluster version using v2 API"));
+  assert.ok(messages.includes("setting up initial cluster version using v3 API"));
+  assert.ok(messages.includes("updating cluster version using v3 API"));
   for (const member of cluster.members) assert.equal(member.server.storageVersion, "3.6.0");
   await cluster.stop();
 });

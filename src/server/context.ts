@@ -12,15 +12,16 @@ import type { Lessor } from "../lease/index.ts";
 import type { Cluster, Member } from "../membership/index.ts";
 import type { KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
 import type { Status } from "../raft/index.ts";
-import type { Alarms } from "./alarms.ts";
-import type { HeaderEncoder } from "./header.ts";
-import type { Leadership } from "./leadership.ts";
-import type { LinearizableReads } from "./linearizable-reads.ts";
-import type { MembershipQueue } from "./membership-queue.ts";
+import type { Alarms } from "./apply/alarms.ts";
+import type { HeaderEncoder } from "./apply/header.ts";
+import type { Leadership } from "./consensus/leadership.ts";
+import type { LinearizableReads } from "./consensus/linearizable-reads.ts";
+import type { MembershipQueue } from "./members/membership-queue.ts";
 import type { ServerCounters } from "./metrics.ts";
 import type { Defer, ServerOptions } from "./options.ts";
-import type { Proposals } from "./proposals.ts";
-import type { Quota } from "./quota.ts";
+import type { Proposals } from "./log/proposals.ts";
+import type { Quota } from "./apply/quota.ts";
+import type { Turns } from "./services/turns.ts";
 
 export interface ServerContext {
   readonly options: ServerOptions;
@@ -39,6 +40,7 @@ export interface ServerContext {
   readonly alarms: Alarms;
   readonly quota: Quota;
   readonly proposals: Proposals;
+  readonly turns: Turns;
   readonly reads: LinearizableReads;
   readonly membershipQueue: MembershipQueue;
   readonly counters: ServerCounters;
@@ -70,6 +72,12 @@ export interface ServerContext {
   raftStatus(): Status;
   /** HashKV in slices; revision 0 is the current one. */
   hashByRevision(revision: Revision): Promise<KeyValueHash>;
+  /**
+   * Settles when an entry that was half applied is no more, for readers of what the store cannot
+   * show as it was before. Rejects with `stopped`. The next may have begun: look at
+   * `store.isSuspended` again.
+   */
+  applyEnded(): Promise<void>;
   /** Drives a compaction to its end; settles when it is physically done and committed. */
   compactionDone(): Promise<void>;
 }

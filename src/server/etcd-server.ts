@@ -7,17 +7,9 @@
  * A failure that makes it unsafe to go on stops the member: `failed` settles with the reason.
  */
 import { EtcdError } from "../api/errors.ts";
-import {
-  type ConfChange,
-  type ConfState,
-  type Message,
-  MessageType,
-  type Snapshot,
-} from "../api/gen/raft.ts";
-import { Snapshot as WalSnapshot } from "../api/gen/wal.ts";
+import type { ConfChange, ConfState, Snapshot } from "../api/gen/raft.ts";
 import { SERVER_VERSION } from "../api/version.ts";
 import type { Backend } from "../backend/types.ts";
-import { formatDuration } from "../base/go-text.ts";
 import { RequestIDGenerator } from "../base/id-generator.ts";
 import {
   type ClusterID,
@@ -27,60 +19,47 @@ import {
   type Revision,
   type Term,
 } from "../base/ids.ts";
+import type { Slice } from "../base/slice.ts";
 import type { Clock, Logger, PeerNetwork, Timer } from "../env/index.ts";
 import { Lessor, minimumLeaseTTL } from "../lease/index.ts";
 import type { Cluster, Member } from "../membership/index.ts";
-import { type KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
-import { NO_MEMBER, RawNode, type SoftState, type Status } from "../raft/index.ts";
-import { AcknowledgementFilter } from "./acknowledgement-filter.ts";
-import { Alarms } from "./alarms.ts";
-import { Applier } from "./applier.ts";
-import { Background } from "./background.ts";
-import { type Bootstrapped, bootstrap } from "./bootstrap.ts";
-import { ConfChangeApplier } from "./conf-change-applier.ts";
-import { ConsistentIndex } from "./consistent-index.ts";
+import { hashInSteps, type KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
+import type { Status } from "../raft/index.ts";
+import { Alarms } from "./apply/alarms.ts";
+import { HeaderEncoder } from "./apply/header.ts";
+import { Quota } from "./apply/quota.ts";
+import { StorageVersion } from "./apply/storage-version.ts";
+import type { Leadership } from "./consensus/leadership.ts";
+import type { LinearizableReads } from "./consensus/linearizable-reads.ts";
+import { Pipeline, type PipelineEvents } from "./consensus/pipeline.ts";
+import type { RaftLoop } from "./consensus/raft-loop.ts";
 import type { ServerContext } from "./context.ts";
-import { checkReceivedDatabase, INSTALL_REST_MS, installDatabase } from "./database-installer.ts";
-import { EntryApplier } from "./entry-applier.ts";
-import { HeaderEncoder } from "./header.ts";
-import { HeartbeatMeter } from "./heartbeat-meter.ts";
-import { Leadership } from "./leadership.ts";
-import { LinearizableReads, readLinearizably } from "./linearizable-reads.ts";
-import { MemberRemovedError } from "./member-removed.ts";
-import { MembershipQueue } from "./membership-queue.ts";
-import { registerServerMetrics, type ServerCounters } from "./metrics.ts";
+import { ServerPeerNode } from "./inbound/peer-node.ts";
 import { serverLimits } from "./limits.ts";
+import type { Proposals } from "./log/proposals.ts";
+import { MemberRemovedError } from "./members/member-removed.ts";
+import { MembershipQueue } from "./members/membership-queue.ts";
+import { addPeers, peerEvents, replacePeers } from "./members/peer-membership.ts";
+import { RequestForms } from "./members/request-form.ts";
+import { registerServerMetrics, type ServerCounters } from "./metrics.ts";
 import { type Defer, requestTimeoutMs, type ServerDeps, type ServerOptions } from "./options.ts";
-import { type Outcome, Proposals } from "./proposals.ts";
 import { PeerApi } from "./peer-api/peer-api.ts";
-import { addPeers, peerEvents } from "./peer-membership.ts";
-import { ServerPeerNode } from "./peer-node.ts";
-import { publishSelf } from "./publish.ts";
-import { Quota } from "./quota.ts";
-import { RaftLoop } from "./raft-loop.ts";
-import { raftLogger } from "./raft-logger.ts";
-import { decodeRequestBody } from "./request-codecs.ts";
-import { RaftField } from "./raft-request.ts";
-import { RpcServer } from "./rpc-server.ts";
-import { SnapshotSender } from "./snapshot-sender.ts";
-import { describeSnapshot } from "./snapshotter.ts";
-import { StorageVersion } from "./storage-version.ts";
-import { translateV2Request } from "./v2-entries.ts";
+import { RpcServer } from "./services/rpc-server.ts";
+import { Turns } from "./services/turns.ts";
+import { type Bootstrapped, bootstrapLogged } from "./start/bootstrap.ts";
+import { publishSelf } from "./start/publish.ts";
+import { logQuota, logRestored } from "./start/start-lines.ts";
+import {
+  checkReceivedDatabase,
+  INSTALL_REST_MS,
+  installDatabase,
+} from "./transfer/database-installer.ts";
+import { SnapshotSender } from "./transfer/snapshot-sender.ts";
+import { describeSnapshot } from "./transfer/snapshotter.ts";
+import { Background } from "./upkeep/background.ts";
 
-/** etcd's limit on committed entries that are not applied yet. */
-const MAX_COMMIT_APPLY_GAP = 5000;
-/** Requests that wait for the disk or a quorum; beyond it new writes are refused, not queued. */
-const MAX_WAITING_PROPOSAL_BYTES = 256 * 1024 * 1024;
-/** Entries in one append message, and handed to the applier at a time. */
-const MAX_SIZE_PER_MESSAGE_BYTES = 1024 * 1024;
-/** An acknowledgement is not repeated within this share of the interval of heartbeats. */
-const REPEATED_ACKNOWLEDGEMENT_SHARE = 0.25;
 /** A removed member lives on for this long, so that the others hear from it that it knows. */
 const REMOVED_STOP_DELAY_MS = 1000;
-/** Append messages under way to one follower, as in etcd. */
-const MAX_INFLIGHT_MESSAGES = 512;
-/** Records hashed before sockets and timers get a turn. */
-const HASH_RECORDS_PER_STEP = 5000;
 
 export class EtcdServer implements ServerContext {
   readonly options: ServerOptions;
@@ -98,50 +77,38 @@ export class EtcdServer implements ServerContext {
   readonly cluster: Cluster;
   readonly alarms: Alarms;
   readonly quota: Quota;
-  readonly proposals: Proposals;
-  readonly reads: LinearizableReads;
+  readonly turns: Turns;
   readonly membershipQueue: MembershipQueue = new MembershipQueue();
   readonly counters: ServerCounters;
-  readonly raft: RaftLoop;
   readonly network: PeerNetwork;
-  readonly leadership: Leadership;
   /** The services, as the transport sees them. */
   readonly rpc: RpcServer;
   /** Answers the HTTP questions of other members, except for those of the raft transport. */
   readonly peerApi: PeerApi;
+  /** This member, as the others' messages meet it. */
+  readonly peerNode: ServerPeerNode;
   /** Settles once this member serves; rejects when it stops before. */
   readonly ready: Promise<void>;
   /** Settles with the reason when the member cannot go on. */
   readonly failed: Promise<Error>;
 
   readonly #boot: Bootstrapped;
-  readonly #consistentIndex: ConsistentIndex;
-  readonly #entries: EntryApplier;
+  readonly #pipeline: Pipeline;
   readonly #background: Background;
   readonly #storageVersion: StorageVersion;
+  readonly #forms: RequestForms;
+  readonly #snapshotSender: SnapshotSender;
   #resolveReady: () => void = () => {};
   #rejectReady: (error: Error) => void = () => {};
   #resolveFailed: (error: Error) => void = () => {};
-  readonly #acknowledgements: AcknowledgementFilter;
-  readonly #snapshotSender: SnapshotSender;
-  readonly #heartbeats: HeartbeatMeter;
-  readonly #peerNode: ServerPeerNode;
-  #ticker: Timer | undefined;
   #removal: Timer | undefined;
-  #leader: MemberID = NO_MEMBER;
-  #refusal: EtcdError | undefined;
   #stopping = false;
   readonly #stopController = new AbortController();
   #stopped: Promise<void> | undefined;
-  #waitingForBackend = false;
-  #storageFull = false;
-  #campaignWhenApplied = false;
-  /** Where the backend stood when the member started. */
-  readonly #recoveredIndex: Index;
 
   /** Throws `BootstrapError` and the errors of damaged files; nothing runs then. */
   static async start(options: ServerOptions, deps: ServerDeps): Promise<EtcdServer> {
-    const boot = await bootstrap(options, deps);
+    const boot = await bootstrapLogged(options, deps);
     try {
       const server = new EtcdServer(options, deps, boot);
       await server.#restore();
@@ -161,6 +128,7 @@ export class EtcdServer implements ServerContext {
     this.options = options;
     this.clock = clock;
     this.defer = deps.defer;
+    this.turns = new Turns(deps.defer, serverLimits(options.limits).unitsPerTurn);
     this.logger = logger;
     this.#boot = boot;
     this.memberID = boot.memberID;
@@ -180,72 +148,70 @@ export class EtcdServer implements ServerContext {
     this.header = new HeaderEncoder(this.clusterID, this.memberID);
     this.alarms = new Alarms(this.backend);
     this.quota = new Quota(this.backend, options.quotaBackendBytes);
+    logQuota(logger, options.quotaBackendBytes);
     this.#storageVersion = new StorageVersion(this.backend);
-    this.#consistentIndex = new ConsistentIndex(this.backend);
-    this.#recoveredIndex = this.#consistentIndex.index;
     this.lessor = this.#makeLessor(deps);
     this.store = new Store({ backend: this.backend, leases: this.lessor });
     this.watchable = new WatchableStore(this.store);
     this.network = deps.network;
-    this.#acknowledgements = new AcknowledgementFilter(
-      () => clock.nowMs(),
-      options.heartbeatIntervalMs * REPEATED_ACKNOWLEDGEMENT_SHARE,
-    );
-    this.raft = this.#makeRaftLoop(deps);
-    this.leadership = this.#makeLeadership();
-    this.#snapshotSender = this.#makeSnapshotSender();
-    this.#peerNode = this.#makePeerNode(deps);
-    this.proposals = new Proposals({
-      clock,
-      ids: this.ids,
-      timeoutMs: requestTimeoutMs(options),
-      timeoutError: (startMs) => this.#timeoutError(startMs),
-    });
+    this.#forms = new RequestForms(this, requestTimeoutMs(options));
     this.counters = registerServerMetrics(deps.metrics, this);
-    this.#heartbeats = new HeartbeatMeter({
-      clock,
-      logger,
-      heartbeatIntervalMs: options.heartbeatIntervalMs,
-      late: this.counters.heartbeatsLate,
-    });
-    this.reads = this.#makeReads();
-    this.#entries = this.#makeEntryApplier();
+    const events = this.#pipelineEvents();
+    this.#pipeline = new Pipeline({ server: this, log: boot, random: deps.random, events });
+    this.#snapshotSender = this.#makeSnapshotSender();
+    this.peerNode = this.#makePeerNode(deps);
     this.#background = new Background({
       server: this,
       boot,
       deps,
       storageVersion: this.#storageVersion,
+      forms: this.#forms,
       keepsLog: () => this.#snapshotSender.needsLog,
     });
     this.rpc = new RpcServer(this);
     this.peerApi = new PeerApi(this);
-    this.backend.onBeforeCommit = () => this.#consistentIndex.save();
     this.backend.onFatal = (error) => this.#fail(error);
     boot.wal.onFatal = (error) => this.#fail(error);
   }
 
+  get raft(): RaftLoop {
+    return this.#pipeline.raft;
+  }
+
+  get proposals(): Proposals {
+    return this.#pipeline.proposals;
+  }
+
+  get reads(): LinearizableReads {
+    return this.#pipeline.reads;
+  }
+
+  get leadership(): Leadership {
+    return this.#pipeline.leadership;
+  }
+
   get term(): Term {
-    return this.raft.node.raft.term;
+    return this.#pipeline.term;
   }
 
   get leader(): MemberID {
-    return this.#leader;
+    return this.#pipeline.leader;
   }
 
   get isLeader(): boolean {
-    return this.#leader === this.memberID;
+    return this.#pipeline.leader === this.memberID;
   }
 
   get committedIndex(): Index {
-    return this.raft.node.raft.log.committed;
+    return this.#pipeline.committedIndex;
   }
 
   get appliedIndex(): Index {
-    return this.#entries.appliedIndex;
+    return this.#pipeline.appliedIndex;
   }
 
   get confState(): ConfState {
-    return this.#entries.confState;
+    return this.#pipeline.confState;
   }
 
   get storageVersion(): string | undefined {
@@ -257,57 +223,19 @@ export class EtcdServer implements ServerContext {
   }
 
   get refusal(): EtcdError | undefined {
-    if (this.#refusal !== undefined) return this.#refusal;
-    if (this.#storageFull) return new EtcdError("noSpace");
-    if (
-      this.proposals.waitingBytes > MAX_WAITING_PROPOSAL_BYTES ||
-      this.committedIndex - this.appliedIndex > MAX_COMMIT_APPLY_GAP
-    ) {
-      return new EtcdError("tooManyRequests");
-    }
-    return undefined;
+    return this.#pipeline.refusal;
   }
 
   flush(): void {
-    if (this.#stopping) return;
-    this.#proposeBatch();
-    this.reads.flush();
-    this.raft.process();
+    this.#pipeline.flush();
   }
 
   propose(field: number, body: Uint8Array): Promise<readonly Uint8Array[]> {
-    return new Promise((resolve, reject) => {
-      if (this.#stopping) {
-        reject(new EtcdError("stopped"));
-        return;
-      }
-      const built = this.proposals.build(field, body);
-      const { data, start, end } = built;
-      const meant =
-        field === RaftField.v2
-          ? translateV2Request(data.subarray(start, end))
-          : { field, request: decodeRequestBody(field, data, start, end) };
-      this.proposals.submit({ ...built, field: meant.field }, meant.request, (outcome) => {
-        if (outcome.error !== undefined) reject(outcome.error);
-        else resolve(outcome.reply);
-      });
-      this.flush();
-    });
+    return this.#pipeline.propose(field, body);
   }
 
   changeMembership(change: ConfChange): Promise<readonly Member[] | undefined> {
-    return new Promise((resolve, reject) => {
-      if (this.#stopping) {
-        reject(new EtcdError("stopped"));
-        return;
-      }
-      const settle = ({ error }: Outcome): void => {
-        if (error === undefined) resolve(this.cluster.members);
-        else reject(error);
-      };
-      this.proposals.submitConfChange(change, settle, () => resolve(undefined));
-      this.flush();
-    });
+    return this.#pipeline.changeMembership(change);
   }
 
   raftStatus(): Status {
@@ -317,22 +245,19 @@ export class EtcdServer implements ServerContext {
   async hashByRevision(revision: Revision): Promise<KeyValueHash> {
     const startMs = this.clock.nowMs();
     const job = this.store.hashByRevision(revision);
-    for (;;) {
-      const result = job.step(HASH_RECORDS_PER_STEP);
-      if (result !== undefined) {
-        this.counters.hashRevisionDuration.observe((this.clock.nowMs() - startMs) / 1000);
-        return result;
-      }
-      await new Promise<void>((resolve) => this.defer(resolve));
-      if (this.#stopping) {
-        job.close();
-        throw new EtcdError("stopped");
-      }
-    }
+    const steps = (slice: Slice) => hashInSteps(job, slice);
+    const result = await this.turns.result(steps, () => this.#stopping).finally(() => job.close());
+    this.counters.hashRevisionDuration.observe((this.clock.nowMs() - startMs) / 1000);
+    return result;
   }
 
   compactionDone(): Promise<void> {
     return this.#background.compaction.done();
+  }
+
+  async applyEnded(): Promise<void> {
+    await this.raft.applied();
+    if (this.#stopping) throw new EtcdError("stopped");
   }
 
   /** Stops raft, settles what waits with `server stopped`, and leaves the disk in order. */
@@ -342,46 +267,20 @@ export class EtcdServer implements ServerContext {
   }
 
   async #stop(): Promise<void> {
-    await this.#handOver();
+    if (!this.raft.stopped) await this.leadership.handOver(requestTimeoutMs(this.options));
     this.#stopping = true;
     this.#stopController.abort();
-    this.#refusal = new EtcdError("stopped");
-    this.logger.info("closing etcd server", { name: this.options.name });
-    this.#ticker?.cancel();
     this.#removal?.cancel();
-    this.leadership.stop();
     this.#snapshotSender.stop();
     const networkStopped = this.network.stop();
     const backgroundStopped = this.#background.stop();
     this.rpc.stop();
-    this.raft.stop();
+    this.#pipeline.stop();
     this.#rejectReady(new EtcdError("stopped"));
-    this.proposals.failAll(new EtcdError("stopped"));
-    this.reads.failAll(new EtcdError("stopped"));
     await networkStopped;
     await backgroundStopped;
     await this.backend.close();
     await this.#boot.wal.close();
-    this.logger.info("closed etcd server", { name: this.options.name });
-  }
-
-  /** A cluster should not have to notice that its leader has gone. */
-  async #handOver(): Promise<void> {
-    if (!this.isLeader || this.raft.stopped || this.cluster.votingMembers.length < 2) return;
-    const to = this.leadership.longestConnected();
-    if (to === undefined) {
-      this.logger.warn("leadership transfer failed", {
-        "local-member-id": formatID(this.memberID),
-        error: new EtcdError("unhealthy"),
-      });
-      return;
-    }
-    try {
-      await this.leadership.transfer(to, requestTimeoutMs(this.options));
-    } catch (error) {
-      const fields = { "local-member-id": formatID(this.memberID), error };
-      this.logger.warn("leadership transfer failed", fields);
-    }
   }
 
   async #restore(): Promise<void> {
@@ -390,8 +289,8 @@ export class EtcdServer implements ServerContext {
     for (;;) {
       const step = steps.next();
       if (step.done === true) {
-        const { currentRevision, resumedCompaction } = step.value;
-        this.logger.info("kvstore restored", { "current-rev": currentRevision });
+        const { resumedCompaction } = step.value;
+        logRestored(this.logger, this.store);
         if (resumedCompaction !== undefined) {
           this.logger.info("resume scheduled compaction", {
             "scheduled-compact-revision": resumedCompaction,
@@ -409,136 +308,37 @@ export class EtcdServer implements ServerContext {
     logger.info("starting etcd server", {
       "local-member-id": formatID(this.memberID),
       "local-server-version": SERVER_VERSION,
+      ...(this.cluster.version !== undefined && { "cluster-id": formatID(this.clusterID) }),
       "cluster-version": this.cluster.version ?? "to_be_decided",
     });
-    this.network.start(this.#peerNode);
+    this.network.start(this.peerNode);
     for (const { id, peerURLs } of this.#boot.remotes) this.network.addRemote(id, peerURLs);
     addPeers(this);
-    this.raft.process();
-    this.#advanceElection();
-    this.#tick();
+    this.#pipeline.start();
     this.#background.start();
     this.rpc.start();
-    publishSelf(this, () => this.#stopping).then(
-      () => this.#resolveReady(),
+    publishSelf(this, this.#forms, () => this.#stopping).then(
+      () => {
+        this.rpc.ready();
+        this.#resolveReady();
+      },
       (error: Error) => this.#rejectReady(error),
     );
   }
 
-  /**
-   * A member that is alone has nobody to wait for: its first election comes as soon as it has
-   * applied what its log already had committed, since raft refuses to stand for election earlier.
-   * The setting against early elections is for members that have others, as in etcd.
-   */
-  #advanceElection(): void {
-    const { electionTicks, heartbeatIntervalMs } = this.options;
-    if (this.cluster.members.length !== 1) {
-      this.leadership.advanceWhenConnected();
-      return;
-    }
-    const ticks = electionTicks - 1;
-    this.logger.info("started as single-node; fast-forwarding election ticks", {
-      "local-member-id": formatID(this.memberID),
-      "forward-ticks": ticks,
-      "forward-duration": formatDuration(ticks * heartbeatIntervalMs),
-      "election-ticks": electionTicks,
-      "election-timeout": formatDuration(electionTicks * heartbeatIntervalMs),
-    });
-    this.#campaignWhenApplied = true;
-    this.#maybeCampaign();
-  }
-
-  #maybeCampaign(): void {
-    if (!this.#campaignWhenApplied || this.appliedIndex < this.committedIndex) return;
-    this.#campaignWhenApplied = false;
-    this.defer(() => {
-      if (this.#stopping || this.#leader !== NO_MEMBER) return;
-      this.raft.node.campaign();
-      this.raft.process();
-    });
-  }
-
-  #tick(): void {
-    this.#ticker = this.clock.setTimer(this.options.heartbeatIntervalMs, () => {
-      if (this.#stopping) return;
-      this.leadership.ticked();
-      this.raft.node.tick();
-      this.flush();
-      this.#tick();
-    });
-  }
-
-  #proposeBatch(): void {
-    if (!this.proposals.hasBatch) return;
-    const batch = this.proposals.takeBatch();
-    // Without a leader the proposals wait for one, up to their deadline.
-    if (this.raft.node.propose(batch) === "dropped") this.proposals.putBack(batch);
-  }
-
-  #makeRaftLoop(deps: ServerDeps): RaftLoop {
-    const { options } = this;
-    const boot = this.#boot;
-    const node = new RawNode({
-      id: this.memberID,
-      electionTicks: options.electionTicks,
-      heartbeatTicks: 1,
-      storage: boot.storage,
-      applied: boot.snapshotIndex,
-      asyncStorageWrites: true,
-      maxSizePerMsgBytes: MAX_SIZE_PER_MESSAGE_BYTES,
-      maxInflightMsgs: MAX_INFLIGHT_MESSAGES,
-      checkQuorum: true,
-      preVote: options.preVote,
-      random: deps.random,
-      logger: raftLogger(this.logger),
-    });
-    return new RaftLoop({
-      node,
-      id: this.memberID,
-      storage: boot.storage,
-      wal: boot.wal,
-      logger: this.logger,
-      defer: this.defer,
-      clock: this.clock,
-      handlers: {
-        apply: (entry) => this.#entries.apply(entry),
-        afterApply: () => this.#afterApply(),
-        canApply: () => this.#canApply(),
-        readStates: (states) => this.reads.confirm(states),
-        softState: (state) => this.#softStateChanged(state),
-        send: (messages) => this.#send(messages),
-        saveSnapshot: (snapshot) => this.#saveSnapshot(snapshot),
-        installSnapshot: (snapshot) => {
-          this.counters.applyingSnapshot.set(1);
-          return this.#installSnapshot(snapshot).finally(() => {
-            this.counters.applyingSnapshot.set(0);
-          });
-        },
-        storageFull: (full) => {
-          this.#storageFull = full;
-        },
-        fatal: (error) => this.#fail(error),
-      },
-    });
-  }
-
-  #send(messages: readonly Message[]): void {
-    const ordinary: Message[] = [];
-    for (const message of messages) {
-      if (this.cluster.isRemoved(message.to)) continue;
-      if (!this.#acknowledgements.passes(message)) continue;
-      if (message.type === MessageType.MsgSnap) this.#snapshotSender.send(message);
-      else ordinary.push(message);
-    }
-    this.#heartbeats.observe(ordinary);
-    if (ordinary.length > 0) this.network.send(ordinary);
-  }
-
-  /** The file first: a record in the log must not name a snapshot that is not there. */
-  async #saveSnapshot(snapshot: Snapshot): Promise<void> {
-    await this.#boot.snapshotFiles.save(snapshot);
-    const { index, term, confState } = snapshot.metadata;
-    await this.#boot.wal.saveSnapshot(WalSnapshot.create({ index, term, confState }));
+  #pipelineEvents(): PipelineEvents {
+    return {
+      membership: peerEvents(this),
+      applied: () => this.rpc.applied(),
+      advanced: (index, term, confState) => this.#background.applied(index, term, confState),
+      termBegun: () => this.#background.checkVersions(),
+      compactionScheduled: () => this.#background.compaction.start(),
+      clusterVersionChanged: () => this.#background.checkVersions(),
+      sendSnapshot: (message) => this.#snapshotSender.send(message),
+      installSnapshot: (snapshot) => this.#installSnapshot(snapshot),
+      removedSelf: () => this.#removedSelf(),
+      failed: (error) => this.#fail(error),
+    };
   }
 
   async #installSnapshot(snapshot: Snapshot): Promise<void> {
@@ -547,10 +347,19 @@ export class EtcdServer implements ServerContext {
     await this.#background.snapshotsIdle();
     const { backend, lessor, watchable, cluster, alarms, logger, clock } = this;
     const knownBefore = cluster.members;
+    const incoming = {
+      "incoming-leader-snapshot-index": index,
+      "incoming-leader-snapshot-term": term,
+    };
+    logger.info("applying snapshot", {
+      "current-snapshot-index": this.#background.snapshotIndex,
+      "current-applied-index": this.appliedIndex,
+      ...incoming,
+    });
     await installDatabase(
       {
         backend,
-        consistentIndex: this.#consistentIndex,
+        consistentIndex: this.#pipeline.consistentIndex,
         lessor,
         watchable,
         cluster,
@@ -565,92 +374,21 @@ export class EtcdServer implements ServerContext {
       },
       { path, snapshotIndex: index },
     );
-    this.#entries.restored(snapshot);
-    this.#consistentIndex.setConfState(this.#entries.confState);
-    for (const { id } of knownBefore) {
-      if (cluster.member(id) === undefined) this.network.removePeer(id);
-    }
-    addPeers(this);
-    for (const { id, peerURLs } of cluster.members) {
-      if (id !== this.memberID) this.network.updatePeer(id, peerURLs);
-    }
+    this.#pipeline.restored(snapshot);
+    replacePeers(this, knownBefore);
     this.#background.restored(index);
-    this.reads.applied();
     this.rpc.applied();
     logger.info("applied snapshot", {
       "current-snapshot-index": index,
       "current-applied-index": this.appliedIndex,
-      "incoming-leader-snapshot-index": index,
-      "incoming-leader-snapshot-term": term,
+      ...incoming,
     });
     if (cluster.isRemoved(this.memberID)) this.#removedSelf();
-  }
-
-  #canApply(): boolean {
-    if (!this.backend.congested) return true;
-    if (!this.#waitingForBackend) {
-      this.#waitingForBackend = true;
-      this.backend.waitUncongested().then(
-        () => {
-          this.#waitingForBackend = false;
-          this.raft.resumeApply();
-        },
-        (error: Error) => this.#fail(error),
-      );
-    }
-    return false;
-  }
-
-  #afterApply(): void {
-    this.backend.commitIfDue();
-    this.reads.applied();
-    this.rpc.applied();
-    if (this.#campaignWhenApplied) this.#maybeCampaign();
-    // The membership in memory is that of the recovered backend: no snapshot of an earlier index.
-    if (this.appliedIndex < this.#recoveredIndex) return;
-    const { appliedIndex, appliedTerm, confState } = this.#entries;
-    this.#background.applied(appliedIndex, appliedTerm, confState);
-  }
-
-  #softStateChanged(state: SoftState): void {
-    const previous = this.#leader;
-    this.#leader = state.lead;
-    if (state.lead !== previous) {
-      this.leadership.changed(state.lead);
-      this.#heartbeats.reset();
-    }
-    if (state.lead !== NO_MEMBER && state.lead !== previous) {
-      this.counters.leaderChanges.add();
-      this.logger.info(
-        `raft.node: ${formatID(this.memberID)} elected leader ${formatID(state.lead)}`,
-        {
-          term: this.term,
-        },
-      );
-      this.reads.failAsked(new EtcdError("leaderChanged"));
-      this.defer(() => this.flush());
-    }
-    if (previous === this.memberID && state.lead !== this.memberID) this.lessor.demote();
-  }
-
-  /** The leader's first entry is applied, and with it everything of earlier terms. */
-  #firstEntryOfTerm(term: Term): void {
-    this.reads.askAgain();
-    if (!this.isLeader || term !== this.term) return;
-    const extendMs = this.options.electionTicks * this.options.heartbeatIntervalMs;
-    this.lessor.promote(this.clock.nowMs(), extendMs);
-    this.defer(() => this.#background.checkVersions());
-  }
-
-  #timeoutError(startMs: number): EtcdError {
-    this.counters.proposalsFailed.add();
-    return this.leadership.timeoutError(startMs);
   }
 
   #removedSelf(): void {
     if (this.#removal !== undefined) return;
     const error = new MemberRemovedError();
-    this.logger.error(error.message, { "local-member-id": formatID(this.memberID) });
     this.#removal = this.clock.setTimer(REMOVED_STOP_DELAY_MS, () => this.#fail(error));
   }
 
@@ -662,8 +400,7 @@ export class EtcdServer implements ServerContext {
     } else {
       this.logger.error("the member cannot go on", { error });
     }
-    this.#refusal = new EtcdError("stopped");
-    this.raft.stop();
+    this.#pipeline.halt();
     this.#resolveFailed(error);
   }
 
@@ -681,22 +418,6 @@ export class EtcdServer implements ServerContext {
     });
   }
 
-  #makeLeadership(): Leadership {
-    const { options, clock, logger, memberID, cluster, network } = this;
-    return new Leadership({
-      options,
-      clock,
-      logger,
-      memberID,
-      cluster,
-      network,
-      node: this.raft.node,
-      leader: () => this.#leader,
-      process: () => this.raft.process(),
-      read: () => readLinearizably(this),
-    });
-  }
-
   #makeSnapshotSender(): SnapshotSender {
     const { clock, logger, backend, network, cluster } = this;
     return new SnapshotSender({
@@ -705,10 +426,11 @@ export class EtcdServer implements ServerContext {
       logger,
       localID: this.memberID,
       backend,
-      confState: () => this.#entries.confState,
+      confState: () => this.#pipeline.confState,
+      appliedIndex: () => this.#pipeline.appliedIndex,
       describe: (index) => {
-        const term = this.#boot.storage.term(index) ?? this.#entries.appliedTerm;
-        return describeSnapshot(cluster, index, term, this.#entries.confState);
+        const term = this.#boot.storage.term(index) ?? this.#pipeline.appliedTerm;
+        return describeSnapshot(cluster, index, term, this.#pipeline.confState);
       },
       send: (message, image) => network.sendSnapshot(message, image),
       failed: (to) => {
@@ -729,52 +451,10 @@ export class EtcdServer implements ServerContext {
       files: this.#boot.snapshotFiles,
       checkDatabase: (path, snapshotIndex) => checkReceivedDatabase(deps, { path, snapshotIndex }),
       sender: this.#snapshotSender,
+      clock: this.clock,
       logger,
       onRemovedSelf: () => this.#removedSelf(),
       onGone: (id) => this.leadership.gone(id),
-    });
-  }
-
-  #makeReads(): LinearizableReads {
-    return new LinearizableReads({
-      clock: this.clock,
-      ids: this.ids,
-      timeoutMs: requestTimeoutMs(this.options),
-      ask: (context) => this.raft.node.readIndex(context),
-      appliedIndex: () => this.#entries.appliedIndex,
-      onTimeout: () => this.counters.readIndexesFailed.add(),
-      onSlow: (elapsedMs) => {
-        this.counters.slowReadIndexes.add();
-        this.logger.warn("waiting for ReadIndex response took too long, retrying", {
-          "retry-timeout": "500ms",
-          elapsed: `${elapsedMs.toFixed(0)}ms`,
-        });
-      },
-    });
-  }
-
-  #makeEntryApplier(): EntryApplier {
-    const { snapshotIndex, snapshotTerm, snapshotMembership, storage } = this.#boot;
-    const { cluster, logger } = this;
-    return new EntryApplier({
-      server: this,
-      consistentIndex: this.#consistentIndex,
-      confChanges: new ConfChangeApplier({
-        node: this.raft.node,
-        cluster,
-        startMembership: snapshotMembership,
-        events: peerEvents(this),
-        logger,
-      }),
-      applier: new Applier(this, {
-        compactionScheduled: () => this.#background.compaction.start(),
-        clusterVersionChanged: () => this.#background.checkVersions(),
-      }),
-      onFirstEntryOfTerm: (term) => this.#firstEntryOfTerm(term),
-      onRemovedSelf: () => this.#removedSelf(),
-      startIndex: snapshotIndex,
-      startTerm: snapshotTerm,
-      startConfState: storage.initialState().confState,
     });
   }
 }

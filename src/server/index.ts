@@ -1,6 +1,6 @@
-export { BootstrapError } from "./data-directory.ts";
+export { BootstrapError } from "./start/data-directory.ts";
 export { EtcdServer } from "./etcd-server.ts";
-export { MemberRemovedError } from "./member-removed.ts";
+export { MemberRemovedError } from "./members/member-removed.ts";
 export { alarmName } from "./metrics.ts";
 export {
   DEFAULT_QUOTA_BYTES,

@@ -7,7 +7,10 @@ import { SEGMENT_BYTES } from "../wal/index.ts";
 export interface ServerLimits {
   /** A WAL segment is closed once it has this many bytes. */
   readonly walSegmentBytes: number;
-  /** The log in memory is compacted when it is this much longer than the catch-up entries. */
+  /**
+   * The log in memory is compacted when it is this much longer than the catch-up entries. Entries
+   * are cut off many at a time, so that each of them costs nothing.
+   */
   readonly logCompactionStepEntries: number;
   /** The log in memory is kept for this long after a database was sent, as in etcd. */
   readonly keepLogAfterSendingMs: number;
@@ -16,18 +19,33 @@ export interface ServerLimits {
   readonly purgeIntervalMs: number;
   /** Records restored or loaded before sockets and timers get a turn. */
   readonly recordsPerStep: number;
+  /** Changes and entries applied before the loop lets sockets be served. */
+  readonly unitsPerStretch: number;
+  /** Records for all long reads together between two turns of the loop. */
+  readonly unitsPerTurn: number;
 }
 
 /** Under load snapshots come no faster than this; each costs several syncs. */
 export const MIN_SNAPSHOT_INTERVAL_MS = 1000;
 
+/** As in etcd (`memorySnapshotCount`): who lags more than this behind the catch-up gets a database. */
+export const LOG_COMPACTION_STEP_ENTRIES = 100;
+
+/** Applied in one stretch of the loop: about 10 ms of work. */
+export const UNITS_PER_STRETCH = 3000;
+
+/** Long reads share this between two turns of the loop: about 5 ms of work. */
+export const UNITS_PER_TURN = 3000;
+
 const DEFAULTS: ServerLimits = {
   walSegmentBytes: SEGMENT_BYTES,
-  logCompactionStepEntries: 1000,
+  logCompactionStepEntries: LOG_COMPACTION_STEP_ENTRIES,
   keepLogAfterSendingMs: 30_000,
   minSnapshotIntervalMs: MIN_SNAPSHOT_INTERVAL_MS,
   purgeIntervalMs: 30_000,
   recordsPerStep: 20_000,
+  unitsPerStretch: UNITS_PER_STRETCH,
+  unitsPerTurn: UNITS_PER_TURN,
 };
 
 export function serverLimits(chosen: Partial<ServerLimits> | undefined): ServerLimits {

@@ -41,6 +41,8 @@ export interface ServerCounters {
   readonly rangeDuration: Labelled<Histogram>;
   /** Labels: "unary" or "stream", the client's API version. */
   readonly clientRequests: Labelled<Counter>;
+  /** Labels: "send" or "receive", "watch" or "lease-keepalive". */
+  readonly streamFailures: Labelled<Counter>;
   /** Label: the version; 1 for the one in force. */
   readonly clusterVersion: Labelled<Gauge>;
   /** Labels: this member, the other one; 0 for one that was removed. */
@@ -66,6 +68,7 @@ export function registerServerMetrics(metrics: Metrics, server: ServerContext): 
 function makeCounters(metrics: Metrics): ServerCounters {
   const { applyDuration, rangeDuration, clientRequests, clusterVersion } = ServerMetrics;
   const { learnerPromoteFailures: promoteFailures } = ServerMetrics;
+  const { serverStreamFailures } = NetworkMetrics;
   return {
     operations: { range: 0, put: 0, delete: 0, txn: 0, putBytes: 0 },
     leaderChanges: metrics.counter(ServerMetrics.leaderChanges),
@@ -81,6 +84,7 @@ function makeCounters(metrics: Metrics): ServerCounters {
     applyDuration: metrics.histograms(applyDuration, applyDuration.labels),
     rangeDuration: metrics.histograms(rangeDuration, rangeDuration.labels),
     clientRequests: metrics.counters(clientRequests, clientRequests.labels),
+    streamFailures: metrics.counters(serverStreamFailures, serverStreamFailures.labels),
     clusterVersion: metrics.gauges(clusterVersion, clusterVersion.labels),
     knownPeers: metrics.gauges(NetworkMetrics.knownPeers, NetworkMetrics.knownPeers.labels),
     hashDuration: metrics.histogram(MvccMetrics.hashDuration),

@@ -70,6 +70,8 @@ export interface ServerOptions {
   readonly watchProgressNotifyIntervalMs: number;
   readonly leaseCheckpoint: boolean;
   readonly warningApplyDurationMs: number;
+  /** A unary call that takes longer is told of by `request stats`. */
+  readonly warningUnaryRequestDurationMs: number;
   readonly unsafeNoFsync: boolean;
   /** Interval of the leader's comparison of the members' data; 0 is never. */
   readonly corruptCheckIntervalMs: number;
@@ -79,7 +81,7 @@ export interface ServerOptions {
   readonly compactHashCheck: boolean;
   /** Compare with the other members before the first client is served. */
   readonly initialCorruptCheck: boolean;
-  /** Absent in production. */
+  /** What is absent is as in etcd; production sets `walSegmentBytes` at the most. */
   readonly limits?: Partial<ServerLimits>;
   /** Interval of the leader's checks whether a downgrade is complete; 0 is never. */
   readonly downgradeCheckIntervalMs: number;

@@ -43,7 +43,11 @@ export function decodeSnapFile(content: Uint8Array, path: string): Snapshot {
   try {
     const { crc, data } = Envelope.decode(content);
     if (data.length === 0 || crc === 0) throw new SnapError("empty", path, EMPTY_SNAPSHOT);
-    if (crc32c(data) !== crc) throw new SnapError("crc-mismatch", path, CRC_MISMATCH);
+    const actual = crc32c(data);
+    if (actual !== crc) {
+      const sums = { "prev-crc": crc, "new-crc": actual };
+      throw new SnapError("crc-mismatch", path, CRC_MISMATCH, sums);
+    }
     return Snapshot.decode(data);
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;

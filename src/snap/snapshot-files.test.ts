@@ -96,7 +96,7 @@ test("every flipped bit and every truncation is noticed, and the file set aside"
     "0000000000000001-000000000000000a.snap.broken",
   ]);
   assert.deepEqual(logger.messages("warn").slice(0, 2), [
-    "failed to read a snap file",
+    "snap file is corrupt",
     "renamed to a broken snap file",
   ]);
 });

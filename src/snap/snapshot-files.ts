@@ -13,10 +13,11 @@
 import type { Snapshot } from "../api/gen/raft.ts";
 import type { Index, Term } from "../base/ids.ts";
 import type { Clock } from "../env/clock.ts";
+import { humanizeBytes } from "../base/go-text.ts";
 import type { Disk, DiskFile } from "../env/disk.ts";
 import type { Logger } from "../env/logger.ts";
 import type { Metrics } from "../env/metrics.ts";
-import { EMPTY_SNAPSHOT, NO_DATABASE, SnapError } from "./errors.ts";
+import { EMPTY_SNAPSHOT, NO_DATABASE, LOG_TEXTS, SnapError } from "./errors.ts";
 import {
   DATABASE_SUFFIX,
   databaseName,
@@ -129,7 +130,11 @@ export class SnapshotFiles {
       await file.datasync();
       this.#meter.took("databaseFsync", syncMs);
     });
-    this.#logger.info("saved database snapshot to disk", { path, bytes });
+    this.#logger.info("saved database snapshot to disk", {
+      path,
+      bytes,
+      size: humanizeBytes(bytes),
+    });
     this.#meter.took("databaseSave", startMs);
     return path;
   }
@@ -177,7 +182,9 @@ export class SnapshotFiles {
       return decodeSnapFile(content, path);
     } catch (error) {
       if (!(error instanceof SnapError)) throw error;
-      this.#logger.warn("failed to read a snap file", { path, error: error.message });
+      const text =
+        content.length === 0 ? "failed to read empty snapshot file" : LOG_TEXTS[error.code];
+      this.#logger.warn(text, { path, ...error.fields, error: error.message });
       this.#disk.rename(path, `${path}.broken`);
       this.#logger.warn("renamed to a broken snap file", { path, "broken-path": `${path}.broken` });
       return undefined;

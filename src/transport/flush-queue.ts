@@ -6,6 +6,11 @@ export interface Flushable {
   flush(): void;
 }
 
+/** A connection that has had its share of this turn of the loop, and goes on in the next. */
+export interface TakesTurns {
+  nextTurn(): void;
+}
+
 export class FlushQueue {
   /** A flush at the end of the turn is certain; no earlier one is needed. */
   deferred = false;
@@ -18,6 +23,13 @@ export class FlushQueue {
     for (const item of later) item.flush();
   };
 
+  #resting: TakesTurns[] = [];
+  readonly #runResting = (): void => {
+    const resting = this.#resting;
+    this.#resting = [];
+    for (const item of resting) item.nextTurn();
+  };
+
   mark(item: Flushable): void {
     if (this.#marked.push(item) === 1 && !this.deferred) queueMicrotask(this.#run);
   }
@@ -25,6 +37,11 @@ export class FlushQueue {
   /** In the next turn, after others have had theirs. */
   markLater(item: Flushable): void {
     if (this.#later.push(item) === 1) setImmediate(this.#runLater);
+  }
+
+  /** Calls `nextTurn` in the next turn, after others have had theirs. */
+  rest(item: TakesTurns): void {
+    if (this.#resting.push(item) === 1) setImmediate(this.#runResting);
   }
 
   run(): void {

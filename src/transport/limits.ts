@@ -59,6 +59,27 @@ export const EMPTY_FRAMES_PER_SECOND = 10;
 export const IGNORED_FRAME_BURST = 10_000;
 export const IGNORED_FRAMES_PER_SECOND = 1_000;
 
+/** A DATA frame that carries less than the prefix of a gRPC message, and does not end its stream. */
+export const SMALL_DATA_BYTES = 5;
+/** An increment that no client needs to announce by itself. Counted beyond two per DATA frame. */
+export const SMALL_WINDOW_BYTES = 1_024;
+/** Both of them: frames that cost more to read than they bring. */
+export const SMALL_FRAME_BURST = 1_000;
+export const SMALL_FRAMES_PER_SECOND = 200;
+
+/** Calls answered without their service: unknown methods, malformed heads, deadlines of 0. */
+export const REFUSED_CALL_BURST = 2_000;
+export const REFUSED_CALLS_PER_SECOND = 200;
+
+/**
+ * Work done for one connection before others get a turn: a frame is 1, a request 16, a message of a
+ * stream 8. Ten connections that send without pause then hold up an eleventh for 1,280 requests; a
+ * turn of fewer requests would sync and flush more often than it needs to.
+ */
+export const TURN_COST = 2_048;
+export const REQUEST_COST = 16;
+export const MESSAGE_COST = 8;
+
 /** Acknowledgements and resets waiting for a socket that does not drain (CVE-2019-9512, 9514). */
 export const MAX_QUEUED_CONTROL_FRAMES = 4_096;
 
@@ -70,18 +91,22 @@ export const READ_PAUSE_BYTES = 1_048_576;
 
 /**
  * Unsent bytes of one connection beyond which a further answer is replaced by RESOURCE_EXHAUSTED.
- * One answer of any size is allowed. Attack: large answers asked for behind a closed window
- * (CVE-2019-9511, 9517).
+ * One answer of any size that the total below has room for is allowed. Attack: large answers asked
+ * for behind a closed window (CVE-2019-9511, 9517).
  */
 export const MAX_QUEUED_OUTPUT_BYTES = 67_108_864;
 
 /**
- * The same over all connections of a listener: many slow readers together must not exhaust memory.
- * Connections that have little queued are still answered.
+ * The same over all connections of a listener, an answer being counted before it is queued: many
+ * slow readers together must not exhaust memory. Connections that have little queued are still
+ * answered. Large ranges count with what they hold, not with what they will send.
  */
 export const MAX_TOTAL_QUEUED_OUTPUT_BYTES = 1_073_741_824;
 /** What a connection may have queued even when the listener's total is spent. */
 export const FAIR_QUEUED_OUTPUT_BYTES = 1_048_576;
+
+/** A large range that a client takes so long for is given up: it pins a revision of the store. */
+export const MAX_REPLY_MS = 600_000;
 
 /** `StreamCall.onDrain` fires when a stream's queue falls below this, having been at or above it. */
 export const STREAM_LOW_WATER_BYTES = 65_536;

@@ -111,7 +111,8 @@ test("a peer that sends requests and reads no answer is not read any further", a
   assert.equal(listener.connections, 1);
 });
 
-test("connections above the limit are closed at once", async () => {
+// Where a listening socket cannot be paused; src/embed/listening.test.ts has the other case.
+test("connections above the limit are closed when they cannot wait", async () => {
   const { port } = await serve({ maxConnections: 2 });
   const first = await connect("127.0.0.1", port);
   await connect("127.0.0.1", port).then((second) => open.push({ stop: () => second.close() }));
@@ -195,19 +196,33 @@ test("a bad chunk ends the connection even when the answer has been given before
 });
 
 test("Upgrade: h2c is answered as HTTP/1.1, CONNECT refused, a handler's bug closes", async () => {
-  const { port } = await serve({ onUpgrade: (_request, socket) => socket.destroy() });
+  const { port } = await serve();
   const upgrade =
     "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n";
-  const h2c = await http1(port, `GET /x HTTP/1.1\r\nhost: a\r\n${upgrade}\r\n`);
-  assert.match(h2c, /^HTTP\/1.1 200 /);
-  assert.match(h2c, /GET \/x/);
+  const end = await http1(
+    port,
+    `GET /x HTTP/1.1\r\nhost: a\r\n${upgrade}\r\nGET /y HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`,
+  );
+  assert.match(end, /^HTTP\/1.1 200 [\s\S]*GET \/x[\s\S]*HTTP\/1.1 200 [\s\S]*GET \/y/);
   assert.match(await http1(port, "CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n"), /^HTTP\/1.1 405 /);
   assert.equal(await http1(port, "GET /throw HTTP/1.1\r\nhost: a\r\n\r\n"), "");
 });
 
+test("what is no HTTP/1 is closed, and a body in a coding that nobody undoes is refused", async () => {
+  const { port } = await serve();
+  assert.equal(await http1(port, "GET /x\r\n\r\n"), "");
+  assert.equal(await http1(port, "GET /x HTTP/2.0\r\nhost: a\r\n\r\n"), "");
+  const gzip = "POST /x HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n";
+  const answer = await http1(port, gzip);
+  assert.match(answer, /^HTTP\/1.1 501 Not Implemented\r\n[\s\S]*Unsupported transfer encoding$/);
+});
+
 test("a WebSocket upgrade reaches its hook with the request", async () => {
   const { port } = await serve({
-    onUpgrade: (request, socket) => socket.end(`HTTP/1.1 101 Yes\r\n\r\n${request.path}`),
+    onUpgrade: (request, socket) => {
+      socket.end(`HTTP/1.1 101 Yes\r\n\r\n${request.path}`);
+      return true;
+    },
   });
   const text = "GET /ws HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n";
   assert.equal(await http1(port, text), "HTTP/1.1 101 Yes\r\n\r\n/ws");

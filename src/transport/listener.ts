@@ -3,7 +3,7 @@
  * anything else to node:http. gRPC requests go to the `RpcService`, all others to the
  * `HttpHandler`. TLS listeners hand their decrypted sockets to the same `ConnectionAcceptor`.
  */
-import { createServer, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "../env/clock.ts";
 import type { HttpHandler } from "../env/http.ts";
@@ -18,7 +18,9 @@ import { type MethodRow, MethodTable } from "./grpc/method-table.ts";
 import { isGrpcContentType } from "./grpc/request-head.ts";
 import { RpcMetrics } from "./grpc/rpc-metrics.ts";
 import { type GrpcServer, GrpcServerConnection } from "./grpc/server-connection.ts";
+import { UnaryServerCall } from "./grpc/unary-call.ts";
 import { Http1Server, type UpgradeHandler } from "./http/http1-server.ts";
+import { isHost } from "./http/host-field.ts";
 import { type ExchangePeer, Http2Exchange } from "./http/http2-exchange.ts";
 import { Http2Connection } from "./http2/connection.ts";
 import type { ConnectionHost } from "./http2/connection-host.ts";
@@ -35,8 +37,10 @@ import {
   MAX_PARTIAL_REQUEST_BYTES,
   MAX_TOTAL_QUEUED_OUTPUT_BYTES,
   PREFACE_TIMEOUT_MS,
+  TURN_COST,
 } from "./limits.ts";
-import { joinHostPort, SocketDriver } from "./socket-driver.ts";
+import { type ListenAddress, ListeningSocket, remoteAddress } from "./listening-socket.ts";
+import { SocketDriver } from "./socket-driver.ts";
 
 export interface ListenerOptions {
   /** gRPC calls; without it, gRPC requests are plain HTTP requests. */
@@ -55,8 +59,10 @@ export interface ListenerOptions {
   readonly maxRequestBytes?: number | undefined;
   /** `--max-concurrent-streams`; 4294967295 (etcd's default) means our finite default. */
   readonly maxConcurrentStreams?: number | undefined;
-  /** Connections beyond it are closed at once. Default: no limit. */
+  /** Further ones wait until one ends. Default: no limit. */
   readonly maxConnections?: number | undefined;
+  /** A second descriptor of a socket, which lets surplus connections wait. */
+  readonly duplicate?: ((descriptor: number) => number | undefined) | undefined;
   /** `--grpc-keepalive-min-time`, default 5 s. */
   readonly keepaliveMinTimeMs?: number | undefined;
   /** `--grpc-keepalive-interval`, default 2 h; 0 sends no pings. */
@@ -69,15 +75,15 @@ export interface ListenerOptions {
   readonly hold?: boolean | undefined;
 }
 
-export type ListenAddress =
-  | { readonly host: string; readonly port: number }
-  | { readonly path: string };
+export type { ListenAddress };
 
 export interface Listener {
   /** Where it is bound; the port is the real one if 0 was asked for. */
   readonly address: ListenAddress;
   readonly connections: number;
   startServing(): void;
+  /** The first part of `stop`: until the last unary call is answered, at most `graceMs`. */
+  drain(graceMs: number): Promise<void>;
   /**
    * Stops accepting, tells peers to go (GOAWAY), waits for calls in flight at most `graceMs`, then
    * closes what is left.
@@ -102,6 +108,7 @@ export class ConnectionAcceptor {
   #housekeeping: Timer | undefined;
   #stopping = false;
   #idle: (() => void) | undefined;
+  #drained: (() => void) | undefined;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
@@ -136,7 +143,12 @@ export class ConnectionAcceptor {
       };
     }
     if (http !== undefined) {
-      this.#http1 = new Http1Server(http, options.onUpgrade, options.http1RequestTimeoutMs);
+      this.#http1 = new Http1Server(
+        http,
+        options.onUpgrade,
+        this.#outputBudget,
+        options.http1RequestTimeoutMs,
+      );
     }
   }
 
@@ -166,20 +178,21 @@ export class ConnectionAcceptor {
     for (const begin of held) begin();
   }
 
+  /** Tells peers to go. Resolves when their last unary call is answered, or after `graceMs`. */
+  async drain(graceMs: number): Promise<void> {
+    this.#beginDrain();
+    if (this.#takesRequests()) {
+      await this.#until(graceMs, (drained) => {
+        this.#drained = drained;
+      });
+    }
+  }
+
   async stop(graceMs: number): Promise<void> {
-    this.#stopping = true;
-    this.startServing();
-    const { clock } = this.#options;
-    for (const socket of this.#sniffing.keys()) socket.destroy();
-    for (const connection of this.#http2) connection.drain();
-    this.#http1?.drain();
+    this.#beginDrain();
     if (this.connections > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = clock.setTimer(graceMs, resolve);
-        this.#idle = () => {
-          timer.cancel();
-          resolve();
-        };
+      await this.#until(graceMs, (idle) => {
+        this.#idle = idle;
       });
     }
     for (const connection of [...this.#http2]) connection.destroy();
@@ -189,7 +202,33 @@ export class ConnectionAcceptor {
     this.#housekeeping = undefined;
   }
 
+  #beginDrain(): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.startServing();
+    for (const socket of this.#sniffing.keys()) socket.destroy();
+    for (const connection of this.#http2) connection.drain();
+    this.#http1?.drain();
+  }
+
+  /** Waits for the event whose listener `listen` sets, at most `graceMs`. */
+  #until(graceMs: number, listen: (happened: () => void) => void): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#options.clock.setTimer(graceMs, resolve);
+      listen(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
+  }
+
+  #takesRequests(): boolean {
+    for (const connection of this.#http2) if (connection.takesRequests) return true;
+    return false;
+  }
+
   #checkIdle(): void {
+    if (this.#drained !== undefined && !this.#takesRequests()) this.#drained();
     if (this.#stopping && this.connections === 0) this.#idle?.();
   }
 
@@ -230,6 +269,7 @@ export class ConnectionAcceptor {
         this.#http2.delete(connection);
         this.#checkIdle();
       },
+      () => this.#checkIdle(),
     );
     this.#http2.add(connection);
     this.#keepHouse();
@@ -268,6 +308,7 @@ class ServerHttp2 implements ConnectionHost {
   readonly #calls: GrpcServerConnection | undefined;
   readonly #peer: ExchangePeer;
   readonly #budget: PartialBudget;
+  readonly #onDrained: () => void;
 
   constructor(
     options: ListenerOptions,
@@ -277,8 +318,10 @@ class ServerHttp2 implements ConnectionHost {
     socket: Duplex,
     peer: ExchangePeer,
     onClosed: () => void,
+    onDrained: () => void,
   ) {
     this.#options = options;
+    this.#onDrained = onDrained;
     this.#peer = peer;
     const streams = options.maxConcurrentStreams ?? UINT32_MAX;
     const intervalMs = options.keepaliveIntervalMs ?? 2 * 3_600_000;
@@ -293,6 +336,7 @@ class ServerHttp2 implements ConnectionHost {
       keepaliveIntervalMs: intervalMs > 0 && timeoutMs > 0 ? intervalMs : Number.POSITIVE_INFINITY,
       keepaliveTimeoutMs: timeoutMs,
       outputBudget,
+      turnCost: TURN_COST,
     });
     const copies = !peer.secure && "remoteAddress" in socket;
     this.#driver = new SocketDriver(
@@ -326,6 +370,16 @@ class ServerHttp2 implements ConnectionHost {
     this.#driver.destroy();
   }
 
+  /** Whether calls may come or unary ones wait for their answer; open streams do not count. */
+  get takesRequests(): boolean {
+    if (this.#connection.finished) return false;
+    if (!this.#connection.goingAway) return true;
+    for (const { handler } of this.#connection.streams.values()) {
+      if (handler instanceof UnaryServerCall) return true;
+    }
+    return false;
+  }
+
   // ConnectionHost.
 
   wantFlush(): void {
@@ -350,9 +404,11 @@ class ServerHttp2 implements ConnectionHost {
       this.#peer,
       this.#budget,
     );
-    if (head.method === "CONNECT") {
-      exchange.head(405, {});
-      exchange.end();
+    const problem = plainProblem(head);
+    if (problem !== undefined) {
+      exchange.head(problem.status, { "content-type": "text/plain; charset=utf-8" });
+      exchange.end(problem.text);
+      connection.callRefused();
       return IGNORE_STREAM;
     }
     stream.handler = exchange;
@@ -375,6 +431,7 @@ class ServerHttp2 implements ConnectionHost {
       new OutgoingField("grpc-message", `invalid gRPC request content-type ${type}`),
     ];
     this.#connection.send.headers(stream, fields, true);
+    this.#connection.callRefused();
     return IGNORE_STREAM;
   }
 
@@ -393,50 +450,50 @@ class ServerHttp2 implements ConnectionHost {
 
   onSettings(): void {}
 
-  onStreamGone(): void {}
+  onFinalGoaway(): void {
+    this.#onDrained();
+  }
+
+  onStreamGone(): void {
+    if (this.#connection.goingAway) this.#onDrained();
+  }
+}
+
+/** Why a request that is not gRPC is refused before anybody handles it. */
+function plainProblem(head: HeaderBlock): { status: number; text: string } | undefined {
+  if (head.method === "CONNECT") return { status: 405, text: "" };
+  if (head.hostCount > 1) return { status: 400, text: "400 Bad Request" };
+  if (!isHost(head.authority)) {
+    return { status: 400, text: "400 Bad Request: malformed Host header" };
+  }
+  if (head.path.startsWith("/") || head.path === "*") return undefined;
+  return { status: 400, text: "400 Bad Request" };
 }
 
 /** Binds and serves. Rejects with Go's text, such as "listen tcp 1.2.3.4:1: bind: …". */
-export function listen(address: ListenAddress, options: ListenerOptions): Promise<Listener> {
+export async function listen(address: ListenAddress, options: ListenerOptions): Promise<Listener> {
   const acceptor = new ConnectionAcceptor(options);
-  const server = createServer(
-    { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000, pauseOnConnect: true },
-    (socket) => acceptor.accept(socket, peerOf(socket)),
+  const socket = await ListeningSocket.bind(address, options, (accepted) =>
+    acceptor.accept(accepted, peerOf(accepted)),
   );
-  if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections;
-  return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      reject(new Error(bindErrorText(address, error), { cause: error }));
-    });
-    server.once("listening", () => {
-      server.removeAllListeners("error");
-      server.on("error", (error) => options.logger.warn("listener error", { error }));
-      resolve(new NetListener(server, acceptor, address));
-    });
-    if ("path" in address) server.listen({ path: address.path, backlog: 1024 });
-    else server.listen({ host: address.host, port: address.port, backlog: 1024 });
-  });
+  return new NetListener(socket, acceptor);
 }
 
 function peerOf(socket: Socket): ExchangePeer {
-  const { remoteAddress, remotePort } = socket;
-  const remote = remoteAddress === undefined ? "@" : joinHostPort(remoteAddress, remotePort ?? 0);
-  return { remote, secure: false, certificateName: undefined };
+  return { remote: remoteAddress(socket), secure: false, certificateName: undefined };
 }
 
 class NetListener implements Listener {
-  readonly address: ListenAddress;
-  readonly #server: Server;
+  readonly #socket: ListeningSocket;
   readonly #acceptor: ConnectionAcceptor;
 
-  constructor(server: Server, acceptor: ConnectionAcceptor, asked: ListenAddress) {
-    this.#server = server;
+  constructor(socket: ListeningSocket, acceptor: ConnectionAcceptor) {
+    this.#socket = socket;
     this.#acceptor = acceptor;
-    const bound = server.address();
-    this.address =
-      bound !== null && typeof bound === "object"
-        ? { host: bound.address, port: bound.port }
-        : asked;
+  }
+
+  get address(): ListenAddress {
+    return this.#socket.address;
   }
 
   get connections(): number {
@@ -447,28 +504,13 @@ class NetListener implements Listener {
     this.#acceptor.startServing();
   }
 
+  async drain(graceMs: number): Promise<void> {
+    this.#socket.close();
+    await this.#acceptor.drain(graceMs);
+  }
+
   async stop(graceMs: number): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#socket.close();
     await this.#acceptor.stop(graceMs);
-    await closed;
   }
-}
-
-const BIND_REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: "bind: address already in use",
-  EACCES: "bind: permission denied",
-  EADDRNOTAVAIL: "bind: cannot assign requested address",
-  EINVAL: "bind: invalid argument",
-  ENOENT: "bind: no such file or directory",
-};
-
-function bindErrorText(address: ListenAddress, error: NodeJS.ErrnoException): string {
-  if ("path" in address) {
-    return `listen unix ${address.path}: ${BIND_REASONS[error.code ?? ""] ?? error.message}`;
-  }
-  const at = `listen tcp ${joinHostPort(address.host, address.port)}`;
-  if (error.code === "ENOTFOUND" || error.code === "EAI_AGAIN") {
-    return `listen tcp: lookup ${address.host}: no such host`;
-  }
-  return `${at}: ${BIND_REASONS[error.code ?? ""] ?? error.message}`;
 }

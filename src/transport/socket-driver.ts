@@ -2,7 +2,6 @@
  * Moves bytes between a socket (TCP, TLS, unix: any Duplex) and an HTTP/2 connection. Output of
  * one turn leaves in one write; a peer that does not read is not read from either.
  */
-import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../env/clock.ts";
 import type { Http2Connection } from "./http2/connection.ts";
@@ -20,7 +19,9 @@ export class SocketDriver {
   /** The kernel copies synchronously what it takes, so that slabs can be used again. */
   readonly #copies: boolean;
   readonly #onClosed: () => void;
+  /** Two reasons not to read: the peer does not, or others have not had their turn. */
   #readPaused = false;
+  #resting = false;
   #endedMs = -1;
   #closed = false;
 
@@ -54,11 +55,6 @@ export class SocketDriver {
     socket.resume();
   }
 
-  get remoteAddress(): string {
-    const { remoteAddress, remotePort } = this.socket as Socket;
-    return remoteAddress === undefined ? "@" : joinHostPort(remoteAddress, remotePort ?? 0);
-  }
-
   wantFlush(): void {
     this.#queue.mark(this);
   }
@@ -71,6 +67,28 @@ export class SocketDriver {
       this.#readPaused = true;
       this.socket.pause();
     }
+    if (connection.resting) this.#rest();
+  }
+
+  #rest(): void {
+    if (this.#resting) return;
+    this.#resting = true;
+    this.socket.pause();
+    this.#queue.rest(this);
+  }
+
+  /** Others have had theirs. */
+  nextTurn(): void {
+    this.#resting = false;
+    const connection = this.#connection;
+    connection.nowMs = this.#clock.nowMs();
+    connection.nextTurn();
+    if (connection.resting) this.#rest();
+    else this.#resume();
+  }
+
+  #resume(): void {
+    if (!this.#readPaused && !this.#resting && !this.#closed) this.socket.resume();
   }
 
   #drained(): void {
@@ -82,7 +100,7 @@ export class SocketDriver {
     this.flush();
     if (this.#readPaused && !send.blocked) {
       this.#readPaused = false;
-      this.socket.resume();
+      this.#resume();
     }
   }
 

@@ -5,6 +5,7 @@ export { type PurgeRule, purgeFiles } from "./purge.ts";
 export {
   type ReadDeps,
   readLog,
+  recordedSnapshotEntries,
   validSnapshotEntries,
   verifyLog,
   verifySegmentsBefore,
@@ -12,4 +13,5 @@ export {
   type WalSnapshotPoint,
 } from "./read-log.ts";
 export { RecordType } from "./record.ts";
-export { SEGMENT_BYTES, Wal, type WalDeps, type WalOptions } from "./wal.ts";
+export { MIN_SEGMENT_BYTES, SEGMENT_BYTES } from "./segment-bytes.ts";
+export { Wal, type WalDeps, type WalOptions } from "./wal.ts";

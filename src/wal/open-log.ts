@@ -9,7 +9,13 @@ import { Snapshot } from "../api/gen/wal.ts";
 import { copyBytes } from "../base/bytes.ts";
 import type { Disk, DiskFile } from "../env/disk.ts";
 import { FILE_LOCKED, WalError } from "./errors.ts";
-import { type OpenSegment, type ReadDeps, replayLog, type WalSnapshotPoint } from "./read-log.ts";
+import {
+  type OpenSegment,
+  type ReadDeps,
+  replayLog,
+  type WalContent,
+  type WalSnapshotPoint,
+} from "./read-log.ts";
 import { RecordEncoder } from "./record.ts";
 import { listSegments, parseSegmentName, segmentName, selectSegments } from "./segment-name.ts";
 import type { WalStart } from "./wal.ts";
@@ -64,13 +70,15 @@ export function createLog(
   return { content, segments: [openSegment(name, file)], end, repaired: false };
 }
 
+/** `accept` may refuse what the log holds by throwing; nothing has been changed by then. */
 export function openLog(
   deps: ReadDeps,
   directory: string,
   snapshot: WalSnapshotPoint,
-  segmentBytes: number,
+  options: { readonly segmentBytes: number; readonly accept?: (content: WalContent) => void },
 ): WalStart {
   const { disk, logger } = deps;
+  const { segmentBytes, accept } = options;
   const selected = selectSegments(listSegments(disk, directory, logger), snapshot.index);
   const segments: OpenSegment[] = [];
   try {
@@ -81,6 +89,7 @@ export function openLog(
       lock(file, path);
     }
     const { content, end } = replayLog(segments, snapshot);
+    accept?.(content);
     const tail = segments.at(-1)?.file;
     if (tail === undefined) throw new WalError("not-found", "wal: no segment to open");
     if (end.tail === "torn") {

@@ -70,6 +70,8 @@ class Replay {
   matched = false;
   /** Undefined: entries are checked but not kept. */
   readonly #start: WalSnapshotPoint | undefined;
+  /** Of the entry that the log has at the index of the snapshot; undefined when it has none. */
+  #termAtStart: number | undefined;
   #headSeen = false;
   #stateFile = "";
   #stateOffset = 0;
@@ -139,7 +141,7 @@ class Replay {
       // A new leader overwrites what was never committed, and everything behind it.
       if (position < this.entries.length) this.entries.length = position;
       this.entries.push(entry);
-    }
+    } else if (entry.index === start?.index) this.#termAtStart = entry.term;
     this.lastIndex = entry.index;
   }
 
@@ -165,6 +167,9 @@ class Replay {
         throw new WalError("snapshot-mismatch", reason);
       }
       this.matched = true;
+      // The log had gone another way: raft dropped it for this snapshot of a leader.
+      const { term } = this.#start;
+      if (this.#termAtStart !== undefined && this.#termAtStart !== term) this.entries.length = 0;
     }
     if (this.lastIndex < snapshot.index) this.lastIndex = snapshot.index;
   }
@@ -321,6 +326,20 @@ export function validSnapshotEntries(
   return withSegments(deps, directory, atLeastFirst(fromIndex), (open) => {
     const { replay } = readSegments(open, undefined);
     return replay.snapshots.filter((snapshot) => snapshot.index <= replay.hardState.commit);
+  });
+}
+
+/**
+ * As `validSnapshotEntries`, also those beyond the commit index: a crash came between the record of a
+ * snapshot, which holds nothing that was not committed, and the hard state that says so.
+ */
+export function recordedSnapshotEntries(
+  deps: ReadDeps,
+  directory: string,
+  fromIndex?: number,
+): Snapshot[] {
+  return withSegments(deps, directory, atLeastFirst(fromIndex), (open) => {
+    return [...readSegments(open, undefined).replay.snapshots];
   });
 }
 

@@ -27,6 +27,7 @@ import { WalError } from "./errors.ts";
 import { createLog, openLog } from "./open-log.ts";
 import type { OpenSegment, WalContent, WalEnd, WalSnapshotPoint } from "./read-log.ts";
 import { parseSegmentName, segmentName } from "./segment-name.ts";
+import { SEGMENT_BYTES } from "./segment-bytes.ts";
 import { SegmentPipeline } from "./segment-pipeline.ts";
 import { WalMeter } from "./wal-meter.ts";
 
@@ -44,9 +45,6 @@ export interface WalOptions {
   /** etcd's --unsafe-no-fsync: promises resolve without any sync. */
   readonly unsafeNoFsync?: boolean;
 }
-
-/** A segment is closed once it has at least this many bytes, as in etcd. */
-export const SEGMENT_BYTES = 64 * 1000 * 1000;
 
 /** Up to this size a write into the page cache is cheaper than a hop to the thread pool. */
 const SYNC_WRITE_BYTES = 256 * 1024;
@@ -117,16 +115,18 @@ export class Wal {
   /**
    * Opens the log to read everything behind `snapshot` and go on writing. Locks its segments. A torn
    * tail is cut off (the segment is copied to `<name>.broken` first); other damage throws a
-   * `WalCorruptError` and changes nothing.
+   * `WalCorruptError` and changes nothing. Nor is anything changed when `accept` throws, which hears
+   * what the log holds first.
    */
   static open(
     deps: WalDeps,
     directory: string,
     snapshot: WalSnapshotPoint,
-    options: WalOptions = {},
+    options: WalOptions & { readonly accept?: (content: WalContent) => void } = {},
   ): Wal {
     const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
-    return new Wal(deps, directory, openLog(deps, directory, snapshot, segmentBytes), options);
+    const start = openLog(deps, directory, snapshot, { ...options, segmentBytes });
+    return new Wal(deps, directory, start, options);
   }
 
   private constructor(deps: WalDeps, directory: string, start: WalStart, options: WalOptions) {

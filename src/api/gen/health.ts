@@ -3,9 +3,11 @@
 import { viewAsBuffer } from "../../base/bytes.ts";
 import {
   checkBounds,
+  concatenated,
   cursor,
   prependInt32,
   prependString,
+  prependVarint32,
   readInt32,
   readLength,
   readString,
@@ -201,5 +203,272 @@ export const HealthCheckResponse: Codec<HealthCheckResponse> = {
   decode(bytes: Uint8Array, start = 0, end: number = bytes.length): HealthCheckResponse {
     checkBounds(bytes, start, end);
     return readHealthCheckResponse(viewAsBuffer(bytes), start, end);
+  },
+};
+
+export type HealthListRequest = Record<never, never>;
+
+function createHealthListRequest(): HealthListRequest {
+  return {};
+}
+
+export function sizeHealthListRequest(_m: HealthListRequest): number {
+  return 0;
+}
+
+export function prependHealthListRequest(_b: Buffer, at: number, _m: HealthListRequest): number {
+  return at;
+}
+
+export function readHealthListRequest(b: Buffer, start: number, end: number): HealthListRequest {
+  let at = start;
+  while (at < end) {
+    let tag = b[at++] as number;
+    if (tag > 0x7f) {
+      tag = readTag(b, at - 1, end);
+      at = cursor.at;
+    }
+    at = skipField(b, at, end, tag);
+  }
+  return {};
+}
+
+let fieldsOfHealthListRequest: readonly FieldInfo[] | undefined;
+function describeHealthListRequest(): readonly FieldInfo[] {
+  return [];
+}
+
+export const HealthListRequest: Codec<HealthListRequest> = {
+  typeName: "grpc.health.v1.HealthListRequest",
+  get fields(): readonly FieldInfo[] {
+    fieldsOfHealthListRequest ??= describeHealthListRequest();
+    return fieldsOfHealthListRequest;
+  },
+  create: createHealthListRequest,
+  size: sizeHealthListRequest,
+  write(message: HealthListRequest, target: Uint8Array, at: number): number {
+    const end = at + sizeHealthListRequest(message);
+    if (end > target.length) throw new RangeError("no room to write a message");
+    prependHealthListRequest(viewAsBuffer(target), end, message);
+    return end;
+  },
+  encode(message: HealthListRequest): Uint8Array {
+    const size = sizeHealthListRequest(message);
+    const target = Buffer.allocUnsafe(size);
+    prependHealthListRequest(target, size, message);
+    return target;
+  },
+  decode(bytes: Uint8Array, start = 0, end: number = bytes.length): HealthListRequest {
+    checkBounds(bytes, start, end);
+    return readHealthListRequest(viewAsBuffer(bytes), start, end);
+  },
+};
+
+export interface HealthListResponse {
+  statuses: HealthListEntry[];
+}
+
+function createHealthListResponse(init?: Partial<HealthListResponse>): HealthListResponse {
+  return {
+    statuses: init?.statuses ?? [],
+  };
+}
+
+export function sizeHealthListResponse(m: HealthListResponse): number {
+  let size = 0;
+  for (let i = 0; i < m.statuses.length; i++) {
+    size += 1 + sizeDelimited(sizeHealthListEntry(m.statuses[i] as HealthListEntry));
+  }
+  return size;
+}
+
+export function prependHealthListResponse(b: Buffer, end: number, m: HealthListResponse): number {
+  let at = end;
+  for (let i = m.statuses.length - 1; i >= 0; i--) {
+    const end1 = at;
+    at = prependHealthListEntry(b, at, m.statuses[i] as HealthListEntry);
+    at = prependVarint32(b, at, end1 - at);
+    b[--at] = 10;
+  }
+  return at;
+}
+
+export function readHealthListResponse(b: Buffer, start: number, end: number): HealthListResponse {
+  const f1: HealthListEntry[] = [];
+  let at = start;
+  while (at < end) {
+    let tag = b[at++] as number;
+    if (tag > 0x7f) {
+      tag = readTag(b, at - 1, end);
+      at = cursor.at;
+    }
+    switch (tag) {
+      case 10: {
+        const n = readLength(b, at, end);
+        at = cursor.at;
+        f1.push(readHealthListEntry(b, at, at + n));
+        at += n;
+        break;
+      }
+      default:
+        switch (tag >>> 3) {
+          case 1:
+            throw wrongWireType(tag, "grpc.health.v1.HealthListResponse", at);
+        }
+        at = skipField(b, at, end, tag);
+    }
+  }
+  return {
+    statuses: f1,
+  };
+}
+
+let fieldsOfHealthListResponse: readonly FieldInfo[] | undefined;
+function describeHealthListResponse(): readonly FieldInfo[] {
+  return [
+    fieldInfo(1, "statuses", "statuses", "message", { repeated: true, message: HealthListEntry }),
+  ];
+}
+
+export const HealthListResponse: Codec<HealthListResponse> = {
+  typeName: "grpc.health.v1.HealthListResponse",
+  get fields(): readonly FieldInfo[] {
+    fieldsOfHealthListResponse ??= describeHealthListResponse();
+    return fieldsOfHealthListResponse;
+  },
+  create: createHealthListResponse,
+  size: sizeHealthListResponse,
+  write(message: HealthListResponse, target: Uint8Array, at: number): number {
+    const end = at + sizeHealthListResponse(message);
+    if (end > target.length) throw new RangeError("no room to write a message");
+    prependHealthListResponse(viewAsBuffer(target), end, message);
+    return end;
+  },
+  encode(message: HealthListResponse): Uint8Array {
+    const size = sizeHealthListResponse(message);
+    const target = Buffer.allocUnsafe(size);
+    prependHealthListResponse(target, size, message);
+    return target;
+  },
+  decode(bytes: Uint8Array, start = 0, end: number = bytes.length): HealthListResponse {
+    checkBounds(bytes, start, end);
+    return readHealthListResponse(viewAsBuffer(bytes), start, end);
+  },
+};
+
+export interface HealthListEntry {
+  key: string;
+  value: HealthCheckResponse | undefined;
+}
+
+function createHealthListEntry(init?: Partial<HealthListEntry>): HealthListEntry {
+  return {
+    key: init?.key ?? "",
+    value: init?.value,
+  };
+}
+
+export function sizeHealthListEntry(m: HealthListEntry): number {
+  let size = 0;
+  if (m.key !== "") {
+    size += 1 + sizeDelimited(sizeString(m.key));
+  }
+  if (m.value !== undefined) {
+    size += 1 + sizeDelimited(sizeHealthCheckResponse(m.value));
+  }
+  return size;
+}
+
+export function prependHealthListEntry(b: Buffer, end: number, m: HealthListEntry): number {
+  let at = end;
+  if (m.value !== undefined) {
+    const end2 = at;
+    at = prependHealthCheckResponse(b, at, m.value);
+    at = prependVarint32(b, at, end2 - at);
+    b[--at] = 18;
+  }
+  if (m.key !== "") {
+    at = prependString(b, at, m.key);
+    b[--at] = 10;
+  }
+  return at;
+}
+
+export function readHealthListEntry(b: Buffer, start: number, end: number): HealthListEntry {
+  let f1: string = "";
+  let f2: HealthCheckResponse | undefined;
+  let at = start;
+  while (at < end) {
+    let tag = b[at++] as number;
+    if (tag > 0x7f) {
+      tag = readTag(b, at - 1, end);
+      at = cursor.at;
+    }
+    switch (tag) {
+      case 10: {
+        const n = readLength(b, at, end);
+        at = cursor.at;
+        f1 = readString(b, at, at + n);
+        at += n;
+        break;
+      }
+      case 18: {
+        const n = readLength(b, at, end);
+        at = cursor.at;
+        if (f2 === undefined) {
+          f2 = readHealthCheckResponse(b, at, at + n);
+        } else {
+          const merged = concatenated(HealthCheckResponse.encode(f2), b, at, at + n);
+          f2 = readHealthCheckResponse(merged, 0, merged.length);
+        }
+        at += n;
+        break;
+      }
+      default:
+        switch (tag >>> 3) {
+          case 1:
+          case 2:
+            throw wrongWireType(tag, "grpc.health.v1.HealthListEntry", at);
+        }
+        at = skipField(b, at, end, tag);
+    }
+  }
+  return {
+    key: f1,
+    value: f2,
+  };
+}
+
+let fieldsOfHealthListEntry: readonly FieldInfo[] | undefined;
+function describeHealthListEntry(): readonly FieldInfo[] {
+  return [
+    fieldInfo(1, "key", "key", "string"),
+    fieldInfo(2, "value", "value", "message", { message: HealthCheckResponse }),
+  ];
+}
+
+export const HealthListEntry: Codec<HealthListEntry> = {
+  typeName: "grpc.health.v1.HealthListEntry",
+  get fields(): readonly FieldInfo[] {
+    fieldsOfHealthListEntry ??= describeHealthListEntry();
+    return fieldsOfHealthListEntry;
+  },
+  create: createHealthListEntry,
+  size: sizeHealthListEntry,
+  write(message: HealthListEntry, target: Uint8Array, at: number): number {
+    const end = at + sizeHealthListEntry(message);
+    if (end > target.length) throw new RangeError("no room to write a message");
+    prependHealthListEntry(viewAsBuffer(target), end, message);
+    return end;
+  },
+  encode(message: HealthListEntry): Uint8Array {
+    const size = sizeHealthListEntry(message);
+    const target = Buffer.allocUnsafe(size);
+    prependHealthListEntry(target, size, message);
+    return target;
+  },
+  decode(bytes: Uint8Array, start = 0, end: number = bytes.length): HealthListEntry {
+    checkBounds(bytes, start, end);
+    return readHealthListEntry(viewAsBuffer(bytes), start, end);
   },
 };

@@ -14,6 +14,8 @@ import {
 import {
   HealthCheckRequest,
   HealthCheckResponse,
+  HealthListRequest,
+  HealthListResponse,
 } from "./health.ts";
 import {
   LockRequest,
@@ -150,6 +152,13 @@ export const RPC_DEFINITIONS = {
     kind: "unary",
     request: HealthCheckRequest,
     response: HealthCheckResponse,
+  },
+  "/grpc.health.v1.Health/List": {
+    service: "grpc.health.v1.Health",
+    name: "List",
+    kind: "unary",
+    request: HealthListRequest,
+    response: HealthListResponse,
   },
   "/grpc.health.v1.Health/Watch": {
     service: "grpc.health.v1.Health",

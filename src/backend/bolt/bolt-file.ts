@@ -100,6 +100,9 @@ export class BoltFile implements PageSource {
         // A file that is renamed later gets its durable name then.
         if (options.exclusive !== true) disk.syncDirectory(splitPath(path).directory);
       }
+      // A process that was killed may have written a transaction and not synced it. It counts from
+      // now on, and the pages that it freed are written again: it must be as durable as any other.
+      if (!readOnly && options.noFsync !== true) await file.datasync();
       const meta = chooseMeta(file);
       const bolt = new BoltFile(file, meta, options);
       await bolt.#loadFreePages(meta);

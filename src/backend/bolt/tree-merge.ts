@@ -8,7 +8,10 @@
  * Rules that bbolt relies on, kept here:
  * - all leaves are at the same depth; a branch page has at least two children;
  * - a branch element's key is the first key of its child;
- * - a page left below a quarter by deletes is joined with a neighbour.
+ * - a page that deletes left below half of its usual filling is joined with a neighbour.
+ *
+ * Joining ends where it began: what does not fit in one page is divided so that neither part is
+ * sparse. Otherwise the rest would be joined with the next page, and so on to the end of the tree.
  *
  * The work is cut into slices by `step`; between slices the old tree stays readable.
  */
@@ -64,7 +67,8 @@ interface Frame {
 
 /** Elements between two looks at the clock. */
 const ITEMS_PER_CHECK = 128;
-const SPARSE_DIVISOR = 4;
+/** A page that deletes left below this share of its usual filling is joined, as in bbolt. */
+const SPARSE_SHARE = 0.5;
 const MIN_BRANCH_CHILDREN = 2;
 
 export class TreeMerge {
@@ -72,7 +76,10 @@ export class TreeMerge {
   readonly #ops: OpSource;
   readonly #sequence: bigint;
   readonly #fillBytes: number;
+  /** Below it a page is joined; 0 when nothing is deleted. */
   readonly #sparseBytes: number;
+  /** From here on a full page can be cut off, and what stays is not sparse. */
+  readonly #cutBytes: number;
   readonly #inlineLimitBytes: number;
   readonly #levels: PendingItems[] = [];
   readonly #frames: Frame[] = [];
@@ -84,7 +91,8 @@ export class TreeMerge {
     this.#ops = ops;
     this.#sequence = root?.sequence ?? options.sequence ?? 0n;
     this.#fillBytes = Math.floor(tx.pageSize * options.fillPercent);
-    this.#sparseBytes = ops.hasDeletes ? tx.pageSize / SPARSE_DIVISOR : 0;
+    this.#sparseBytes = ops.hasDeletes ? this.#fillBytes * SPARSE_SHARE : 0;
+    this.#cutBytes = Math.max(tx.pageSize, this.#fillBytes + this.#sparseBytes);
     this.#inlineLimitBytes = options.inlineLimitBytes;
     if (root === undefined) {
       this.#level(0);
@@ -216,7 +224,7 @@ export class TreeMerge {
     const items = this.#level(level);
     items.pushFrom(page, index);
     this.#untilCheck--;
-    if (items.bytes > this.#tx.pageSize) this.#cut(level);
+    if (items.bytes > this.#cutBytes) this.#cut(level);
   }
 
   /** An untouched child, a page of `level`, stays in the tree as it is. */
@@ -252,15 +260,20 @@ export class TreeMerge {
   /** Packs everything pending at `level`, in as many pages as it takes. */
   #flush(level: number): void {
     const items = this.#level(level);
-    this.#cut(level);
+    const minimum = this.#minimum(level);
+    while (items.bytes > this.#tx.pageSize && items.count >= 2 * minimum) {
+      const leavesSparse = items.bytes - this.#fillBytes < this.#sparseBytes;
+      const bytes = leavesSparse ? items.bytes / 2 : this.#fillBytes;
+      this.#emit(level, items.chunkLength(bytes, minimum));
+    }
     if (items.count > 0) this.#emit(level, items.count);
   }
 
-  /** Emits full pages while more is pending than one page holds. */
+  /** Emits full pages while enough for another page is pending. */
   #cut(level: number): void {
     const items = this.#level(level);
     const minimum = this.#minimum(level);
-    while (items.bytes > this.#tx.pageSize && items.count >= 2 * minimum) {
+    while (items.bytes > this.#cutBytes && items.count >= 2 * minimum) {
       this.#emit(level, items.chunkLength(this.#fillBytes, minimum));
     }
   }

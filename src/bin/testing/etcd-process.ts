@@ -17,6 +17,8 @@ export interface EtcdProcessOptions {
   readonly clientPort: number;
   readonly peerPort: number;
   readonly flags?: readonly string[];
+  /** What to run instead of this Node with the program, such as the start script. */
+  readonly command?: readonly [string, ...string[]] | undefined;
 }
 
 export class EtcdProcess {
@@ -28,10 +30,11 @@ export class EtcdProcess {
   constructor(options: EtcdProcessOptions) {
     const client = `http://127.0.0.1:${options.clientPort}`;
     const peer = `http://127.0.0.1:${options.peerPort}`;
+    const [file, ...before] = options.command ?? [process.execPath, PROGRAM];
     this.child = spawn(
-      process.execPath,
+      file,
       [
-        PROGRAM,
+        ...before,
         ...["--name", "m", "--data-dir", options.dataDirectory],
         ...["--listen-client-urls", client, "--advertise-client-urls", client],
         ...["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer],

@@ -4,6 +4,7 @@
  * `finished` settles once: when `shutDown` was asked for and everything has ended, or when nothing
  * runs any more and the last process ended by itself.
  */
+import { leads } from "./leads.ts";
 import { ManagedProcess, type ProcessState, type ProcessWorld } from "./managed-process.ts";
 import type { ProcessPlan } from "./plan.ts";
 
@@ -49,8 +50,13 @@ export class Supervisor {
     for (const each of this.#chosen(names)) each.start();
   }
 
+  /** The leader after the others, so that nobody hands leadership to a member that stops too. */
   async stop(names: readonly string[] = []): Promise<void> {
-    await Promise.all(this.#chosen(names).map((each) => each.stop()));
+    const chosen = this.#chosen(names);
+    const leaders = chosen.length > 1 ? await leadersOf(chosen) : [];
+    const others = chosen.filter((each) => !leaders.includes(each));
+    await Promise.all(others.map((each) => each.stop()));
+    await Promise.all(leaders.map((each) => each.stop()));
   }
 
   async restart(names: readonly string[] = []): Promise<void> {
@@ -79,4 +85,14 @@ export class Supervisor {
     if (this.#isShuttingDown || this.#processes.some(({ isAlive }) => isAlive)) return;
     this.#finish("alone");
   }
+}
+
+async function leadersOf(processes: readonly ManagedProcess[]): Promise<ManagedProcess[]> {
+  const asked = await Promise.all(
+    processes.map(async ({ plan, state }) => {
+      const { endpoint } = plan;
+      return state.kind === "running" && endpoint !== undefined && (await leads(endpoint));
+    }),
+  );
+  return processes.filter((_, i) => asked[i]);
 }

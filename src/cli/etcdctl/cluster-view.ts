@@ -208,6 +208,8 @@ export function statusView(list: readonly EndpointAnswer<StatusResponse>[]): Vie
         out.field("Leader", answer.leader);
         out.field("IsLearner", answer.isLearner);
         out.field("RaftIndex", answer.raftIndex);
+        // The member's own term; the header's is the one of its answer.
+        out.field("RaftTerm", answer.raftTerm);
         out.field("RaftAppliedIndex", answer.raftAppliedIndex);
         out.field("Errors", `[${answer.errors.join(" ")}]`);
         out.field("Endpoint", goQuote(endpoint));

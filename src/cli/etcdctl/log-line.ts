@@ -5,7 +5,7 @@ export type LogFields = Readonly<Record<string, string | number | undefined>>;
 
 export function logLine(
   io: Io,
-  level: "info" | "warn" | "fatal",
+  level: "info" | "warn" | "error" | "fatal",
   message: string,
   fields: LogFields = {},
 ): void {

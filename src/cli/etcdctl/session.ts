@@ -89,7 +89,7 @@ export class Session {
       if (!(error instanceof EtcdClientError)) throw error;
       this.logFailure(method, error);
       return this.#isRefusal(error)
-        ? exitWithError(ExitCode.BAD_CONNECTION, error.message)
+        ? exitWithError(ExitCode.BAD_CONNECTION, errorText(error))
         : exitWithError(code, describe(errorText(error)));
     }
   }
@@ -116,16 +116,17 @@ export class Session {
 
 function logReason(error: EtcdClientError): string {
   const { cause } = error;
-  return error.kind === "deadlineExceeded" && cause instanceof Error
-    ? `latest balancer error: ${cause.message}`
-    : error.message;
+  if (error.kind !== "deadlineExceeded") return error.message;
+  return cause instanceof Error ? `latest balancer error: ${cause.message}` : errorText(error);
 }
 
 /** The words of an error: etcd's own errors bare, others as gRPC prints them. */
 export function errorText(error: unknown): string {
   if (!(error instanceof EtcdClientError))
     return error instanceof Error ? error.message : String(error);
-  const isBare = error.message.startsWith("etcdserver: ") || error.kind === "deadlineExceeded";
+  // The client's own text also says why it took so long; etcdctl logs that.
+  if (error.kind === "deadlineExceeded") return "context deadline exceeded";
+  const isBare = error.message.startsWith("etcdserver: ");
   return isBare ? error.message : formatStatus(error.code, error.message);
 }
 
@@ -170,8 +171,9 @@ async function endpointsOf(call: Invocation): Promise<readonly string[]> {
     const found = await discoverEndpoints(call);
     if (found.length > 0) return found;
   }
-  const endpoints = flags.strings("endpoints").map((endpoint) => endpoint.trim());
-  if (endpoints.length === 0 || endpoints.every((endpoint) => endpoint === "")) {
+  const given = flags.strings("endpoints").map((endpoint) => endpoint.trim());
+  const endpoints = given.filter((endpoint) => endpoint !== "");
+  if (endpoints.length === 0) {
     exitWithError(ExitCode.BAD_CONNECTION, "etcdclient: no available endpoints");
   }
   return endpoints;

@@ -30,6 +30,7 @@ async function run({ deps }: Pick<Fixture, "deps">, ...argv: string[]): Promise<
     err: (data) => {
       err += String(data);
     },
+    status: () => undefined,
     stdin: {
       isTerminal: false,
       readLine: async () => undefined,

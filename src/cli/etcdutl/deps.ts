@@ -2,6 +2,7 @@
 import type { Clock, Disk, Logger } from "../../env/index.ts";
 import type { NamingDeps } from "../../membership/index.ts";
 import type { Invocation } from "../framework/command.ts";
+import type { ProgressReport } from "../framework/progress-bar.ts";
 
 /** Makes what a command needs of the world, once it is clear that it runs. */
 export type UtilityWorld = (call: Invocation) => Promise<UtilityDeps>;
@@ -18,9 +19,6 @@ export interface UtilityDeps {
   /** A remark on standard error. */
   readonly tell: (line: string) => void;
 }
-
-/** `done` of `total` units; the same label again replaces what it has said. */
-export type ProgressReport = (label: string, done: number, total: number) => void;
 
 /** Work that was refused or failed. The message is what is printed; nothing was left behind. */
 export class UtilityError extends Error {

@@ -10,7 +10,8 @@ import type {
 } from "../../backend/types.ts";
 import { type KeyValueHash, NO_LEASE, Store } from "../../mvcc/index.ts";
 import { withDb } from "./db-access.ts";
-import { type ProgressReport, type UtilityDeps, UtilityError } from "./deps.ts";
+import { type UtilityDeps, UtilityError } from "./deps.ts";
+import type { ProgressReport } from "../framework/progress-bar.ts";
 
 /** Records between two reports of progress. */
 const RECORDS_PER_STEP = 10_000;

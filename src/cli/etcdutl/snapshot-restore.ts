@@ -13,6 +13,7 @@ import { Snapshot as WalSnapshot } from "../../api/gen/wal.ts";
 import { parseEtcdUrl, parseInitialCluster } from "../../base/etcd-url.ts";
 import { bytesFromUtf8 } from "../../base/bytes.ts";
 import { quote } from "../../base/go-text.ts";
+import { formatID } from "../../base/ids.ts";
 import {
   computeClusterID,
   encodeV2Document,
@@ -81,6 +82,7 @@ export async function restoreSnapshot(deps: UtilityDeps, options: RestoreOptions
     directories.make(staging.snap);
     await copySnapshotFile(deps, options.snapshotPath, staging.db, options.skipHashCheck);
     await prepareDb(deps, staging.db, dbChanges(cluster, options.bumpRevision));
+    logMembers(deps, cluster);
     if (options.walDirectory !== "") directories.make(disk.join(staging.wal, ".."));
     directories.own(staging.wal, `${staging.wal}.tmp`);
     await writeLog(deps, staging, cluster, options.segmentBytes ?? SEGMENT_BYTES);
@@ -145,6 +147,20 @@ function namesIn({ disk }: UtilityDeps, path: string): readonly string[] | undef
     return disk.readDirectory(path);
   } catch {
     return undefined;
+  }
+}
+
+/** As a member does when it applies their changes; the directory belongs to none of them yet. */
+function logMembers({ logger }: UtilityDeps, { members }: NewCluster): void {
+  const clusterID = formatID(computeClusterID(members.map((member) => member.id)));
+  for (const member of members) {
+    logger.info("added member", {
+      "cluster-id": clusterID,
+      "local-member-id": "0",
+      "added-peer-id": formatID(member.id),
+      "added-peer-peer-urls": member.peerURLs,
+      "added-peer-is-learner": member.isLearner,
+    });
   }
 }
 

@@ -61,7 +61,7 @@ test("a restored member has the snapshot's history and nothing of its old cluste
 });
 
 test("three members of one configuration belong to the same cluster", async () => {
-  const { deps } = await withSnapshot();
+  const { deps, log } = await withSnapshot();
   const urls = [1, 2, 3].map((n) => `m${n}=http://127.0.0.1:${n}2380`);
   const identities = new Set<string>();
   for (const n of [1, 2, 3]) {
@@ -78,6 +78,15 @@ test("three members of one configuration belong to the same cluster", async () =
     assert.deepEqual(problems, []);
     identities.add(/member .*/.exec(facts[0]?.text ?? "")?.[0] ?? "");
   }
+  const added = log.filter(({ message }) => message === "added member");
+  assert.equal(added.length, 3 * 3);
+  assert.deepEqual(added[0]?.fields, {
+    "cluster-id": "ef37ad9dc622a7c4",
+    "local-member-id": "0",
+    "added-peer-id": "8211f1d0f64f3269",
+    "added-peer-peer-urls": ["http://127.0.0.1:12380"],
+    "added-peer-is-learner": false,
+  });
   // The ids that etcd gives these addresses.
   assert.deepEqual(
     [...identities],

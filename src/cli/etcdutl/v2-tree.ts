@@ -2,7 +2,7 @@
  * The tree of the v2 API inside a `.snap` file: keys of users below "/1", users and roles below "/2",
  * the membership below "/0". Everything that is not looked at stays as it is.
  */
-import { encodeV2Document, type Member } from "../../membership/index.ts";
+import { encodeV2Document, hasV2UserContent, type Member } from "../../membership/index.ts";
 import { UtilityError } from "./deps.ts";
 
 interface Node {
@@ -10,7 +10,6 @@ interface Node {
 }
 
 const CLUSTER = "0";
-const PERMISSIONS = "2";
 
 /** The document with `member` as the only member there ever was. Throws `UtilityError`. */
 export function withOnlyMember(text: string, member: Member): string {
@@ -27,15 +26,14 @@ export function withOnlyMember(text: string, member: Member): string {
   return JSON.stringify(document);
 }
 
-/** Whether there is anything that users of the v2 API have put there. */
+/** Whether there is anything that users of the v2 API have put there. Throws `UtilityError`. */
 export function hasUserContent(text: string): boolean {
-  return Object.entries(childrenOf(parse(text).Root)).some(([name, node]) => {
-    if (name === CLUSTER) return false;
-    const children = Object.values(childrenOf(node));
-    // The directories of users and roles stay when all of them are gone.
-    if (name !== PERMISSIONS) return children.length > 0;
-    return children.some((child) => Object.keys(childrenOf(child)).length > 0);
-  });
+  try {
+    return hasV2UserContent(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw malformed();
+  }
 }
 
 function parse(text: string): { Root: Node } {

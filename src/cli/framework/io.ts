@@ -4,6 +4,7 @@
  */
 import { readFileSync, readSync, writeSync } from "node:fs";
 import { bytesOfText, textOfBytes } from "./raw-text.ts";
+import { outputWithStatus } from "./status-line.ts";
 
 export interface Io {
   /** Everything behind the program's name. */
@@ -13,6 +14,11 @@ export interface Io {
   out(data: string | Uint8Array): void;
   /** To standard error. */
   err(data: string | Uint8Array): void;
+  /**
+   * Shows one line that goes away before anything else is written, and at the end. Only where
+   * somebody looks: standard output and standard error are a terminal.
+   */
+  status(text: string): void;
   readonly stdin: Stdin;
 }
 
@@ -29,11 +35,19 @@ const LINE_FEED = 0x0a;
 
 /** The process's own streams. */
 export function processIo(): Io {
+  const { out, err, status, clear } = outputWithStatus(
+    writeFully,
+    () => process.stdout.isTTY === true && process.stderr.isTTY === true,
+  );
   return {
     argv: processArguments(),
     env: process.env,
-    out: (data) => writeFully(1, data),
-    err: (data) => writeFully(2, data),
+    out,
+    err,
+    status: (text) => {
+      if (process.listenerCount("exit", clear) === 0) process.once("exit", clear);
+      status(text);
+    },
     stdin: new ProcessStdin(),
   };
 }

@@ -33,6 +33,7 @@ const TOOL: CommandSpec = {
         async ({ args, flags, io }) => {
           if (args[0] === "bad") exitWithError(128, "bad key");
           const { argsBeforeDash } = flags;
+          io.status("half done");
           io.out(
             `${args.join(",")} ${flags.text("limit")} ${flags.bool("all")} ${flags.string("write-out")} ${flags.text("hosts")} ${flags.text("wait")} ${argsBeforeDash}\n`,
           );
@@ -55,6 +56,8 @@ const TOOL: CommandSpec = {
   ],
 };
 
+const statuses: string[] = [];
+
 async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
   let out = "";
   let err = "";
@@ -67,6 +70,7 @@ async function run(...argv: string[]): Promise<{ code: number; out: string; err:
     err: (data) => {
       err += String(data);
     },
+    status: (text) => statuses.push(text),
     stdin: {
       isTerminal: false,
       readLine: async () => undefined,
@@ -76,6 +80,13 @@ async function run(...argv: string[]): Promise<{ code: number; out: string; err:
   const code = await runTool(TOOL, { version: "1.2.3", apiVersion: "1.2" }, io);
   return { code, out, err };
 }
+
+test("output for programs comes without a status line", async () => {
+  for (const format of ["simple", "table", "json", "fields", "protobuf"]) {
+    await run("show", "k", "-w", format);
+  }
+  assert.deepEqual(statuses.splice(0), ["half done", "half done"]);
+});
 
 test("flags may stand before, between and behind words, in every form", async () => {
   const rows: [string, string][] = [

@@ -51,8 +51,22 @@ async function execute(root: Command, about: ToolVersion, io: Io): Promise<numbe
   const wrongArgs = checkArgs?.(flags.args, command.path) ?? flags.missing();
   if (wrongArgs !== undefined) return refuse(wrongArgs);
   const run = await load();
-  await run({ command, args: flags.args, flags, io, about });
+  await run({ command, args: flags.args, flags, io: quietIfParsed(io, flags), about });
   return ExitCode.SUCCESS;
+}
+
+/** Formats of `--write-out` that programs read. */
+const PARSED_FORMATS: ReadonlySet<string> = new Set(["fields", "json", "protobuf"]);
+
+/** Without a status line when output is for programs. Flags may still change while a tool runs. */
+function quietIfParsed(io: Io, flags: FlagSet): Io {
+  if (!flags.has("write-out")) return io;
+  return {
+    ...io,
+    status: (text) => {
+      if (!PARSED_FORMATS.has(flags.string("write-out"))) io.status(text);
+    },
+  };
 }
 
 function helpPage(command: Command, about: ToolVersion): string {

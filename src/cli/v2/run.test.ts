@@ -63,6 +63,7 @@ async function run(
     err: (data) => {
       err += text(data);
     },
+    status: () => undefined,
     stdin: {
       isTerminal: false,
       readLine: async () => stdin,
@@ -144,6 +145,14 @@ test("redirects are followed, but not for ever", async () => {
   assert.equal((await run([...flags, first.url, "get", "k"])).out, "v\n");
   await using loop: FakeMember = await FakeMember.start(() => [307, "", location(loop.url)]);
   assert.match((await run([...flags, loop.url, "get", "k"])).err, /client: too many redirects/);
+});
+
+// Node's timers fire at once above 2^31-1 ms, which is less than 25 days.
+test("timeouts of 30 days do not end a request at once", async () => {
+  await using member = await FakeMember.start(KEY);
+  const argv = ["--no-sync", "--timeout", "720h", "--total-timeout", "720h"];
+  const { out, code } = await run([...argv, "--endpoints", member.url, "get", "k"]);
+  assert.deepEqual([out, code], ["v\n", 0]);
 });
 
 test("a member that does not answer is given up after the timeout of a request", async () => {

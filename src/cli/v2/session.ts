@@ -3,6 +3,7 @@
  * knows the cluster. How failures end a command is decided here.
  */
 import { readFileSync } from "node:fs";
+import { SystemClock } from "../../env/system-clock.ts";
 import { askPassword } from "../etcdctl/password.ts";
 import type { UtilityDeps } from "../etcdutl/deps.ts";
 import { CliExit } from "../framework/exit.ts";
@@ -27,8 +28,6 @@ const DEFAULT_ENDPOINTS = "http://127.0.0.1:2379,http://127.0.0.1:4001";
 const DEFAULT_TIMEOUT_MS = 2_000;
 const DEFAULT_TOTAL_TIMEOUT_MS = 5_000;
 const MAX_DIAL_TIMEOUT_MS = 30_000;
-/** Longer timers would fire at once. */
-const MAX_TIMER_MS = 0x7fff_ffff;
 
 export type FilesWorld = (io: Io) => Promise<UtilityDeps>;
 
@@ -76,7 +75,9 @@ export class Session {
   deadline(): AbortSignal {
     const total = this.globals.milliseconds("total-timeout", DEFAULT_TOTAL_TIMEOUT_MS);
     if (total <= 0) return AbortSignal.abort();
-    return AbortSignal.timeout(Math.min(Math.ceil(total), MAX_TIMER_MS));
+    const controller = new AbortController();
+    new SystemClock().setTimer(total, () => controller.abort());
+    return controller.signal;
   }
 
   /** A client for the given endpoints, not in contact yet. */

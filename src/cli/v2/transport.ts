@@ -3,6 +3,8 @@
  * http is loaded with the first request, so that help pages stay quick.
  */
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from "node:http";
+import type { Timer } from "../../env/clock.ts";
+import { SystemClock } from "../../env/system-clock.ts";
 import type { Address } from "./address.ts";
 import { ClientError, DeadlineError, networkError } from "./errors.ts";
 
@@ -32,6 +34,8 @@ export interface TlsMaterial {
 
 /** Bounds the memory that a wrong endpoint may take. */
 const MAX_BODY_BYTES = 1 << 30;
+
+const clock = new SystemClock({ holdsProcess: true });
 
 export class Transport {
   readonly #tls: TlsMaterial;
@@ -97,10 +101,10 @@ export class Transport {
     options: { readonly headerTimeoutMs: number; readonly signal: AbortSignal | undefined },
   ): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
-      const timers: NodeJS.Timeout[] = [];
+      const timers: Timer[] = [];
       const onDeadline = (): void => fail(new DeadlineError());
       const settle = (): void => {
-        for (const timer of timers) clearTimeout(timer);
+        for (const timer of timers) timer.cancel();
         options.signal?.removeEventListener("abort", onDeadline);
       };
       const fail = (error: ClientError): void => {
@@ -110,19 +114,21 @@ export class Transport {
       };
       if (request.isWait !== true && options.headerTimeoutMs > 0) {
         const text = `client: endpoint ${to.href} exceeded header timeout`;
-        timers.push(setTimeout(() => fail(new ClientError(text)), options.headerTimeoutMs));
+        timers.push(clock.setTimer(options.headerTimeoutMs, () => fail(new ClientError(text))));
       }
       outgoing.on("socket", (socket) => {
         if (!socket.connecting) return;
         const text = `dial tcp ${to.host}: i/o timeout`;
-        const timer = setTimeout(() => fail(new ClientError(text, true)), this.#connectTimeoutMs);
+        const timer = clock.setTimer(this.#connectTimeoutMs, () =>
+          fail(new ClientError(text, true)),
+        );
         timers.push(timer);
-        socket.once("connect", () => clearTimeout(timer));
+        socket.once("connect", () => timer.cancel());
       });
       options.signal?.addEventListener("abort", onDeadline, { once: true });
       outgoing.on("error", (error) => fail(networkError(error, to.host)));
       outgoing.on("response", (response) => {
-        for (const timer of timers) clearTimeout(timer);
+        for (const timer of timers) timer.cancel();
         readAnswer(response).then(
           (answer) => {
             settle();

@@ -6,7 +6,7 @@ import type { Compare } from "../../api/gen/rpc.ts";
 import { StatusCode } from "../../api/errors.ts";
 import type { Revision } from "../../base/ids.ts";
 import { EtcdClientError, isErrorKind } from "../errors.ts";
-import type { EtcdClient } from "../etcd-client.ts";
+import type { KeyClient } from "../namespace/namespace.ts";
 import type { KeyValue } from "../key-value.ts";
 import { op } from "../op.ts";
 import type { Bytes, CallOptions } from "../options.ts";
@@ -106,7 +106,7 @@ export class Election implements AsyncDisposable {
 
 /** Who leads an election, without being a candidate; undefined if nobody does. */
 export async function electionLeader(
-  client: EtcdClient,
+  client: KeyClient,
   name: string,
   options: CallOptions = {},
 ): Promise<KeyValue | undefined> {
@@ -118,7 +118,7 @@ export async function electionLeader(
  * leaders change quickly, some may be left out; the newest never is.
  */
 export async function* observeElection(
-  client: EtcdClient,
+  client: KeyClient,
   name: string,
   options: CallOptions = {},
 ): AsyncGenerator<KeyValue, void, void> {
@@ -148,7 +148,7 @@ export async function* observeElection(
 }
 
 function firstCandidate(
-  client: EtcdClient,
+  client: KeyClient,
   name: string,
   options: CallOptions,
 ): Promise<GetResponse> {
@@ -163,7 +163,7 @@ function firstCandidate(
 
 /** The first key that is put under a prefix; undefined if the history was compacted. */
 async function nextPut(
-  client: EtcdClient,
+  client: KeyClient,
   prefix: string,
   startRevision: Revision,
   options: CallOptions,
@@ -184,7 +184,7 @@ async function nextPut(
 
 /** The values of a key until it is deleted, or the history was compacted. */
 async function* changesOf(
-  client: EtcdClient,
+  client: KeyClient,
   key: Uint8Array,
   startRevision: Revision,
   options: CallOptions,

@@ -4,7 +4,7 @@
  */
 import type { LeaseID } from "../../base/ids.ts";
 import type { EtcdClientError } from "../errors.ts";
-import type { EtcdClient } from "../etcd-client.ts";
+import type { KeyClient } from "../namespace/namespace.ts";
 import type { LeaseKeepAlive } from "../lease/keep-alive.ts";
 import type { CallOptions } from "../options.ts";
 
@@ -19,18 +19,18 @@ export interface SessionOptions extends CallOptions {
 }
 
 export class Session implements AsyncDisposable {
-  readonly client: EtcdClient;
+  readonly client: KeyClient;
   readonly leaseID: LeaseID;
   readonly #keepAlive: LeaseKeepAlive;
   #closed = false;
 
-  private constructor(client: EtcdClient, keepAlive: LeaseKeepAlive) {
+  private constructor(client: KeyClient, keepAlive: LeaseKeepAlive) {
     this.client = client;
     this.leaseID = keepAlive.leaseID;
     this.#keepAlive = keepAlive;
   }
 
-  static async create(client: EtcdClient, options: SessionOptions = {}): Promise<Session> {
+  static async create(client: KeyClient, options: SessionOptions = {}): Promise<Session> {
     const { ttl = DEFAULT_TTL_SECONDS, leaseID, ...call } = options;
     if (leaseID === undefined) {
       return new Session(client, await client.lease.grantAndKeep(ttl, call));

@@ -14,7 +14,7 @@ import type { LeaseID, Revision } from "../../base/ids.ts";
 import { toBytes } from "../bytes.ts";
 import { compare } from "../compare.ts";
 import { isErrorKind } from "../errors.ts";
-import type { EtcdClient } from "../etcd-client.ts";
+import type { KeyClient } from "../namespace/namespace.ts";
 import type { KeyValue } from "../key-value.ts";
 import { type Op, op } from "../op.ts";
 import type { Bytes, CallOptions } from "../options.ts";
@@ -54,7 +54,7 @@ interface Read {
 
 /** What the function gets. Not to be used after it has returned. */
 export class StmTxn {
-  readonly #client: EtcdClient;
+  readonly #client: KeyClient;
   readonly #options: CallOptions;
   readonly #isolation: Isolation;
   /** By key as latin1. */
@@ -65,7 +65,7 @@ export class StmTxn {
   /** Of the first read; 0 before it. */
   #snapshot: Revision = 0;
 
-  constructor(client: EtcdClient, options: CallOptions, isolation: Isolation) {
+  constructor(client: KeyClient, options: CallOptions, isolation: Isolation) {
     this.#client = client;
     this.#options = options;
     this.#isolation = isolation;
@@ -188,7 +188,7 @@ export class StmTxn {
  * The keys read, and the keys written, may be as many as a transaction's operations (128).
  */
 export async function stm<T>(
-  client: EtcdClient,
+  client: KeyClient,
   body: (txn: StmTxn) => Promise<T> | T,
   options: StmOptions = {},
 ): Promise<T> {

@@ -16,8 +16,10 @@ import type { LeaseID } from "../../base/ids.ts";
 import type { Caller } from "../caller.ts";
 import { EtcdClientError, isErrorKind } from "../errors.ts";
 import { METHODS } from "../methods.ts";
+import type { KeyPrefix } from "../namespace/key-prefix.ts";
 import type { CallOptions } from "../options.ts";
 import { exchangeOnce } from "../exchange-once.ts";
+import { withJSON, withJSONInside } from "../json.ts";
 import { LeaseKeepAlive } from "./keep-alive.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 
@@ -42,10 +44,17 @@ export interface KeepAliveOptions {
 export class Lease {
   readonly #caller: Caller;
   readonly #keeper: LeaseKeeper;
+  readonly #prefix: KeyPrefix | undefined;
 
-  constructor(caller: Caller) {
+  constructor(caller: Caller, keeper: LeaseKeeper = new LeaseKeeper(caller), prefix?: KeyPrefix) {
     this.#caller = caller;
-    this.#keeper = new LeaseKeeper(caller);
+    this.#keeper = keeper;
+    this.#prefix = prefix;
+  }
+
+  /** The same leases, with the keys of a namespace. */
+  inside(prefix: KeyPrefix): Lease {
+    return new Lease(this.#caller, this.#keeper, prefix);
   }
 
   /**
@@ -69,15 +78,24 @@ export class Lease {
     } catch (error) {
       // An earlier attempt, whose answer was lost, has revoked it.
       const isDone = isErrorKind(error, "leaseNotFound") && error.attempts > 1;
-      if (isDone) return LeaseRevokeResponse.create();
+      if (isDone) return withJSON(LeaseRevokeResponse.create());
       throw error;
     }
   }
 
   /** What is left of a lease; `TTL` is -1 for one that does not exist. */
-  timeToLive(leaseID: LeaseID, options: TimeToLiveOptions = {}): Promise<LeaseTimeToLiveResponse> {
+  async timeToLive(
+    leaseID: LeaseID,
+    options: TimeToLiveOptions = {},
+  ): Promise<LeaseTimeToLiveResponse> {
     const request = LeaseTimeToLiveRequest.create({ ID: leaseID, keys: options.keys ?? false });
-    return this.#caller.unary(METHODS.leaseTimeToLive, request, options);
+    const answer = await this.#caller.unary(METHODS.leaseTimeToLive, request, options);
+    const prefix = this.#prefix;
+    if (prefix !== undefined) {
+      const own = answer.keys.filter((key) => prefix.has(key));
+      answer.keys = own.map((key) => prefix.strip(key));
+    }
+    return answer;
   }
 
   leases(options: CallOptions = {}): Promise<LeaseLeasesResponse> {
@@ -91,7 +109,7 @@ export class Lease {
   ): Promise<LeaseKeepAliveResponse> {
     const request = LeaseKeepAliveRequest.create({ ID: leaseID });
     const answer = await exchangeOnce(this.#caller, METHODS.leaseKeepAlive, request, options);
-    if (answer.TTL > 0) return answer;
+    if (answer.TTL > 0) return withJSONInside(answer);
     const { code, message } = ERRORS.leaseNotFound;
     throw new EtcdClientError(message, { code, kind: "leaseNotFound" });
   }

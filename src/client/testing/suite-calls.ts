@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { VirtualClock } from "../../env/testing/index.ts";
-import { EtcdClient, EtcdClientError, op } from "../index.ts";
+import { EtcdClient, EtcdClientError, type EtcdClientOptions, op } from "../index.ts";
 import { CA_CERT, CLIENT_CERT, CLIENT_KEY, SERVER_CERT, SERVER_KEY } from "./certificates.ts";
 import { failure, isUnimplemented, soon, take } from "./check.ts";
 import { FaultyProxy } from "./faulty-proxy.ts";
@@ -49,6 +49,17 @@ export function callsSuite(world: World): void {
     first.restore();
     for (let i = 0; i < 10; i++) await own.kv.get("round");
     assert.ok(first.accepted > 1);
+  });
+
+  // Node takes a timer above 2^31-1 ms, not quite 25 days, for one of 1 ms, with a warning.
+  test(`a call may have a deadline in 30 days, ${on}`, async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): unknown => warnings.push(warning);
+    process.on("warning", onWarning);
+    await clients.make().kv.put("in time", "1", { timeoutMs: 30 * 86_400_000 });
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("warning", onWarning);
+    assert.deepEqual(warnings, []);
   });
 
   test(`a long run of quick calls, answered or refused, stays on one connection, ${on}`, async () => {
@@ -355,7 +366,7 @@ export function callsSuite(world: World): void {
     });
     await careless.kv.get("tls");
     const refusals: [string, RegExp][] = [];
-    const endings = { endpoints: proxy.endpoint, dialTimeoutMs: 100 };
+    const endings = { endpoints: proxy.endpoint, dialTimeoutMs: 500 };
     const bad = {
       "an unknown authority": { ...certificate },
       "another name": { ...certificate, ca: CA_CERT, serverName: "elsewhere.test" },
@@ -369,13 +380,49 @@ export function callsSuite(world: World): void {
     }
     for (const [text, pattern] of refusals) assert.match(text, pattern);
     // TLS 1.3 clients learn of a refused certificate only after the handshake.
-    await failure(clients.make({ ...endings, tls: { ca: CA_CERT } }).kv.get("x"), "unavailable");
+    const anonymous = clients.make({ ...endings, tls: { ca: CA_CERT } });
+    const refused = await failure(anonymous.kv.get("x"), "unavailable");
+    assert.match(refused.message, /: remote error: tls: certificate required"$/);
+    // With a deadline it is tried until time is up.
+    const late = await failure(anonymous.kv.get("x", { timeoutMs: 500 }), "deadlineExceeded");
+    assert.match(late.message, /^context deadline exceeded; .*tls: certificate required"$/);
   });
 
   test(`errors are of one class, and options are checked, ${on}`, async () => {
     assert.throws(() => new EtcdClient({ endpoints: [] }), TypeError);
     assert.throws(() => new EtcdClient({ endpoints: "ftp://x" }), /unknown scheme ftp/);
     assert.throws(() => new EtcdClient({ endpoints: "http://x:99999" }), /not of the form/);
+    const typo = { requestTimeoutMS: 5 } as EtcdClientOptions;
+    assert.throws(() => new EtcdClient(typo), {
+      name: "TypeError",
+      message: 'EtcdClient has no option "requestTimeoutMS"; did you mean "requestTimeoutMs"?',
+    });
+    const inside = { tls: { caFile: "x" }, credentials: { user: "x" } } as unknown;
+    assert.throws(
+      () => new EtcdClient(inside as EtcdClientOptions),
+      /^TypeError: tls has no option "caFile"/,
+    );
+    for (const [name, value] of [
+      ["Upper", "x"],
+      ["token", "x"],
+      ["grpc-timeout", "1S"],
+      ["a", "\n"],
+    ]) {
+      const options = { metadata: { [name as string]: value as string } };
+      assert.throws(() => new EtcdClient(options), /^TypeError: .*metadata/, name);
+    }
+    const meant = /TypeError: delete has no option "prefx"; did you mean "prefix"\?/;
+    await assert.rejects(client.kv.delete("x", { prefx: true } as object), meant);
+    assert.throws(() => op.delete("x", { prefx: true } as object), meant);
+    const late: object = { timeoutMS: 5 };
+    for (const call of [
+      () => client.kv.get("x", late),
+      () => client.kv.put("x", "", late),
+      () => client.kv.txn().commit(late),
+      async () => client.watch("x", late),
+    ]) {
+      await assert.rejects(call, /TypeError: \w+ has no option "timeoutMS"/);
+    }
     const error = await failure(client.kv.get(""), "emptyKey");
     assert.ok(error instanceof EtcdClientError && error instanceof Error);
   });

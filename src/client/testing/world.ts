@@ -55,9 +55,7 @@ class MemberHere implements SuiteServer {
     });
     const etcd = await startEtcd(config, { logger: new MemoryLogger() });
     this.#etcd = etcd;
-    const [address] = etcd.clientAddresses;
-    if (address === undefined || !("port" in address)) throw new Error("no client port");
-    this.#port = address.port;
+    this.#port = Number(new URL(etcd.clientAddresses[0] ?? "").port);
     await etcd.ready;
   }
 

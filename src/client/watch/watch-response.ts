@@ -1,6 +1,7 @@
 /** What a watch yields. */
 import { type Event, Event_EventType } from "../../api/gen/kv.ts";
 import type { Revision } from "../../base/ids.ts";
+import { type JsonObject, toJsonObject } from "../json.ts";
 import { KeyValue } from "../key-value.ts";
 
 /** One change of one key. */
@@ -16,6 +17,11 @@ export class WatchEvent {
     this.type = raw.type === Event_EventType.DELETE ? "delete" : "put";
     this.kv = new KeyValue(raw.kv);
     this.prevKV = raw.prevKv === undefined ? undefined : new KeyValue(raw.prevKv);
+  }
+
+  /** For `JSON.stringify`: bytes as base64, leases as decimal text. */
+  toJSON(): JsonObject {
+    return toJsonObject(this);
   }
 
   /** The key did not exist before. */
@@ -45,5 +51,10 @@ export class WatchResponse {
 
   get isProgress(): boolean {
     return this.events.length === 0;
+  }
+
+  /** For `JSON.stringify`, as the events'. */
+  toJSON(): JsonObject {
+    return toJsonObject(this);
   }
 }

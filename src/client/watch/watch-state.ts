@@ -13,9 +13,12 @@ import {
   type WatchResponse as RawWatchResponse,
 } from "../../api/gen/rpc.ts";
 import type { Revision } from "../../base/ids.ts";
-import { type KeyRange, type RangeOptions, toKeyRange } from "../bytes.ts";
+import { optionNames } from "../../base/known-options.ts";
+import { type KeyRange, RANGE_OPTIONS, type RangeOptions, toKeyRange } from "../bytes.ts";
 import { ItemQueue } from "../item-queue.ts";
-import type { Bytes } from "../options.ts";
+import type { KeyPrefix } from "../namespace/key-prefix.ts";
+import { strip } from "../namespace/prefixed-calls.ts";
+import { type Bytes, CALL_OPTIONS, type CallOptions, checkOptions } from "../options.ts";
 import { WatchEvent, WatchResponse } from "./watch-response.ts";
 
 export interface WatchOptions extends RangeOptions {
@@ -28,6 +31,15 @@ export interface WatchOptions extends RangeOptions {
   /** Leaves out changes of this kind. */
   readonly filters?: readonly ("noPut" | "noDelete")[] | undefined;
 }
+
+const WATCH_OPTIONS = optionNames<WatchOptions & CallOptions>({
+  ...RANGE_OPTIONS,
+  ...CALL_OPTIONS,
+  startRevision: true,
+  prevKV: true,
+  progressNotify: true,
+  filters: true,
+});
 
 const FILTERS = {
   noPut: WatchCreateRequest_FilterType.NOPUT,
@@ -56,6 +68,7 @@ export type WatchPhase = "absent" | "asked" | "active" | "suspended" | "ended";
 export class WatchState {
   readonly #range: KeyRange;
   readonly #options: WatchOptions;
+  readonly #prefix: KeyPrefix | undefined;
   readonly #queue = new ItemQueue<Queued>();
   phase: WatchPhase = "absent";
   /** The server's id, while active. */
@@ -66,8 +79,12 @@ export class WatchState {
   #fragmentBytes = 0;
   #queuedBytes = 0;
 
-  constructor(key: Bytes, options: WatchOptions) {
-    this.#range = toKeyRange(key, options);
+  /** With a `prefix` the keys are those of its namespace. */
+  constructor(key: Bytes, options: WatchOptions, prefix?: KeyPrefix) {
+    checkOptions("watch", options, WATCH_OPTIONS);
+    const range = toKeyRange(key, options);
+    this.#prefix = prefix;
+    this.#range = prefix === undefined ? range : prefix.addToRange(range);
     this.#options = options;
     this.nextRevision = options.startRevision ?? 0;
   }
@@ -121,6 +138,7 @@ export class WatchState {
 
   #acceptEvents(raws: readonly Event[], revision: Revision, bytes: number): void {
     const from = this.nextRevision;
+    if (this.#prefix !== undefined) stripEvents(raws, this.#prefix);
     // A server sends nothing below the start; but one that did must not cause a repetition.
     const events = raws.map((raw) => new WatchEvent(raw)).filter((e) => e.kv.modRevision >= from);
     const last = events.at(-1);
@@ -177,5 +195,12 @@ export class WatchState {
   drop(error: Error | undefined): void {
     this.detached("ended");
     this.#queue.fail(error);
+  }
+}
+
+function stripEvents(events: readonly Event[], prefix: KeyPrefix): void {
+  for (const { kv, prevKv } of events) {
+    strip(kv, prefix);
+    strip(prevKv, prefix);
   }
 }

@@ -5,6 +5,7 @@
 import type { Revision } from "../../base/ids.ts";
 import type { Caller } from "../caller.ts";
 import { abortedError, deadlineError, type EtcdClientError, isErrorKind } from "../errors.ts";
+import type { KeyPrefix } from "../namespace/key-prefix.ts";
 import type { Bytes, CallOptions } from "../options.ts";
 import { onAbort } from "../waiting.ts";
 import type { WatchHub, WatchOwner } from "./watch-hub.ts";
@@ -32,8 +33,14 @@ export class Watcher implements AsyncIterableIterator<WatchResponse>, AsyncDispo
   #forget: () => void = () => undefined;
 
   /** See `EtcdClient.watch`. */
-  constructor(caller: Caller, hub: WatchHub, key: Bytes, options: WatchOptions & CallOptions) {
-    this.#state = new WatchState(key, options);
+  constructor(
+    caller: Caller,
+    hub: WatchHub,
+    key: Bytes,
+    options: WatchOptions & CallOptions,
+    prefix?: KeyPrefix,
+  ) {
+    this.#state = new WatchState(key, options, prefix);
     this.#hub = hub;
     this.#owner = {
       state: this.#state,

@@ -5,7 +5,7 @@ import { ConfigError, createConfig, type EtcdConfigInput } from "./config.ts";
 import { helpText } from "./help.ts";
 import { unsupportedSettings } from "./unsupported.ts";
 import { formatUrls } from "../../base/etcd-url.ts";
-import { autoCompactionOf, startProblem } from "./verify.ts";
+import { autoCompactionOf, plainListenerWarnings, startProblem } from "./verify.ts";
 
 test("an embedded member advertises what it listens on and is its own cluster", () => {
   const config = createConfig({
@@ -46,7 +46,7 @@ test("automatic compaction: hours, durations, revisions, off", () => {
   );
 });
 
-const START_PROBLEMS: readonly (readonly [EtcdConfigInput, string])[] = [
+const START_PROBLEMS: readonly (readonly [EtcdConfigInput, string | undefined])[] = [
   [
     { autoCompactionRetention: "x" },
     'error parsing CompactionRetention: time: invalid duration "x"',
@@ -68,6 +68,23 @@ const START_PROBLEMS: readonly (readonly [EtcdConfigInput, string])[] = [
     },
     "cannot bind both --listen-client-urls and --listen-client-http-urls on the same url http://127.0.0.1:1",
   ],
+  [
+    { listenClientUrls: ["https://127.0.0.1:1"], certFile: "/x" },
+    "KeyFile and CertFile must both be present[key: , cert: /x]",
+  ],
+  [
+    { initialCluster: "foo" },
+    "error setting up initial cluster: URL scheme must be http, https, unix, or unixs: ",
+  ],
+  [{ authToken: "foo" }, "auth: invalid auth options"],
+  [{ authToken: "simple,a" }, "auth: invalid auth options"],
+  [{ authToken: "simple,a=b=c" }, "auth: invalid auth options"],
+  [{ authToken: "simple,a=b,a=c" }, "auth: invalid auth options"],
+  [{ authToken: "simple,a=b" }, undefined],
+  [{ authToken: "" }, undefined],
+  // Without a TLS listener nobody looks at them, as in etcd.
+  [{ certFile: "/x" }, undefined],
+  [{ keyFile: "/x" }, undefined],
 ];
 
 test("what only a start would notice is found before it", () => {
@@ -75,6 +92,20 @@ test("what only a start would notice is found before it", () => {
   for (const [input, problem] of START_PROBLEMS) {
     assert.equal(startProblem(createConfig(input)), problem);
   }
+});
+
+test("a certificate beside plain addresses is ignored with a warning for each", () => {
+  const config = createConfig({
+    certFile: "/x",
+    listenClientUrls: ["http://127.0.0.1:1", "unix://a:2"],
+  });
+  assert.deepEqual(unsupportedSettings(config), []);
+  const warnings = plainListenerWarnings(config);
+  assert.deepEqual(
+    warnings.map(({ fields }) => fields?.["client-url"]),
+    ["http://127.0.0.1:1", "unix://a:2"],
+  );
+  assert.deepEqual(plainListenerWarnings(createConfig()), []);
 });
 
 test("settings that are not honoured yet are named, plain ones are not", () => {

@@ -19,6 +19,7 @@ import { DEFAULT_NAME, MEMBER } from "./settings-member.ts";
 import { CHECKS, LOGGING, PROFILING, TRACING, UNSAFE } from "./settings-operation.ts";
 import { AUTH, SECURITY } from "./settings-security.ts";
 import { type EtcdUrl, formatInitialCluster, parseEtcdUrls } from "../../base/etcd-url.ts";
+import { unknownOption } from "../../base/known-options.ts";
 import { verifyConfig } from "./verify.ts";
 
 export const SETTINGS = {
@@ -36,6 +37,7 @@ export const SETTINGS = {
 
 export type SettingName = keyof typeof SETTINGS;
 const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
+const INPUT_NAMES: ReadonlySet<string> = new Set([...SETTING_NAMES, "featureGates"]);
 
 type ValueOf<S> = S extends Setting<infer T> ? T : never;
 type SettingValues = {
@@ -98,9 +100,12 @@ export function completeConfig(given: GivenValues, gates: GateSettings): EtcdCon
  * The configuration of an embedded member. Differs from the command line's in two defaults:
  * client addresses are advertised as they are listened on, and the initial cluster is this
  * member alone at its advertised peer addresses (which default to the listened ones).
- * @throws ConfigError with etcd's words; TextError for a malformed address.
+ * @throws ConfigError with etcd's words, or for a setting that does not exist; TextError for a
+ * malformed address.
  */
 export function createConfig(input: EtcdConfigInput = {}): EtcdConfig {
+  const unknown = unknownOption("createConfig", input, INPUT_NAMES);
+  if (unknown !== undefined) throw new ConfigError(unknown);
   const given: GivenValues = new Map();
   for (const name of SETTING_NAMES) {
     const value = input[name];

@@ -20,4 +20,9 @@ export {
   parseEtcdUrls,
   parseInitialCluster,
 } from "../../base/etcd-url.ts";
-export { type AutoCompaction, autoCompactionOf, startProblem } from "./verify.ts";
+export {
+  type AutoCompaction,
+  autoCompactionOf,
+  plainListenerWarnings,
+  startProblem,
+} from "./verify.ts";

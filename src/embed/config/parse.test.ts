@@ -1,4 +1,5 @@
 /** From a command line to a configuration or a refusal, in etcd's words. */
+import { unsupportedSettings } from "./unsupported.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EtcdConfig, LogRecord } from "./config.ts";
@@ -176,6 +177,18 @@ const REFUSALS: readonly (readonly [string, string])[] = [
   [
     "--enable-log-rotation --log-outputs a --log-rotation-config-json {",
     "improperly formatted log rotation config: unexpected end of JSON input",
+  ],
+  [
+    "--enable-log-rotation --log-outputs a --log-rotation-config-json {bad",
+    "improperly formatted log rotation config: invalid character 'b' looking for beginning of object key string",
+  ],
+  [
+    '--enable-log-rotation --log-outputs a --log-rotation-config-json {"maxsize":tru}',
+    "improperly formatted log rotation config: invalid character '}' in literal true (expecting 'e')",
+  ],
+  [
+    "--enable-log-rotation --log-outputs a --log-rotation-config-json []x",
+    "improperly formatted log rotation config: invalid character 'x' after top-level value",
   ],
   [
     '--enable-log-rotation --log-outputs a --log-rotation-config-json {"maxsize":"a"}',
@@ -525,4 +538,98 @@ test("the systemd unit of the guides starts although its variables reach the pro
     formatUrls(config.listenClientUrls),
     "http://127.0.0.1:2379,https://192.168.31.37:2379",
   );
+});
+
+// What etcd 3.6.14 said to each of these files.
+const MALFORMED: readonly (readonly [content: string, problem: string])[] = [
+  ["name: [a\n", "line 1: did not find expected ',' or ']'"],
+  ["x: 1\nq: 5\na: [1, 2\nb: 3\n", "line 3: did not find expected ',' or ']'"],
+  ["a: {b: c\n", "line 1: did not find expected ',' or '}'"],
+  ["name: a\n  b: c\n", "line 2: mapping values are not allowed in this context"],
+  ["name a\nfoo: bar\n", "line 2: mapping values are not allowed in this context"],
+  ["a: b: c\n", "mapping values are not allowed in this context"],
+  ["a: b\nc d\ne: f\n", "line 3: could not find expected ':'"],
+  ["\tname: a\n", "found character that cannot start any token"],
+  ["a:\n\t- b\n", "line 2: found character that cannot start any token"],
+  ["a: b\nc: d\n\tname: a\n", "line 3: found a tab character that violates indentation"],
+  ["a: @x\n", "found character that cannot start any token"],
+  ["x: 1\ny: `a`\n", "line 2: found character that cannot start any token"],
+  ['name: "abc\n', "line 2: found unexpected end of stream"],
+  ["a: 'x\n", "line 2: found unexpected end of stream"],
+  ['a: "\\q"\n', "found unknown escape character"],
+  ["}\n", "did not find expected node content"],
+  ["name: *x\n", "unknown anchor 'x' referenced"],
+  ["\u0000\u0001", "control characters are not allowed"],
+];
+
+test("a malformed file is refused in the words of etcd's YAML library", async () => {
+  for (const [content, problem] of MALFORMED) {
+    const error = await refusalOf(FILE, yaml(content));
+    assert.equal(error, `error converting YAML to JSON: yaml: ${problem}`, content);
+  }
+});
+
+/** Every key of etcd 3.5's sample file, empty where it leaves them so, with its values otherwise. */
+const KEYS_OF_3_5 = `
+name: 'm1'
+data-dir: /d
+wal-dir:
+snapshot-count: 10000
+heartbeat-interval: 100
+election-timeout: 1000
+quota-backend-bytes: 0
+listen-peer-urls: http://localhost:2380
+listen-client-urls: http://localhost:2379
+max-snapshots: 5
+max-wals: 5
+cors:
+initial-advertise-peer-urls: http://localhost:2380
+advertise-client-urls: http://localhost:2379
+discovery:
+discovery-fallback: 'proxy'
+discovery-proxy:
+discovery-srv:
+initial-cluster:
+initial-cluster-token: 'etcd-cluster'
+initial-cluster-state: 'new'
+strict-reconfig-check: false
+enable-v2: true
+enable-pprof: true
+proxy: 'off'
+proxy-failure-wait: 5000
+proxy-refresh-interval: 30000
+proxy-dial-timeout: 1000
+proxy-write-timeout: 5000
+proxy-read-timeout: 0
+client-transport-security:
+  cert-file:
+  key-file:
+  client-cert-auth: false
+  trusted-ca-file:
+  auto-tls: false
+peer-transport-security:
+  cert-file:
+  key-file:
+  client-cert-auth: false
+  trusted-ca-file:
+  auto-tls: false
+  allowed-cn:
+  allowed-hostname:
+self-signed-cert-validity: 1
+log-level: debug
+logger: zap
+log-outputs: [stderr]
+force-new-cluster: false
+auto-compaction-mode: periodic
+auto-compaction-retention: "1"
+`;
+
+test("a file of etcd 3.5 with all its keys is taken, up to the v2 API", async () => {
+  const config = await configOf(FILE, yaml(KEYS_OF_3_5));
+  assert.equal(config.initialCluster, "m1=http://localhost:2380");
+  assert.equal(config.autoCompactionRetention, "1");
+  assert.equal(config.strictReconfigCheck, false);
+  const [unsupported, ...others] = unsupportedSettings(config);
+  assert.match(unsupported ?? "", /^the v2 API/);
+  assert.deepEqual(others, []);
 });

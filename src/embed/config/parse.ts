@@ -18,6 +18,7 @@ import {
 import { architectureRecord, type Environment, readEnvironment } from "./environment.ts";
 import { GivenSettings, strayArgument } from "./flags.ts";
 import { formatDuration, TextError } from "../../base/go-text.ts";
+import { systemErrorCode, systemErrorText } from "../../base/system-errors.ts";
 import { helpText, USAGE, type VersionFacts, versionText } from "./help.ts";
 import { ADVERTISE_REQUIRED, verifyConfig } from "./verify.ts";
 import { ConfigFileError, MAX_CONFIG_FILE_BYTES, readYamlFile } from "./yaml-file.ts";
@@ -147,16 +148,10 @@ function readConfigFile(path: string, deps: ParseDeps): string {
   return content;
 }
 
-const FILE_PROBLEMS: ReadonlyMap<string, string> = new Map([
-  ["ENOENT", "no such file or directory"],
-  ["EACCES", "permission denied"],
-  ["ENOTDIR", "not a directory"],
-]);
-
 function fileProblem(path: string, error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  if (code === "EISDIR") return `read ${path}: is a directory`;
-  return `open ${path}: ${FILE_PROBLEMS.get(code) ?? String(error)}`;
+  // A directory can be opened, but not read as a file.
+  const call = systemErrorCode(error) === "EISDIR" ? "read" : "open";
+  return `${call} ${path}: ${systemErrorText(error)}`;
 }
 
 function raiseRaftTimeouts(config: EtcdConfig, records: LogRecord[]): EtcdConfig {

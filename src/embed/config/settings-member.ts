@@ -1,6 +1,7 @@
 /** Settings of the member itself: identity, files, listeners, timing, limits. */
 import { setting } from "./setting.ts";
 import { parseEtcdUrls } from "../../base/etcd-url.ts";
+import { SEGMENT_BYTES } from "../../wal/segment-bytes.ts";
 import { bool, duration, int, int64, text, uint, uint32, uint64, urls } from "./value-type.ts";
 
 export const DEFAULT_NAME = "default";
@@ -193,5 +194,13 @@ export const MEMBER = {
     uint64,
     64 * 1024 ** 2,
     "Memory for cached pages of the database file, in bytes. Not a flag of Go etcd.",
+  ),
+  /** Fixed in etcd. */
+  walSegmentBytes: setting(
+    "wal-segment-bytes",
+    uint64,
+    SEGMENT_BYTES,
+    "Size of a segment of the write-ahead log, in bytes; two are allocated at any time. " +
+      "Not a flag of Go etcd.",
   ),
 } as const;

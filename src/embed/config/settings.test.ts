@@ -197,7 +197,12 @@ test("every flag of etcd exists with etcd's default and key", () => {
 test("no flag is ours alone but the ones the documentation names", () => {
   const known = new Set([...facts().map((fact) => fact.flag), ...IGNORED_FLAGS]);
   const own = [...FLAGS.keys()].filter((flag) => !known.has(flag));
-  assert.deepEqual(own.sort(), ["backend-page-cache-bytes", "config-file", "version"]);
+  assert.deepEqual(own.sort(), [
+    "backend-page-cache-bytes",
+    "config-file",
+    "version",
+    "wal-segment-bytes",
+  ]);
 });
 
 test("a variable is ETCD_ and the flag in capitals", () => {

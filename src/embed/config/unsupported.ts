@@ -19,13 +19,9 @@ const ROWS: readonly Row[] = [
     applies: (c) => isSecure([...c.listenPeerUrls, ...c.initialAdvertisePeerUrls]),
   },
   {
-    what: "TLS for clients (--cert-file, --key-file, --trusted-ca-file, --auto-tls, --client-crl-file)",
-    applies: (c) =>
-      c.certFile !== "" ||
-      c.keyFile !== "" ||
-      c.trustedCaFile !== "" ||
-      c.autoTls ||
-      c.clientCrlFile !== "",
+    // A certificate beside plain URLs is ignored, as by etcd.
+    what: "TLS for clients (--trusted-ca-file, --auto-tls, --client-crl-file)",
+    applies: (c) => c.trustedCaFile !== "" || c.autoTls || c.clientCrlFile !== "",
   },
   {
     what: "TLS between members (--peer-cert-file, --peer-key-file, --peer-trusted-ca-file, --peer-auto-tls, --peer-crl-file)",

@@ -3,6 +3,7 @@
  * etcd's texts. `verifyConfig` holds for any start; `startProblem` holds what etcd only notices
  * when it sets up listeners and the server.
  */
+import { JsonError, JsonReader } from "../../gateway/json-reader.ts";
 import { isKnownCipherSuite } from "./cipher-suites.ts";
 import type { EtcdConfig, LogRecord } from "./config.ts";
 import {
@@ -12,7 +13,14 @@ import {
   quoteList,
   TextError,
 } from "../../base/go-text.ts";
-import { advertiseProblem, bindProblem, type EtcdUrl, formatUrls } from "../../base/etcd-url.ts";
+import { MIN_SEGMENT_BYTES } from "../../wal/segment-bytes.ts";
+import {
+  advertiseProblem,
+  bindProblem,
+  type EtcdUrl,
+  formatUrls,
+  parseInitialCluster,
+} from "../../base/etcd-url.ts";
 
 /** Longer election timeouts would make an outage last for minutes. */
 const MAX_ELECTION_TIMEOUT_MS = 50_000;
@@ -50,6 +58,7 @@ const RULES: readonly Rule[] = [
   nameProblem,
   tlsVersionProblem,
   v2Problem,
+  walSegmentProblem,
 ];
 
 export function verifyConfig(config: EtcdConfig): Verification {
@@ -108,15 +117,9 @@ function rotationProblem(outputs: readonly string[], json: string): string | und
   if (files.length > 1 || (outputs.length === 1 && files.length === 0)) {
     return "--log-outputs requires a single file path when --log-rotate-config-json is defined";
   }
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(json);
-  } catch (error) {
-    const said = error instanceof Error ? error.message : String(error);
-    const position = Number(/at position (\d+)/.exec(said)?.[1] ?? Number.NaN);
-    const isCut = said.includes("end of JSON") || position >= json.trimEnd().length;
-    return `improperly formatted log rotation config: ${isCut ? "unexpected end of JSON input" : said}`;
-  }
+  const syntax = jsonProblem(json);
+  if (syntax !== undefined) return `improperly formatted log rotation config: ${syntax}`;
+  const parsed: unknown = JSON.parse(json);
   if (typeof parsed !== "object" || parsed === null) return undefined;
   for (const [key, value] of Object.entries(parsed)) {
     const wanted = ROTATION_FIELDS.get(key.toLowerCase());
@@ -125,6 +128,19 @@ function rotationProblem(outputs: readonly string[], json: string): string | und
     return `invalid log rotation config: json: cannot unmarshal ${found === "int" ? "number" : found} into Go struct field logRotationConfig.Logger.${key} of type ${wanted}`;
   }
   return undefined;
+}
+
+/** What is wrong with a JSON text, as Go says it; undefined when nothing. */
+function jsonProblem(text: string): string | undefined {
+  try {
+    const reader = new JsonReader(text);
+    reader.skipValue();
+    reader.mustEnd();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    return error.message === "unexpected EOF" ? "unexpected end of JSON input" : error.message;
+  }
 }
 
 function jsonKind(value: unknown): string {
@@ -288,6 +304,11 @@ function v2Problem(config: EtcdConfig): string | undefined {
   return `--enable-v2 and --v2-deprecation=${config.v2Deprecation} are mutually exclusive`;
 }
 
+function walSegmentProblem({ walSegmentBytes: bytes }: EtcdConfig): string | undefined {
+  if (bytes >= MIN_SEGMENT_BYTES) return undefined;
+  return `--wal-segment-bytes must be at least ${MIN_SEGMENT_BYTES} (set to ${bytes})`;
+}
+
 /** What automatic compaction shall do. */
 export type AutoCompaction =
   | { readonly kind: "off" }
@@ -327,7 +348,13 @@ export function startProblem(config: EtcdConfig): string | undefined {
   for (const suite of config.cipherSuites) {
     if (!isKnownCipherSuite(suite)) return `unexpected TLS cipher suite ${quote(suite)}`;
   }
-  return peerTlsProblem(config) ?? clientTlsProblem(config) ?? retentionProblem(config);
+  return (
+    peerTlsProblem(config) ??
+    clientTlsProblem(config) ??
+    retentionProblem(config) ??
+    initialClusterProblem(config) ??
+    authTokenProblem(config)
+  );
 }
 
 function peerTlsProblem(config: EtcdConfig): string | undefined {
@@ -342,9 +369,9 @@ function peerTlsProblem(config: EtcdConfig): string | undefined {
 
 function clientTlsProblem(config: EtcdConfig): string | undefined {
   const { certFile: cert, keyFile: key } = config;
-  for (const url of [...config.listenClientUrls, ...config.listenClientHttpUrls]) {
-    const isSecure = url.scheme === "https" || url.scheme === "unixs";
-    if (isSecure && cert === "" && key === "" && !config.autoTls) {
+  const urls = [...config.listenClientUrls, ...config.listenClientHttpUrls];
+  for (const url of urls) {
+    if (isSecure(url) && cert === "" && key === "" && !config.autoTls) {
       return `TLS key/cert (--cert-file, --key-file) must be provided for client url ${url.href} with HTTPS scheme`;
     }
   }
@@ -353,8 +380,51 @@ function clientTlsProblem(config: EtcdConfig): string | undefined {
   if (twice !== undefined) {
     return `cannot bind both --listen-client-urls and --listen-client-http-urls on the same url ${twice.href}`;
   }
-  if ((cert === "") === (key === "")) return undefined;
+  // Plain listeners ignore both, see `plainListenerWarnings`.
+  if ((cert === "") === (key === "") || !urls.some(isSecure)) return undefined;
   return `KeyFile and CertFile must both be present[key: ${key}, cert: ${cert}]`;
+}
+
+function isSecure(url: EtcdUrl): boolean {
+  return url.scheme === "https" || url.scheme === "unixs";
+}
+
+/** What plain listeners of clients leave unused. */
+export function plainListenerWarnings(config: EtcdConfig): readonly LogRecord[] {
+  if (config.certFile === "" && config.keyFile === "") return [];
+  const plain = [...config.listenClientUrls, ...config.listenClientHttpUrls].filter(
+    (url) => !isSecure(url),
+  );
+  return plain.map((url) => ({
+    level: "warn",
+    message:
+      "scheme is http or unix while key and cert files are present; ignoring key and cert files",
+    fields: { "client-url": url.href },
+  }));
+}
+
+function initialClusterProblem(config: EtcdConfig): string | undefined {
+  try {
+    parseInitialCluster(config.initialCluster);
+    return undefined;
+  } catch (error) {
+    const said = error instanceof TextError ? error.message : String(error);
+    return `error setting up initial cluster: ${said}`;
+  }
+}
+
+const TOKEN_KINDS: ReadonlySet<string> = new Set(["", "simple", "jwt"]);
+
+/** `--auth-token` is a kind and its options: `kind,name=value,…`, each name once. */
+function authTokenProblem({ authToken }: EtcdConfig): string | undefined {
+  const [kind = "", ...options] = authToken.split(",");
+  const pairs = options.map((option) => option.split("="));
+  const names = new Set(pairs.map(([name]) => name));
+  const isSound =
+    TOKEN_KINDS.has(kind) &&
+    pairs.every((pair) => pair.length === 2) &&
+    names.size === pairs.length;
+  return isSound ? undefined : "auth: invalid auth options";
 }
 
 function retentionProblem(config: EtcdConfig): string | undefined {

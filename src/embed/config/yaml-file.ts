@@ -9,6 +9,12 @@ import { FLAGS, type FlagEntry, type GivenSettings } from "./flags.ts";
 import { settingOf } from "./config.ts";
 import { TextError } from "../../base/go-text.ts";
 import { bool, jsonTypeOf, text, YamlTypeError } from "./value-type.ts";
+import {
+  aliasProblem,
+  CONTROL_CHARACTERS,
+  hasControlCharacter,
+  yamlProblem,
+} from "./yaml-errors.ts";
 
 /** A configuration file is a page of text; this bounds what an accident can cost. */
 export const MAX_CONFIG_FILE_BYTES = 1024 * 1024;
@@ -74,6 +80,7 @@ export async function readYamlFile(content: string, into: GivenSettings): Promis
 }
 
 async function parseYaml(content: string): Promise<Mapping | undefined> {
+  if (hasControlCharacter(content)) throw conversionError(CONTROL_CHARACTERS);
   const { parseAllDocuments } = await import("yaml");
   const documents = parseAllDocuments(content, {
     version: "1.1",
@@ -89,22 +96,20 @@ async function parseYaml(content: string): Promise<Mapping | undefined> {
   });
   const [first] = documents;
   if (!Array.isArray(documents) || first === undefined) return undefined;
-  const [error] = first.errors;
-  if (error !== undefined) {
-    const line = content.slice(0, error.pos[0]).split("\n").length;
-    throw new ConfigFileError(
-      `error converting YAML to JSON: yaml: line ${line}: ${error.message}`,
-    );
-  }
+  if (first.errors.length > 0) throw conversionError(yamlProblem(content, first.errors));
   let value: unknown;
   try {
     value = first.toJS({ mapAsMap: true });
   } catch (cause) {
-    throw new ConfigFileError(`error converting YAML to JSON: yaml: ${String(cause)}`);
+    throw conversionError(aliasProblem(cause));
   }
   if (value === null || value === undefined) return undefined;
   if (value instanceof Map) return lowerKeys(value);
   throw typeError(jsonTypeOf(value), "Go value of type embed.configYAML");
+}
+
+function conversionError(problem: string): ConfigFileError {
+  return new ConfigFileError(`error converting YAML to JSON: yaml: ${problem}`);
 }
 
 function lowerKeys(mapping: ReadonlyMap<unknown, unknown>): Mapping {

@@ -132,9 +132,8 @@ async function startHere(flags: Flags, logger: MemoryLogger): Promise<Server> {
   if (outcome.kind !== "run") throw new Error(JSON.stringify(outcome));
   const etcd: RunningEtcd = await startEtcd(outcome.config, { logger });
   await within(etcd.ready, "the member to be ready");
-  const [address] = etcd.clientAddresses;
-  if (address === undefined || !("port" in address)) throw new Error("no client port");
-  return { port: address.port, stop: () => etcd.stop() };
+  const { port } = new URL(etcd.clientAddresses[0] ?? "");
+  return { port: Number(port), stop: () => etcd.stop() };
 }
 
 async function startProgram(binary: string, flags: Flags): Promise<Server> {

@@ -265,6 +265,7 @@ test(
     ] as const) {
       const refused = client.open("/etcdserverpb.KV/RangeStream");
       refused.send({ key: Buffer.from("k"), ...request });
+      refused.raw.halfClose();
       const error = await refused.failure();
       assert.deepEqual([error?.code, error?.message], [12, message]);
     }

@@ -347,6 +347,11 @@ test("MNT-14 the health service says that the member serves", async () => {
     code: 5,
     message: "unknown service",
   });
+  const { statuses } = await client.call("/grpc.health.v1.Health/List", {});
+  assert.deepEqual(
+    statuses.map(({ key, value }) => [key, value?.status]),
+    [["", 1]],
+  );
   const watch = client.openWith("/grpc.health.v1.Health/Watch", {});
   assert.equal((await watch.next()).status, 1);
   const unknown = client.openWith("/grpc.health.v1.Health/Watch", { service: "nope" });

@@ -86,6 +86,33 @@ test("CFG-34 extensive metrics add the durations of calls, basic ones do not", a
   }
 });
 
+test("OPS-04 the first error of a call raises a series that was there with 0", async () => {
+  const { client } = member;
+  const before = await scrape();
+  const series = [...before.keys()].filter((name) => name.startsWith("grpc_server_handled_total{"));
+  const methods = [...before.keys()].filter((name) =>
+    name.startsWith("grpc_server_started_total{"),
+  );
+  assert.equal(series.length, methods.length * 17, "a series for each method and code");
+  // What etcd has: KV without RangeStream, Watch, Lease, Cluster, Auth, Maintenance, and Health.
+  const ofEtcd = series.filter((name) => !/RangeStream|v3electionpb|v3lockpb/.test(name));
+  assert.ok(ofEtcd.length >= 43 * 17 && ofEtcd.length <= 44 * 17, `${ofEtcd.length} series`);
+  const failed =
+    'grpc_server_handled_total{grpc_code="OutOfRange",grpc_method="Compact",grpc_service="etcdserverpb.KV",grpc_type="unary"}';
+  assert.equal(before.get(failed), 0);
+  await assert.rejects(client.compact(1_000_000));
+  assert.equal((await scrape()).get(failed), 1);
+});
+
+test("OPS-04 a stream that ends because of a request that does not decode is counted", async () => {
+  const watch = member.client.watch();
+  await watch.create("metrics-g");
+  watch.stream.raw.send(Buffer.from([0xff]));
+  assert.equal((await watch.stream.failure())?.code, 13);
+  const name = 'etcd_network_server_stream_failures_total{API="watch",Type="receive"}';
+  assert.equal((await scrape()).get(name), 1);
+});
+
 test("OPS-06 the process tells memory, time and file descriptors", async () => {
   const now = await scrape();
   for (const name of [

@@ -213,7 +213,8 @@ export class HealthEndpoints {
     const abort = new AbortController();
     const expired = new Promise<never>((_, reject) => {
       abort.signal.addEventListener("abort", () => {
-        reject(new Error("context deadline exceeded"));
+        // In the words of who gives up first: the store, or the loop that asks the leader.
+        reject(new Error(serializable ? "context deadline exceeded" : NO_QUORUM_TEXT));
       });
     });
     const timer = clock.setTimer(requestTimeoutMs, () => abort.abort());
@@ -225,6 +226,8 @@ export class HealthEndpoints {
     }
   }
 }
+
+const NO_QUORUM_TEXT = "etcdserver: request timed out";
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

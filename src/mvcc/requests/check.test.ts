@@ -109,6 +109,15 @@ test("a nested transaction has what its parent's longest list leaves of the budg
   assert.equal(txnKind(outer(3), 10), "tooManyOps");
 });
 
+test("transactions side by side share what their parent's longest list leaves", () => {
+  // Found from outside: 64 transactions of 64 ranges each, level by level, were one request.
+  const inner = (): RequestOp => txnOp(txnRequest(repeat(3, (i) => rangeOp(`k${i}`))));
+  assert.equal(txnKind(txnRequest(repeat(2, inner)), 8), "ok");
+  assert.equal(txnKind(txnRequest(repeat(3, inner)), 8), "tooManyOps");
+  const either = txnRequest(repeat(2, inner), [], repeat(2, inner));
+  assert.equal(txnKind(either, 8), "ok", "one branch runs, not both");
+});
+
 test("transactions nested without end are refused and not followed", () => {
   let request = txnRequest([rangeOp("k")]);
   for (let depth = 0; depth < 127; depth++) request = txnRequest([txnOp(request)]);

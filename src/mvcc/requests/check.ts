@@ -18,7 +18,7 @@ import { latin1FromBytes } from "../../base/bytes.ts";
 import { IntervalTree } from "../../base/interval-tree.ts";
 
 export interface RequestLimits {
-  /** `--max-txn-ops`: most compares, success and failure operations each; 128 by default. */
+  /** `--max-txn-ops`: most operations, over all levels; 128 by default. */
   readonly maxTxnOps: number;
 }
 
@@ -47,22 +47,40 @@ export function checkDeleteRange(request: DeleteRangeRequest): void {
 }
 
 export function checkTxn(request: TxnRequest, limits: RequestLimits): void {
-  checkTxnOps(request, limits.maxTxnOps, MAX_TXN_DEPTH);
+  if (countOperations(request, MAX_TXN_DEPTH) > limits.maxTxnOps) throw new EtcdError("tooManyOps");
+  checkTxnOps(request);
   collectWrites(request.success);
   collectWrites(request.failure);
 }
 
-/** A nested transaction may have as many operations as its parent's longest list leaves over. */
-function checkTxnOps(request: TxnRequest, maxOps: number, maxDepth: number): void {
+/**
+ * Operations over all levels, as `countTxnOperations` counts them in bytes. etcd lets each of many
+ * transactions side by side have what their parent leaves over, which makes tens of thousands of
+ * operations of one request.
+ */
+function countOperations(request: TxnRequest, maxDepth: number): number {
+  if (maxDepth === 0) throw new EtcdError("tooManyOps");
   const { compare, success, failure } = request;
   const longest = Math.max(compare.length, success.length, failure.length);
-  if (longest > maxOps || maxDepth === 0) throw new EtcdError("tooManyOps");
-  for (const { key } of compare) if (key.length === 0) throw new EtcdError("emptyKey");
-  for (const op of success) checkOp(op, maxOps - longest, maxDepth - 1);
-  for (const op of failure) checkOp(op, maxOps - longest, maxDepth - 1);
+  const inSuccess = countNested(success, maxDepth - 1);
+  return longest + Math.max(inSuccess, countNested(failure, maxDepth - 1));
 }
 
-function checkOp(op: RequestOp, maxOps: number, maxDepth: number): void {
+function countNested(ops: readonly RequestOp[], maxDepth: number): number {
+  let count = 0;
+  for (const { request } of ops) {
+    if (request?.case === "requestTxn") count += countOperations(request.value, maxDepth);
+  }
+  return count;
+}
+
+function checkTxnOps({ compare, success, failure }: TxnRequest): void {
+  for (const { key } of compare) if (key.length === 0) throw new EtcdError("emptyKey");
+  for (const op of success) checkOp(op);
+  for (const op of failure) checkOp(op);
+}
+
+function checkOp(op: RequestOp): void {
   switch (op.request?.case) {
     case "requestRange":
       checkRange(op.request.value);
@@ -74,7 +92,7 @@ function checkOp(op: RequestOp, maxOps: number, maxDepth: number): void {
       checkDeleteRange(op.request.value);
       break;
     case "requestTxn":
-      checkTxnOps(op.request.value, maxOps, maxDepth);
+      checkTxnOps(op.request.value);
       break;
     case undefined:
       throw new EtcdError("keyNotFound");

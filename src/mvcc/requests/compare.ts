@@ -1,32 +1,68 @@
-/** Evaluates the compares of a transaction against the latest state. */
+/** Evaluates the compares of a transaction. */
 
 import { type Compare, Compare_CompareResult, Compare_CompareTarget } from "../../api/gen/rpc.ts";
 import { compareBytes, EMPTY_BYTES, latin1FromBytes } from "../../base/bytes.ts";
+import type { Revision } from "../../base/ids.ts";
+import type { Slice, Steps } from "../../base/slice.ts";
 import { KeyValueView } from "../key-value.ts";
 import type { Store } from "../store.ts";
-import { rangeEndOf } from "./key-range.ts";
+import { rangeEndOf, UNBOUNDED } from "./key-range.ts";
 
 const view = new KeyValueView();
 
 /**
- * True if every key in the compare's range satisfies it. A missing key, or an empty range, counts
- * as one key with all numbers zero, except that its value equals nothing.
+ * True if every key in the compare's range satisfies it at `revision`. A missing key, or an empty
+ * range, counts as one key with all numbers zero, except that its value equals nothing.
  */
-export function evaluateCompare(store: Store, compare: Compare): boolean {
-  const index = store.index;
+export function* evaluateCompare(
+  store: Store,
+  compare: Compare,
+  revision: Revision,
+  slice: Slice,
+): Steps<boolean> {
   const begin = latin1FromBytes(compare.key);
   const end = rangeEndOf(compare.rangeEnd);
+  slice.left--;
   if (end === undefined) {
-    return index.findLatest(begin) ? compareFound(store, compare) : compareMissing(compare);
+    return store.findAt(begin, revision) ? compareFound(store, compare) : compareMissing(compare);
   }
-  let found = false;
-  for (const cursor = index.seek(begin); cursor.valid; cursor.next()) {
-    if (end !== "" && cursor.key >= end) break;
-    if (!index.cursorLatest(cursor)) continue;
-    found = true;
-    if (!compareFound(store, compare)) return false;
+  const walk: Walk = { next: begin, found: false, holds: true };
+  while (walk.next !== undefined) {
+    compareSome(store, compare, revision, end, slice, walk);
+    if (walk.next !== undefined) yield;
   }
-  return found || compareMissing(compare);
+  return walk.found ? walk.holds : compareMissing(compare);
+}
+
+interface Walk {
+  /** Where to go on; undefined when the answer is known. */
+  next: string | undefined;
+  found: boolean;
+  holds: boolean;
+}
+
+/** Compares keys until the slice is used up. */
+function compareSome(
+  store: Store,
+  compare: Compare,
+  revision: Revision,
+  end: string,
+  slice: Slice,
+  walk: Walk,
+): void {
+  const cursor = store.index.seek(walk.next ?? "");
+  walk.next = undefined;
+  for (; cursor.valid; cursor.next()) {
+    if (end !== UNBOUNDED && cursor.key >= end) return;
+    if (slice.left-- <= 0) {
+      walk.next = cursor.key;
+      return;
+    }
+    if (!store.cursorAt(cursor, revision)) continue;
+    walk.found = true;
+    walk.holds = compareFound(store, compare);
+    if (!walk.holds) return;
+  }
 }
 
 /** Compares the key that the index has just found. */

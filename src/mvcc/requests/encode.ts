@@ -53,36 +53,49 @@ export function encodeRangeResponse(header: Uint8Array, result: RangeResult): Ui
 export function sizeRangeResponse(header: Uint8Array, result: RangeResult): number {
   let size = sizeField(header);
   for (const kv of result.kvs) size += sizeField(kv);
-  return size + sizeRangeTail(result);
+  return size + (result.late?.fieldBytes ?? 0) + sizeRangeTail(result);
 }
 
-/** The response in pieces of about `chunkBytes`, for results too large for one buffer. */
+/** The response in pieces of about `chunkBytes`, each made when it is asked for. */
 export function* encodeRangeChunks(
   header: Uint8Array,
   result: RangeResult,
   chunkBytes: number,
 ): Generator<Uint8Array> {
+  const { kvs, late } = result;
+  const total = kvs.length + (late?.count ?? 0);
   let first = 0;
   let leading = sizeField(header);
-  const { kvs } = result;
-  while (first < kvs.length || leading > 0) {
+  while (first < total || leading > 0) {
     let size = leading;
     let next = first;
-    while (next < kvs.length && (size === leading || size < chunkBytes)) {
-      size += sizeField(kvs[next++] as Uint8Array);
+    while (next < total && (size === leading || size < chunkBytes)) {
+      size += sizeOfField(recordLength(result, next++));
     }
-    const last = next === kvs.length;
+    const last = next === total;
     if (last) size += sizeRangeTail(result);
     const chunk = Buffer.allocUnsafe(size);
     let at = last ? prependRangeTail(chunk, size, result) : size;
     for (let i = next - 1; i >= first; i--) {
-      at = prependField(chunk, at, FIELD_2, kvs[i] as Uint8Array);
+      at = prependField(chunk, at, FIELD_2, recordAt(result, i));
     }
     if (leading > 0) prependField(chunk, at, FIELD_1, header);
     yield chunk;
     first = next;
     leading = 0;
   }
+}
+
+function recordLength({ kvs, late }: RangeResult, at: number): number {
+  return kvs[at]?.length ?? late?.lengthAt(at - kvs.length) ?? 0;
+}
+
+function recordAt({ kvs, late }: RangeResult, at: number): Uint8Array {
+  return kvs[at] ?? late?.read(at - kvs.length) ?? EMPTY_BYTES;
+}
+
+function sizeOfField(length: number): number {
+  return 1 + wire.sizeDelimited(length);
 }
 
 function sizeField(content: Uint8Array): number {

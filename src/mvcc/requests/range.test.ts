@@ -9,8 +9,10 @@ import {
   putRequest,
   rangeRequest,
   textOf,
+  Stepper,
 } from "../testing/harness.ts";
-import { executeRange, RangeExecution } from "./range.ts";
+import { encodeRangeChunks, encodeRangeResponse, sizeRangeResponse } from "./encode.ts";
+import { executeRange, RangeExecution, type RangeResult } from "./range.ts";
 import { executeDeleteRange, executePut } from "./write.ts";
 
 type Options = Parameters<typeof rangeRequest>[2];
@@ -167,7 +169,8 @@ test("revision 0 and below mean now; above now and below compaction are errors",
 test("a range that a restored snapshot overtakes asks the client to try again", () => {
   const { store } = openWorld();
   for (const key of ["a", "b", "c"]) executePut(store, putRequest(key, "v"));
-  const range = new RangeExecution(store, rangeRequest("a", "z"));
+  const execution = new RangeExecution(store, rangeRequest("a", "z"));
+  const range = new Stepper((slice) => execution.run(slice));
   assert.equal(range.step(1), undefined);
   store.restore();
   assert.throws(
@@ -176,4 +179,64 @@ test("a range that a restored snapshot overtakes asks the client to try again", 
   );
   store.compact(4);
   assert.equal(store.runCompaction(100).state, "finished");
+});
+
+/** The result of a range that keeps so many bytes of records. */
+function keeping(store: Store, keepBytes: number, options: Options = {}): RangeResult {
+  const execution = new RangeExecution(store, rangeRequest("a", "z", options), { keepBytes });
+  const range = new Stepper((slice) => execution.run(slice));
+  for (;;) {
+    const result = range.step(2);
+    if (result !== undefined) return result;
+  }
+}
+
+const HEADER = Buffer.from([0x18, 5]);
+
+test("a large range is read again when it leaves, as it was, whatever is written and compacted", () => {
+  const names = ["a", "b", "c", "d", "e", "f"];
+  const orders: readonly Options[] = [
+    {},
+    { sortOrder: 2 },
+    { sortOrder: 1, sortTarget: 4 },
+    { limit: 4 },
+  ];
+  for (const options of orders) {
+    for (const keepBytes of [0, 1, 60, 1_000]) {
+      const store = fill(names);
+      const whole = encodeRangeResponse(
+        HEADER,
+        executeRange(store, rangeRequest("a", "z", options)),
+      );
+      const result = keeping(store, keepBytes, options);
+      assert.equal(sizeRangeResponse(HEADER, result), whole.length);
+      for (const key of names) executePut(store, putRequest(key, "new"));
+      executeDeleteRange(store, deleteRequest("a", "c"));
+      store.compact(store.currentRevision);
+      const held = result.late === undefined ? "finished" : "waiting";
+      assert.equal(store.runCompaction(100).state, held);
+      assert.deepEqual(Buffer.concat([...encodeRangeChunks(HEADER, result, 1)]), whole);
+      result.late?.close();
+      assert.notEqual(store.runCompaction(100).state, "waiting");
+    }
+  }
+});
+
+test("a range that is kept only in part holds no more than that", () => {
+  const store = fill(["a", "b", "c", "d", "e", "f"]);
+  const bytes = executeRange(store, rangeRequest("a", "b")).kvs[0]?.length ?? 0;
+  const result = keeping(store, 2 * bytes);
+  assert.deepEqual([result.kvs.length, result.late?.count], [2, 4]);
+  assert.equal(keeping(store, 2 * bytes, { keysOnly: true }).late, undefined);
+});
+
+test("a large range that a restored snapshot overtakes breaks off", () => {
+  const store = fill(["a", "b", "c"]);
+  const pieces = encodeRangeChunks(HEADER, keeping(store, 0), 1);
+  pieces.next();
+  store.restore();
+  assert.throws(
+    () => pieces.next(),
+    (error) => isEtcdError(error, "leaderChanged"),
+  );
 });

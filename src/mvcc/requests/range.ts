@@ -15,10 +15,13 @@ import {
 } from "../../api/gen/rpc.ts";
 import { compareBytes, latin1FromBytes } from "../../base/bytes.ts";
 import type { Revision } from "../../base/ids.ts";
+import { charge, ENDLESS, finish, type Slice, type Steps, unitsOfBytes } from "../../base/slice.ts";
 import type { KeyIndex } from "../key-index.ts";
 import { KeyValueView, withoutValue } from "../key-value.ts";
+import { sortInSteps } from "../../base/sort-in-steps.ts";
 import type { Store } from "../store.ts";
 import { rangeEndOf } from "./key-range.ts";
+import { LateRecords } from "./late-records.ts";
 
 export interface RangeResult {
   /** The store's revision, not the one read at. */
@@ -29,24 +32,49 @@ export interface RangeResult {
   readonly more: boolean;
   /** Keys in the range, whatever limit and revision filters leave of them. */
   readonly count: number;
+  /** What comes after `kvs`, to be read when it leaves; the owner of the result closes it. */
+  readonly late?: LateRecords | undefined;
 }
 
-/** Bytes of records after which a slice ends: one key may hold a megabyte. */
-const MAX_STEP_BYTES = 4 << 20;
+/** Matches sorted or merged between two looks at the slice, and what that costs. */
+const SORTED_PER_STEP = 1000;
+const UNITS_PER_SORT_STEP = 1000;
+/** What a match costs more when its record must be read and taken apart. */
+const UNITS_OF_RECORD = 3;
 
 /** Throws "compacted" and "future revision". */
 export function executeRange(store: Store, request: RangeRequest): RangeResult {
-  if (request.rangeEnd.length === 0 && isPlain(request)) return readKey(store, request);
-  const execution = new RangeExecution(store, request);
-  for (;;) {
-    const result = execution.step(Number.POSITIVE_INFINITY);
-    if (result !== undefined) return result;
+  if (request.rangeEnd.length === 0 && isPlain(request)) {
+    return readKey(store, request, store.readRevision);
+  }
+  return finish(new RangeExecution(store, request).run(ENDLESS));
+}
+
+/**
+ * As `executeRange`, in slices. `current` is the latest revision that the range may see, and not
+ * later than the store's.
+ */
+export function* rangeInSteps(
+  store: Store,
+  request: RangeRequest,
+  slice: Slice,
+  current: Revision,
+): Steps<RangeResult> {
+  if (request.rangeEnd.length === 0 && isPlain(request)) {
+    const result = readKey(store, request, current);
+    slice.left -= 1 + unitsOfBytes(result.kvs[0]?.length ?? 0);
+    return result;
+  }
+  const execution = new RangeExecution(store, request, { current });
+  try {
+    return yield* execution.run(slice);
+  } finally {
+    execution.close();
   }
 }
 
 /** The revision that a request reads at. Throws "compacted" and "future revision". */
-function revisionToRead(store: Store, revision: Revision): Revision {
-  const current = store.readRevision;
+function revisionToRead(store: Store, revision: Revision, current: Revision): Revision {
   if (revision > current) throw new EtcdError("futureRevision");
   if (revision <= 0) return current;
   if (revision < store.compactRevision) throw new EtcdError("compacted");
@@ -69,12 +97,11 @@ function hasFilter(request: RangeRequest): boolean {
 
 const NO_KVS: readonly Uint8Array[] = [];
 
-function readKey(store: Store, request: RangeRequest): RangeResult {
-  const revision = revisionToRead(store, request.revision);
-  const current = store.readRevision;
+function readKey(store: Store, request: RangeRequest, current: Revision): RangeResult {
+  const revision = revisionToRead(store, request.revision, current);
   const index = store.index;
   const key = latin1FromBytes(request.key);
-  const found = revision === current ? index.findLatest(key) : index.findAt(key, revision);
+  const found = store.indexShows(revision) ? index.findLatest(key) : index.findAt(key, revision);
   if (!found) return { revision: current, kvs: NO_KVS, more: false, count: 0 };
   const record = store.readRecord(index.main, index.sub);
   return { revision: current, kvs: [record], more: false, count: 1 };
@@ -91,7 +118,14 @@ interface Match {
   record: Uint8Array | undefined;
 }
 
-type Phase = "collect" | "read" | "done";
+export interface RangeOptions {
+  /** The latest revision that the range may see; default: the store's. */
+  readonly current?: Revision;
+  /** Bytes of records that the result holds; without it there are no late records. */
+  readonly keepBytes?: number;
+  /** The result's count may be anything: no need to walk what comes after the limit. */
+  readonly withoutCount?: boolean;
+}
 
 export class RangeExecution {
   readonly #store: Store;
@@ -113,15 +147,22 @@ export class RangeExecution {
   /** True if the whole range must be walked, because only that gives the count. */
   readonly #counting: boolean;
   #more = false;
-  #phase: Phase = "collect";
+  /** Bytes of records that the result may still hold; what is beyond becomes late records. */
+  #keepBytes: number;
+  #late: LateRecords | undefined;
 
   /** Throws "compacted" and "future revision". */
-  constructor(store: Store, request: RangeRequest) {
+  constructor(store: Store, request: RangeRequest, options: RangeOptions = {}) {
+    const { keepBytes } = options;
+    this.#keepBytes = request.keysOnly
+      ? Number.POSITIVE_INFINITY
+      : (keepBytes ?? Number.POSITIVE_INFINITY);
+    const current = options.current ?? store.readRevision;
     this.#store = store;
     this.#request = request;
     this.#index = store.index;
-    this.#revision = revisionToRead(store, request.revision);
-    this.#currentRevision = store.readRevision;
+    this.#revision = revisionToRead(store, request.revision, current);
+    this.#currentRevision = current;
     this.#next = latin1FromBytes(request.key);
     this.#end = rangeEndOf(request.rangeEnd) ?? `${this.#next}\0`;
     const { sortOrder, sortTarget, limit, countOnly } = request;
@@ -129,31 +170,38 @@ export class RangeExecution {
     this.#sorted = byKey ? sortOrder === RangeRequest_SortOrder.DESCEND : true;
     if (countOnly) this.#enough = 0;
     else this.#enough = limit > 0 && this.#mayStopEarly() ? limit + 1 : Number.POSITIVE_INFINITY;
-    const latest = this.#revision === this.#currentRevision;
-    if (latest) this.#count = this.#index.countLatest(this.#next, this.#end);
-    this.#counting = !latest;
+    const count = options.withoutCount ? 0 : store.countAt(this.#revision, this.#next, this.#end);
+    this.#counting = count === undefined;
+    this.#count = count ?? 0;
     this.#unpin = store.pin(this.#revision);
   }
 
   /**
-   * Looks at up to `maxKeys` keys; returns the result when done. Throws "leader changed", which
-   * tells clients to try again, if a snapshot has replaced the store's content since the start.
+   * Runs until the result is there, pausing when the slice is used up. Throws "leader changed",
+   * which tells clients to try again, if a snapshot has replaced the store's content since the
+   * start. A failed or given up execution must be closed.
    */
-  step(maxKeys: number): RangeResult | undefined {
-    if (this.#store.index !== this.#index) {
-      this.close();
-      throw new EtcdError("leaderChanged");
-    }
-    if (this.#phase === "collect") this.#collect(maxKeys);
-    else if (this.#phase === "read") this.#read(maxKeys);
-    if (this.#phase !== "done") return undefined;
-    this.close();
-    return {
+  *run(slice: Slice): Steps<RangeResult> {
+    slice.left--;
+    while (!this.#collect(slice)) yield* this.#pause();
+    yield* this.#order(slice);
+    while (!this.#read(slice)) yield* this.#pause();
+    const late = this.#late;
+    if (late === undefined) this.close();
+    const result = {
       revision: this.#currentRevision,
       kvs: this.#kvs,
       more: this.#more,
       count: this.#count,
     };
+    return late === undefined ? result : { ...result, late };
+  }
+
+  *#pause(): Steps<void> {
+    yield;
+    if (this.#store.index === this.#index) return;
+    this.close();
+    throw new EtcdError("leaderChanged");
   }
 
   /** Gives up unfinished work. */
@@ -171,30 +219,28 @@ export class RangeExecution {
     return unordered && !hasFilter(this.#request);
   }
 
-  #collect(maxKeys: number): void {
+  /** False when the slice was used up before the end. */
+  #collect(slice: Slice): boolean {
     const matches = this.#matches;
-    let keys = maxKeys;
-    let bytes = MAX_STEP_BYTES;
     const end = this.#end;
     const cursor = this.#index.seek(this.#next);
     for (; cursor.valid && (end === "" || cursor.key < end); cursor.next()) {
       const enough = matches.length >= this.#enough;
       if (enough && !this.#counting) break;
-      if (keys-- <= 0 || bytes <= 0) {
+      if (slice.left-- <= 0) {
         this.#next = cursor.key;
-        return;
+        return false;
       }
       if (!this.#index.cursorAt(cursor, this.#revision)) continue;
       if (this.#counting) this.#count++;
       if (enough) continue;
       const match = this.#examine();
       if (match === undefined) continue;
-      bytes -= match.record?.length ?? 0;
+      if (match.record !== undefined)
+        slice.left -= UNITS_OF_RECORD + unitsOfBytes(match.record.length);
       matches.push(match);
     }
-    this.#order();
-    this.#phase = "read";
-    this.#read(keys);
+    return true;
   }
 
   /** The match that the index has just found; undefined if a filter drops it. */
@@ -228,7 +274,7 @@ export class RangeExecution {
     return match;
   }
 
-  #order(): void {
+  *#order(slice: Slice): Steps<void> {
     if (this.#sorted) {
       const { sortTarget, sortOrder } = this.#request;
       if (sortTarget === RangeRequest_SortTarget.KEY) {
@@ -236,7 +282,9 @@ export class RangeExecution {
       } else {
         const compare = comparatorFor(sortTarget);
         const descend = sortOrder === RangeRequest_SortOrder.DESCEND;
-        this.#matches.sort(descend ? (a, b) => compare(b, a) : compare);
+        const order: typeof compare = descend ? (a, b) => compare(b, a) : compare;
+        const sorting = sortInSteps(this.#matches, SORTED_PER_STEP, order);
+        this.#matches = yield* charge(sorting, UNITS_PER_SORT_STEP, slice);
       }
     }
     const limit = this.#request.limit;
@@ -246,19 +294,30 @@ export class RangeExecution {
     }
   }
 
-  #read(maxKeys: number): void {
+  /** False when the slice was used up before the end. */
+  #read(slice: Slice): boolean {
     const matches = this.#matches;
-    let keys = maxKeys;
-    let bytes = MAX_STEP_BYTES;
-    while (this.#kvs.length < matches.length) {
-      if (keys-- <= 0 || bytes <= 0) return;
-      const match = matches[this.#kvs.length] as Match;
+    for (;;) {
+      const at = this.#kvs.length + (this.#late?.count ?? 0);
+      if (at === matches.length) break;
+      if (slice.left-- <= 0) return false;
+      const match = matches[at] as Match;
       const record = match.record ?? this.#store.readRecord(match.main, match.sub);
-      bytes -= record.length;
-      this.#kvs.push(this.#request.keysOnly ? withoutValue(record, this.#view) : record);
+      slice.left -= unitsOfBytes(record.length);
+      this.#keepBytes -= record.length;
+      if (this.#keepBytes < 0 && at > 0) this.#addLate(match, record);
+      else this.#kvs.push(this.#request.keysOnly ? withoutValue(record, this.#view) : record);
     }
     this.#matches = [];
-    this.#phase = "done";
+    return true;
+  }
+
+  /** Once one record is late, all after it are: `keepBytes` never grows. */
+  #addLate(match: Match, record: Uint8Array): void {
+    this.#late ??= new LateRecords(this.#store, this.#unpin);
+    this.#late.add(match.main, match.sub, record.length);
+    match.record = undefined;
+    match.value = undefined;
   }
 }
 

@@ -14,11 +14,12 @@ import type {
 } from "../../api/gen/rpc.ts";
 import { latin1FromBytes } from "../../base/bytes.ts";
 import type { Revision } from "../../base/ids.ts";
+import { ENDLESS, finish, type Slice, type Steps } from "../../base/slice.ts";
 import { NO_LEASE } from "../lease-hooks.ts";
 import type { Store } from "../store.ts";
 import { evaluateCompare } from "./compare.ts";
 import { rangeEndOf } from "./key-range.ts";
-import { executeRange, type RangeResult } from "./range.ts";
+import { type RangeResult, rangeInSteps } from "./range.ts";
 import { type DeleteRangeResult, deleteRangeInWrite, type PutResult, putInWrite } from "./write.ts";
 
 export interface TxnResult {
@@ -45,16 +46,62 @@ export function isTxnSerializable(request: TxnRequest): boolean {
   return request.success.every(isSerializable) && request.failure.every(isSerializable);
 }
 
+/** True if an operation or a compare has a range, on any level: `txnInSteps` runs such ones. */
+export function isWideTxn(request: TxnRequest): boolean {
+  return (
+    request.compare.some(({ rangeEnd }) => rangeEnd.length > 0) ||
+    request.success.some(isWide) ||
+    request.failure.some(isWide)
+  );
+}
+
 /**
  * Runs a transaction. Throws, with nothing changed: "compacted", "future revision",
  * "lease not found", "key not found".
  */
 export function executeTxn(store: Store, request: TxnRequest): TxnResult {
-  const plan = planTxn(store, request);
+  const plan = finish(planTxn(store, request, store.currentRevision, ENDLESS));
   checkPlan(store, plan, []);
   store.beginWrite();
-  const responses = runPlan(store, plan);
+  const responses = finish(runPlan(store, plan, undefined, ENDLESS));
   return { revision: store.endWrite(), succeeded: plan.succeeded, responses };
+}
+
+/** As `executeTxn`, in slices: see `Store.writeInSteps`. Nothing else may write meanwhile. */
+export function* txnInSteps(store: Store, request: TxnRequest, slice: Slice): Steps<TxnResult> {
+  const plan = yield* planTxn(store, request, store.currentRevision, slice);
+  checkPlan(store, plan, []);
+  const running = runPlan(store, plan, undefined, slice);
+  const { revision, result } = yield* store.writeInSteps(running, slice);
+  return { revision, succeeded: plan.succeeded, responses: result };
+}
+
+/**
+ * A transaction that only reads, in slices, all of it at the revision of its beginning; writes may
+ * go on meanwhile. Throws "compacted" and "future revision", and "leader changed", which tells
+ * clients to try again, if a snapshot has replaced the store's content since the start.
+ */
+export function* readTxnInSteps(store: Store, request: TxnRequest, slice: Slice): Steps<TxnResult> {
+  const revision = store.currentRevision;
+  const unpin = store.pin(revision);
+  try {
+    const plan = yield* sameContent(store, planTxn(store, request, revision, slice));
+    checkPlan(store, plan, []);
+    const responses = yield* sameContent(store, runPlan(store, plan, revision, slice));
+    return { revision, succeeded: plan.succeeded, responses };
+  } finally {
+    unpin();
+  }
+}
+
+function* sameContent<T>(store: Store, steps: Steps<T>): Steps<T> {
+  const { index } = store;
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    yield;
+    if (store.index !== index) throw new EtcdError("leaderChanged");
+  }
 }
 
 /** The branches that the compares choose. */
@@ -65,12 +112,22 @@ interface TxnPlan {
   readonly nested: readonly TxnPlan[];
 }
 
-function planTxn(store: Store, request: TxnRequest): TxnPlan {
-  const succeeded = request.compare.every((compare) => evaluateCompare(store, compare));
+function* planTxn(
+  store: Store,
+  request: TxnRequest,
+  revision: Revision,
+  slice: Slice,
+): Steps<TxnPlan> {
+  let succeeded = true;
+  for (const compare of request.compare) {
+    succeeded = yield* evaluateCompare(store, compare, revision, slice);
+    if (!succeeded) break;
+  }
   const ops = succeeded ? request.success : request.failure;
   const nested: TxnPlan[] = [];
   for (const op of ops) {
-    if (op.request?.case === "requestTxn") nested.push(planTxn(store, op.request.value));
+    if (op.request?.case !== "requestTxn") continue;
+    nested.push(yield* planTxn(store, op.request.value, revision, slice));
   }
   return { succeeded, ops, nested };
 }
@@ -126,26 +183,38 @@ function deletes(request: DeleteRangeRequest, key: string): boolean {
   return end === undefined ? key === begin : key >= begin && (end === "" || key < end);
 }
 
-function runPlan(store: Store, plan: TxnPlan): OpResult[] {
+/** `at` is the revision of a transaction that only reads; undefined inside an open write. */
+function* runPlan(
+  store: Store,
+  plan: TxnPlan,
+  at: Revision | undefined,
+  slice: Slice,
+): Steps<OpResult[]> {
   const responses: OpResult[] = [];
   let nested = 0;
   for (const { request } of plan.ops) {
+    slice.left--;
     switch (request?.case) {
-      case "requestRange":
-        responses.push({ kind: "range", result: executeRange(store, request.value) });
+      case "requestRange": {
+        const result = yield* rangeInSteps(store, request.value, slice, at ?? store.readRevision);
+        responses.push({ kind: "range", result });
         break;
+      }
       case "requestPut":
         responses.push({ kind: "put", result: putInWrite(store, request.value) });
         break;
-      case "requestDeleteRange":
-        responses.push({ kind: "deleteRange", result: deleteRangeInWrite(store, request.value) });
+      case "requestDeleteRange": {
+        const result = yield* deleteRangeInWrite(store, request.value, slice);
+        responses.push({ kind: "deleteRange", result });
         break;
+      }
       case "requestTxn": {
         const inner = plan.nested[nested++] as TxnPlan;
+        const { succeeded } = inner;
         const result = {
           revision: 0,
-          succeeded: inner.succeeded,
-          responses: runPlan(store, inner),
+          succeeded,
+          responses: yield* runPlan(store, inner, at, slice),
         };
         responses.push({ kind: "txn", result });
         break;
@@ -154,8 +223,21 @@ function runPlan(store: Store, plan: TxnPlan): OpResult[] {
         responses.push({ kind: "none" });
         break;
     }
+    if (slice.isUsedUp) yield;
   }
   return responses;
+}
+
+function isWide({ request }: RequestOp): boolean {
+  switch (request?.case) {
+    case "requestRange":
+    case "requestDeleteRange":
+      return request.value.rangeEnd.length > 0;
+    case "requestTxn":
+      return isWideTxn(request.value);
+    default:
+      return false;
+  }
 }
 
 function isRange(op: RequestOp): boolean {

@@ -7,10 +7,11 @@ import { EtcdError } from "../../api/errors.ts";
 import type { CompactionRequest, DeleteRangeRequest, PutRequest } from "../../api/gen/rpc.ts";
 import { latin1FromBytes } from "../../base/bytes.ts";
 import type { Revision } from "../../base/ids.ts";
+import { ENDLESS, finish, type Slice, type Steps, unitsOfBytes } from "../../base/slice.ts";
 import { KeyValueView } from "../key-value.ts";
 import { NO_LEASE } from "../lease-hooks.ts";
 import type { Store } from "../store.ts";
-import { rangeEndOf } from "./key-range.ts";
+import { rangeEndOf, UNBOUNDED } from "./key-range.ts";
 
 export interface PutResult {
   readonly revision: Revision;
@@ -50,18 +51,54 @@ export function putInWrite(store: Store, request: PutRequest): PutResult {
 
 export function executeDeleteRange(store: Store, request: DeleteRangeRequest): DeleteRangeResult {
   store.beginWrite();
-  const { deleted, previous } = deleteRangeInWrite(store, request);
+  const { deleted, previous } = finish(deleteRangeInWrite(store, request, ENDLESS));
   return { revision: store.endWrite(), deleted, previous };
 }
 
+/** True for a request that may touch many keys: `deleteRangeInSteps` does it. */
+export function isWideDeletion(request: DeleteRangeRequest): boolean {
+  return request.rangeEnd.length > 0;
+}
+
+/** See `Store.writeInSteps`. */
+export function* deleteRangeInSteps(
+  store: Store,
+  request: DeleteRangeRequest,
+  slice: Slice,
+): Steps<DeleteRangeResult> {
+  const deletion = deleteRangeInWrite(store, request, slice);
+  const { revision, result } = yield* store.writeInSteps(deletion, slice);
+  return { revision, deleted: result.deleted, previous: result.previous };
+}
+
+/** Deletes keys in one write in slices, as when a lease ends. Missing keys are skipped. */
+export function* deleteKeysInSteps(
+  store: Store,
+  keys: readonly string[],
+  slice: Slice,
+): Steps<void> {
+  yield* store.writeInSteps(store.deleteEach(keys, slice), slice);
+}
+
 /** A deletion inside an open write. */
-export function deleteRangeInWrite(store: Store, request: DeleteRangeRequest): DeleteRangeResult {
-  const begin = latin1FromBytes(request.key);
+export function* deleteRangeInWrite(
+  store: Store,
+  request: DeleteRangeRequest,
+  slice: Slice,
+): Steps<DeleteRangeResult> {
   const end = rangeEndOf(request.rangeEnd);
-  const previous = request.prevKv ? readRange(store, begin, end) : NONE;
-  let deleted: number;
-  if (end === undefined) deleted = store.deleteKey(begin) ? 1 : 0;
-  else deleted = store.deleteRange(begin, end);
+  if (end === undefined) return deleteKeyInWrite(store, request);
+  const begin = latin1FromBytes(request.key);
+  const previous = request.prevKv ? yield* readRange(store, begin, end, slice) : NONE;
+  const deleted = yield* store.deleteRange(begin, end, slice);
+  return { revision: store.readRevision, deleted, previous };
+}
+
+function deleteKeyInWrite(store: Store, request: DeleteRangeRequest): DeleteRangeResult {
+  const key = latin1FromBytes(request.key);
+  const isWanted = request.prevKv && store.index.findLatest(key);
+  const previous = isWanted ? [store.readRecord(store.index.main, store.index.sub)] : NONE;
+  const deleted = store.deleteKey(key) ? 1 : 0;
   return { revision: store.readRevision, deleted, previous };
 }
 
@@ -94,13 +131,37 @@ function writePut(
   store.put(key, value, request.ignoreLease ? view.lease : request.lease);
 }
 
-function readRange(store: Store, begin: string, end: string | undefined): Uint8Array[] {
+function* readRange(
+  store: Store,
+  begin: string,
+  end: string,
+  slice: Slice,
+): Steps<readonly Uint8Array[]> {
   const records: Uint8Array[] = [];
-  const index = store.index;
-  const bound = end ?? `${begin}\0`;
-  for (const cursor = index.seek(begin); cursor.valid; cursor.next()) {
-    if (bound !== "" && cursor.key >= bound) break;
-    if (index.cursorLatest(cursor)) records.push(store.readRecord(index.main, index.sub));
+  let next: string | undefined = begin;
+  while (next !== undefined) {
+    next = readSome(store, next, end, slice, records);
+    if (next !== undefined) yield;
   }
   return records;
+}
+
+/** Reads until the slice is used up; then returns where to go on. */
+function readSome(
+  store: Store,
+  begin: string,
+  end: string,
+  slice: Slice,
+  records: Uint8Array[],
+): string | undefined {
+  const index = store.index;
+  for (const cursor = index.seek(begin); cursor.valid; cursor.next()) {
+    if (end !== UNBOUNDED && cursor.key >= end) break;
+    if (slice.left-- <= 0) return cursor.key;
+    if (!index.cursorLatest(cursor)) continue;
+    const record = store.readRecord(index.main, index.sub);
+    slice.left -= unitsOfBytes(record.length);
+    records.push(record);
+  }
+  return undefined;
 }

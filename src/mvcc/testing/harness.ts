@@ -12,6 +12,7 @@ import {
 import type { Backend } from "../../backend/types.ts";
 import { bytesFromLatin1, latin1FromBytes } from "../../base/bytes.ts";
 import type { LeaseID } from "../../base/ids.ts";
+import { Slice, type Steps } from "../../base/slice.ts";
 import type { CompactionResult } from "../compaction.ts";
 import type { KeyValueHash } from "../hash.ts";
 import { type LeaseHooks, NO_LEASE } from "../lease-hooks.ts";
@@ -168,5 +169,22 @@ export function hashOf(store: Store, revision = 0, maxRecords = 5): KeyValueHash
   for (;;) {
     const result = job.step(maxRecords);
     if (result !== undefined) return result;
+  }
+}
+
+/** Drives work in slices of a size that may change from one to the next. */
+export class Stepper<T> {
+  readonly slice: Slice = new Slice(0);
+  readonly #steps: Steps<T>;
+
+  constructor(begin: (slice: Slice) => Steps<T>) {
+    this.#steps = begin(this.slice);
+  }
+
+  /** Does about `units` of work; the result once it is there. */
+  step(units: number): T | undefined {
+    this.slice.left = units;
+    const step = this.#steps.next();
+    return step.done === true ? step.value : undefined;
   }
 }

@@ -10,9 +10,9 @@ import { EtcdError } from "../../api/errors.ts";
 import { WatchCreateRequest } from "../../api/gen/rpc.ts";
 import { bytesFromLatin1 } from "../../base/bytes.ts";
 import { checkTxn } from "../requests/check.ts";
-import { executeTxn } from "../requests/txn.ts";
-import { executeDeleteRange, executePut } from "../requests/write.ts";
-import { finishCompactions, openWorld, type World } from "../testing/harness.ts";
+import { txnInSteps } from "../requests/txn.ts";
+import { deleteRangeInSteps, executePut } from "../requests/write.ts";
+import { finishCompactions, openWorld, Stepper, type World } from "../testing/harness.ts";
 import type { MemoryBackend } from "../testing/memory-backend.ts";
 import { type ModelEvent, ModelStore } from "../testing/model-store.ts";
 import { seeds, TestRandom } from "../testing/random.ts";
@@ -59,6 +59,7 @@ class Scenario {
   readonly watchable: WatchableStore;
   readonly clients: Client[] = [];
   backend: MemoryBackend;
+  pauses = 0;
 
   constructor(seed: number) {
     this.random = new TestRandom(seed);
@@ -106,7 +107,7 @@ class Scenario {
       attempt(() => model.put(request, known));
     } else if (kind === 1) {
       const request = randomDelete(random);
-      executeDeleteRange(store, request);
+      this.inSlices(new Stepper((slice) => deleteRangeInSteps(store, request, slice)));
       model.deleteRange(request);
     } else {
       const request = randomTxn(random, model.revision);
@@ -115,10 +116,25 @@ class Scenario {
       } catch {
         return;
       }
-      attempt(() => executeTxn(store, request));
+      attempt(() => this.inSlices(new Stepper((slice) => txnInSteps(store, request, slice))));
       attempt(() => model.txn(request, known));
     }
     assert.equal(store.currentRevision, model.revision);
+  }
+
+  /** Watchers come, catch up, lag and go while a write is being made. */
+  inSlices<T>(write: Stepper<T>): void {
+    const { random } = this;
+    while (write.step(1 + random.below(4)) === undefined) {
+      if (random.chance(30)) this.watch();
+      if (random.chance(30)) this.toggle();
+      if (random.chance(30)) this.watchable.syncWatchers(1 + random.below(20));
+      if (random.chance(10)) this.cancel();
+      if (random.chance(10)) for (const { stream } of this.clients) stream.notifyProgress();
+      if (random.chance(10)) for (const { stream } of this.clients) stream.requestProgress();
+      this.collect();
+      this.pauses++;
+    }
   }
 
   watch(): void {
@@ -239,6 +255,7 @@ class Scenario {
 }
 
 test("each watcher sees its part of history, exactly", () => {
+  let pauses = 0;
   for (const seed of seeds(25)) {
     const scenario = new Scenario(seed);
     for (let step = 0; step < 400; step++) {
@@ -250,8 +267,10 @@ test("each watcher sees its part of history, exactly", () => {
     }
     try {
       scenario.finish();
+      pauses += scenario.pauses;
     } catch (error) {
       throw new Error(`TEST_SEED=${seed}, at the end`, { cause: error });
     }
   }
+  assert.ok(pauses > 100, "watchers meet writes that are half made");
 });

@@ -8,6 +8,9 @@
  * Progress never names a revision whose events have not been delivered, because delivery is
  * synchronous and progress takes the same way.
  *
+ * Events of a write in slices are collected as it goes on, and delivered when it ends. Watchers that
+ * come meanwhile read it from the backend afterwards.
+ *
  * Memory: a watcher that cannot take events holds none of them; it remembers a revision.
  * No clock: the server calls `syncWatchers` while `hasUnsynced` (etcd: every 100 ms, or sooner).
  */
@@ -24,8 +27,12 @@ import { NO_EVENTS, type Watcher, WatcherGroup, type WatchSink } from "./watcher
 
 /** Most revisions in one response to a watcher that catches up, as in etcd. */
 const MAX_BATCH_REVISIONS = 1000;
-/** Bytes of records after which a round ends at the next whole transaction. */
-const MAX_ROUND_BYTES = 4 << 20;
+/**
+ * Bytes of records after which a round, and so a response, ends at the next whole transaction. Ten
+ * events of 1 MiB still come together, as in etcd, which has no such bound; all 1,000 revisions
+ * could be 1.5 GB, in memory for each stream and in one turn of the event loop.
+ */
+const MAX_ROUND_BYTES = 16 << 20;
 
 /** Most watchers that take part in a round, as in etcd. */
 const MAX_MEMBERS = 512;
@@ -52,12 +59,24 @@ export class WatchableStore {
   readonly #blocked = new Map<WatchSink, Set<Watcher>>();
   #blockedWatchers = 0;
   readonly #streams = new Set<WatchStream>();
+  /** Watchers that came, or caught up, while a write in slices was under way. */
+  readonly #arriving = new Set<Watcher>();
+  /** Watchers with events of such a write. */
+  #reached: Watcher[] = [];
+  /** A round that paused in the middle. */
+  #round: Round | undefined;
   #eventsDelivered = 0;
   readonly #observe = (revision: Revision, changes: readonly Change[]): void =>
     this.#notify(revision, changes);
 
   constructor(store: Store) {
     this.store = store;
+    store.stepObserver = {
+      collect: (revision, changes) => {
+        for (const change of changes) this.#collectChange(revision, change, undefined);
+      },
+      ended: (revision) => this.#writeEnded(revision),
+    };
   }
 
   /** Open streams. */
@@ -66,7 +85,7 @@ export class WatchableStore {
   }
 
   get watchers(): number {
-    return this.#synced.size + this.slowWatchers;
+    return this.#synced.size + this.#arriving.size + this.slowWatchers;
   }
 
   /** Watchers that have not caught up, congested ones included. */
@@ -150,40 +169,56 @@ export class WatchableStore {
   syncWatchers(maxRecords: number): SyncState {
     for (const sink of this.#blocked.keys()) if (!sink.congested) this.#unblock(sink);
     for (let budget = maxRecords; budget > 0 && this.#unsynced.size > 0; ) {
-      budget -= this.#runRound();
+      budget -= this.#runRound(budget);
     }
     if (this.#unsynced.size > 0) return "more";
     return this.#blocked.size > 0 ? "blocked" : "idle";
   }
 
   #notify(revision: Revision, changes: readonly Change[]): void {
-    const reached: Watcher[] = [];
-    for (const change of changes) {
-      const event = new SharedEvent(
-        this.store,
-        change.key,
-        change.main,
-        change.tombstone,
-        change.record,
-        change.previousMain,
-        change.previousSub,
-      );
-      // One list serves all watchers of a write with one change, as nearly all writes are.
-      const single: [plain?: Uint8Array[], withPrevious?: Uint8Array[]] = [];
-      this.#synced.match(change.key, (watcher) => {
-        if (watcher.minRevision > revision || !watcher.wants(change.tombstone)) return;
-        const { prevKv } = watcher.options;
-        if (watcher.pending.length === 0) reached.push(watcher);
-        if (changes.length > 1) add(watcher, event.encoded(prevKv));
-        else watcher.pending = single[prevKv ? 1 : 0] ??= [event.encoded(prevKv)];
-      });
-    }
+    // One list serves all watchers of a write with one change, as nearly all writes are.
+    const shared: SharedLists | undefined = changes.length > 1 ? undefined : {};
+    for (const change of changes) this.#collectChange(revision, change, shared);
+    this.#deliverReached(revision);
+  }
+
+  #collectChange(revision: Revision, change: Change, shared: SharedLists | undefined): void {
+    const event = new SharedEvent(
+      this.store,
+      change.key,
+      change.main,
+      change.tombstone,
+      change.record,
+      change.previousMain,
+      change.previousSub,
+    );
+    this.#synced.match(change.key, (watcher) => {
+      if (watcher.minRevision > revision || !watcher.wants(change.tombstone)) return;
+      const { prevKv } = watcher.options;
+      if (watcher.pending.length === 0) this.#reached.push(watcher);
+      if (shared === undefined) add(watcher, event.encoded(prevKv));
+      else if (prevKv) watcher.pending = shared.withPrevious ??= [event.encoded(true)];
+      else watcher.pending = shared.plain ??= [event.encoded(false)];
+    });
+  }
+
+  #deliverReached(revision: Revision): void {
+    const reached = this.#reached;
+    this.#reached = [];
     for (const watcher of reached) {
       if (this.#deliverPending(watcher, revision)) watcher.minRevision = revision + 1;
       else if (watcher.state === "synced") {
         watcher.minRevision = revision;
         this.#move(watcher, "blocked");
       }
+    }
+  }
+
+  /** A write in slices is complete, and can be seen. */
+  #writeEnded(revision: Revision): void {
+    this.#deliverReached(revision);
+    for (const watcher of this.#arriving) {
+      this.#move(watcher, watcher.minRevision > revision ? "synced" : "unsynced");
     }
   }
 
@@ -201,24 +236,56 @@ export class WatchableStore {
 
   /**
    * Reads one batch of history, for the longest waiting watcher and for others that stand near it
-   * or later. Returns the cost in records.
+   * or later; pauses after `maxRecords`, even inside of a wide revision. Returns the cost in records.
    */
-  #runRound(): number {
-    const { members, start, looked } = this.#chooseMembers();
-    const [lead] = members;
-    const cost = 1 + Math.ceil(looked / WATCHERS_PER_RECORD);
-    if (lead === undefined) return cost;
-    const current = this.store.currentRevision;
-    this.#unsynced.requeue(lead);
-    let group = this.#unsynced;
-    if (members.length < group.size) {
-      group = new WatcherGroup();
-      for (const watcher of members) group.add(watcher);
+  #runRound(maxRecords: number): number {
+    let cost = 0;
+    if (this.#round === undefined) {
+      const { members, start, looked } = this.#chooseMembers();
+      cost = 1 + Math.ceil(looked / WATCHERS_PER_RECORD);
+      const [lead] = members;
+      if (lead === undefined) return cost;
+      this.#unsynced.requeue(lead);
+      this.#round = this.#startRound(members, start);
     }
-    const scan = { upTo: current, records: 0 };
-    if (start <= current) this.#scan(group, start, current, scan);
-    for (const watcher of members) this.#advance(watcher, scan.upTo, current);
-    return cost + scan.records;
+    const round = this.#round;
+    if (!this.#isReadable(round)) {
+      this.#abandonRound();
+      return cost + 1;
+    }
+    const records = this.#scan(round, maxRecords);
+    if (!round.done) {
+      // Watchers that come while the round pauses must not take part.
+      if (round.group === this.#unsynced) round.group = groupOf(round.members);
+      return cost + records;
+    }
+    this.#round = undefined;
+    // Writes may have gone on while the round paused.
+    const current = this.store.currentRevision;
+    for (const watcher of round.members) this.#advance(watcher, round.upTo, current);
+    return cost + records;
+  }
+
+  #startRound(members: readonly Watcher[], start: Revision): Round {
+    const current = this.store.currentRevision;
+    const group = members.length === this.#unsynced.size ? this.#unsynced : groupOf(members);
+    const next = encodeRevisionKey(start, 0, false);
+    const upTo = start <= current ? 0 : current;
+    const done = start > current;
+    return { members, group, start, current, next, last: 0, upTo, revisions: 0, bytes: 0, done };
+  }
+
+  /** False if nobody waits any more, or if a compaction has overtaken a round that paused. */
+  #isReadable(round: Round): boolean {
+    if (round.done) return true;
+    if (!round.members.some(({ state }) => state === "unsynced")) return false;
+    return Math.max(round.start, round.last) >= this.store.compactRevision;
+  }
+
+  /** The members stay where they are, and another round begins with them. */
+  #abandonRound(): void {
+    for (const watcher of this.#round?.members ?? []) watcher.pending = NO_EVENTS;
+    this.#round = undefined;
   }
 
   /** Watchers for one round, the one that leads it first. Sorts out those that cannot read on. */
@@ -246,33 +313,34 @@ export class WatchableStore {
     else if (watcher.state === "unsynced") this.#move(watcher, "blocked");
   }
 
-  /** Collects events from `start` on; `scan.upTo` is the last revision completely covered. */
-  #scan(
-    group: WatcherGroup,
-    start: Revision,
-    current: Revision,
-    scan: { upTo: Revision; records: number },
-  ): void {
-    let bytes = 0;
-    let revisions = 0;
-    let last = 0;
-    const from = encodeRevisionKey(start, 0, false);
-    const end = encodeRevisionKey(current + 1, 0, false);
-    this.store.backend.scan(KEY_BUCKET, from, end, (bucketKey, record) => {
+  /** Collects events up to the end of the round or of the budget. Returns the records read. */
+  #scan(round: Round, maxRecords: number): number {
+    if (round.done) return 0;
+    let records = 0;
+    round.done = true;
+    round.upTo = round.current;
+    const end = encodeRevisionKey(round.current + 1, 0, false);
+    this.store.backend.scan(KEY_BUCKET, round.next, end, (bucketKey, record) => {
+      if (records === maxRecords) {
+        round.next = bucketKey;
+        round.done = false;
+        return false;
+      }
       const main = mainOf(bucketKey);
-      if (main !== last) {
-        if (revisions === MAX_BATCH_REVISIONS || bytes > MAX_ROUND_BYTES) {
-          scan.upTo = last;
+      if (main !== round.last) {
+        if (round.revisions === MAX_BATCH_REVISIONS || round.bytes > MAX_ROUND_BYTES) {
+          round.upTo = round.last;
           return false;
         }
-        revisions++;
-        last = main;
+        round.revisions++;
+        round.last = main;
       }
-      scan.records++;
-      bytes += record.length;
-      this.#collect(group, main, isTombstone(bucketKey), record);
+      records++;
+      round.bytes += record.length;
+      this.#collect(round.group, main, isTombstone(bucketKey), record);
       return true;
     });
+    return records;
   }
 
   #collect(group: WatcherGroup, main: Revision, tombstone: boolean, record: Uint8Array): void {
@@ -302,6 +370,7 @@ export class WatchableStore {
 
   /** The synced watchers, which have had everything up to `seen`, have to catch up from there. */
   #unsyncAll(seen: Revision): void {
+    this.#abandonRound();
     for (const watcher of this.#synced.watchers) {
       watcher.minRevision = Math.max(watcher.minRevision, seen + 1);
       watcher.state = "unsynced";
@@ -326,6 +395,11 @@ export class WatchableStore {
   }
 
   #enter(watcher: Watcher, state: "synced" | "unsynced" | "blocked"): void {
+    if (state === "synced" && this.store.isSuspended) {
+      watcher.state = "arriving";
+      this.#arriving.add(watcher);
+      return;
+    }
     watcher.state = state;
     if (state !== "blocked") {
       (state === "synced" ? this.#synced : this.#unsynced).add(watcher);
@@ -339,7 +413,8 @@ export class WatchableStore {
   }
 
   #leave(watcher: Watcher): void {
-    if (watcher.state === "synced") this.#synced.delete(watcher);
+    if (watcher.state === "arriving") this.#arriving.delete(watcher);
+    else if (watcher.state === "synced") this.#synced.delete(watcher);
     else if (watcher.state === "unsynced") this.#unsynced.delete(watcher);
     else if (watcher.state === "blocked") {
       const peers = this.#blocked.get(watcher.sink);
@@ -354,6 +429,36 @@ export class WatchableStore {
   #updateObserver(): void {
     this.store.observer = this.#synced.size > 0 ? this.#observe : undefined;
   }
+}
+
+/** The lists of events of a write with one change, with and without the previous record. */
+interface SharedLists {
+  plain?: Uint8Array[];
+  withPrevious?: Uint8Array[];
+}
+
+/** One batch of history, read for several watchers at once. */
+interface Round {
+  readonly members: readonly Watcher[];
+  group: WatcherGroup;
+  readonly start: Revision;
+  /** Where the round ends at the latest: the store's revision when it began. */
+  readonly current: Revision;
+  /** Bucket key to go on with. */
+  next: Uint8Array;
+  /** Revision of the last record read. */
+  last: Revision;
+  /** The last revision completely covered, once `done`. */
+  upTo: Revision;
+  revisions: number;
+  bytes: number;
+  done: boolean;
+}
+
+function groupOf(watchers: readonly Watcher[]): WatcherGroup {
+  const group = new WatcherGroup();
+  for (const watcher of watchers) group.add(watcher);
+  return group;
 }
 
 function add(watcher: Watcher, event: Uint8Array): void {

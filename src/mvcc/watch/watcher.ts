@@ -50,9 +50,10 @@ export interface WatcherOptions {
 
 /**
  * "synced": has had everything up to the current revision. "unsynced": has to read from the
- * backend. "blocked": the same, but waits for its client. "ended": cancelled or compacted.
+ * backend. "blocked": the same, but waits for its client. "arriving": would be synced, but a write
+ * is being made in slices, and the first of them have gone by. "ended": cancelled or compacted.
  */
-export type WatcherState = "synced" | "unsynced" | "blocked" | "ended";
+export type WatcherState = "synced" | "unsynced" | "blocked" | "arriving" | "ended";
 
 /** The empty list that all idle watchers share; never changed. */
 export const NO_EVENTS: Uint8Array[] = [];
@@ -66,7 +67,7 @@ export class Watcher implements WatchInfo {
   state: WatcherState = "ended";
   /** The next periodic progress notification is due: there were no events since the last tick. */
   progressDue: boolean;
-  /** Events collected in the current round; `NO_EVENTS` between rounds. */
+  /** Events collected in a round, or of a write in slices; `NO_EVENTS` otherwise. */
   pending: Uint8Array[] = NO_EVENTS;
 
   constructor(id: WatchID, sink: WatchSink, options: WatcherOptions) {

@@ -1,12 +1,13 @@
 /** `/leases` and `/leases/internal`: what followers ask the leader about leases. */
 import { EtcdError } from "../../api/errors.ts";
-import { LeaseInternalRequest, LeaseInternalResponse } from "../../api/gen/lease.ts";
+import { LeaseInternalRequest } from "../../api/gen/lease.ts";
 import {
   LeaseKeepAliveRequest,
   LeaseKeepAliveResponse,
   LeaseTimeToLiveResponse,
   ResponseHeader,
 } from "../../api/gen/rpc.ts";
+import { sizeVarint, writeVarint } from "../../base/varint.ts";
 import { DecodeError } from "../../base/wire.ts";
 import {
   type Clock,
@@ -15,7 +16,7 @@ import {
   type HttpResponse,
 } from "../../env/index.ts";
 import type { ServerContext } from "../context.ts";
-import { LeaseRenewals } from "../lease-renewals.ts";
+import { LeaseRenewals } from "../upkeep/lease-renewals.ts";
 import { readSmallBody, send, sendError } from "./http-reply.ts";
 
 /** As etcd's. */
@@ -48,8 +49,9 @@ export class LeasesPaths {
       if (question === undefined) throw new DecodeError("no question", 0);
       const found = await this.#timeToLive(question);
       if (found === undefined) throw new EtcdError("leaseNotFound");
-      const answer = LeaseTimeToLiveResponse.create({ ...found, header: ResponseHeader.create() });
-      return LeaseInternalResponse.encode({ LeaseTimeToLiveResponse: answer });
+      const header = ResponseHeader.create();
+      const head = LeaseTimeToLiveResponse.encode({ ...found.response, header });
+      return encodeInternalResponse([head, ...found.encodedKeys]);
     });
   }
 
@@ -81,6 +83,18 @@ export class LeasesPaths {
         },
       );
   }
+}
+
+/** Tag of the answer in LeaseInternalResponse. */
+const ANSWER_TAG = 0x0a;
+
+/** `parts` make one LeaseTimeToLiveResponse. */
+function encodeInternalResponse(parts: readonly Uint8Array[]): Uint8Array {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const prefix = new Uint8Array(1 + sizeVarint(length));
+  prefix[0] = ANSWER_TAG;
+  writeVarint(prefix, 1, length);
+  return Buffer.concat([prefix, ...parts]);
 }
 
 function refusalOf(error: unknown, otherStatus: number): { status: number; text: string } {

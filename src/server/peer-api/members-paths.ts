@@ -6,7 +6,7 @@ import type { HttpRequest, HttpResponse } from "../../env/index.ts";
 import { internalText, type Member, memberToJSON } from "../../membership/index.ts";
 import type { KeyValueHash } from "../../mvcc/index.ts";
 import type { ServerContext } from "../context.ts";
-import { type Asker, MembershipChanges } from "../membership-changes.ts";
+import { type Asker, MembershipChanges } from "../members/membership-changes.ts";
 import {
   clusterHeader,
   isMethod,

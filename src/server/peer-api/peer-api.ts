@@ -5,7 +5,7 @@
 import { SERVER_VERSION } from "../../api/version.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../../env/index.ts";
 import type { ServerContext } from "../context.ts";
-import { readLinearizably } from "../linearizable-reads.ts";
+import { readLinearizably } from "../consensus/linearizable-reads.ts";
 import { clusterHeader, type Handler, isMethod, send, sendError } from "./http-reply.ts";
 import { LeasesPaths } from "./leases-paths.ts";
 import { MembersPaths, PROMOTE_PREFIX } from "./members-paths.ts";

@@ -19,7 +19,7 @@ import { TextError } from "../../base/go-text.ts";
 import type { UnaryCall } from "../../env/index.ts";
 import { compareUtf8, computeMemberID, type Member } from "../../membership/index.ts";
 import type { ServerContext } from "../context.ts";
-import { MembershipChanges } from "../membership-changes.ts";
+import { MembershipChanges } from "../members/membership-changes.ts";
 import { failWith, tokenOf } from "./reply.ts";
 
 export class ClusterService {

@@ -16,8 +16,8 @@ import {
   shortVersion,
 } from "../../membership/index.ts";
 import type { ServerContext } from "../context.ts";
-import { readLinearizably } from "../linearizable-reads.ts";
-import { RaftField } from "../raft-request.ts";
+import { readLinearizably } from "../consensus/linearizable-reads.ts";
+import { RaftField } from "../log/raft-request.ts";
 import { failWith } from "./reply.ts";
 
 export class DowngradeService {

@@ -6,16 +6,39 @@ import {
   HealthCheckRequest,
   HealthCheckResponse,
   HealthCheckResponse_ServingStatus as ServingStatus,
+  HealthListRequest,
+  HealthListResponse,
 } from "../../api/gen/health.ts";
-import type { StreamCall, UnaryCall } from "../../env/index.ts";
+import type { Logger, StreamCall, UnaryCall } from "../../env/index.ts";
 import { decodeOrEnd } from "./reply.ts";
 
+/** The one service that has a status: the whole member. */
+const WHOLE_MEMBER = "";
+
 export class HealthService {
+  readonly #logger: Logger;
   #status: ServingStatus = ServingStatus.SERVING;
   readonly #watchers = new Set<StreamCall>();
 
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /** Clients are served from now on. */
+  ready(): void {
+    this.#logStatus();
+  }
+
+  /** All services that have a status. */
+  list(call: UnaryCall): void {
+    HealthListRequest.decode(call.body);
+    const value = HealthCheckResponse.create({ status: this.#status });
+    const response = HealthListResponse.create({ statuses: [{ key: WHOLE_MEMBER, value }] });
+    call.reply(HealthListResponse.encode(response));
+  }
+
   check(call: UnaryCall): void {
-    if (HealthCheckRequest.decode(call.body).service !== "") {
+    if (HealthCheckRequest.decode(call.body).service !== WHOLE_MEMBER) {
       call.fail(StatusCode.NOT_FOUND, "unknown service");
       return;
     }
@@ -29,7 +52,7 @@ export class HealthService {
         call.finish(code, text);
       });
       if (request === undefined) return;
-      if (request.service !== "") {
+      if (request.service !== WHOLE_MEMBER) {
         call.send(encode(ServingStatus.SERVICE_UNKNOWN));
         return;
       }
@@ -49,7 +72,21 @@ export class HealthService {
     const status = serving ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
     if (status === this.#status) return;
     this.#status = status;
+    this.#logStatus();
     for (const call of this.#watchers) call.send(encode(status));
+  }
+
+  #logStatus(): void {
+    const fields = { service: WHOLE_MEMBER };
+    if (this.#status === ServingStatus.SERVING) {
+      this.#logger.info("grpc service status changed", { ...fields, status: "SERVING" });
+      return;
+    }
+    this.#logger.warn("grpc service status changed", {
+      ...fields,
+      status: "NOT_SERVING",
+      reason: "defrag is active",
+    });
   }
 }
 

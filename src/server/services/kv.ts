@@ -13,7 +13,7 @@ import {
   TxnRequest,
 } from "../../api/gen/rpc.ts";
 import type { MessageType } from "../../api/message-type.ts";
-import { longestTxnList } from "../../api/txn-scan.ts";
+import { countTxnOperations } from "../../api/txn-scan.ts";
 import { copyBytes } from "../../base/bytes.ts";
 import type { UnaryCall } from "../../env/index.ts";
 import {
@@ -21,31 +21,31 @@ import {
   checkPut,
   checkRange,
   checkTxn,
-  encodeRangeChunks,
   encodeRangeResponse,
   encodeTxnResponse,
   executeRange,
-  executeTxn,
   isTxnReadonly,
   isTxnSerializable,
   RangeExecution,
   type RangeResult,
+  readTxnInSteps,
+  type TxnResult,
   sizeRangeResponse,
 } from "../../mvcc/index.ts";
 import type { ServerContext } from "../context.ts";
-import type { BuiltRequest } from "../proposals.ts";
-import { putCost, txnCost } from "../quota.ts";
-import { RaftField } from "../raft-request.ts";
-import { RequestMeter } from "../request-meter.ts";
+import type { BuiltRequest } from "../log/proposals.ts";
+import { putCost, txnCost } from "../apply/quota.ts";
+import { RaftField } from "../log/raft-request.ts";
+import type { RequestMeter } from "../tracing/request-meter.ts";
+import type { ReadEnd, SlowRequests } from "../tracing/slow-requests.ts";
 import type { QuotaGate } from "./quota-gate.ts";
+import { RangeReply } from "./range-reply.ts";
 import { failWith, finish } from "./reply.ts";
 
-/** Records that a range reads before other requests get a turn. */
-const RANGE_RECORDS_PER_STEP = 2500;
-/** Looking keys up is one step, reading their records another. */
-const RANGE_STEPS_PER_TURN = 2;
-/** Larger range responses leave in pieces of this size. */
-const RESPONSE_CHUNK_BYTES = 1024 * 1024;
+/** Larger range responses are encoded piece by piece, as the client takes them. */
+const LARGE_RESPONSE_BYTES = 1024 * 1024;
+/** Records beyond this are read again when their piece is made: a slow reader holds no more. */
+const KEPT_RESPONSE_BYTES = 4 * 1024 * 1024;
 /** gRPC's largest message, which etcd's server allows itself to send. */
 const MAX_SEND_BYTES = 2 ** 31 - 1;
 
@@ -53,13 +53,13 @@ export class KeyValueService {
   readonly #server: ServerContext;
   readonly #quota: QuotaGate;
   readonly #meter: RequestMeter;
+  readonly #slow: SlowRequests;
 
-  constructor(server: ServerContext, quota: QuotaGate) {
+  constructor(server: ServerContext, quota: QuotaGate, meter: RequestMeter, slow: SlowRequests) {
     this.#server = server;
     this.#quota = quota;
-    const { clock, logger, counters } = server;
-    const warningDurationMs = server.options.warningApplyDurationMs;
-    this.#meter = new RequestMeter({ clock, logger, counters, warningDurationMs });
+    this.#meter = meter;
+    this.#slow = slow;
   }
 
   range(call: UnaryCall): void {
@@ -77,8 +77,9 @@ export class KeyValueService {
       return;
     }
     this.#server.reads.add((error) => {
-      if (error !== undefined) failWith(call, error);
-      else if (!call.cancelled) this.#executeRange(call, request, startMs);
+      if (error !== undefined) {
+        this.#failRange(call, request, startMs, this.#meter.nowMs(), error);
+      } else if (!call.cancelled) this.#executeRange(call, request, startMs);
     });
   }
 
@@ -96,7 +97,7 @@ export class KeyValueService {
   txn(call: UnaryCall): void {
     const { maxTxnOps } = this.#server.options;
     // Counted before anything is decoded: millions of empty operations fit into one request.
-    if (longestTxnList(call.body) > maxTxnOps) throw new EtcdError("tooManyOps");
+    if (countTxnOperations(call.body) > maxTxnOps) throw new EtcdError("tooManyOps");
     const built = this.#server.proposals.build(RaftField.txn, call.body);
     const request = TxnRequest.decode(built.data, built.start, built.end);
     checkTxn(request, { maxTxnOps });
@@ -109,7 +110,8 @@ export class KeyValueService {
   }
 
   /** With `physical`, the answer waits until the old revisions are gone for good. */
-  compact(call: UnaryCall): void {
+  compact(unobserved: UnaryCall): void {
+    const call = this.#slow.observe(unobserved);
     const { physical } = CompactionRequest.decode(call.body);
     const server = this.#server;
     this.#refuseIfNeeded();
@@ -130,74 +132,101 @@ export class KeyValueService {
 
   /** A single key is read at once; a range in slices, so that it holds nobody up. */
   #executeRange(call: UnaryCall, request: RangeRequest, startMs: number): void {
-    const { store, counters } = this.#server;
+    const { store, counters, turns } = this.#server;
     counters.operations.range++;
     const executedMs = this.#meter.nowMs();
     const reply = (result: RangeResult) => {
-      this.#replyRange(call, result);
-      this.#meter.ranged(request, startMs, executedMs, result.kvs.length);
+      const bytes = this.#replyRange(call, result);
+      const endMs = this.#meter.nowMs();
+      this.#meter.rangeRead(executedMs, endMs);
+      if (!this.#slow.isNotable(endMs - startMs)) return;
+      this.#slow.range(call, request, { startMs, readMs: executedMs, endMs }, { result, bytes });
     };
+    const fail = (error: unknown) => this.#failRange(call, request, startMs, executedMs, error);
     try {
-      if (request.rangeEnd.length === 0) reply(executeRange(store, request));
-      else this.#stepRange(call, new RangeExecution(store, request), reply);
+      if (request.rangeEnd.length === 0) {
+        reply(executeRange(store, request));
+        return;
+      }
+      // What it reads is fixed now, whenever its turn comes.
+      const execution = new RangeExecution(store, request, { keepBytes: KEPT_RESPONSE_BYTES });
+      turns.run((slice) => execution.run(slice), {
+        done: reply,
+        failed: (error) => {
+          execution.close();
+          fail(error);
+        },
+        isCancelled: () => call.cancelled,
+        cancelled: () => execution.close(),
+      });
     } catch (error) {
-      failWith(call, error);
+      fail(error);
     }
   }
 
-  #stepRange(
+  #failRange(
     call: UnaryCall,
-    execution: RangeExecution,
-    reply: (result: RangeResult) => void,
+    request: RangeRequest,
+    startMs: number,
+    readMs: number,
+    error: unknown,
   ): void {
-    for (let step = 0; step < RANGE_STEPS_PER_TURN; step++) {
-      const result = execution.step(RANGE_RECORDS_PER_STEP);
-      if (result !== undefined) {
-        reply(result);
-        return;
-      }
-    }
-    this.#server.defer(() => {
-      if (call.cancelled) {
-        execution.close();
-        return;
-      }
-      try {
-        this.#stepRange(call, execution, reply);
-      } catch (error) {
-        execution.close();
-        failWith(call, error);
-      }
-    });
+    failWith(call, error);
+    const endMs = this.#meter.nowMs();
+    if (!this.#slow.isNotable(endMs - startMs)) return;
+    this.#slow.range(call, request, { startMs, readMs, endMs }, { error });
   }
 
-  #replyRange(call: UnaryCall, result: RangeResult): void {
+  /** The size of the response. */
+  #replyRange(call: UnaryCall, result: RangeResult): number {
     const header = this.#server.header.encode(result.revision, this.#server.term);
     const size = sizeRangeResponse(header, result);
     if (size > MAX_SEND_BYTES) {
       const text = `grpc: trying to send message larger than max (${size} vs. ${MAX_SEND_BYTES})`;
       call.fail(StatusCode.RESOURCE_EXHAUSTED, text);
-    } else if (size <= RESPONSE_CHUNK_BYTES) call.reply(encodeRangeResponse(header, result));
-    else call.replyParts([...encodeRangeChunks(header, result, RESPONSE_CHUNK_BYTES)]);
+      result.late?.close();
+    } else if (size <= LARGE_RESPONSE_BYTES && result.late === undefined) {
+      call.reply(encodeRangeResponse(header, result));
+    } else {
+      call.replyFrom(new RangeReply(header, result, size));
+    }
+    return size;
   }
 
   #readOnlyTxn(call: UnaryCall, request: TxnRequest): void {
+    const startMs = this.#meter.nowMs();
+    let readMs = startMs;
+    const tell = (end: ReadEnd<TxnResult>) => {
+      const endMs = this.#meter.nowMs();
+      if (!this.#slow.isNotable(endMs - startMs)) return;
+      this.#slow.readTxn(call, request, { startMs, readMs, endMs }, end);
+    };
     const execute = () => {
-      try {
-        const result = executeTxn(this.#server.store, request);
-        const header = this.#server.header.encode(result.revision, this.#server.term);
-        call.reply(encodeTxnResponse(header, result));
-      } catch (error) {
-        failWith(call, error);
-      }
+      const { store, turns, header } = this.#server;
+      turns.run((slice) => readTxnInSteps(store, request, slice), {
+        done: (result) => {
+          const encoded = header.encode(result.revision, this.#server.term);
+          const reply = encodeTxnResponse(encoded, result);
+          call.reply(reply);
+          tell({ result, bytes: reply.length });
+        },
+        failed: (error) => {
+          failWith(call, error);
+          tell({ error });
+        },
+        isCancelled: () => call.cancelled,
+      });
     };
     if (isTxnSerializable(request)) {
       execute();
       return;
     }
     this.#server.reads.add((error) => {
-      if (error !== undefined) failWith(call, error);
-      else if (!call.cancelled) execute();
+      readMs = this.#meter.nowMs();
+      if (error !== undefined) {
+        failWith(call, error);
+        tell({ error });
+      } else if (!call.cancelled) execute();
     });
   }
 
@@ -220,7 +249,14 @@ export class KeyValueService {
     if (built.data.length > this.#server.options.maxRequestBytes) {
       throw new EtcdError("requestTooLarge");
     }
-    proposals.submit(built, request, (outcome) => finish(call, outcome));
+    const startMs = this.#meter.nowMs();
+    proposals.submit(built, request, (outcome, appliedMs) => {
+      finish(call, outcome);
+      const endMs = this.#meter.nowMs();
+      if (!this.#slow.isNotable(endMs - startMs)) return;
+      const at = { startMs, appliedMs: appliedMs ?? endMs, endMs };
+      this.#slow.write(call, { field: built.field, request }, at, outcome);
+    });
   }
 
   #refuseIfNeeded(): void {

@@ -15,16 +15,21 @@ import {
 } from "../../api/gen/rpc.ts";
 import { leaseIDFromRequestID } from "../../base/id-generator.ts";
 import type { LeaseID } from "../../base/ids.ts";
+import type { Slice, Steps } from "../../base/slice.ts";
 import type { StreamCall, UnaryCall } from "../../env/index.ts";
+import type { Lessor } from "../../lease/index.ts";
 import type { ServerContext } from "../context.ts";
-import { LeaseRenewals } from "../lease-renewals.ts";
-import { LEASE_COST_BYTES } from "../quota.ts";
-import { RaftField } from "../raft-request.ts";
+import { LeaseRenewals } from "../upkeep/lease-renewals.ts";
+import { LEASE_COST_BYTES } from "../apply/quota.ts";
+import { RaftField } from "../log/raft-request.ts";
 import type { QuotaGate } from "./quota-gate.ts";
 import { decodeOrEnd, failWith, finish, statusOf } from "./reply.ts";
 
 /** Renewals of one stream that may wait for something; a client that sends more is paused. */
 const MAX_WAITING_RENEWALS = 1000;
+
+/** Leases in one part of a list. */
+const LEASES_PER_PART = 1000;
 
 export class LeaseService {
   readonly #server: ServerContext;
@@ -69,17 +74,22 @@ export class LeaseService {
     this.#renewals.timeToLive(request).then(
       (found) => {
         const { ID } = request;
-        const answer = found ?? LeaseTimeToLiveResponse.create({ ID, TTL: -1 });
-        call.reply(LeaseTimeToLiveResponse.encode({ ...answer, header: this.#header() }));
+        const answer = found?.response ?? LeaseTimeToLiveResponse.create({ ID, TTL: -1 });
+        const head = LeaseTimeToLiveResponse.encode({ ...answer, header: this.#header() });
+        if (found === undefined || found.encodedKeys.length === 0) call.reply(head);
+        else call.replyParts([head, ...found.encodedKeys]);
       },
       (error: unknown) => failWith(call, error),
     );
   }
 
   leases(call: UnaryCall): void {
-    const leases = this.#server.lessor.leases().map(({ id }) => ({ ID: id }));
-    const response = LeaseLeasesResponse.create({ header: this.#header(), leases });
-    call.reply(LeaseLeasesResponse.encode(response));
+    const { lessor, turns } = this.#server;
+    turns.run((slice) => encodeLeases(this.#header(), lessor, slice), {
+      done: (parts) => call.replyParts(parts),
+      failed: (error) => failWith(call, error),
+      isCancelled: () => call.cancelled,
+    });
   }
 
   /** Answers in the order of the requests. Ends with a status when a renewal cannot be decided. */
@@ -100,6 +110,7 @@ export class LeaseService {
     call.onMessage = (message) => {
       if (ended) return;
       const request = decodeOrEnd(LeaseKeepAliveRequest, message, (code, text) => {
+        this.#server.counters.streamFailures.of("receive", "lease-keepalive").add();
         close();
         call.finish(code, text);
       });
@@ -159,6 +170,23 @@ export class LeaseService {
       raftTerm: term,
     });
   }
+}
+
+/** The response in parts: what follows in a message is added to what it has. */
+function* encodeLeases(
+  header: ResponseHeader,
+  lessor: Lessor,
+  slice: Slice,
+): Steps<readonly Uint8Array[]> {
+  const parts = [LeaseLeasesResponse.encode(LeaseLeasesResponse.create({ header }))];
+  const found = yield* lessor.leasesInSteps(slice);
+  for (let at = 0; at < found.length; at += LEASES_PER_PART) {
+    if (slice.isUsedUp) yield;
+    const leases = found.slice(at, at + LEASES_PER_PART).map(({ id }) => ({ ID: id }));
+    slice.left -= leases.length;
+    parts.push(LeaseLeasesResponse.encode(LeaseLeasesResponse.create({ leases })));
+  }
+  return parts;
 }
 
 function renewed(header: ResponseHeader, ID: LeaseID, TTL: number): Uint8Array {

@@ -21,13 +21,14 @@ import {
 } from "../../api/gen/rpc.ts";
 import { SERVER_VERSION } from "../../api/version.ts";
 import { copyBytes, utf8FromBytes } from "../../base/bytes.ts";
+import { formatDuration, humanizeBytes } from "../../base/go-text.ts";
 import type { Revision } from "../../base/ids.ts";
 import type { StreamCall, UnaryCall } from "../../env/index.ts";
 import { NO_MEMBER } from "../../raft/index.ts";
 import type { ServerContext } from "../context.ts";
 import { alarmName } from "../metrics.ts";
 import { requestTimeoutMs } from "../options.ts";
-import { RaftField } from "../raft-request.ts";
+import { RaftField } from "../log/raft-request.ts";
 import { decodeOrEnd, failWith, statusOf } from "./reply.ts";
 
 /** Size of the blobs of a snapshot stream, as etcd's. */
@@ -35,8 +36,17 @@ const SNAPSHOT_BLOB_BYTES = 32 * 1024;
 /** A snapshot reader that lags this far makes the stream wait. */
 const SNAPSHOT_BUFFER_BYTES = 1024 * 1024;
 
+/** A hash of the whole db, and the revision that it shows. */
+interface DatabaseHash {
+  readonly revision: Revision;
+  readonly hash: number;
+}
+
 export class MaintenanceService {
   readonly #server: ServerContext;
+  #runningHash: Promise<DatabaseHash> | undefined;
+  /** Not begun: more may join. */
+  #nextHash: Promise<DatabaseHash> | undefined;
   readonly #onDefragment: (running: boolean) => void;
 
   /** `onDefragment` lets the health service say that the member is busy. */
@@ -109,17 +119,28 @@ export class MaintenanceService {
   }
 
   hash(call: UnaryCall): void {
-    const { backend, store, clock, counters } = this.#server;
-    const revision = store.currentRevision;
-    const startMs = clock.nowMs();
-    backend.hash(isIgnoredInHash).then(
-      (hash) => {
-        counters.hashDuration.observe((clock.nowMs() - startMs) / 1000);
+    this.#nextHash ??= this.#hashAfter(this.#runningHash);
+    this.#nextHash.then(
+      ({ revision, hash }) => {
         const header = this.#header(revision);
         call.reply(HashResponse.encode(HashResponse.create({ header, hash })));
       },
       (error: unknown) => failWith(call, error),
     );
+  }
+
+  /** One at a time: all that ask while one is under way share the next. */
+  async #hashAfter(running: Promise<unknown> | undefined): Promise<DatabaseHash> {
+    await running?.catch(() => undefined);
+    while (this.#server.store.isSuspended) await this.#server.applyEnded();
+    const { backend, store, clock, counters } = this.#server;
+    this.#runningHash = this.#nextHash;
+    this.#nextHash = undefined;
+    const revision = store.currentRevision;
+    const startMs = clock.nowMs();
+    const hash = await backend.hash(isIgnoredInHash);
+    counters.hashDuration.observe((clock.nowMs() - startMs) / 1000);
+    return { revision, hash };
   }
 
   hashKV(call: UnaryCall): void {
@@ -182,8 +203,9 @@ export class MaintenanceService {
     const snapshot = await backend.openSnapshot();
     try {
       const total = snapshot.sizeBytes;
-      const fields = { "total-bytes": total, "storage-version": version };
-      logger.info("sending database snapshot to client", fields);
+      const size = { "total-bytes": total, size: humanizeBytes(total) };
+      const stored = { "storage-version": version };
+      logger.info("sending database snapshot to client", { ...size, ...stored });
       const digest = createHash("sha256");
       let sent = 0;
       for await (const blob of snapshot.chunks(SNAPSHOT_BLOB_BYTES)) {
@@ -198,8 +220,8 @@ export class MaintenanceService {
         "checksum-size": sum.length,
       });
       call.send(snapshotMessage(0, sum, version));
-      const took = `${((clock.nowMs() - started) / 1000).toFixed(3)}s`;
-      logger.info("successfully sent database snapshot to client", { ...fields, took });
+      const took = formatDuration(clock.nowMs() - started);
+      logger.info("successfully sent database snapshot to client", { ...size, took, ...stored });
     } finally {
       snapshot.close();
     }

@@ -5,7 +5,7 @@
 import { EtcdError } from "../../api/errors.ts";
 import { AlarmRequest, AlarmRequest_AlarmAction, AlarmType } from "../../api/gen/rpc.ts";
 import type { ServerContext } from "../context.ts";
-import { RaftField } from "../raft-request.ts";
+import { RaftField } from "../log/raft-request.ts";
 
 export class QuotaGate {
   readonly #server: ServerContext;

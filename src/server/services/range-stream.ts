@@ -12,7 +12,14 @@ import {
 import { bytesFromLatin1, copyBytes, EMPTY_BYTES } from "../../base/bytes.ts";
 import { sizeVarint, writeVarint } from "../../base/varint.ts";
 import type { StreamCall } from "../../env/index.ts";
-import { checkRange, encodeRangeResponse, executeRange, keyOf } from "../../mvcc/index.ts";
+import type { Slice, Steps } from "../../base/slice.ts";
+import {
+  checkRange,
+  encodeRangeResponse,
+  keyOf,
+  RangeExecution,
+  type RangeResult,
+} from "../../mvcc/index.ts";
 import type { ServerContext } from "../context.ts";
 import { statusOf } from "./reply.ts";
 
@@ -70,7 +77,9 @@ class RangeStream {
   /** Keys that may still be sent; Infinity without a limit. */
   #remaining: number;
   #pieceKeys = FIRST_PIECE_KEYS;
-  #sent = 0;
+  /** Keys of the whole range. */
+  #count = 0;
+  #isReading = false;
   #headerRevision = 0;
   #gone = false;
 
@@ -85,37 +94,57 @@ class RangeStream {
     call.onDrain = () => this.next();
   }
 
-  /** Sends pieces until the client lags, others want a turn, or everything is sent. */
+  /** Sends pieces until the client lags or everything is sent. */
   next(): void {
-    if (this.#gone || this.#call.bufferedBytes > MAX_BUFFERED_BYTES) return;
-    try {
-      if (this.#sendPiece()) {
+    if (this.#gone || this.#isReading || this.#call.bufferedBytes > MAX_BUFFERED_BYTES) return;
+    this.#isReading = true;
+    this.#server.turns.run((slice) => this.#readPiece(slice), {
+      done: (result) => {
+        if (this.#sendPiece(result)) {
+          this.#gone = true;
+          this.#call.finish(StatusCode.OK, "");
+          return;
+        }
+        this.#server.defer(() => {
+          this.#isReading = false;
+          this.next();
+        });
+      },
+      failed: (error) => {
         this.#gone = true;
-        this.#call.finish(StatusCode.OK, "");
-      } else this.#server.defer(() => this.next());
-    } catch (error) {
-      this.#gone = true;
-      finishWith(this.#call, error);
+        finishWith(this.#call, error);
+      },
+      isCancelled: () => this.#gone,
+    });
+  }
+
+  /** Only the first piece knows the count: later ones would have to walk all that is left. */
+  *#readPiece(slice: Slice): Steps<RangeResult> {
+    const { store } = this.#server;
+    const request = this.#request;
+    request.limit = Math.min(this.#pieceKeys, this.#remaining);
+    const isFirst = this.#headerRevision === 0;
+    const execution = new RangeExecution(store, request, { withoutCount: !isFirst });
+    try {
+      return yield* execution.run(slice);
+    } finally {
+      execution.close();
     }
   }
 
   /** True when it was the last one. */
-  #sendPiece(): boolean {
-    const { store, header, term } = this.#server;
+  #sendPiece(result: RangeResult): boolean {
+    const { header, term } = this.#server;
     const request = this.#request;
-    request.limit = Math.min(this.#pieceKeys, this.#remaining);
-    const result = executeRange(store, request);
     if (this.#headerRevision === 0) {
       this.#headerRevision = result.revision;
+      this.#count = result.count;
       if (request.revision === 0) request.revision = result.revision;
     }
     this.#remaining -= result.kvs.length;
-    this.#sent += result.kvs.length;
     const isLast = !result.more || this.#remaining === 0;
     const headerBytes = isLast ? header.encode(this.#headerRevision, term) : EMPTY_BYTES;
-    // The count of a piece covers what was left of the range; before it, so much was sent.
-    const before = this.#sent - result.kvs.length;
-    const count = isLast ? before + result.count : 0;
+    const count = isLast ? this.#count : 0;
     const piece = { ...result, count, more: isLast && result.more };
     const whole = encodeRangeResponse(headerBytes, piece);
     const encoded = isLast ? whole : whole.subarray(EMPTY_HEADER_FIELD_BYTES);

@@ -3,7 +3,7 @@ import { EtcdError, StatusCode } from "../../api/errors.ts";
 import type { MessageType } from "../../api/message-type.ts";
 import { DecodeError } from "../../base/wire.ts";
 import type { Call, UnaryCall } from "../../env/index.ts";
-import type { Outcome } from "../proposals.ts";
+import type { Outcome } from "../log/proposals.ts";
 
 export function finish(call: UnaryCall, outcome: Outcome): void {
   if (outcome.error !== undefined) failWith(call, outcome.error);

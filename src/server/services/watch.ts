@@ -7,7 +7,9 @@
  */
 import { type WatchCreateRequest, WatchRequest } from "../../api/gen/rpc.ts";
 import { EtcdError } from "../../api/errors.ts";
+import { copyBytes } from "../../base/bytes.ts";
 import type { Revision } from "../../base/ids.ts";
+import type { Slice, Steps } from "../../base/slice.ts";
 import type { StreamCall, Timer } from "../../env/index.ts";
 import {
   encodeWatchHead,
@@ -28,6 +30,10 @@ const CONGESTED_BYTES = 4 * 1024 * 1024;
 const MAX_WATCHES_PER_STREAM = 100_000;
 /** Records of history read for slow watchers before other work gets a turn. */
 const SYNC_RECORDS_PER_TURN = 2000;
+/** What a request on a stream costs, in records. */
+const UNITS_PER_REQUEST = 8;
+/** Parts of one message; more are joined, as they are arguments of a call. */
+const MAX_PARTS = 1000;
 /** etcd's period for watchers that lag or are blocked. */
 const SYNC_INTERVAL_MS = 100;
 /** etcd's bound on a response to a watch with fragments. */
@@ -41,8 +47,12 @@ export class WatchService {
   #progressTimer: Timer | undefined;
   #stopped = false;
 
-  constructor(server: ServerContext) {
+  readonly #onSynced: () => void;
+
+  /** `onSynced`: watchers that lagged behind have caught up. */
+  constructor(server: ServerContext, onSynced: () => void) {
     this.#server = server;
+    this.#onSynced = onSynced;
   }
 
   start(): void {
@@ -88,6 +98,7 @@ export class WatchService {
     const state = this.#server.watchable.syncWatchers(SYNC_RECORDS_PER_TURN);
     if (state === "more") this.syncSoon();
     else if (state === "blocked") this.#syncLater();
+    else this.#onSynced();
   }
 
   #syncLater(): void {
@@ -116,6 +127,10 @@ class WatchStreamHandler implements WatchSink {
   readonly #onEnd: () => void;
   readonly #syncSoon: () => void;
   #ended = false;
+  /** Requests that wait for their turn, in order; bounded by what the client may send ahead. */
+  #requests: Uint8Array[] = [];
+  #isServing = false;
+  #isPaused = false;
 
   constructor(server: ServerContext, call: StreamCall, onEnd: () => void, syncSoon: () => void) {
     this.#server = server;
@@ -123,7 +138,7 @@ class WatchStreamHandler implements WatchSink {
     this.#onEnd = onEnd;
     this.#syncSoon = syncSoon;
     this.#stream = server.watchable.openStream(this);
-    call.onMessage = (message) => this.#receive(message);
+    call.onMessage = (message) => this.#take(message);
     call.onDrain = () => syncSoon();
     // As in etcd, a client that has sent its last request goes on receiving events.
     call.onCancel = () => this.#close();
@@ -138,12 +153,12 @@ class WatchStreamHandler implements WatchSink {
     if (this.congested) return false;
     const header = this.#header(revision);
     if (!watch.fragment) {
-      this.#call.send(...watchMessage(header, watch.id, events).parts);
+      this.#call.send(...inFewParts(watchMessage(header, watch.id, events).parts));
       return true;
     }
     const maxBytes = this.#server.options.maxRequestBytes + FRAGMENT_OVERHEAD_BYTES;
     for (const message of watchFragments(header, watch.id, events, maxBytes)) {
-      this.#call.send(...message.parts);
+      this.#call.send(...inFewParts(message.parts));
     }
     return true;
   }
@@ -169,9 +184,56 @@ class WatchStreamHandler implements WatchSink {
     this.#call.finish(code, message);
   }
 
+  /** Requests have turns: a client may send ten thousand in a moment. */
+  #take(message: Uint8Array): void {
+    if (this.#ended) return;
+    this.#requests.push(message);
+    if (!this.#isServing) this.#serve();
+    if (this.#requests.length === 0) return;
+    // It waits for its turn; its bytes are only borrowed.
+    this.#requests[this.#requests.length - 1] = copyBytes(message);
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#call.pauseReceiving();
+  }
+
+  #serve(): void {
+    this.#isServing = true;
+    const done = () => {
+      this.#isServing = false;
+    };
+    const isCancelled = () => this.#ended;
+    const failed = (error: unknown) => {
+      const status = statusOf(error);
+      this.end(status.code, status.message);
+    };
+    this.#server.turns.run((slice) => this.#serveAll(slice), { done, failed, isCancelled });
+  }
+
+  *#serveAll(slice: Slice): Steps<void> {
+    let next = 0;
+    for (let message = this.#requests[next]; message !== undefined; ) {
+      if (slice.isUsedUp) {
+        this.#requests.splice(0, next);
+        next = 0;
+        yield;
+      }
+      slice.left -= UNITS_PER_REQUEST;
+      this.#receive(message);
+      message = this.#requests[++next];
+    }
+    this.#requests = [];
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#call.resumeReceiving();
+  }
+
   #receive(message: Uint8Array): void {
     if (this.#ended) return;
-    const request = decodeOrEnd(WatchRequest, message, (code, text) => this.end(code, text));
+    const request = decodeOrEnd(WatchRequest, message, (code, text) => {
+      this.#server.counters.streamFailures.of("receive", "watch").add();
+      this.end(code, text);
+    });
     switch (request?.requestUnion?.case) {
       case "createRequest":
         this.#create(request.requestUnion.value);
@@ -227,4 +289,15 @@ class WatchStreamHandler implements WatchSink {
   #header(revision: Revision): Uint8Array {
     return this.#server.header.encode(revision, this.#server.term);
   }
+}
+
+/** A revision may have hundreds of thousands of events. */
+function inFewParts(parts: readonly Uint8Array[]): readonly Uint8Array[] {
+  if (parts.length <= MAX_PARTS) return parts;
+  const together = Math.ceil(parts.length / MAX_PARTS);
+  const joined: Uint8Array[] = [];
+  for (let at = 0; at < parts.length; at += together) {
+    joined.push(Buffer.concat(parts.slice(at, at + together)));
+  }
+  return joined;
 }

@@ -1,6 +1,6 @@
 /** Calls without a transport, for tests that speak to a member's services directly. */
 import { METHODS } from "../../api/rpc-table.ts";
-import type { StreamCall, UnaryCall } from "../../env/index.ts";
+import type { ReplySource, StreamCall, UnaryCall } from "../../env/index.ts";
 
 /** A unary call that remembers its answer. */
 export class FakeUnaryCall implements UnaryCall {
@@ -37,6 +37,13 @@ export class FakeUnaryCall implements UnaryCall {
 
   replyParts(parts: readonly Uint8Array[]): void {
     this.answer = Buffer.concat(parts);
+  }
+
+  replyFrom(source: ReplySource): void {
+    const parts: Uint8Array[] = [];
+    for (let part = source.next(); part !== undefined; part = source.next()) parts.push(part);
+    source.close();
+    this.replyParts(parts);
   }
 
   fail(code: number, message: string): void {

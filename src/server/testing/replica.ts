@@ -20,13 +20,17 @@ import {
   WatchableStore,
 } from "../../mvcc/index.ts";
 import { SnapshotFiles } from "../../snap/index.ts";
-import { Alarms } from "../alarms.ts";
-import { CompactionRunner } from "../compaction-runner.ts";
-import { ConsistentIndex, readConsistentIndex } from "../consistent-index.ts";
-import { installDatabase, type Reloadable, type ReplaceableState } from "../database-installer.ts";
+import { Alarms } from "../apply/alarms.ts";
+import { CompactionRunner } from "../apply/compaction-runner.ts";
+import { ConsistentIndex, readConsistentIndex } from "../apply/consistent-index.ts";
+import {
+  installDatabase,
+  type Reloadable,
+  type ReplaceableState,
+} from "../transfer/database-installer.ts";
 import type { ServerCounters } from "../metrics.ts";
 import type { Defer } from "../options.ts";
-import { StorageVersion } from "../storage-version.ts";
+import { StorageVersion } from "../apply/storage-version.ts";
 
 export type Operation =
   | { readonly kind: "put"; readonly request: PutRequest }
@@ -244,8 +248,8 @@ export class Replica implements ReplaceableState {
   }
 
   /** Runs compaction to its end. */
-  finishCompaction(): void {
-    while (this.store.compactionPending) this.clock.advance(10);
+  async finishCompaction(): Promise<void> {
+    while (this.store.compactionPending) await this.clock.advanceAsync(10);
   }
 
   close(): Promise<void> {

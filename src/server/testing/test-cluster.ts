@@ -26,8 +26,12 @@ export class TestCluster {
     return first;
   }
 
+  /** All serve, and know the cluster's version, without which nobody can join. */
   async start(): Promise<void> {
     await Promise.all(this.members.map((member) => member.start()));
+    await this.until(() =>
+      this.members.every(({ server }) => server.cluster.version !== undefined),
+    );
   }
 
   /** Not started. `initial-cluster` names all that were added so far. */

@@ -47,6 +47,7 @@ export const TEST_OPTIONS: ServerOptions = {
   watchProgressNotifyIntervalMs: 600_000,
   leaseCheckpoint: false,
   warningApplyDurationMs: 100,
+  warningUnaryRequestDurationMs: 300,
   unsafeNoFsync: false,
   corruptCheckIntervalMs: 0,
   compactHashCheckIntervalMs: 60_000,

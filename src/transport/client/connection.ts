@@ -6,6 +6,7 @@
 import { connect as netConnect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "../../env/clock.ts";
+import { SystemClock } from "../../env/system-clock.ts";
 import { FlushQueue } from "../flush-queue.ts";
 import { Deadlines } from "../grpc/deadlines.ts";
 import type { PartialBudget } from "../grpc/message-reader.ts";
@@ -155,7 +156,7 @@ export class ClientConnection implements ConnectionHost, CallOwner {
   /** Speaks over a connected socket. `plain`: TCP or unix, not TLS and not in memory. */
   constructor(socket: Duplex, authority: string, plain: boolean, options: ClientOptions) {
     this.#options = options;
-    this.#clock = options.clock ?? new ProcessClock();
+    this.#clock = options.clock ?? new SystemClock();
     this.#deadlines = new Deadlines(this.#clock);
     this.#authority = options.authority ?? authority;
     this.maxMessageBytes = options.maxMessageBytes ?? 0x7fff_ffff;
@@ -167,6 +168,13 @@ export class ClientConnection implements ConnectionHost, CallOwner {
       keepaliveIntervalMs: options.keepaliveIntervalMs ?? Number.POSITIVE_INFINITY,
       keepaliveTimeoutMs: options.keepaliveTimeoutMs ?? 20_000,
       keepaliveWithoutStreams: options.keepaliveWithoutStreams ?? false,
+    });
+    // Before the driver's own listener, which ends the connection. In TLS 1.3 a server says only
+    // after the handshake that it does not accept the client's certificate.
+    socket.on("error", (error) => {
+      if (this.closeReason === CLOSED) {
+        this.closeReason = `error reading from server: ${dialReason(error)}`;
+      }
     });
     this.#driver = new SocketDriver(socket, this.http2, this.#clock, flushQueue, plain, () =>
       this.#onClosed(),
@@ -357,6 +365,8 @@ export class ClientConnection implements ConnectionHost, CallOwner {
     this.#openWaiting();
   }
 
+  onFinalGoaway(): void {}
+
   onStreamGone(): void {
     if (this.#waitingHead < this.#waiting.length) this.#openWaiting();
   }
@@ -418,22 +428,6 @@ function metadataField(name: string, value: string): OutgoingField {
   return new OutgoingField(name, text, SECRET_KEYS.has(name) ? MODE_NEVER : undefined);
 }
 
-class ProcessClock implements Clock {
-  nowMs(): number {
-    return performance.now();
-  }
-
-  wallMs(): number {
-    return Date.now();
-  }
-
-  setTimer(delayMs: number, fire: () => void): Timer {
-    const timer = setTimeout(fire, delayMs);
-    timer.unref();
-    return { cancel: () => clearTimeout(timer) };
-  }
-}
-
 /** Connects to a host and port, or with `port` undefined to a unix socket path. */
 export async function connect(
   host: string,
@@ -443,7 +437,7 @@ export async function connect(
   const where = port === undefined ? { path: host } : { host, port, noDelay: true };
   const timeoutMs = options.connectTimeoutMs ?? 20_000;
   const address = port === undefined ? "localhost" : joinHostPort(host, port);
-  const clock = options.clock ?? new ProcessClock();
+  const clock = options.clock ?? new SystemClock();
   const deadlineMs = clock.nowMs() + timeoutMs;
   const socket = await openSocket(where, address, clock, timeoutMs);
   return startClient(socket, address, true, { ...options, clock }, deadlineMs);
@@ -458,7 +452,7 @@ export async function startClient(
   readyDeadlineMs: number,
 ): Promise<ClientConnection> {
   const connection = new ClientConnection(socket, authority, plain, options);
-  const clock = options.clock ?? new ProcessClock();
+  const clock = options.clock ?? new SystemClock();
   const timer = clock.setTimer(Math.max(0, readyDeadlineMs - clock.nowMs()), () => {
     connection.closeReason = "timed out waiting for server handshake";
     connection.close();
@@ -507,6 +501,9 @@ export function dialReason(error: NodeJS.ErrnoException): string {
   switch (error.code) {
     case "ECONNREFUSED":
       return "connect: connection refused";
+    case "ECONNRESET":
+      // Node's own remarks, such as on an unfinished handshake, come without a system call.
+      return error.syscall === undefined ? error.message : "connection reset by peer";
     case "ENOTFOUND":
       return "no such host";
     case "EHOSTUNREACH":
@@ -518,6 +515,16 @@ export function dialReason(error: NodeJS.ErrnoException): string {
     case "ETIMEDOUT":
       return "i/o timeout";
     default:
-      return error.message;
+      return tlsReason(error) ?? error.message;
   }
+}
+
+/** OpenSSL's message names its own source lines; its reason is for people. */
+function tlsReason(
+  error: NodeJS.ErrnoException & { readonly reason?: string },
+): string | undefined {
+  const { code, reason } = error;
+  if (reason === undefined || code === undefined || !/^ERR_O?SSL_/.test(code)) return undefined;
+  const alert = /\balert (.+)$/.exec(reason)?.[1];
+  return alert === undefined ? `tls: ${reason}` : `remote error: tls: ${alert}`;
 }

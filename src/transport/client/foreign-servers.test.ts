@@ -193,6 +193,7 @@ test("a connection whose stream ids are used up takes no more calls and ends aft
     },
     onGoaway: () => undefined,
     onSettings: () => undefined,
+    onFinalGoaway: () => undefined,
     onStreamGone: () => undefined,
   };
   const connection = new Http2Connection(host, {

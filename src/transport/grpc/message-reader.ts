@@ -45,6 +45,11 @@ export class MessageReader {
     return this.#prefixFilled > 0;
   }
 
+  /** In the middle of a message, behind its prefix. */
+  get hasPrefix(): boolean {
+    return this.#prefixFilled === PREFIX_BYTES;
+  }
+
   /** Ends reading and gives memory back. */
   stop(): void {
     this.#stopped = true;

@@ -27,7 +27,8 @@ export class MethodTable {
   /** Why `find` found nothing. */
   unknownText(path: string): string {
     const slash = path.lastIndexOf("/");
-    if (slash <= 0) return `malformed method name: ${JSON.stringify(path)}`;
+    if (slash <= 0 || !path.startsWith("/"))
+      return `malformed method name: ${JSON.stringify(path)}`;
     const service = path.slice(1, slash);
     return this.#services.has(service)
       ? `unknown method ${path.slice(slash + 1)} for service ${service}`

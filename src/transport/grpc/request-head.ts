@@ -2,15 +2,17 @@
  * What a request head means to gRPC. Derived once per distinct header block and kept in its
  * `interpretation`, since clients send the same block again and again.
  */
+import { base64Fault } from "../../base/base64.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
 import {
   FIELD_CONTENT_TYPE,
   FIELD_GRPC_ENCODING,
   FIELD_GRPC_TIMEOUT,
+  type HeaderField,
 } from "../http2/header-field.ts";
 import type { MethodRow, MethodTable } from "./method-table.ts";
-import { INTERNAL, OK, UNIMPLEMENTED } from "./status.ts";
-import { parseTimeout } from "./timeout.ts";
+import { DEADLINE_EXCEEDED, INTERNAL, OK, UNIMPLEMENTED } from "./status.ts";
+import { parseTimeout, SHORTEST_TIMEOUT_MS } from "./timeout.ts";
 
 /** Content types that an answer repeats. */
 const SUBTYPE = /^application\/grpc\+[a-z0-9.-]{1,32}$/;
@@ -36,6 +38,7 @@ export class GrpcRequestHead {
     let contentType = "application/grpc";
     let code = OK;
     let problem = "";
+    let malformed = "";
     let httpStatus = 200;
     for (const field of block.fields) {
       if (field.kind === FIELD_CONTENT_TYPE) {
@@ -44,19 +47,26 @@ export class GrpcRequestHead {
         encoding = field.value;
       } else if (field.kind === FIELD_GRPC_TIMEOUT) {
         const parsed = parseTimeout(field.value);
-        if (parsed === undefined) {
-          code = INTERNAL;
-          problem = `malformed grpc-timeout: ${JSON.stringify(field.value)}`;
-          httpStatus = 400;
-        } else {
-          timeoutMs = parsed;
-        }
+        if (typeof parsed === "number") timeoutMs = parsed;
+        else malformed = `malformed grpc-timeout: ${parsed}`;
+      } else if (field.name.endsWith("-bin")) {
+        malformed = binaryProblem(field) ?? malformed;
       }
+    }
+    if (block.hostCount > 1) malformed = hostProblem(block);
+    if (malformed !== "") {
+      code = INTERNAL;
+      problem = malformed;
+      httpStatus = 400;
     }
     if (code === OK && block.method !== "POST") {
       code = INTERNAL;
       problem = `Received a HEADERS frame with :method ${JSON.stringify(block.method)} which should be POST`;
       httpStatus = 405;
+    }
+    if (code === OK && timeoutMs < SHORTEST_TIMEOUT_MS) {
+      code = DEADLINE_EXCEEDED;
+      problem = "context deadline exceeded";
     }
     const row = code === OK ? methods.find(block.path) : undefined;
     if (code === OK && row === undefined) {
@@ -75,6 +85,18 @@ export class GrpcRequestHead {
     this.problem = problem;
     this.httpStatus = httpStatus;
   }
+}
+
+function binaryProblem({ name, value }: HeaderField): string | undefined {
+  const fault = base64Fault(value);
+  if (fault < 0) return undefined;
+  const reason = `illegal base64 data at input byte ${fault}`;
+  return `malformed binary metadata ${JSON.stringify(value)} in header ${JSON.stringify(name)}: ${reason}`;
+}
+
+function hostProblem({ authorityCount, hostCount }: HeaderBlock): string {
+  const counts = `num values of :authority: ${authorityCount}, num values of host: ${hostCount}`;
+  return `${counts}, both must only have 1 value as per HTTP/2 spec`;
 }
 
 /** "application/grpc", alone or followed by "+" or ";". */

@@ -1,5 +1,5 @@
 /** The counters of go-grpc-prometheus and etcd's byte counters, one set of children per method. */
-import { codeName } from "../../api/errors.ts";
+import { codeName, StatusCode } from "../../api/errors.ts";
 import type { Clock } from "../../env/clock.ts";
 import { GrpcMetrics, NetworkMetrics } from "../../env/etcd-metrics.ts";
 import type { Counter, Histogram, Labelled, Metrics } from "../../env/metrics.ts";
@@ -12,12 +12,16 @@ const TYPE_LABELS: Readonly<Record<MethodKind, string>> = {
   bidi: "bidi_stream",
 };
 
+/** 0 to 16, as gRPC numbers them. */
+const STATUS_CODES: readonly number[] = Object.values(StatusCode).sort((a, b) => a - b);
+
 interface MethodCounters {
   readonly labels: readonly [type: string, service: string, method: string];
   readonly started: Counter;
   readonly received: Counter;
   readonly sent: Counter;
-  readonly handledOk: Counter;
+  /** By status code: all of them from the start, so that `rate()` sees the first error. */
+  readonly handled: readonly Counter[];
   /** With `--metrics=extensive`. */
   readonly duration: Histogram | undefined;
 }
@@ -61,7 +65,7 @@ export class RpcMetrics {
         started: started.of(...labels),
         received: received.of(...labels),
         sent: sent.of(...labels),
-        handledOk: this.#handled.of(...labels, "OK"),
+        handled: STATUS_CODES.map((code) => this.#handled.of(...labels, codeName(code))),
         duration: durations?.of(...labels),
       };
     }
@@ -90,7 +94,7 @@ export class RpcMetrics {
     const counters = this.#byMethod[method];
     if (counters === undefined) return;
     counters.duration?.observe((this.#options.clock.nowMs() - startMs) / 1000);
-    if (code === 0) counters.handledOk.add();
-    else this.#handled.of(...counters.labels, codeName(code)).add();
+    const handled = counters.handled[code] ?? this.#handled.of(...counters.labels, codeName(code));
+    handled.add();
   }
 }

@@ -73,11 +73,12 @@ export class GrpcServerConnection implements PartialBudget {
     const row = head.row;
     if (row === undefined || head.problemCode !== 0) {
       this.sendStatusOnly(stream, head, head.problemCode, head.problem);
+      this.http2.callRefused();
       return IGNORE_STREAM;
     }
     this.server.metrics?.started(row.index);
     if (row.kind === "unary") return new UnaryServerCall(this, stream, head, row.index, endStream);
-    const call = new StreamServerCall(this, stream, head, row.index);
+    const call = new StreamServerCall(this, stream, head, row);
     stream.handler = call;
     call.start(endStream);
     return call;

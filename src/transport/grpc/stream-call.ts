@@ -1,10 +1,13 @@
 /** A streaming call on the server. The response head leaves with the first message. */
+import { copyBytes } from "../../base/bytes.ts";
 import type { StreamCall } from "../../env/rpc.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
 import type { Http2Stream, StreamHandler } from "../http2/stream.ts";
 import type { DeadlineBucket, DeadlineEntry } from "./deadlines.ts";
 import { MessageReader, type MessageSink } from "./message-reader.ts";
+import type { MethodRow } from "./method-table.ts";
 import { type GrpcRequestHead, metadataValue } from "./request-head.ts";
+import { MESSAGE_COST } from "../limits.ts";
 import type { GrpcServerConnection } from "./server-connection.ts";
 import {
   CANCELLED,
@@ -14,6 +17,8 @@ import {
   UNREAD_OUTPUT,
 } from "./status.ts";
 import { decodeMessage } from "./unary-call.ts";
+
+const ONE_REQUEST = "non-client-streaming RPC";
 
 export class StreamServerCall implements StreamCall, StreamHandler, MessageSink, DeadlineEntry {
   readonly method: number;
@@ -35,17 +40,21 @@ export class StreamServerCall implements StreamCall, StreamHandler, MessageSink,
   /** Finished by the service, cancelled, or past its deadline. */
   #ended = false;
   #halfClosed = false;
+  /** The client sends one message: it is delivered once nothing can follow it. */
+  readonly #oneRequest: boolean;
+  #request: Uint8Array | undefined;
 
   constructor(
     connection: GrpcServerConnection,
     stream: Http2Stream,
     head: GrpcRequestHead,
-    method: number,
+    row: MethodRow,
   ) {
     this.#connection = connection;
     this.#stream = stream;
     this.#head = head;
-    this.method = method;
+    this.method = row.index;
+    this.#oneRequest = row.kind === "serverStream";
     this.#startMs = connection.server.metrics?.startMs() ?? 0;
     this.deadlineMs = connection.http2.nowMs + head.timeoutMs;
     this.#reader = new MessageReader(this, connection.server.maxMessageBytes, connection);
@@ -83,17 +92,14 @@ export class StreamServerCall implements StreamCall, StreamHandler, MessageSink,
 
   send(...parts: readonly Uint8Array[]): void {
     if (this.#ended) return;
-    if (this.#connection.http2.send.overfull) {
+    let bytes = 0;
+    for (const part of parts) bytes += part.length;
+    if (!this.#connection.http2.send.admits(bytes)) {
       this.#refuse(RESOURCE_EXHAUSTED, UNREAD_OUTPUT);
       return;
     }
     this.#sendHead();
-    const { metrics } = this.#connection.server;
-    if (metrics !== undefined) {
-      let bytes = 0;
-      for (const part of parts) bytes += part.length;
-      metrics.sent(this.method, bytes);
-    }
+    this.#connection.server.metrics?.sent(this.method, bytes);
     this.#connection.http2.send.message(this.#stream, parts, false);
   }
 
@@ -133,14 +139,24 @@ export class StreamServerCall implements StreamCall, StreamHandler, MessageSink,
 
   onGrpcMessage(compression: number, body: Buffer): void {
     if (this.#ended) return;
+    this.#connection.http2.charge(MESSAGE_COST);
     const decoded = decodeMessage(compression, body, this.#head, this.#connection);
     if (!(decoded instanceof Uint8Array)) {
       this.#refuse(decoded.code, decoded.message);
-      return;
+    } else if (!this.#oneRequest) {
+      this.#deliver(decoded);
+    } else if (this.#request === undefined) {
+      this.#request = copyBytes(decoded);
+    } else {
+      const text = `received multiple request messages for ${ONE_REQUEST}`;
+      this.#refuse(INTERNAL, `cardinality violation: ${text}`);
     }
-    this.#connection.server.metrics?.received(this.method, decoded.length);
+  }
+
+  #deliver(message: Uint8Array): void {
+    this.#connection.server.metrics?.received(this.method, message.length);
     try {
-      this.onMessage?.(decoded);
+      this.onMessage?.(message);
     } catch (error) {
       this.#failed(error);
     }
@@ -167,8 +183,21 @@ export class StreamServerCall implements StreamCall, StreamHandler, MessageSink,
   #requestEnded(): void {
     if (this.#ended || this.#halfClosed) return;
     this.#halfClosed = true;
-    if (this.#reader.partial) this.#refuse(INTERNAL, "unexpected EOF");
-    else this.#guard(() => this.onHalfClose?.());
+    if (this.#reader.partial) {
+      this.#refuse(INTERNAL, "unexpected EOF");
+      return;
+    }
+    if (this.#oneRequest) {
+      const request = this.#request;
+      this.#request = undefined;
+      if (request === undefined) {
+        const text = `received no request message from ${ONE_REQUEST}`;
+        this.#refuse(INTERNAL, `cardinality violation: ${text}`);
+        return;
+      }
+      this.#deliver(request);
+    }
+    if (!this.#ended) this.#guard(() => this.onHalfClose?.());
   }
 
   /** The transport ends the call; the service learns it as a cancellation. */

@@ -9,16 +9,24 @@ const UNIT_MS: ReadonlyMap<string, number> = new Map([
   ["n", 0.000_001],
 ]);
 
-/** Milliseconds, or undefined when malformed. */
-export function parseTimeout(value: string): number | undefined {
+/** Below it a deadline has passed before anybody can look: the smallest unit that clients use. */
+export const SHORTEST_TIMEOUT_MS = 0.001;
+
+/** Milliseconds, or why the value is malformed, in grpc-go's words. */
+export function parseTimeout(value: string): number | string {
   const digits = value.length - 1;
-  if (digits < 1 || digits > 8) return undefined;
+  if (digits < 1) return `transport: timeout string is too short: ${JSON.stringify(value)}`;
+  if (digits > 8) return `transport: timeout string is too long: ${JSON.stringify(value)}`;
   const unitMs = UNIT_MS.get(value.charAt(digits));
-  if (unitMs === undefined) return undefined;
+  if (unitMs === undefined) {
+    return `transport: timeout unit is not recognized: ${JSON.stringify(value)}`;
+  }
   let amount = 0;
   for (let i = 0; i < digits; i++) {
     const digit = value.charCodeAt(i) - 0x30;
-    if (digit < 0 || digit > 9) return undefined;
+    if (digit < 0 || digit > 9) {
+      return `strconv.ParseUint: parsing ${JSON.stringify(value.slice(0, digits))}: invalid syntax`;
+    }
     amount = amount * 10 + digit;
   }
   return amount * unitMs;

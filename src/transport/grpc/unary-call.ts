@@ -4,7 +4,7 @@
  * streams until the service has answered (rapid reset, CVE-2023-44487).
  */
 import { EMPTY_BYTES } from "../../base/bytes.ts";
-import type { UnaryCall } from "../../env/rpc.ts";
+import type { ReplySource, UnaryCall } from "../../env/rpc.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
 import { HeaderTemplate } from "../http2/hpack-encoder.ts";
 import type { Http2Stream, StreamHandler } from "../http2/stream.ts";
@@ -12,6 +12,7 @@ import type { DeadlineBucket, DeadlineEntry } from "./deadlines.ts";
 import { gunzipMessage } from "./decompress.ts";
 import { type MessageSink, MessageReader, PREFIX_BYTES } from "./message-reader.ts";
 import { type GrpcRequestHead, metadataValue } from "./request-head.ts";
+import { ReplyPump } from "./reply-pump.ts";
 import type { GrpcServerConnection } from "./server-connection.ts";
 import {
   CANCELLED,
@@ -19,6 +20,7 @@ import {
   INTERNAL,
   OK,
   RESOURCE_EXHAUSTED,
+  UNKNOWN,
   UNREAD_OUTPUT,
 } from "./status.ts";
 
@@ -87,7 +89,7 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
 
   reply(message: Uint8Array): void {
     const connection = this.#connection;
-    if (connection.http2.send.overfull) {
+    if (!connection.http2.send.admits(message.length)) {
       this.fail(RESOURCE_EXHAUSTED, UNREAD_OUTPUT);
       return;
     }
@@ -109,13 +111,26 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
       this.fail(RESOURCE_EXHAUSTED, `grpc: ${text}`);
       return;
     }
-    if (this.#connection.http2.send.overfull) {
+    if (!this.#connection.http2.send.admits(bytes)) {
       this.fail(RESOURCE_EXHAUSTED, UNREAD_OUTPUT);
       return;
     }
     if (!this.#answer(OK)) return;
     this.#connection.server.metrics?.sent(this.method, bytes);
     this.#replySlowly(parts);
+  }
+
+  replyFrom(source: ReplySource): void {
+    const { http2, server } = this.#connection;
+    const admitted = http2.send.admits(source.heldBytes);
+    if (!admitted) this.fail(RESOURCE_EXHAUSTED, UNREAD_OUTPUT);
+    if (!admitted || !this.#answer(OK) || this.#stream.gone) {
+      source.close();
+      return;
+    }
+    server.metrics?.sent(this.method, source.bytes);
+    http2.send.headers(this.#stream, this.#connection.replyHead(this.#head), false);
+    new ReplyPump(this.#connection, this.#stream, source).start();
   }
 
   #replySlowly(parts: readonly Uint8Array[]): void {
@@ -210,10 +225,11 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
 
   #requestEnded(): void {
     if (this.#state !== COLLECTING) return;
+    // As grpc-go: what a handler that reads its one message finds instead.
     if (this.#reader?.partial === true) {
-      this.#reject(INTERNAL, "unexpected EOF");
+      this.#reject(UNKNOWN, this.#reader.hasPrefix ? "unexpected EOF" : "EOF");
     } else if (!this.#received) {
-      this.#reject(INTERNAL, "cardinality violation: received no request message");
+      this.#reject(UNKNOWN, "EOF");
     } else {
       this.#state = QUEUED;
       this.#connection.server.metrics?.received(this.method, this.body.length);

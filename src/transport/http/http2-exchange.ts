@@ -110,22 +110,32 @@ export class Http2Exchange implements HttpRequest, HttpResponse, StreamHandler, 
     if (this.closed) return false;
     if (!this.#headSent) this.head(200, {});
     if (this.method === "HEAD") return true;
-    if (this.#connection.send.overfull) {
-      this.#connection.resetStream(this.#stream, ENHANCE_YOUR_CALM);
-      this.onReset(ENHANCE_YOUR_CALM);
-      return false;
-    }
-    this.#connection.send.data(this.#stream, asBytes(chunk), false);
+    const bytes = asBytes(chunk);
+    if (this.#refuses(bytes)) return false;
+    this.#connection.send.data(this.#stream, bytes, false);
     return this.#stream.queuedBytes < STREAM_LOW_WATER_BYTES;
   }
 
   end(chunk?: Uint8Array | string): void {
     if (this.closed) return;
     if (!this.#headSent) this.head(200, {});
-    this.#ended = true;
     const bytes = chunk === undefined || this.method === "HEAD" ? NO_BYTES : asBytes(chunk);
+    if (this.#refuses(bytes)) return;
+    this.#ended = true;
     this.#connection.send.data(this.#stream, bytes, true);
     this.#release();
+  }
+
+  /** Ends a stream whose client has left too much unread; its answer would only wait. */
+  #refuses(bytes: Uint8Array): boolean {
+    if (this.admits(bytes.length)) return false;
+    this.#connection.resetStream(this.#stream, ENHANCE_YOUR_CALM);
+    this.onReset(ENHANCE_YOUR_CALM);
+    return true;
+  }
+
+  admits(bytes: number): boolean {
+    return this.#connection.send.admits(bytes);
   }
 
   abort(): void {

@@ -18,6 +18,8 @@ export interface ConnectionHost {
   onGoaway(lastStreamId: number, code: number, debug: string): void;
   /** The peer's SETTINGS have come into force. */
   onSettings(): void;
+  /** After `drain`, a server: from now on no request of the peer is taken. */
+  onFinalGoaway(): void;
   /** A stream has left; a client may open another. */
   onStreamGone(): void;
 }
@@ -31,6 +33,8 @@ export interface ConnectionOptions {
   readonly keepaliveMinTimeMs: number;
   /** Shared by the connections of a listener; default: this connection's own limit only. */
   readonly outputBudget?: OutputBudget | undefined;
+  /** Server: work per turn of the loop, see `TURN_COST`; default: without end. */
+  readonly turnCost?: number;
   /** Ping an idle peer after this long; Infinity for never. */
   readonly keepaliveIntervalMs: number;
   /** And close when nothing comes back within this. */

@@ -13,11 +13,11 @@ import {
   HEADER_BLOCK_TIMEOUT_MS,
   HEADER_TABLE_BYTES,
   IDLE_WRITE_TIMEOUT_MS,
-  MAX_CONTINUATIONS,
-  MAX_HEADER_BLOCK_BYTES,
   MAX_HEADER_LIST_BYTES,
   PREFACE_TIMEOUT_MS,
   RAPID_RESET_AGE_MS,
+  REQUEST_COST,
+  SMALL_DATA_BYTES,
   STALLED_OUTPUT_BYTES,
   STREAM_WINDOW_BYTES,
 } from "../limits.ts";
@@ -57,17 +57,19 @@ import {
 } from "./constants.ts";
 import { FrameReader, type FrameSink } from "./frame-reader.ts";
 import type { ConnectionHost, ConnectionOptions } from "./connection-host.ts";
+import { HeaderAssembly } from "./header-assembly.ts";
 import type { HeaderBlock } from "./header-block.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
 import type { HeaderTemplate, OutgoingField } from "./hpack-encoder.ts";
+import { InputTurn } from "./input-turn.ts";
+import { Keepalive } from "./keepalive.ts";
 import { OutputBudget } from "./output-budget.ts";
 import { PeerBudgets, PingPolicy } from "./peer-budgets.ts";
+import { ResetMemory } from "./reset-memory.ts";
 import { type SendListener, SendScheduler } from "./send-scheduler.ts";
 import { encodeSettings, SETTING_BYTES, settingError } from "./settings.ts";
+import type { TokenBucket } from "./token-bucket.ts";
 import { Http2Stream, IGNORE_STREAM, lengthFits, type StreamHandler } from "./stream.ts";
-
-/** Reset streams whose late frames a server still forgives. A client forgives all, as grpc-go. */
-const REMEMBERED_RESETS = 1_024;
 
 const DRAIN_PING = Buffer.from("\x01drain\x02\x03", "latin1");
 const KEEPALIVE_PING = Buffer.from("\x01alive\x02\x03", "latin1");
@@ -95,7 +97,7 @@ export class Http2Connection implements SendListener, FrameSink {
   readonly #decoder = new HpackDecoder();
   readonly #budgets: PeerBudgets;
   readonly #pings: PingPolicy;
-  readonly #resetByUs = new Set<number>();
+  readonly #resetByUs = new ResetMemory();
   #lastStream: Http2Stream | undefined;
   /** Highest stream id opened by the client, whichever side we are. */
   #lastStreamId = 0;
@@ -107,20 +109,15 @@ export class Http2Connection implements SendListener, FrameSink {
   #settingsAcked = false;
   readonly #openedMs: number;
 
-  /** Stream whose header block is not complete, or 0. */
-  #blockStreamId = 0;
-  #blockEndStream = false;
-  #blockParts: Buffer[] = [];
-  #blockBytes = 0;
-  #blockStartedMs = 0;
+  readonly #block = new HeaderAssembly();
+  readonly #turn: InputTurn;
 
   #recvWindow = CONNECTION_WINDOW_BYTES;
   #recvUnacked = 0;
 
-  #lastReadMs: number;
+  readonly #keepalive: Keepalive;
   #lastProgressMs: number;
-  /** When the unanswered keepalive ping and the ping of `drain` were sent, or -1. */
-  #keepalivePingMs = -1;
+  /** When the ping of `drain` was sent, or -1. */
   #drainPingMs = -1;
 
   constructor(host: ConnectionHost, options: ConnectionOptions) {
@@ -130,10 +127,11 @@ export class Http2Connection implements SendListener, FrameSink {
     this.nowMs = options.nowMs;
     this.#openedMs = options.nowMs;
     if (!options.isServer) this.#lastStreamId = (options.firstStreamId ?? 1) - 2;
-    this.#lastReadMs = options.nowMs;
+    this.#keepalive = new Keepalive(options, options.nowMs);
     this.#lastProgressMs = options.nowMs;
     this.#budgets = new PeerBudgets(options.nowMs);
     this.#pings = new PingPolicy(options.keepaliveMinTimeMs);
+    this.#turn = new InputTurn(options.turnCost ?? Number.POSITIVE_INFINITY);
     this.#reader = new FrameReader(this, options.isServer);
     this.send = new SendScheduler(
       this,
@@ -225,18 +223,9 @@ export class Http2Connection implements SendListener, FrameSink {
   /** Ends a stream from our side; its handler is not told. Late frames of the peer are forgiven. */
   resetStream(stream: Http2Stream, code: number): void {
     if (stream.gone) return;
-    this.#rememberReset(stream.id);
+    this.#resetByUs.add(stream.id);
     this.#remove(stream);
     if (!this.finished) this.send.resetStream(stream.id, code);
-  }
-
-  #rememberReset(id: number): void {
-    this.#resetByUs.add(id);
-    if (this.#resetByUs.size <= REMEMBERED_RESETS) return;
-    for (const oldest of this.#resetByUs) {
-      this.#resetByUs.delete(oldest);
-      break;
-    }
   }
 
   /** Resumes granting window to a stream whose `recvPaused` was true. */
@@ -287,7 +276,6 @@ export class Http2Connection implements SendListener, FrameSink {
     const streams = [...this.streams.values()];
     this.streams.clear();
     this.#lastStream = undefined;
-    this.#blockParts = [];
     for (const stream of streams) {
       stream.gone = true;
       this.send.discard(stream);
@@ -318,6 +306,7 @@ export class Http2Connection implements SendListener, FrameSink {
     this.#acceptUpTo = this.#lastStreamId;
     this.goingAway = true;
     this.send.goaway(this.#lastStreamId, NO_ERROR, "");
+    this.#host.onFinalGoaway();
     this.#finishIfDrained();
   }
 
@@ -336,12 +325,12 @@ export class Http2Connection implements SendListener, FrameSink {
     if (!this.settingsReceived && nowMs - this.#openedMs >= PREFACE_TIMEOUT_MS) {
       this.fail(PROTOCOL_ERROR, "preface timeout");
     } else if (
-      this.#blockStreamId !== 0 &&
-      nowMs - this.#blockStartedMs >= HEADER_BLOCK_TIMEOUT_MS
+      this.#block.streamId !== 0 &&
+      nowMs - this.#block.startedMs >= HEADER_BLOCK_TIMEOUT_MS
     ) {
       this.fail(ENHANCE_YOUR_CALM, "header block timeout");
     } else if (
-      this.send.totalBytes > STALLED_OUTPUT_BYTES &&
+      this.send.backlogBytes > STALLED_OUTPUT_BYTES &&
       nowMs - this.#lastProgressMs >= IDLE_WRITE_TIMEOUT_MS
     ) {
       this.fail(ENHANCE_YOUR_CALM, "peer does not read");
@@ -349,26 +338,16 @@ export class Http2Connection implements SendListener, FrameSink {
       if (this.#drainPingMs >= 0 && nowMs - this.#drainPingMs >= DRAIN_PING_TIMEOUT_MS) {
         this.#finalGoaway();
       }
-      this.#keepalive(nowMs);
+      this.#keepAlive(nowMs);
     }
   }
 
-  #keepalive(nowMs: number): void {
-    const { keepaliveIntervalMs, keepaliveTimeoutMs } = this.#options;
-    const sinceReadMs = nowMs - this.#lastReadMs;
-    if (sinceReadMs < keepaliveIntervalMs) {
-      this.#keepalivePingMs = -1;
-      return;
-    }
-    if (this.#keepalivePingMs < 0) {
-      if (!this.isServer && this.streams.size === 0) {
-        if (this.#options.keepaliveWithoutStreams !== true) return;
-      }
-      this.#keepalivePingMs = nowMs;
-      this.send.ping(KEEPALIVE_PING, 0);
-    } else if (nowMs - this.#keepalivePingMs >= keepaliveTimeoutMs) {
-      this.fail(NO_ERROR, "keepalive ping not acked within timeout");
-    }
+  #keepAlive(nowMs: number): void {
+    const mayPing =
+      this.isServer || this.streams.size > 0 || this.#options.keepaliveWithoutStreams === true;
+    const due = this.#keepalive.look(nowMs, mayPing);
+    if (due === "ping") this.send.ping(KEEPALIVE_PING, 0);
+    else if (due === "dead") this.fail(NO_ERROR, "keepalive ping not acked within timeout");
   }
 
   /** The socket took bytes that it had asked to wait for. */
@@ -381,8 +360,27 @@ export class Http2Connection implements SendListener, FrameSink {
   /** Takes in bytes of the peer. The chunk is borrowed until the current turn of the loop ends. */
   receive(chunk: Buffer): void {
     if (this.finished) return;
-    this.#lastReadMs = this.nowMs;
-    this.#reader.push(chunk);
+    this.#keepalive.heard(this.nowMs);
+    if (this.#turn.holds) {
+      this.#turn.hold(chunk);
+      return;
+    }
+    const at = this.#reader.push(chunk);
+    if (at < chunk.length && !this.finished) this.#turn.hold(chunk.subarray(at));
+  }
+
+  /** This connection has had its turn: read no more of it, and call `nextTurn` when others had. */
+  get resting(): boolean {
+    return this.#turn.spent && !this.finished;
+  }
+
+  /** A handler found more work in a frame than the frame itself. */
+  charge(cost: number): void {
+    this.#turn.charge(cost);
+  }
+
+  nextTurn(): void {
+    for (const chunk of this.#turn.next()) this.receive(chunk);
   }
 
   // FrameSink.
@@ -400,7 +398,9 @@ export class Http2Connection implements SendListener, FrameSink {
       ((chunk[at + 7] as number) << 8) |
       (chunk[at + 8] as number);
     const start = at + FRAME_HEADER_BYTES;
-    if (this.#blockStreamId !== 0 && (type !== FRAME_CONTINUATION || id !== this.#blockStreamId)) {
+    this.#turn.charge(1);
+    const { streamId } = this.#block;
+    if (streamId !== 0 && (type !== FRAME_CONTINUATION || id !== streamId)) {
       this.fail(PROTOCOL_ERROR, "expected CONTINUATION");
       return;
     }
@@ -434,16 +434,21 @@ export class Http2Connection implements SendListener, FrameSink {
     }
   }
 
+  #take(budget: TokenBucket, reason: string): undefined {
+    if (!budget.take(this.nowMs)) this.fail(ENHANCE_YOUR_CALM, reason);
+  }
+
   #ignoreFrame(): undefined {
-    if (!this.#budgets.ignoredFrames.take(this.nowMs)) {
-      this.fail(ENHANCE_YOUR_CALM, "too many ignored frames");
-    }
+    return this.#take(this.#budgets.ignoredFrames, "too many ignored frames");
   }
 
   #emptyFrame(): undefined {
-    if (!this.#budgets.emptyFrames.take(this.nowMs)) {
-      this.fail(ENHANCE_YOUR_CALM, "too many empty frames");
-    }
+    return this.#take(this.#budgets.emptyFrames, "too many empty frames");
+  }
+
+  /** The server answered a call without its service; the peer may cause many, but not for ever. */
+  callRefused(): void {
+    if (this.isServer) this.#take(this.#budgets.refusedCalls, "too many refused calls");
   }
 
   /** A stream error of the peer: RST_STREAM, counted (CVE-2025-8671). */
@@ -454,7 +459,7 @@ export class Http2Connection implements SendListener, FrameSink {
     }
     const stream = this.streams.get(id);
     if (stream === undefined) {
-      this.#rememberReset(id);
+      this.#resetByUs.add(id);
       this.send.resetStream(id, code);
       return;
     }
@@ -492,6 +497,9 @@ export class Http2Connection implements SendListener, FrameSink {
       start += 1;
       if (padding >= charged) return this.fail(PROTOCOL_ERROR, "padding exceeds frame");
       end -= padding;
+    }
+    if (end - start < SMALL_DATA_BYTES && start < end && (flags & FLAG_END_STREAM) === 0) {
+      this.#take(this.#budgets.smallFrames, "too many small DATA frames");
     }
     const stream = this.#stream(id);
     if (stream === undefined) return this.#dataOnClosed(id, charged);
@@ -572,31 +580,21 @@ export class Http2Connection implements SendListener, FrameSink {
     const endStream = (flags & FLAG_END_STREAM) !== 0;
     if (flags & FLAG_END_HEADERS) return this.#onHeaderBlock(chunk, start, end, id, endStream);
     if (start === end) this.#emptyFrame();
-    this.#blockStreamId = id;
-    this.#blockEndStream = endStream;
-    this.#blockBytes = end - start;
-    this.#blockParts = [Buffer.from(chunk.subarray(start, end))];
-    this.#blockStartedMs = this.nowMs;
+    this.#block.begin(id, endStream, chunk.subarray(start, end), this.nowMs);
   }
 
   #onContinuation(chunk: Buffer, start: number, end: number, flags: number, id: number): undefined {
-    if (this.#blockStreamId === 0) return this.fail(PROTOCOL_ERROR, "unexpected CONTINUATION");
-    this.#blockBytes += end - start;
-    this.#blockParts.push(Buffer.from(chunk.subarray(start, end)));
-    if (
-      this.#blockBytes > MAX_HEADER_BLOCK_BYTES ||
-      this.#blockParts.length > MAX_CONTINUATIONS + 1
-    ) {
+    const assembly = this.#block;
+    if (assembly.streamId === 0) return this.fail(PROTOCOL_ERROR, "unexpected CONTINUATION");
+    if (!assembly.add(chunk.subarray(start, end))) {
       return this.fail(ENHANCE_YOUR_CALM, "header block too large");
     }
     if ((flags & FLAG_END_HEADERS) === 0) {
       if (start === end) this.#emptyFrame();
       return;
     }
-    const block = Buffer.concat(this.#blockParts);
-    this.#blockParts = [];
-    this.#blockStreamId = 0;
-    this.#onHeaderBlock(block, 0, block.length, id, this.#blockEndStream);
+    const block = assembly.take();
+    this.#onHeaderBlock(block, 0, block.length, id, assembly.endStream);
   }
 
   #onHeaderBlock(
@@ -643,6 +641,7 @@ export class Http2Connection implements SendListener, FrameSink {
   }
 
   #onRequestHead(id: number, head: HeaderBlock, endStream: boolean): undefined {
+    this.#turn.charge(REQUEST_COST);
     this.#lastStreamId = id;
     if (id > this.#acceptUpTo) return;
     if (head.tooLarge) return this.#streamError(id, ENHANCE_YOUR_CALM, "header list too large");
@@ -653,7 +652,7 @@ export class Http2Connection implements SendListener, FrameSink {
     }
     if (this.activeStreams >= this.#options.maxConcurrentStreams) {
       if (this.#settingsAcked) return this.#streamError(id, REFUSED_STREAM, "too many streams");
-      this.#rememberReset(id);
+      this.#resetByUs.add(id);
       this.send.resetStream(id, REFUSED_STREAM);
       return;
     }
@@ -672,8 +671,7 @@ export class Http2Connection implements SendListener, FrameSink {
     if (this.#isIdle(id)) return this.fail(PROTOCOL_ERROR, "RST_STREAM on an idle stream");
     const stream = this.streams.get(id);
     if (stream === undefined) {
-      // The peer has seen that the stream is over: frames after this one are no late frames.
-      this.#resetByUs.delete(id);
+      this.#resetByUs.forget(id);
       return this.#ignoreFrame();
     }
     // A client that has had an answer may leave: etcd's renews a lease by a stream for each renewal.
@@ -688,6 +686,9 @@ export class Http2Connection implements SendListener, FrameSink {
   #onWindowUpdate(chunk: Buffer, start: number, end: number, id: number): undefined {
     if (end - start !== 4) return this.fail(FRAME_SIZE_ERROR, "WINDOW_UPDATE of wrong size");
     const bytes = chunk.readUInt32BE(start) & 0x7fff_ffff;
+    if (this.isServer && !this.#budgets.allowsWindow(bytes, this.send.dataFrames, this.nowMs)) {
+      return this.fail(ENHANCE_YOUR_CALM, "too many small WINDOW_UPDATEs");
+    }
     if (id === 0) {
       if (bytes === 0) return this.fail(PROTOCOL_ERROR, "WINDOW_UPDATE of 0");
       if (!this.send.enlargeWindow(bytes)) this.fail(FLOW_CONTROL_ERROR, "window overflow");
@@ -753,8 +754,7 @@ export class Http2Connection implements SendListener, FrameSink {
     const payload = chunk.subarray(start, end);
     if (flags & FLAG_ACK) {
       if (this.#drainPingMs >= 0 && DRAIN_PING.equals(payload)) this.#finalGoaway();
-      else if (this.#keepalivePingMs >= 0) this.#keepalivePingMs = -1;
-      else this.#ignoreFrame();
+      else if (!this.#keepalive.acknowledged()) this.#ignoreFrame();
       return;
     }
     this.send.ping(payload, FLAG_ACK);

@@ -9,6 +9,8 @@ import { FRAME_HEADER_BYTES, FRAME_SIZE_ERROR, PREFACE, PROTOCOL_ERROR } from ".
 export interface FrameSink {
   /** Nothing more is wanted. */
   readonly finished: boolean;
+  /** Nothing more is wanted now. */
+  readonly resting: boolean;
   /** One whole frame, `chunk[at, end)` with its header. */
   onFrame(chunk: Buffer, at: number, end: number): void;
   onReadError(code: number, reason: string): void;
@@ -28,27 +30,30 @@ export class FrameReader {
     this.#prefaceLeft = expectPreface ? PREFACE.length : 0;
   }
 
-  push(chunk: Buffer): void {
+  /** Returns where it stopped: before the end only because the sink rests. */
+  push(chunk: Buffer): number {
     const sink = this.#sink;
     let at = 0;
     if (this.#prefaceLeft > 0) at = this.#preface(chunk);
     if (this.#filled > 0) at = this.#continueCarry(chunk, at);
     const end = chunk.length;
-    while (end - at >= FRAME_HEADER_BYTES && !sink.finished) {
+    while (end - at >= FRAME_HEADER_BYTES && !sink.finished && !sink.resting) {
       const length =
         ((chunk[at] as number) << 16) |
         ((chunk[at + 1] as number) << 8) |
         (chunk[at + 2] as number);
       if (length > MAX_FRAME_BYTES) {
         sink.onReadError(FRAME_SIZE_ERROR, "frame too large");
-        return;
+        return end;
       }
       const frameEnd = at + FRAME_HEADER_BYTES + length;
       if (frameEnd > end) break;
       sink.onFrame(chunk, at, frameEnd);
       at = frameEnd;
     }
+    if (sink.resting) return at;
     if (at < end && !sink.finished) this.#startCarry(chunk, at);
+    return end;
   }
 
   #preface(chunk: Buffer): number {

@@ -38,7 +38,11 @@ export class HeaderBlock {
   /** What the layer above derived from this block; it owns the slot. */
   interpretation: unknown = undefined;
   readonly #regular: HeaderField[] = [];
+  /** Fields named host and :authority. */
+  hostCount = 0;
+  authorityCount = 0;
   #pseudoCount = 0;
+  #hasPath = false;
   #host = "";
 
   /** Takes the next field of the section; for the decoder, before anyone else sees the block. */
@@ -59,9 +63,8 @@ export class HeaderBlock {
   /** The section is complete. */
   seal(tooLarge: boolean): void {
     this.tooLarge = tooLarge;
-    if (this.#host === "") return;
+    // As grpc-go: where both stand, `host` means nothing.
     if (this.authority === "") this.authority = this.#host;
-    else if (this.authority !== this.#host) this.problem = "host differs from :authority";
   }
 
   /** Regular fields only, in order. */
@@ -75,13 +78,11 @@ export class HeaderBlock {
     if (this.status !== 0) return "a request with :status";
     if (this.method === "") return "missing :method";
     if (this.method === "CONNECT") {
-      const plain = this.path === "" && this.scheme === "" && this.authority !== "";
+      const plain = !this.#hasPath && this.scheme === "" && this.authority !== "";
       return plain ? "" : "bad CONNECT request";
     }
-    if (this.path === "") return "missing :path";
-    if (this.scheme === "") return "missing :scheme";
-    if (!this.path.startsWith("/") && this.path !== "*") return "bad :path";
-    return "";
+    if (!this.#hasPath) return "missing :path";
+    return this.scheme === "" ? "missing :scheme" : "";
   }
 
   /** Why this cannot be a response head, or "". */
@@ -112,7 +113,8 @@ export class HeaderBlock {
         this.method = value;
         break;
       case FIELD_PATH:
-        if (this.path !== "" || value === "") this.problem = "empty or repeated :path";
+        if (this.#hasPath) this.problem = "repeated :path";
+        this.#hasPath = true;
         this.path = value;
         break;
       case FIELD_SCHEME:
@@ -120,7 +122,8 @@ export class HeaderBlock {
         this.scheme = value;
         break;
       case FIELD_AUTHORITY:
-        if (this.authority !== "") this.problem = "repeated :authority";
+        if (this.authorityCount > 0) this.problem = "repeated :authority";
+        this.authorityCount += 1;
         this.authority = value;
         break;
       case FIELD_STATUS:
@@ -137,9 +140,7 @@ export class HeaderBlock {
   #checkRegular(field: HeaderField): void {
     switch (field.kind) {
       case FIELD_HOST:
-        if (this.#host !== "" && this.#host !== field.value) {
-          this.problem = "two different host fields";
-        }
+        this.hostCount += 1;
         this.#host = field.value;
         break;
       case FIELD_INVALID:

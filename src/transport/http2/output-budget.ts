@@ -7,7 +7,7 @@ export class OutputBudget {
     this.#maxBytes = maxBytes;
   }
 
-  get spent(): boolean {
-    return this.queuedBytes > this.#maxBytes;
+  has(bytes: number): boolean {
+    return this.queuedBytes + bytes <= this.#maxBytes;
   }
 }

@@ -10,10 +10,15 @@ import {
   IGNORED_FRAMES_PER_SECOND,
   MAX_PING_STRIKES,
   PING_WITHOUT_STREAM_MS,
+  REFUSED_CALL_BURST,
+  REFUSED_CALLS_PER_SECOND,
   RESET_BURST,
   RESETS_PER_SECOND,
   SETTINGS_BURST,
   SETTINGS_PER_SECOND,
+  SMALL_FRAME_BURST,
+  SMALL_FRAMES_PER_SECOND,
+  SMALL_WINDOW_BYTES,
 } from "../limits.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
@@ -23,12 +28,31 @@ export class PeerBudgets {
   readonly settings: TokenBucket;
   readonly emptyFrames: TokenBucket;
   readonly ignoredFrames: TokenBucket;
+  readonly smallFrames: TokenBucket;
+  /** Calls that were answered without their service. */
+  readonly refusedCalls: TokenBucket;
+  readonly #smallWindows: TokenBucket;
+  #dataFrames = 0;
 
   constructor(nowMs: number) {
     this.resets = new TokenBucket(RESET_BURST, RESETS_PER_SECOND, nowMs);
     this.settings = new TokenBucket(SETTINGS_BURST, SETTINGS_PER_SECOND, nowMs);
     this.emptyFrames = new TokenBucket(EMPTY_FRAME_BURST, EMPTY_FRAMES_PER_SECOND, nowMs);
     this.ignoredFrames = new TokenBucket(IGNORED_FRAME_BURST, IGNORED_FRAMES_PER_SECOND, nowMs);
+    this.smallFrames = new TokenBucket(SMALL_FRAME_BURST, SMALL_FRAMES_PER_SECOND, nowMs);
+    this.refusedCalls = new TokenBucket(REFUSED_CALL_BURST, REFUSED_CALLS_PER_SECOND, nowMs);
+    this.#smallWindows = new TokenBucket(SMALL_FRAME_BURST, SMALL_FRAMES_PER_SECOND, nowMs);
+  }
+
+  /**
+   * A WINDOW_UPDATE by so many bytes is in order. Small ones are, as answers to DATA: one for the
+   * stream and one for the connection. `dataFrames` is how many this side has sent.
+   */
+  allowsWindow(bytes: number, dataFrames: number, nowMs: number): boolean {
+    if (bytes >= SMALL_WINDOW_BYTES) return true;
+    this.#smallWindows.give(2 * (dataFrames - this.#dataFrames));
+    this.#dataFrames = dataFrames;
+    return this.#smallWindows.take(nowMs);
   }
 }
 

@@ -66,8 +66,12 @@ export class SendScheduler {
   blocked = false;
   /** HEADERS or DATA went out since this was last cleared: pings in between are no burden. */
   sentSinceCheck = false;
+  /** DATA frames written, ever. */
+  dataFrames = 0;
   /** DATA moved since this was last cleared. */
   progressed = false;
+  #heldBytes = 0;
+  #owedBytes = 0;
   #dirty = false;
   #controlFrames = 0;
   #ready: Http2Stream[] = [];
@@ -83,11 +87,23 @@ export class SendScheduler {
     return this.queuedBytes + this.output.bytes + this.socketBytes;
   }
 
-  /** So much is left unread, here or everywhere, that no further answer should be queued. */
-  get overfull(): boolean {
-    const total = this.totalBytes;
-    if (total > MAX_QUEUED_OUTPUT_BYTES) return true;
-    return this.#budget.spent && total > FAIR_QUEUED_OUTPUT_BYTES;
+  /** An answer of so many bytes may wait here, by what is left unread here and everywhere. */
+  admits(bytes: number): boolean {
+    const total = this.totalBytes + this.#heldBytes;
+    if (total + bytes <= FAIR_QUEUED_OUTPUT_BYTES) return true;
+    return total <= MAX_QUEUED_OUTPUT_BYTES && this.#budget.has(bytes);
+  }
+
+  /** Sources of answers hold so much more memory, and will make so many more bytes. */
+  holdMore(heldBytes: number, owedBytes: number): void {
+    this.#heldBytes += heldBytes;
+    this.#budget.queuedBytes += heldBytes;
+    this.#owedBytes += owedBytes;
+  }
+
+  /** What the peer must take before nothing waits for it: queued, or not even made. */
+  get backlogBytes(): number {
+    return this.totalBytes + this.#owedBytes;
   }
 
   /** Some stream could send now if the output took more. */
@@ -288,6 +304,7 @@ export class SendScheduler {
 
   #spend(stream: Http2Stream, bytes: number): void {
     stream.bodySent = true;
+    this.dataFrames += 1;
     stream.sendWindow -= bytes;
     this.window -= bytes;
     this.sentSinceCheck = true;

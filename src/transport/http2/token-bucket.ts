@@ -12,9 +12,9 @@ export class TokenBucket {
     this.#atMs = nowMs;
   }
 
-  /** Gives one token back, up to the burst. */
-  give(): void {
-    this.#tokens = Math.min(this.#burst, this.#tokens + 1);
+  /** Gives tokens back, up to the burst. */
+  give(count: number = 1): void {
+    this.#tokens = Math.min(this.#burst, this.#tokens + count);
   }
 
   /** Takes one token; false when there is none. */

@@ -92,9 +92,17 @@ export class PeerHandler implements HttpHandler {
     }
     meter.receivedBytes.of(formatID(message.from)).add(body.length);
     const refusal = this.#host.refuse(message);
-    if (refusal !== undefined) answerForbidden(response, refusal, headers);
-    else if (node.receive(message)) answerNoContent(response, headers);
-    else answerText(response, 400, "wrong raft message type", headers);
+    if (refusal !== undefined) {
+      answerForbidden(response, refusal, headers);
+      return;
+    }
+    const objection = node.receive(message);
+    if (objection === undefined) {
+      answerNoContent(response, headers);
+      return;
+    }
+    meter.receivedFailures.of(request.remote).add();
+    answerText(response, 400, objection, headers);
   }
 
   #stream(request: HttpRequest, response: HttpResponse, node: PeerNode): void {

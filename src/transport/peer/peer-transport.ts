@@ -225,9 +225,7 @@ export class PeerTransport implements PeerNetwork {
 
   /** `from` is the peer whose stream it came on, which is known to be no removed member, or 0. */
   #deliver(node: PeerNode, message: Message, from: MemberID): string | undefined {
-    const refusal = this.#refuse(node, message, from);
-    if (refusal === undefined) node.receive(message);
-    return refusal;
+    return this.#refuse(node, message, from) ?? node.receive(message);
   }
 
   #refuse(node: PeerNode, message: Message, from: MemberID): string | undefined {

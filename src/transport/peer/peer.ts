@@ -59,14 +59,24 @@ function newContext(
   };
 }
 
+const SENDING_BUFFER_FULL = "dropped internal Raft message since sending buffer is full";
+
+/** To a member that is not known from the log yet, in etcd's words. */
+function overloadedText(isActive: boolean): string {
+  if (isActive) return `${SENDING_BUFFER_FULL} (overloaded network)`;
+  return "dropped Raft message since sending buffer is full (overloaded network)";
+}
+
 /** Says that messages are dropped, now and then with how many. */
 class DropReport {
   readonly #context: PeerContext;
+  readonly #text: (isActive: boolean) => string;
   #lastMs = Number.NEGATIVE_INFINITY;
   #dropped = 0;
 
-  constructor(context: PeerContext) {
+  constructor(context: PeerContext, text: (isActive: boolean) => string) {
     this.#context = context;
+    this.#text = text;
   }
 
   dropped(message: Message, channel: string): void {
@@ -76,13 +86,14 @@ class DropReport {
     const nowMs = clock.nowMs();
     if (nowMs - this.#lastMs < DROP_REPORT_MS) return;
     this.#lastMs = nowMs;
-    logger.warn("dropped internal Raft message since sending buffer is full", {
+    const isActive = status.activeSinceMs !== undefined;
+    logger.warn(this.#text(isActive), {
       "message-type": messageName(message.type),
       "local-member-id": localText,
       from: formatID(message.from),
       "remote-peer-id": idText,
       "remote-peer-name": channel,
-      "remote-peer-active": status.activeSinceMs !== undefined,
+      "remote-peer-active": isActive,
       "dropped-messages": this.#dropped,
     });
     this.#dropped = 0;
@@ -120,7 +131,7 @@ export class Peer {
     this.#readers = [new StreamReader(context, "msgapp"), new StreamReader(context, "message")];
     this.#snapshots = new SnapshotSender(context);
     this.#prober = new Prober(context);
-    this.#drops = new DropReport(context);
+    this.#drops = new DropReport(context, () => SENDING_BUFFER_FULL);
     logger.info("started remote peer", { "remote-peer-id": idText });
   }
 
@@ -191,7 +202,7 @@ export class Remote {
   constructor(deps: PeerDeps, http: PeerHttp, id: MemberID, urls: readonly EtcdUrl[]) {
     this.#context = newContext(deps, http, id, urls);
     this.#pipeline = new Pipeline(this.#context);
-    this.#drops = new DropReport(this.#context);
+    this.#drops = new DropReport(this.#context, overloadedText);
   }
 
   send(message: Message): void {

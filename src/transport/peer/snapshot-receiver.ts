@@ -8,7 +8,7 @@ import { humanizeBytes } from "../../base/go-text.ts";
 import { formatDuration } from "../../base/go-text.ts";
 import { formatID } from "../../base/ids.ts";
 import type { HttpRequest, HttpResponse } from "../../env/http.ts";
-import type { PeerNode } from "../../env/peers.ts";
+import { PeerMessageError, type PeerNode } from "../../env/peers.ts";
 import { admitPost, clusterHeader, type HandlerHost } from "./admission.ts";
 import { answerForbidden, answerNoContent, answerText } from "./answers.ts";
 import { GuardedBody } from "./guarded-body.ts";
@@ -130,6 +130,10 @@ export class SnapshotReceiver {
       const reason = textOf(error);
       logger.warn("failed to save incoming database snapshot", { ...fields, error: reason });
       receive.failures.of(from).add();
+      if (error instanceof PeerMessageError) {
+        answerText(response, 400, reason, clusterHeader(node));
+        return;
+      }
       const text = `failed to save KV snapshot (${reason})`;
       answerText(response, 500, text, clusterHeader(node));
       return;

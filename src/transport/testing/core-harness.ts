@@ -145,6 +145,8 @@ export class CoreHarness implements ConnectionHost {
 
   onGoaway(): void {}
   onSettings(): void {}
+  onFinalGoaway(): void {}
+
   onStreamGone(): void {}
 }
 

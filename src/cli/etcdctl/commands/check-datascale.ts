@@ -1,6 +1,7 @@
 /** `etcdctl check datascale`: how much memory a member needs for so many keys. */
 import type { Invocation } from "../../framework/command.ts";
 import { CliExit, ExitCode } from "../../framework/exit.ts";
+import { ProgressBar } from "../../framework/progress-bar.ts";
 import {
   cleanUp,
   LoadReport,
@@ -11,7 +12,6 @@ import {
   workloadOf,
 } from "../load.ts";
 import { fetchMetric } from "../metric.ts";
-import { ProgressBar } from "../progress-bar.ts";
 import { openSession, Session } from "../session.ts";
 
 interface DataLoad {
@@ -44,18 +44,18 @@ export async function checkDatascale(call: Invocation): Promise<void> {
   const sessions = [first];
   while (sessions.length < load.clients) sessions.push(new Session(call, first.target));
   const report = new LoadReport(REAL_PACE);
-  const bar = new ProgressBar(io, load.keys, REAL_PACE.now);
+  const bar = new ProgressBar(io, REAL_PACE.now);
   const value = Buffer.alloc(VALUE_BYTES);
   let left = load.keys;
+  let written = 0;
   await Promise.all(
     sessions.map(async ({ client }) => {
       while (left-- > 0) {
         await report.measure(() => client.kv.put(randomKey(prefix, KEY_BYTES), value));
-        bar.add(1);
+        bar.report("writing", ++written, load.keys);
       }
     }),
   );
-  bar.finish();
   for (const { client } of sessions.slice(1)) client.close();
   const after = await residentBytes(first, "after");
   await cleanUp(first, prefix);

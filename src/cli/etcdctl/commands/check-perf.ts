@@ -2,6 +2,7 @@
 import type { Invocation } from "../../framework/command.ts";
 import { CliExit, ExitCode } from "../../framework/exit.ts";
 import type { Io } from "../../framework/io.ts";
+import { ProgressBar } from "../../framework/progress-bar.ts";
 import {
   cleanUp,
   LoadReport,
@@ -12,7 +13,6 @@ import {
   reportFailures,
   workloadOf,
 } from "../load.ts";
-import { ProgressBar } from "../progress-bar.ts";
 import { openSession, Session } from "../session.ts";
 import { interruption } from "../signals.ts";
 
@@ -75,17 +75,16 @@ interface PerfPlan {
   readonly rate: number;
 }
 
-/** Writes for a minute, with a bar that counts its seconds. */
+/** Writes for a minute, with a bar that shows how much of it is over. */
 export async function putAtRate(world: PerfWorld, plan: PerfPlan): Promise<LoadReport> {
   const { io, pace, signal } = world;
   const { writers, prefix, rate } = plan;
   const value = Buffer.alloc(VALUE_BYTES);
   const report = new LoadReport(pace);
-  const bar = new ProgressBar(io, DURATION_SECONDS, () => pace.now());
+  const bar = new ProgressBar(io, () => pace.now());
   const open = new Set<Promise<void>>();
   const begun = pace.now();
   let sent = 0;
-  let shownSeconds = 0;
   for (;;) {
     const seconds = (pace.now() - begun) / 1000;
     if (seconds >= DURATION_SECONDS || signal.aborted) break;
@@ -98,13 +97,10 @@ export async function putAtRate(world: PerfWorld, plan: PerfPlan): Promise<LoadR
       open.add(write);
       sent++;
     }
-    const whole = Math.floor(seconds);
-    if (whole > shownSeconds) bar.add(whole - shownSeconds);
-    shownSeconds = whole;
+    bar.report("writing", seconds, DURATION_SECONDS);
     await pace.sleep(TICK_MS);
   }
   await Promise.all(open);
-  bar.finish();
   return report;
 }
 

@@ -1,4 +1,5 @@
 /** `etcdctl snapshot save`. The file appears under its name only when it is whole and on disk. */
+import { statSync } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EtcdClientError, type Snapshot } from "../../../client/index.ts";
@@ -27,46 +28,81 @@ export async function snapshotSave(call: Invocation): Promise<void> {
       `snapshot must be requested to one selected node, not multiple [${list}]`,
     );
   }
+  refuseDirectory(path);
   // Without --command-timeout, a large database may take its time.
   const snapshot = client.maintenance.snapshot(flags.isChanged("command-timeout") ? bounded : {});
-  const partial = `${path}.part`;
   try {
-    await download(call, snapshot, partial, endpoints[0] ?? "");
-    await rename(partial, path);
-    await syncDirectory(dirname(path));
+    await fetchInto(call, snapshot, path, endpoints[0] ?? "");
   } catch (error) {
-    await rm(partial, { force: true });
-    exitWithError(ExitCode.INTERRUPTED, failureText(error, partial));
+    const text = error instanceof EtcdClientError ? errorText(error) : (error as Error).message;
+    exitWithError(ExitCode.INTERRUPTED, text);
   }
   logLine(io, "info", "saved", { path });
   io.out(`Snapshot saved at ${path}\n`);
   if (snapshot.version !== "") io.out(`Server version ${snapshot.version}\n`);
 }
 
+/** In the words of the rename that would fail when all is fetched. */
+function refuseDirectory(path: string): void {
+  const isDirectory = directoryAt(path);
+  if (!isDirectory && path !== "") return;
+  const partial = `${path}.part`;
+  const reason = isDirectory ? "file exists" : "no such file or directory";
+  const text = `could not rename ${partial} to ${path} (rename ${partial} ${path}: ${reason})`;
+  exitWithError(ExitCode.INTERRUPTED, text);
+}
+
+function directoryAt(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    // Whatever is wrong with the path is said when the file is opened.
+    return false;
+  }
+}
+
+async function fetchInto(
+  call: Invocation,
+  snapshot: Snapshot,
+  path: string,
+  endpoint: string,
+): Promise<void> {
+  const partial = `${path}.part`;
+  const opening = `could not open ${partial} (open ${partial}: `;
+  const file = await said(opening, ")", open(partial, "w", FILE_MODE));
+  try {
+    await download(call, snapshot, file, partial, endpoint).finally(() => file.close());
+    const renaming = `could not rename ${partial} to ${path} (rename ${partial} ${path}: `;
+    await said(renaming, ")", rename(partial, path));
+  } catch (error) {
+    await rm(partial, { force: true }).catch((left: Error) =>
+      logLine(call.io, "error", "Failed to cleanup .part file", { error: left.message }),
+    );
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
 async function download(
   { io }: Invocation,
   snapshot: Snapshot,
+  file: FileHandle,
   partial: string,
   endpoint: string,
 ): Promise<void> {
-  const file: FileHandle = await open(partial, "w", FILE_MODE);
-  try {
-    logLine(io, "info", "created temporary db file", { path: partial });
-    const begun = performance.now();
-    logLine(io, "info", "opened snapshot stream; downloading", { logger: "client" });
-    logLine(io, "info", "fetching snapshot", { endpoint });
-    for await (const blob of snapshot) await file.writeFile(blob);
-    logLine(io, "info", "completed snapshot read; closing", { logger: "client" });
-    await file.sync();
-    logLine(io, "info", "fetched snapshot", {
-      endpoint,
-      size: humanizeBytes(snapshot.receivedBytes),
-      took: formatDuration((performance.now() - begun) * 1e6),
-      "etcd-version": snapshot.version,
-    });
-  } finally {
-    await file.close();
-  }
+  logLine(io, "info", "created temporary db file", { path: partial });
+  const begun = performance.now();
+  logLine(io, "info", "opened snapshot stream; downloading", { logger: "client" });
+  logLine(io, "info", "fetching snapshot", { endpoint });
+  for await (const blob of snapshot) await said(`write ${partial}: `, "", file.writeFile(blob));
+  logLine(io, "info", "completed snapshot read; closing", { logger: "client" });
+  await said(`sync ${partial}: `, "", file.sync());
+  logLine(io, "info", "fetched snapshot", {
+    endpoint,
+    size: humanizeBytes(snapshot.receivedBytes),
+    took: formatDuration((performance.now() - begun) * 1e6),
+    "etcd-version": snapshot.version,
+  });
 }
 
 async function syncDirectory(path: string): Promise<void> {
@@ -78,15 +114,22 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-function failureText(error: unknown, partial: string): string {
-  if (error instanceof EtcdClientError) return errorText(error);
-  const { code, message } = error as NodeJS.ErrnoException;
-  const words: Readonly<Record<string, string>> = {
-    ENOENT: "no such file or directory",
-    EACCES: "permission denied",
-    EISDIR: "is a directory",
-    ENOSPC: "no space left on device",
-  };
-  const reason = words[code ?? ""];
-  return reason === undefined ? message : `could not open ${partial} (open ${partial}: ${reason})`;
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "no such file or directory",
+  EACCES: "permission denied",
+  EISDIR: "is a directory",
+  ENOTDIR: "not a directory",
+  ENOSPC: "no space left on device",
+  EROFS: "read-only file system",
+  EIO: "input/output error",
+};
+
+/** Awaits work on a file; its failure says what was done, and why it failed in Go's words. */
+async function said<T>(before: string, behind: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new Error(`${before}${REASONS[code ?? ""] ?? message}${behind}`, { cause: error });
+  }
 }

@@ -6,7 +6,7 @@ import type { Clock } from "../../../env/clock.ts";
 import type { DatabaseImage, PeerNode } from "../../../env/peers.ts";
 import { MemoryLogger, SeededRandom } from "../../../env/testing/index.ts";
 import { MetricsRegistry } from "../../../platform/metrics.ts";
-import { NodeClock } from "../../../platform/node-clock.ts";
+import { SystemClock } from "../../../env/system-clock.ts";
 import { type Listener, listen } from "../../listener.ts";
 import { PeerTransport, type PeerTransportOptions } from "../peer-transport.ts";
 
@@ -62,11 +62,11 @@ export class RecordingNode implements PeerNode {
   clusterVersion(): string | undefined {
     return undefined;
   }
-  receive(message: Message): boolean {
-    if (message.type === MessageType.MsgSnap) return false;
+  receive(message: Message): string | undefined {
+    if (message.type === MessageType.MsgSnap) return "wrong raft message type";
     this.received.push(message);
     this.watched.changed();
-    return true;
+    return undefined;
   }
   async receiveSnapshot(message: Message, database: AsyncIterable<Uint8Array>): Promise<void> {
     const parts: Uint8Array[] = [];
@@ -143,7 +143,7 @@ export async function startMember(
   const node = new RecordingNode(id, options.clusterID ?? CLUSTER, watched);
   const logger = new WatchedLogger(watched);
   const registry = new MetricsRegistry();
-  const clock = options.clock ?? new NodeClock();
+  const clock = options.clock ?? new SystemClock();
   const deps = { clock, logger, metrics: registry, random: new SeededRandom(Number(id)) };
   const network = new PeerTransport(deps, { dialTimeoutMs: 2_000, ...options });
   const listener = await listen(

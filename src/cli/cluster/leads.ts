@@ -1,0 +1,45 @@
+/** Whether a member leads its cluster, by its own word over the JSON gateway. */
+import { type IncomingMessage, request } from "node:http";
+
+/** A member that does not say so soon is stopped like one that does not lead. */
+const ANSWER_TIMEOUT_MS = 500;
+/** The answer is a few numbers. */
+const MAX_ANSWER_BYTES = 64 * 1024;
+
+/** False for whoever does not answer, and for endpoints other than plain HTTP. Never rejects. */
+export async function leads(endpoint: string): Promise<boolean> {
+  if (!endpoint.startsWith("http://")) return false;
+  try {
+    const { leader, header } = JSON.parse(await askStatus(endpoint)) as {
+      readonly leader?: unknown;
+      readonly header?: { readonly member_id?: unknown };
+    };
+    return typeof leader === "string" && leader === header?.member_id;
+  } catch {
+    // Not there, slow, or no etcd: none of these leads.
+    return false;
+  }
+}
+
+function askStatus(endpoint: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const url = `${endpoint}/v3/maintenance/status`;
+    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+    const asking = request(url, { method: "POST", agent: false, signal }, (answer) => {
+      readAll(answer).then(resolve, reject);
+    });
+    asking.on("error", reject);
+    asking.end("{}");
+  });
+}
+
+async function readAll(answer: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of answer) {
+    bytes += (chunk as Buffer).length;
+    if (bytes > MAX_ANSWER_BYTES) throw new Error("the answer is too long");
+    parts.push(chunk as Buffer);
+  }
+  return Buffer.concat(parts).toString("utf8");
+}

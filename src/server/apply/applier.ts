@@ -1,0 +1,395 @@
+/**
+ * The state machine: one request of the log in, its changes made, its outcome out. Deterministic:
+ * the same log gives the same bytes on every member, so nothing here looks at time, at who asked,
+ * or at anything that is not itself a product of the log (the quota, as in etcd, is the one
+ * exception: it only turns an answer into an error, never the change).
+ */
+import { EtcdError } from "../../api/errors.ts";
+import type {
+  ClusterMemberAttrSetRequest,
+  ClusterVersionSetRequest,
+  DowngradeInfoSetRequest,
+} from "../../api/gen/membership.ts";
+import {
+  AlarmRequest_AlarmAction,
+  AlarmResponse,
+  AlarmType,
+  type AlarmMember,
+  type AlarmRequest,
+  type CompactionRequest,
+  type DeleteRangeRequest,
+  type LeaseCheckpointRequest,
+  LeaseGrantResponse,
+  type LeaseGrantRequest,
+  type LeaseRevokeRequest,
+  type PutRequest,
+  type RangeRequest,
+  ResponseHeader,
+  type TxnRequest,
+} from "../../api/gen/rpc.ts";
+import { parseVersion, SERVER_VERSION } from "../../api/version.ts";
+import { formatID, type LeaseID } from "../../base/ids.ts";
+import type { Slice, Steps } from "../../base/slice.ts";
+import { clusterVersionOf, isBefore, shortVersion } from "../../membership/index.ts";
+import {
+  type DeleteRangeResult,
+  deleteKeysInSteps,
+  deleteRangeInSteps,
+  encodeDeleteRangeResponse,
+  encodePutResponse,
+  encodeRangeResponse,
+  encodeTxnResponse,
+  executeCompaction,
+  executeDeleteRange,
+  executePut,
+  executeRange,
+  executeTxn,
+  isWideDeletion,
+  isWideTxn,
+  type TxnResult,
+  txnInSteps,
+} from "../../mvcc/index.ts";
+import type { ServerContext } from "../context.ts";
+import { alarmName } from "../metrics.ts";
+import type { Outcome } from "../log/proposals.ts";
+import { LEASE_COST_BYTES, putCost, txnCost } from "./quota.ts";
+import { RaftField } from "../log/raft-request.ts";
+import { RequestMeter } from "../tracing/request-meter.ts";
+
+export interface ApplierEvents {
+  /** A compaction was accepted: its physical part is to be run. */
+  compactionScheduled(): void;
+  clusterVersionChanged(): void;
+}
+
+/** Leases with more keys are revoked in slices. */
+const MAX_KEYS_OF_SMALL_LEASE = 100;
+
+type Reply = readonly Uint8Array[];
+
+/** For outcomes that nobody waits for. */
+const NO_REPLY: Reply = [];
+const DONE: Outcome = { error: undefined, reply: NO_REPLY };
+
+export class Applier {
+  readonly #server: ServerContext;
+  readonly #events: ApplierEvents;
+  readonly #meter: RequestMeter;
+  /** `Clock.nowMs` when the last request began to be applied. */
+  startedMs = 0;
+
+  constructor(server: ServerContext, events: ApplierEvents) {
+    this.#server = server;
+    this.#events = events;
+    const { clock, logger, counters } = server;
+    const warningDurationMs = server.options.warningApplyDurationMs;
+    this.#meter = new RequestMeter({ clock, logger, counters, warningDurationMs });
+  }
+
+  /** Applies a decoded request. `wantReply` is false when nobody waits for the response. */
+  apply(field: number, request: unknown, wantReply: boolean): Outcome {
+    this.startedMs = this.#meter.nowMs();
+    const outcome = this.#outcome(field, request, wantReply);
+    this.#meter.applied(field, request, this.startedMs, outcome);
+    return outcome;
+  }
+
+  /**
+   * The same for a request whose cost is not its size, in slices; undefined if it is none. Until the
+   * end nobody sees anything of it, and nothing else may be applied (see `Store.writeInSteps`).
+   */
+  applyInSteps(
+    field: number,
+    request: unknown,
+    wantReply: boolean,
+    slice: Slice,
+  ): Steps<Outcome> | undefined {
+    const steps = this.#wideSteps(field, request, wantReply, slice);
+    return steps === undefined ? undefined : this.#outcomeInSteps(field, request, steps);
+  }
+
+  *#outcomeInSteps(field: number, request: unknown, steps: Steps<Reply>): Steps<Outcome> {
+    this.startedMs = this.#meter.nowMs();
+    let outcome: Outcome;
+    try {
+      const reply = yield* steps;
+      outcome = reply.length === 0 ? DONE : { error: undefined, reply };
+    } catch (error) {
+      if (!(error instanceof EtcdError)) throw error;
+      outcome = { error, reply: undefined };
+    }
+    this.#meter.applied(field, request, this.startedMs, outcome);
+    return outcome;
+  }
+
+  #wideSteps(
+    field: number,
+    request: unknown,
+    wantReply: boolean,
+    slice: Slice,
+  ): Steps<Reply> | undefined {
+    switch (field) {
+      case RaftField.txn: {
+        const txn = request as TxnRequest;
+        return isWideTxn(txn) ? this.#txnInSteps(txn, wantReply, slice) : undefined;
+      }
+      case RaftField.deleteRange: {
+        const deletion = request as DeleteRangeRequest;
+        if (!isWideDeletion(deletion)) return undefined;
+        return this.#deleteRangeInSteps(deletion, wantReply, slice);
+      }
+      case RaftField.leaseRevoke: {
+        const { ID } = request as LeaseRevokeRequest;
+        const keys = this.#server.lessor.lookup(ID)?.keyCount ?? 0;
+        return keys > MAX_KEYS_OF_SMALL_LEASE ? this.#leaseRevokeInSteps(ID, slice) : undefined;
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  *#txnInSteps(request: TxnRequest, wantReply: boolean, slice: Slice): Steps<Reply> {
+    const fits = this.#checkTxnSpace(request);
+    const result = yield* txnInSteps(this.#server.store, request, slice);
+    return this.#txnReply(result, fits, wantReply);
+  }
+
+  *#deleteRangeInSteps(
+    request: DeleteRangeRequest,
+    wantReply: boolean,
+    slice: Slice,
+  ): Steps<Reply> {
+    this.#refuseWhenCorrupt();
+    const result = yield* deleteRangeInSteps(this.#server.store, request, slice);
+    return this.#deleteRangeReply(result, wantReply);
+  }
+
+  *#leaseRevokeInSteps(id: LeaseID, slice: Slice): Steps<Reply> {
+    this.#refuseWhenCorrupt();
+    const { lessor, store } = this.#server;
+    yield* lessor.revokeInSteps(id, slice, (keys) => deleteKeysInSteps(store, keys, slice));
+    return [this.#headerOnly(store.currentRevision)];
+  }
+
+  #outcome(field: number, request: unknown, wantReply: boolean): Outcome {
+    try {
+      const reply = this.#dispatch(field, request, wantReply);
+      return reply.length === 0 ? DONE : { error: undefined, reply };
+    } catch (error) {
+      if (error instanceof EtcdError) return { error, reply: undefined };
+      throw error;
+    }
+  }
+
+  /** `request` has the type that `field` says: both come from one decoder. */
+  #dispatch(field: number, request: unknown, wantReply: boolean): Reply {
+    switch (field) {
+      case RaftField.put:
+        return this.#put(request as PutRequest, wantReply);
+      case RaftField.txn:
+        return this.#txn(request as TxnRequest, wantReply);
+      case RaftField.range:
+        return this.#range(request as RangeRequest, wantReply);
+      case RaftField.deleteRange:
+        return this.#deleteRange(request as DeleteRangeRequest, wantReply);
+      case RaftField.compaction:
+        return this.#compact(request as CompactionRequest);
+      case RaftField.leaseGrant:
+        return this.#leaseGrant(request as LeaseGrantRequest);
+      case RaftField.leaseRevoke:
+        return this.#leaseRevoke(request as LeaseRevokeRequest);
+      case RaftField.leaseCheckpoint:
+        return this.#leaseCheckpoint(request as LeaseCheckpointRequest);
+      case RaftField.alarm:
+        return this.#alarm(request as AlarmRequest);
+      case RaftField.clusterVersionSet:
+        return this.#setClusterVersion(request as ClusterVersionSetRequest);
+      case RaftField.clusterMemberAttrSet:
+        return this.#setMemberAttributes(request as ClusterMemberAttrSetRequest);
+      case RaftField.downgradeInfoSet:
+        return this.#setDowngrade(request as DowngradeInfoSetRequest);
+      default:
+        // Leaving out a change that other members make would let them diverge unnoticed.
+        throw new Error(`the log holds a request that this version cannot apply (field ${field})`);
+    }
+  }
+
+  #put(request: PutRequest, wantReply: boolean): Reply {
+    this.#refuseWhenCorrupt();
+    this.#refuseWhenFull();
+    const fits = this.#server.quota.available(putCost(request));
+    const result = executePut(this.#server.store, request);
+    const { operations } = this.#server.counters;
+    operations.put++;
+    operations.putBytes += request.key.length + request.value.length;
+    if (!fits) throw new EtcdError("noSpace");
+    if (!wantReply) return NO_REPLY;
+    return [encodePutResponse(this.#header(result.revision), result.previous)];
+  }
+
+  #txn(request: TxnRequest, wantReply: boolean): Reply {
+    const fits = this.#checkTxnSpace(request);
+    return this.#txnReply(executeTxn(this.#server.store, request), fits, wantReply);
+  }
+
+  /** False if the quota is passed with this one. */
+  #checkTxnSpace(request: TxnRequest): boolean {
+    this.#refuseWhenCorrupt();
+    const cost = txnCost(request);
+    if (cost > 0) this.#refuseWhenFull();
+    return this.#server.quota.available(cost);
+  }
+
+  #txnReply(result: TxnResult, fits: boolean, wantReply: boolean): Reply {
+    this.#server.counters.operations.txn++;
+    if (!fits) throw new EtcdError("noSpace");
+    return wantReply ? [encodeTxnResponse(this.#header(result.revision), result)] : NO_REPLY;
+  }
+
+  #range(request: RangeRequest, wantReply: boolean): Reply {
+    this.#refuseWhenCorrupt();
+    if (!wantReply) return NO_REPLY;
+    const result = executeRange(this.#server.store, request);
+    return [encodeRangeResponse(this.#header(result.revision), result)];
+  }
+
+  #deleteRange(request: DeleteRangeRequest, wantReply: boolean): Reply {
+    this.#refuseWhenCorrupt();
+    return this.#deleteRangeReply(executeDeleteRange(this.#server.store, request), wantReply);
+  }
+
+  #deleteRangeReply(result: DeleteRangeResult, wantReply: boolean): Reply {
+    this.#server.counters.operations.delete++;
+    if (!wantReply) return NO_REPLY;
+    return [encodeDeleteRangeResponse(this.#header(result.revision), result)];
+  }
+
+  #compact(request: CompactionRequest): Reply {
+    this.#refuseWhenCorrupt();
+    const revision = executeCompaction(this.#server.store, request);
+    this.#server.logger.info("compact tree index", { revision: request.revision });
+    this.#events.compactionScheduled();
+    return [this.#headerOnly(revision)];
+  }
+
+  #leaseGrant(request: LeaseGrantRequest): Reply {
+    this.#refuseWhenCorrupt();
+    this.#refuseWhenFull();
+    const { lessor, quota, clock, store } = this.#server;
+    const fits = quota.available(LEASE_COST_BYTES);
+    const lease = lessor.grant(request.ID, request.TTL, clock.nowMs());
+    if (!fits) throw new EtcdError("noSpace");
+    const { clusterID, memberID, term } = this.#server;
+    const header = ResponseHeader.create({
+      clusterId: clusterID,
+      memberId: memberID,
+      revision: store.currentRevision,
+      raftTerm: term,
+    });
+    const response = LeaseGrantResponse.create({ header, ID: lease.id, TTL: lease.ttl });
+    return [LeaseGrantResponse.encode(response)];
+  }
+
+  #leaseRevoke(request: LeaseRevokeRequest): Reply {
+    this.#refuseWhenCorrupt();
+    this.#server.lessor.revoke(request.ID);
+    return [this.#headerOnly(this.#server.store.currentRevision)];
+  }
+
+  #leaseCheckpoint(request: LeaseCheckpointRequest): Reply {
+    for (const { ID, remainingTTL } of request.checkpoints) {
+      this.#server.lessor.checkpoint(ID, remainingTTL, this.#server.clock.nowMs());
+    }
+    return [this.#headerOnly(this.#server.store.currentRevision)];
+  }
+
+  #alarm(request: AlarmRequest): Reply {
+    const { alarms, store, clusterID, memberID, term, logger } = this.#server;
+    const { action, alarm } = request;
+    let members: AlarmMember[] = [];
+    if (action === AlarmRequest_AlarmAction.GET) members = alarms.list(alarm);
+    else if (action === AlarmRequest_AlarmAction.ACTIVATE && alarm !== AlarmType.NONE) {
+      const wasRaised = alarms.list(alarm).some(({ memberID: id }) => id === request.memberID);
+      members = [alarms.activate(request.memberID, alarm)];
+      if (!wasRaised) {
+        const fields = { alarm: alarmName(alarm), from: formatID(request.memberID) };
+        logger.warn("alarm raised", fields);
+      }
+    } else if (action === AlarmRequest_AlarmAction.DEACTIVATE) {
+      const cleared = alarms.deactivate(request.memberID, alarm);
+      if (cleared !== undefined) members = [cleared];
+    }
+    const header = ResponseHeader.create({
+      clusterId: clusterID,
+      memberId: memberID,
+      revision: store.currentRevision,
+      raftTerm: term,
+    });
+    return [AlarmResponse.encode(AlarmResponse.create({ header, alarms: members }))];
+  }
+
+  #setClusterVersion(request: ClusterVersionSetRequest): Reply {
+    const { cluster, logger, clusterID, memberID } = this.#server;
+    const version = parseVersion(request.ver);
+    if (version === undefined) throw new Error(`malformed cluster version "${request.ver}"`);
+    if (isBefore(clusterVersionOf(SERVER_VERSION), request.ver)) {
+      throw new Error("invalid downgrade; server version is lower than determined cluster version");
+    }
+    const previous = cluster.version;
+    cluster.setVersion(request.ver, true);
+    if (previous === request.ver) return NO_REPLY;
+    if (previous !== undefined && isBefore(request.ver, previous)) {
+      // What the monitor of versions asks for now.
+      logger.info("Cluster version downgrade detected, forcing snapshot", {
+        "prev-cluster-version": previous,
+        "new-cluster-version": request.ver,
+      });
+    }
+    const { clusterVersion } = this.#server.counters;
+    if (previous !== undefined) clusterVersion.of(shortVersion(previous)).set(0);
+    clusterVersion.of(shortVersion(version)).set(1);
+    const local = {
+      "cluster-id": formatID(clusterID),
+      "local-member-id": formatID(memberID),
+    };
+    const current = { "cluster-version": shortVersion(version) };
+    if (previous === undefined) {
+      logger.info("set initial cluster version", { ...local, ...current });
+    } else {
+      const change = { from: shortVersion(previous), to: shortVersion(version) };
+      logger.info("updated cluster version", { ...local, ...change });
+    }
+    logger.info("enabled capabilities for version", current);
+    this.#events.clusterVersionChanged();
+    return NO_REPLY;
+  }
+
+  #setMemberAttributes(request: ClusterMemberAttrSetRequest): Reply {
+    const attributes = request.memberAttributes ?? { name: "", clientUrls: [] };
+    const { cluster } = this.#server;
+    cluster.updateAttributes(request.memberID, attributes.name, attributes.clientUrls, true);
+    return NO_REPLY;
+  }
+
+  #setDowngrade(request: DowngradeInfoSetRequest): Reply {
+    const targetVersion = request.enabled ? request.ver : "";
+    this.#server.cluster.setDowngrade({ enabled: request.enabled, targetVersion }, true);
+    return NO_REPLY;
+  }
+
+  #refuseWhenCorrupt(): void {
+    if (this.#server.alarms.has(AlarmType.CORRUPT)) throw new EtcdError("corrupt");
+  }
+
+  #refuseWhenFull(): void {
+    if (this.#server.alarms.has(AlarmType.NOSPACE)) throw new EtcdError("noSpace");
+  }
+
+  #header(revision: number): Uint8Array {
+    return this.#server.header.encode(revision, this.#server.term);
+  }
+
+  #headerOnly(revision: number): Uint8Array {
+    return this.#server.header.encodeResponse(revision, this.#server.term);
+  }
+}

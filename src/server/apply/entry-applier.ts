@@ -1,0 +1,185 @@
+/**
+ * Applies committed entries in log order: decides what an entry is, whether the backend already
+ * contains it, hands its request to the `Applier`, and settles whoever proposed it here.
+ *
+ * Invariant: the consistent index moves to an entry only after all its changes are in the open
+ * backend batch, with no chance of a commit in between, as all of this is synchronous. The records
+ * of an entry that is applied in slices reach the backend in the last of them (see
+ * `RaftLoop.finishApply` for a commit that comes just then).
+ */
+import { AlarmRequest, AlarmRequest_AlarmAction, AlarmType } from "../../api/gen/rpc.ts";
+import { type ConfState, EntryType, type Snapshot } from "../../api/gen/raft.ts";
+import type { Index, Term } from "../../base/ids.ts";
+import type { Slice, Steps } from "../../base/slice.ts";
+import { membershipOfSnapshot } from "../../membership/index.ts";
+import { emptyConfState } from "../../raft/index.ts";
+import type { Applier } from "./applier.ts";
+import type { ConfChangeApplier } from "./conf-change-applier.ts";
+import type { ConsistentIndex } from "./consistent-index.ts";
+import type { ServerContext } from "../context.ts";
+import { decodeEntryRequest } from "../log/entry-request.ts";
+import type { Outcome, Proposal, Proposals, ProposedEntry } from "../log/proposals.ts";
+import { RaftField } from "../log/raft-request.ts";
+
+export interface EntryApplierOptions {
+  readonly server: ServerContext;
+  /** Who waits for entries that were proposed here. */
+  readonly proposals: Proposals;
+  readonly consistentIndex: ConsistentIndex;
+  readonly confChanges: ConfChangeApplier;
+  readonly applier: Applier;
+  /** The leader's first entry. May have more to do than fits into a stretch. */
+  readonly onFirstEntryOfTerm: (term: Term, slice: Slice) => Steps<void> | undefined;
+  readonly onRemovedSelf: () => void;
+  /** Where the log in memory begins: index and configuration of the snapshot. */
+  readonly startIndex: Index;
+  readonly startTerm: Term;
+  readonly startConfState: ConfState;
+}
+
+const NO_REPLY: readonly Uint8Array[] = [];
+
+interface Decoded {
+  readonly field: number;
+  readonly request: unknown;
+}
+
+export class EntryApplier {
+  readonly #options: EntryApplierOptions;
+  #appliedIndex: Index;
+  #appliedTerm: Term;
+  #confState: ConfState;
+
+  constructor(options: EntryApplierOptions) {
+    this.#options = options;
+    this.#appliedIndex = options.startIndex;
+    this.#appliedTerm = options.startTerm;
+    this.#confState = options.startConfState;
+  }
+
+  get appliedIndex(): Index {
+    return this.#appliedIndex;
+  }
+
+  get appliedTerm(): Term {
+    return this.#appliedTerm;
+  }
+
+  get confState(): ConfState {
+    return this.#confState;
+  }
+
+  /** The db was replaced by that of a snapshot: everything up to its index is applied. */
+  restored(snapshot: Snapshot): void {
+    const { index, term, confState } = snapshot.metadata;
+    this.#appliedIndex = index;
+    this.#appliedTerm = term;
+    this.#confState = confState ?? emptyConfState();
+    // The db may be ahead of the snapshot: what lies between is replayed.
+    this.#options.confChanges.replayFrom(membershipOfSnapshot(snapshot));
+  }
+
+  /**
+   * Applies the entry, or gives the steps that do: then they are run to their end before anything
+   * else is applied. `slice` is theirs to use.
+   */
+  apply(entry: ProposedEntry, slice: Slice): Steps<void> | undefined {
+    // Handed out before a snapshot came that has it.
+    if (entry.index <= this.#appliedIndex) return undefined;
+    const { consistentIndex } = this.#options;
+    const isNew = entry.index > consistentIndex.index;
+    if (entry.type !== EntryType.EntryNormal) this.#applyConfChange(entry, isNew);
+    else if (isNew && entry.data.length > 0) {
+      const steps = this.#applyNormal(entry, slice);
+      if (steps !== undefined) return this.#runThenAdvance(steps, entry, true);
+    } else if (entry.data.length === 0) {
+      const steps = this.#options.onFirstEntryOfTerm(entry.term, slice);
+      if (steps !== undefined) return this.#runThenAdvance(steps, entry, isNew);
+    }
+    this.#advance(entry, isNew);
+    return undefined;
+  }
+
+  *#runThenAdvance(steps: Steps<void>, entry: ProposedEntry, isNew: boolean): Steps<void> {
+    yield* steps;
+    this.#advance(entry, isNew);
+  }
+
+  #advance(entry: ProposedEntry, isNew: boolean): void {
+    const { consistentIndex } = this.#options;
+    this.#appliedIndex = entry.index;
+    this.#appliedTerm = entry.term;
+    if (isNew) consistentIndex.advance(entry.index, entry.term);
+    if (entry.type === EntryType.EntryNormal && entry.data.length === 0) {
+      this.#options.proposals.dropped(entry);
+    }
+  }
+
+  #applyConfChange(entry: ProposedEntry, isNew: boolean): void {
+    const { confChanges, consistentIndex, onRemovedSelf, proposals } = this.#options;
+    const applied = confChanges.apply(entry, isNew);
+    this.#confState = applied.confState;
+    consistentIndex.setConfState(applied.confState);
+    const proposal = proposals.take(entry) ?? proposals.takeConfChange(entry);
+    const { error } = applied;
+    proposal?.settle(
+      error === undefined ? { error: undefined, reply: NO_REPLY } : { error, reply: undefined },
+    );
+    if (applied.removedSelf) onRemovedSelf();
+  }
+
+  #applyNormal(entry: ProposedEntry, slice: Slice): Steps<void> | undefined {
+    const { applier, proposals } = this.#options;
+    let proposal = proposals.take(entry);
+    let decoded: Decoded;
+    if (proposal !== undefined) decoded = proposal;
+    else {
+      const result = entry.decoded ?? decodeEntryRequest(entry.data);
+      if (result === undefined) return undefined;
+      // The log keeps entries for followers; what they carry must not live as long.
+      entry.decoded = undefined;
+      decoded = result;
+      proposal = proposals.takeByID(result.idLow, result.idHigh);
+    }
+    const { field, request } = decoded;
+    const steps = applier.applyInSteps(field, request, proposal !== undefined, slice);
+    if (steps !== undefined) {
+      if (proposal !== undefined) proposals.waitOn(proposal);
+      return this.#runThenSettle(steps, proposal);
+    }
+    this.#settle(proposal, applier.apply(field, request, proposal !== undefined));
+    return undefined;
+  }
+
+  *#runThenSettle(steps: Steps<Outcome>, proposal: Proposal | undefined): Steps<void> {
+    const outcome = yield* steps;
+    const waits = proposal !== undefined && this.#options.proposals.finish(proposal);
+    this.#settle(waits ? proposal : undefined, outcome);
+  }
+
+  #settle(proposal: Proposal | undefined, outcome: Outcome): void {
+    const { applier, server } = this.#options;
+    if (outcome.error?.kind === "noSpace" && !server.alarms.has(AlarmType.NOSPACE)) {
+      this.#raiseNoSpace(proposal, outcome);
+    } else proposal?.settle(outcome, applier.startedMs);
+  }
+
+  /** The quota was passed by an entry that was proposed before: every member says so. */
+  #raiseNoSpace(proposal: Proposal | undefined, outcome: Outcome): void {
+    const { server } = this.#options;
+    server.logger.warn("message exceeded backend quota; raising alarm", {
+      "quota-size-bytes": server.quota.limitBytes,
+      error: outcome.error,
+    });
+    const request = AlarmRequest.create({
+      memberID: server.memberID,
+      action: AlarmRequest_AlarmAction.ACTIVATE,
+      alarm: AlarmType.NOSPACE,
+    });
+    const settle = () => proposal?.settle(outcome);
+    // Inside the apply loop nothing may be proposed; the next turn may.
+    server.defer(() => {
+      server.propose(RaftField.alarm, AlarmRequest.encode(request)).then(settle, settle);
+    });
+  }
+}

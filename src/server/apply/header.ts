@@ -1,0 +1,53 @@
+/**
+ * Response headers as bytes. Cluster and member id never change, so they are encoded once; the
+ * revision and term are written behind them.
+ */
+import { ResponseHeader } from "../../api/gen/rpc.ts";
+import { writeVarint } from "../../base/varint.ts";
+import type { ClusterID, MemberID, Revision, Term } from "../../base/ids.ts";
+
+/** Two ten-byte varints with their tags on top of the fixed ids. */
+const MAX_VARIABLE_BYTES = 22;
+
+export class HeaderEncoder {
+  readonly #ids: Uint8Array;
+  #cached: Uint8Array = new Uint8Array(0);
+  #cachedRevision = -1;
+  #cachedTerm = -1;
+
+  constructor(clusterID: ClusterID, memberID: MemberID) {
+    this.#ids = ResponseHeader.encode(
+      ResponseHeader.create({ clusterId: clusterID, memberId: memberID }),
+    );
+  }
+
+  /** An encoded `ResponseHeader` message. The caller must not change it: it is shared. */
+  encode(revision: Revision, term: Term): Uint8Array {
+    if (revision === this.#cachedRevision && term === this.#cachedTerm) return this.#cached;
+    const bytes = Buffer.allocUnsafe(this.#ids.length + MAX_VARIABLE_BYTES);
+    bytes.set(this.#ids, 0);
+    let at = this.#ids.length;
+    if (revision !== 0) {
+      bytes[at++] = 0x18;
+      at = writeVarint(bytes, at, revision);
+    }
+    if (term !== 0) {
+      bytes[at++] = 0x20;
+      at = writeVarint(bytes, at, term);
+    }
+    this.#cached = bytes.subarray(0, at);
+    this.#cachedRevision = revision;
+    this.#cachedTerm = term;
+    return this.#cached;
+  }
+
+  /** A whole response message that consists of a header only, as most do (field 1). */
+  encodeResponse(revision: Revision, term: Term): Uint8Array {
+    const header = this.encode(revision, term);
+    const response = Buffer.allocUnsafe(header.length + 2);
+    response[0] = 0x0a;
+    response[1] = header.length;
+    response.set(header, 2);
+    return response;
+  }
+}

@@ -1,0 +1,25 @@
+/** Waiting until this member has applied what it knows to be committed. */
+import { EtcdError } from "../../api/errors.ts";
+import type { ServerContext } from "../context.ts";
+
+/** etcd's applyTimeout. */
+const APPLY_TIMEOUT_MS = 1000;
+
+/** Rejects with `timeoutWaitAppliedIndex` after a second, or with `stopped`. */
+export function waitApplied(server: ServerContext): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = server.clock.setTimer(APPLY_TIMEOUT_MS, () => {
+      reject(new EtcdError("timeoutWaitAppliedIndex"));
+    });
+    server.reads.whenApplied(server.committedIndex, (error) => {
+      timer.cancel();
+      if (error === undefined) resolve();
+      else reject(error);
+    });
+  });
+}
+
+/** True when there is nothing to wait for. */
+export function isApplied(server: ServerContext): boolean {
+  return server.appliedIndex >= server.committedIndex;
+}

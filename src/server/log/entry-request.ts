@@ -1,0 +1,30 @@
+/**
+ * What a normal entry of the log asks for, decoded once: where the entry arrives from another
+ * member, or where it is applied when it comes from the own disk.
+ */
+import { RaftField } from "./raft-request.ts";
+import { decodeRequestBody } from "./request-codecs.ts";
+import { translateV2Entry, tryDecodeEnvelope } from "./v2-entries.ts";
+
+export interface EntryRequest {
+  readonly field: number;
+  /** Of the type that `field` says; it borrows the entry's data. */
+  readonly request: unknown;
+  /** The request id, as `RaftRequest` splits it. */
+  readonly idLow: number;
+  readonly idHigh: number;
+}
+
+/** Undefined for an entry that changes nothing here. Throws on what cannot be applied. */
+export function decodeEntryRequest(data: Uint8Array): EntryRequest | undefined {
+  const envelope = tryDecodeEnvelope(data);
+  if (envelope !== undefined && envelope.field !== RaftField.v2) {
+    const { field, start, end, idLow, idHigh } = envelope;
+    return { field, request: decodeRequestBody(field, data, start, end), idLow, idHigh };
+  }
+  const v2 = envelope === undefined ? data : data.subarray(envelope.start, envelope.end);
+  const translation = translateV2Entry(v2);
+  if (translation.kind === "nothing") return undefined;
+  const { field, request } = translation;
+  return { field, request, idLow: envelope?.idLow ?? 0, idHigh: envelope?.idHigh ?? 0 };
+}

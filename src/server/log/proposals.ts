@@ -1,0 +1,235 @@
+/**
+ * Requests that went into raft and wait to be applied. An entry proposed here carries its
+ * proposal along, so that the applier needs neither to decode it again nor to look it up.
+ *
+ * Invariants: a proposal is settled exactly once, by the applied entry, a timeout or the stop of
+ * the member. A timeout says nothing about the fate of the write.
+ */
+import type { EtcdError } from "../../api/errors.ts";
+import { ConfChange, type Entry, EntryType } from "../../api/gen/raft.ts";
+import { type RequestIDGenerator, requestIDToBigInt } from "../../base/id-generator.ts";
+import type { Clock, Timer } from "../../env/index.ts";
+import type { EntryRequest } from "./entry-request.ts";
+import { bodyOffset, encodeRaftRequest } from "./raft-request.ts";
+
+/** What applying an entry gave: an encoded response, or the error of etcd's table. */
+export type Outcome =
+  | { readonly error: undefined; readonly reply: readonly Uint8Array[] }
+  | { readonly error: EtcdError; readonly reply: undefined };
+
+/** `appliedMs`: `Clock.nowMs` when its entry began to be applied, absent if it was not. */
+export type Settle = (outcome: Outcome, appliedMs?: number) => void;
+
+export interface Proposal {
+  readonly idLow: number;
+  /** Length of the entry's data. */
+  readonly bytes: number;
+  /** Field number of the request in `InternalRaftRequest`. */
+  readonly field: number;
+  /** The decoded request, of the type that `field` says; it borrows the entry's data. */
+  readonly request: unknown;
+  /** `Clock.nowMs` when it was submitted. */
+  readonly startMs: number;
+  readonly settle: Settle;
+  /** Of a membership change: called instead of `settle` when raft did not take it. */
+  readonly onDropped: (() => void) | undefined;
+}
+
+/** An entry that remembers who waits for it. Same fields in the same order as a decoded entry. */
+export interface ProposedEntry extends Entry {
+  proposal?: Proposal | undefined;
+  /** Of an entry from another member, which was decoded when it came; gone once it is applied. */
+  decoded?: EntryRequest | undefined;
+}
+
+/** Entry data that is not proposed yet, with the place of the request's body in it. */
+export interface BuiltRequest {
+  readonly field: number;
+  readonly data: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+  readonly idLow: number;
+}
+
+/** How often waiting proposals are checked for their deadline. */
+const TIMEOUT_CHECK_INTERVAL_MS = 100;
+
+export class Proposals {
+  readonly #clock: Clock;
+  readonly #ids: RequestIDGenerator;
+  readonly #timeoutMs: number;
+  readonly #timeoutError: (startMs: number) => EtcdError;
+  /** In the order of their deadlines, as all wait equally long. */
+  readonly #waiting = new Map<number, Proposal>();
+  #waitingBytes = 0;
+  #batch: ProposedEntry[] = [];
+  #timer: Timer | undefined;
+
+  constructor(options: {
+    readonly clock: Clock;
+    readonly ids: RequestIDGenerator;
+    readonly timeoutMs: number;
+    /** Chooses the words at the moment of a timeout (leader lost, connection lost ...). */
+    readonly timeoutError: (startMs: number) => EtcdError;
+  }) {
+    this.#clock = options.clock;
+    this.#ids = options.ids;
+    this.#timeoutMs = options.timeoutMs;
+    this.#timeoutError = options.timeoutError;
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.size;
+  }
+
+  /** Entry data of all that waits. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  /**
+   * Embeds the request in entry data, of its own memory. Nothing is queued: decode the request out
+   * of `data` and check it, then `submit`.
+   */
+  build(field: number, body: Uint8Array): BuiltRequest {
+    const id = this.#ids.next();
+    const data = encodeRaftRequest(field, body, id);
+    const start = bodyOffset(field, body.length);
+    return { field, data, start, end: start + body.length, idLow: id.low48 };
+  }
+
+  /** Queues a request for the next `takeBatch`. `request` is what was decoded out of it. */
+  submit(built: BuiltRequest, request: unknown, settle: Settle): void {
+    this.#submit(EntryType.EntryNormal, built, request, settle, undefined);
+  }
+
+  #submit(
+    type: EntryType,
+    { field, data, idLow }: Pick<BuiltRequest, "field" | "data" | "idLow">,
+    request: unknown,
+    settle: Settle,
+    onDropped: (() => void) | undefined,
+  ): void {
+    const startMs = this.#clock.nowMs();
+    const bytes = data.length;
+    const proposal: Proposal = { idLow, bytes, field, request, startMs, settle, onDropped };
+    this.#waiting.set(idLow, proposal);
+    this.#waitingBytes += bytes;
+    this.#batch.push({ type, term: 0, index: 0, data, proposal });
+    if (this.#timer === undefined) this.#arm();
+  }
+
+  /**
+   * Queues a membership change; it gets its request id here. Of `settle` and `onDropped` one is
+   * called.
+   */
+  submitConfChange(change: ConfChange, settle: Settle, onDropped: () => void): void {
+    const id = this.#ids.next();
+    const data = ConfChange.encode({ ...change, id: requestIDToBigInt(id) });
+    const { low48: idLow } = id;
+    const built = { field: 0, data, idLow };
+    this.#submit(EntryType.EntryConfChange, built, undefined, settle, onDropped);
+  }
+
+  get hasBatch(): boolean {
+    return this.#batch.length > 0;
+  }
+
+  /** Returns a batch that raft would not take; it goes first next time. */
+  putBack(batch: readonly ProposedEntry[]): void {
+    this.#batch = [...batch.filter((entry) => this.#isWaiting(entry)), ...this.#batch];
+  }
+
+  #isWaiting(entry: ProposedEntry): boolean {
+    return entry.proposal !== undefined && this.#waiting.has(entry.proposal.idLow);
+  }
+
+  takeBatch(): ProposedEntry[] {
+    const batch = this.#batch;
+    this.#batch = [];
+    return batch;
+  }
+
+  /** The proposal that an applied entry belongs to, if it is one of ours and still waits. */
+  take(entry: ProposedEntry): Proposal | undefined {
+    const proposal = entry.proposal;
+    if (proposal === undefined) return undefined;
+    // The log keeps entries for followers; what they carry must not live as long.
+    entry.proposal = undefined;
+    return this.#forget(proposal) ? proposal : undefined;
+  }
+
+  /**
+   * A proposal that was taken waits again, for an entry that is applied in slices: it may time out,
+   * and then `finish` says that it was settled. Behind the others, so it may time out late.
+   */
+  waitOn(proposal: Proposal): void {
+    this.#waiting.set(proposal.idLow, proposal);
+    this.#waitingBytes += proposal.bytes;
+    if (this.#timer === undefined) this.#arm();
+  }
+
+  /** True if the proposal still waited; it does not any more. */
+  finish(proposal: Proposal): boolean {
+    return this.#forget(proposal);
+  }
+
+  /** The same for an entry that came back from another member. */
+  takeByID(idLow: number, idHigh: number): Proposal | undefined {
+    if (idHigh !== this.#ids.high16) return undefined;
+    const proposal = this.#waiting.get(idLow);
+    if (proposal !== undefined) this.#forget(proposal);
+    return proposal;
+  }
+
+  /** The same for a membership change, whose id stands in the change. */
+  takeConfChange(entry: Entry): Proposal | undefined {
+    if (entry.type !== EntryType.EntryConfChange) return undefined;
+    const { id } = ConfChange.decode(entry.data);
+    return this.takeByID(Number(id & 0xffff_ffff_ffffn), Number(id >> 48n));
+  }
+
+  /**
+   * An empty entry was applied. If it stands where this member, as the leader, was to append a
+   * membership change while another one was under way, the change has not been made and never will.
+   */
+  dropped(entry: ProposedEntry): void {
+    if (entry.proposal?.onDropped === undefined) return;
+    this.take(entry)?.onDropped?.();
+  }
+
+  /** False if it was settled before. */
+  #forget(proposal: Proposal): boolean {
+    if (!this.#waiting.delete(proposal.idLow)) return false;
+    this.#waitingBytes -= proposal.bytes;
+    return true;
+  }
+
+  /** Settles everything that waits, as when the member stops. */
+  failAll(error: EtcdError): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    this.#waitingBytes = 0;
+    this.#batch = [];
+    for (const proposal of waiting) proposal.settle({ error, reply: undefined });
+  }
+
+  #arm(): void {
+    this.#timer = this.#clock.setTimer(TIMEOUT_CHECK_INTERVAL_MS, () => {
+      this.#timer = undefined;
+      this.#expire();
+      if (this.#waiting.size > 0) this.#arm();
+    });
+  }
+
+  #expire(): void {
+    const now = this.#clock.nowMs();
+    for (const proposal of this.#waiting.values()) {
+      if (proposal.startMs + this.#timeoutMs > now) return;
+      this.#forget(proposal);
+      proposal.settle({ error: this.#timeoutError(proposal.startMs), reply: undefined });
+    }
+  }
+}

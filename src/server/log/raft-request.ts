@@ -1,0 +1,196 @@
+/**
+ * The payload of a normal raft entry: an `InternalRaftRequest`, written and read without building
+ * the message, because it has thirty members of which one is set. The client's request bytes are
+ * embedded unchanged.
+ */
+import type { RequestID } from "../../base/id-generator.ts";
+import { sizeVarint, writeVarint } from "../../base/varint.ts";
+import { DecodeError } from "../../base/wire.ts";
+
+/** Field numbers of `InternalRaftRequest` that this server applies. */
+export const RaftField = {
+  v2: 2,
+  range: 3,
+  put: 4,
+  deleteRange: 5,
+  txn: 6,
+  compaction: 7,
+  leaseGrant: 8,
+  leaseRevoke: 9,
+  alarm: 10,
+  leaseCheckpoint: 11,
+  clusterVersionSet: 1300,
+  clusterMemberAttrSet: 1301,
+  downgradeInfoSet: 1302,
+} as const;
+export type RaftField = (typeof RaftField)[keyof typeof RaftField];
+
+const HEADER_FIELD = 100;
+const HEADER_TAG_BYTES = [0xa2, 0x06] as const;
+
+/** One decoded envelope: which request it carries, and where its body lies in `data`. */
+export interface RaftRequest {
+  /** Field number of the request that is set, 0 when none is. */
+  field: number;
+  data: Uint8Array;
+  start: number;
+  end: number;
+  /** Low 48 bits of the request id, and its high 16 bits (of the proposing member's id). */
+  idLow: number;
+  idHigh: number;
+  username: string;
+  authRevision: number;
+}
+
+/** Bytes of the envelope around a body, at the most. */
+export const RAFT_REQUEST_OVERHEAD_BYTES = 32;
+
+/** Builds the entry data. Copies `body`. */
+export function encodeRaftRequest(field: number, body: Uint8Array, id: RequestID): Uint8Array {
+  const data = Buffer.allocUnsafe(body.length + RAFT_REQUEST_OVERHEAD_BYTES);
+  let at = writeVarint(data, 0, field * 8 + 2);
+  at = writeVarint(data, at, body.length);
+  data.set(body, at);
+  at += body.length;
+  data[at++] = HEADER_TAG_BYTES[0];
+  data[at++] = HEADER_TAG_BYTES[1];
+  const lengthAt = at++;
+  data[at++] = 0x08;
+  at = writeVarint64(data, at, id);
+  data[lengthAt] = at - lengthAt - 1;
+  return data.subarray(0, at);
+}
+
+/** Where the body starts that `encodeRaftRequest` embedded. */
+export function bodyOffset(field: number, bodyLength: number): number {
+  return sizeVarint(field * 8 + 2) + sizeVarint(bodyLength);
+}
+
+/**
+ * Reads an envelope. Throws `DecodeError` on malformed bytes and on a request this version does
+ * not know: applying only part of the log would let members diverge.
+ */
+export function decodeRaftRequest(data: Uint8Array): RaftRequest {
+  const request: RaftRequest = {
+    field: 0,
+    data,
+    start: 0,
+    end: 0,
+    idLow: 0,
+    idHigh: 0,
+    username: "",
+    authRevision: 0,
+  };
+  let at = 0;
+  while (at < data.length) {
+    const tag = readVarint(data, at);
+    at = cursor;
+    const field = Math.floor(tag / 8);
+    const wireType = tag % 8;
+    if (field === 1 && wireType === 0) {
+      readID(data, at, request);
+      at = cursor;
+      continue;
+    }
+    if (wireType !== 2) throw new DecodeError(`unexpected wire type ${wireType}`, at);
+    const length = readVarint(data, at);
+    at = cursor;
+    if (length > data.length - at) throw new DecodeError("message is cut off", at);
+    if (field === HEADER_FIELD) readHeader(data, at, at + length, request);
+    else {
+      request.field = field;
+      request.start = at;
+      request.end = at + length;
+    }
+    at += length;
+  }
+  return request;
+}
+
+function readHeader(data: Uint8Array, start: number, end: number, request: RaftRequest): void {
+  let at = start;
+  while (at < end) {
+    const tag = data[at++] ?? 0;
+    if (tag === 0x08) {
+      readID(data, at, request);
+      at = cursor;
+    } else if (tag === 0x12) {
+      const length = readVarint(data, at);
+      at = cursor + length;
+      if (at > end) throw new DecodeError("header is cut off", at);
+      request.username = Buffer.from(data.subarray(cursor, at)).toString("utf8");
+    } else if (tag === 0x18) {
+      request.authRevision = readVarint(data, at);
+      at = cursor;
+    } else {
+      throw new DecodeError(`unknown request header field ${tag >> 3}`, at);
+    }
+  }
+  if (at !== end) throw new DecodeError("header is cut off", at);
+}
+
+/** Position behind the last value read; the one-loop server needs no reader objects. */
+let cursor = 0;
+
+function readVarint(data: Uint8Array, start: number): number {
+  let value = 0;
+  let scale = 1;
+  let at = start;
+  for (let i = 0; i < 8; i++) {
+    const byte = data[at++];
+    if (byte === undefined) throw new DecodeError("varint is cut off", at);
+    value += (byte & 0x7f) * scale;
+    if (byte < 0x80) {
+      cursor = at;
+      return value;
+    }
+    scale *= 128;
+  }
+  throw new DecodeError("varint is too long", at);
+}
+
+/** Splits a 64-bit id into its low 48 and high 16 bits. */
+function readID(data: Uint8Array, start: number, request: RaftRequest): void {
+  let low = 0;
+  let scale = 1;
+  let at = start;
+  for (let i = 0; i < 10; i++) {
+    const byte = data[at++];
+    if (byte === undefined) throw new DecodeError("varint is cut off", at);
+    const bits = byte & 0x7f;
+    if (i < 6) low += bits * scale;
+    else if (i === 6) {
+      low += (bits & 0x3f) * scale;
+      request.idHigh = bits >> 6;
+    } else request.idHigh += bits * 2 ** (7 * (i - 7) + 1);
+    scale *= 128;
+    if (byte < 0x80) {
+      request.idLow = low;
+      cursor = at;
+      return;
+    }
+  }
+  throw new DecodeError("varint is too long", at);
+}
+
+function writeVarint64(target: Uint8Array, start: number, id: RequestID): number {
+  let at = start;
+  let low = id.low48;
+  // Seven bits at a time; the seventh group straddles bit 48.
+  for (let i = 0; i < 6; i++) {
+    const bits = low % 128;
+    low = Math.floor(low / 128);
+    if (low === 0 && id.high16 === 0) {
+      target[at++] = bits;
+      return at;
+    }
+    target[at++] = bits | 0x80;
+  }
+  let high = low + id.high16 * 64;
+  while (high >= 128) {
+    target[at++] = (high % 128) | 0x80;
+    high = Math.floor(high / 128);
+  }
+  target[at++] = high;
+  return at;
+}

@@ -1,0 +1,59 @@
+/** What members write to the log about the cluster version and about themselves, in either form. */
+import { Request } from "../../api/gen/etcdserver.ts";
+import {
+  Attributes,
+  ClusterMemberAttrSetRequest,
+  ClusterVersionSetRequest,
+} from "../../api/gen/membership.ts";
+import { requestIDToBigInt } from "../../base/id-generator.ts";
+import { formatID } from "../../base/ids.ts";
+import { goJSON } from "../../membership/index.ts";
+import type { ServerContext } from "../context.ts";
+import { RaftField } from "../log/raft-request.ts";
+import type { RequestForm } from "./request-form.ts";
+
+export interface MembershipRequest {
+  readonly field: RaftField;
+  readonly body: Uint8Array;
+  /** For lines of the log. */
+  readonly api: RequestForm;
+}
+
+type Needed = Pick<ServerContext, "ids">;
+
+export function clusterVersionRequest(
+  server: Needed,
+  form: RequestForm,
+  version: string,
+): MembershipRequest {
+  if (form === "v2") return v2Put(server, "/0/version", version);
+  const request = ClusterVersionSetRequest.create({ ver: version });
+  const body = ClusterVersionSetRequest.encode(request);
+  return { field: RaftField.clusterVersionSet, body, api: "v3" };
+}
+
+export function attributesRequest(
+  server: Needed & Pick<ServerContext, "memberID">,
+  form: RequestForm,
+  name: string,
+  clientURLs: readonly string[],
+): MembershipRequest {
+  const { memberID } = server;
+  if (form === "v2") {
+    const json = goJSON({
+      name: name === "" ? undefined : name,
+      clientURLs: clientURLs.length === 0 ? undefined : clientURLs,
+    });
+    return v2Put(server, `/0/members/${formatID(memberID)}/attributes`, json);
+  }
+  const memberAttributes = Attributes.create({ name, clientUrls: [...clientURLs] });
+  const request = ClusterMemberAttrSetRequest.create({ memberID, memberAttributes });
+  const body = ClusterMemberAttrSetRequest.encode(request);
+  return { field: RaftField.clusterMemberAttrSet, body, api: "v3" };
+}
+
+function v2Put(server: Needed, path: string, value: string): MembershipRequest {
+  const ID = requestIDToBigInt(server.ids.next());
+  const request = Request.create({ ID, Method: "PUT", Path: path, Val: value });
+  return { field: RaftField.v2, body: Request.encode(request), api: "v2" };
+}

@@ -1,0 +1,141 @@
+/**
+ * Streams whose clients asked (metadata `hasleader`) not to be served by a member that is cut off.
+ * They end with `etcdserver: no leader` once there has been no leader at three checks in a row, one
+ * per election timeout: opening a stream anew costs more than a single request.
+ */
+import { EtcdError } from "../../api/errors.ts";
+import type { Clock, StreamCall, Timer } from "../../env/index.ts";
+import { statusOf } from "./reply.ts";
+
+/** etcd's maxNoLeaderCnt. */
+const MAX_CHECKS_WITHOUT_LEADER = 3;
+
+export interface LeaderBoundStreamsOptions {
+  readonly clock: Clock;
+  readonly electionTimeoutMs: number;
+  readonly hasLeader: () => boolean;
+}
+
+export class LeaderBoundStreams {
+  readonly #options: LeaderBoundStreamsOptions;
+  readonly #streams = new Set<LeaderBoundStream>();
+  #checksWithoutLeader = 0;
+  #timer: Timer | undefined;
+
+  constructor(options: LeaderBoundStreamsOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const { clock, electionTimeoutMs } = this.#options;
+    this.#timer = clock.setTimer(electionTimeoutMs, () => {
+      this.start();
+      this.#check();
+    });
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  /** What the service is given in place of the call. */
+  bind(call: StreamCall): StreamCall {
+    const stream = new LeaderBoundStream(call, () => this.#streams.delete(stream));
+    this.#streams.add(stream);
+    return stream;
+  }
+
+  #check(): void {
+    this.#checksWithoutLeader = this.#options.hasLeader() ? 0 : this.#checksWithoutLeader + 1;
+    if (this.#checksWithoutLeader < MAX_CHECKS_WITHOUT_LEADER) return;
+    for (const stream of this.#streams) stream.cancel();
+  }
+}
+
+/** Passes everything on, and can be ended from outside as if the client had gone. */
+class LeaderBoundStream implements StreamCall {
+  readonly #call: StreamCall;
+  readonly #onEnd: () => void;
+  #onCancel: (() => void) | undefined;
+  #cancelled = false;
+
+  constructor(call: StreamCall, onEnd: () => void) {
+    this.#call = call;
+    this.#onEnd = onEnd;
+    call.onCancel = () => {
+      onEnd();
+      this.#onCancel?.();
+    };
+  }
+
+  cancel(): void {
+    this.#cancelled = true;
+    this.#onCancel?.();
+    const status = statusOf(new EtcdError("noLeader"));
+    this.finish(status.code, status.message);
+  }
+
+  finish(code: number, message: string): void {
+    this.#onEnd();
+    this.#call.finish(code, message);
+  }
+
+  get method(): number {
+    return this.#call.method;
+  }
+  get deadlineMs(): number {
+    return this.#call.deadlineMs;
+  }
+  get remote(): string {
+    return this.#call.remote;
+  }
+  get viaGateway(): boolean {
+    return this.#call.viaGateway;
+  }
+  get certificateName(): string | undefined {
+    return this.#call.certificateName;
+  }
+  get cancelled(): boolean {
+    return this.#cancelled || this.#call.cancelled;
+  }
+  get bufferedBytes(): number {
+    return this.#call.bufferedBytes;
+  }
+  metadata(key: string): string | undefined {
+    return this.#call.metadata(key);
+  }
+  send(...parts: readonly Uint8Array[]): void {
+    if (!this.#cancelled) this.#call.send(...parts);
+  }
+  pauseReceiving(): void {
+    this.#call.pauseReceiving();
+  }
+  resumeReceiving(): void {
+    this.#call.resumeReceiving();
+  }
+
+  get onDrain(): (() => void) | undefined {
+    return this.#call.onDrain;
+  }
+  set onDrain(handler: (() => void) | undefined) {
+    this.#call.onDrain = handler;
+  }
+  get onMessage(): ((message: Uint8Array) => void) | undefined {
+    return this.#call.onMessage;
+  }
+  set onMessage(handler: ((message: Uint8Array) => void) | undefined) {
+    this.#call.onMessage = handler;
+  }
+  get onHalfClose(): (() => void) | undefined {
+    return this.#call.onHalfClose;
+  }
+  set onHalfClose(handler: (() => void) | undefined) {
+    this.#call.onHalfClose = handler;
+  }
+  get onCancel(): (() => void) | undefined {
+    return this.#onCancel;
+  }
+  set onCancel(handler: (() => void) | undefined) {
+    this.#onCancel = handler;
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Makes the membership in the db agree with the log, where a release before 3.6 left it wrong. Those
+ * take the membership from the v2 document in the snapshot file and the entries behind it, so that
+ * nobody noticed there.
+ */
+import {
+  ConfChange,
+  ConfChangeType,
+  type Entry,
+  EntryType,
+  type Snapshot,
+} from "../../api/gen/raft.ts";
+import { formatID, type Index, type MemberID } from "../../base/ids.ts";
+import type { Logger } from "../../env/index.ts";
+import { type Cluster, type Membership, membershipOfSnapshot } from "../../membership/index.ts";
+
+/** The log as it was recovered, and how far the db has applied it. */
+interface RecoveredHistory {
+  readonly snapshot: Snapshot | undefined;
+  readonly entries: readonly Entry[];
+  readonly consistentIndex: Index;
+}
+
+export function mendMembership(cluster: Cluster, history: RecoveredHistory, logger: Logger): void {
+  const documented = membershipOfSnapshot(history.snapshot);
+  adopt(cluster, documented);
+  forgetStrangers(cluster, documented, history, logger);
+  promoteVoters(cluster, documented, logger);
+}
+
+/**
+ * Takes the membership from the snapshot when the db does not know this member: members were written
+ * before the db held them, or `etcdctl snapshot restore` of 3.4 left those of the old cluster there.
+ */
+function adopt(cluster: Cluster, documented: Membership): void {
+  if (cluster.local !== undefined || cluster.isRemoved(cluster.localID)) return;
+  if (!documented.members.some(({ id }) => id === cluster.localID)) return;
+  for (const member of documented.members) {
+    if (cluster.member(member.id) === undefined) cluster.add(member, true);
+  }
+  for (const id of documented.removedIDs) cluster.remove(id, true);
+  if (documented.version !== undefined) cluster.setVersion(documented.version, true);
+}
+
+/**
+ * Members whom neither the snapshot nor any entry behind it names: they belong to the cluster that
+ * was backed up, and a restore by etcdctl 3.4 left them in the db.
+ */
+function forgetStrangers(
+  cluster: Cluster,
+  documented: Membership,
+  { entries, consistentIndex }: RecoveredHistory,
+  logger: Logger,
+): void {
+  if (consistentIndex === 0) return;
+  const known = new Set<MemberID>(documented.members.map(({ id }) => id));
+  for (const entry of entries) {
+    if (entry.index > consistentIndex || entry.type !== EntryType.EntryConfChange) continue;
+    const { type, nodeId } = ConfChange.decode(entry.data);
+    if (type !== ConfChangeType.ConfChangeRemoveNode) known.add(nodeId);
+  }
+  // A log that does not even know this member says nothing about the others.
+  if (!known.has(cluster.localID)) return;
+  for (const { id, name } of cluster.members) {
+    if (known.has(id)) continue;
+    logger.warn("forgetting a member of another cluster, which a restore left in the db", {
+      "local-member-id": formatID(cluster.localID),
+      "member-id": formatID(id),
+      "member-name": name,
+    });
+    cluster.remove(id, true);
+  }
+}
+
+/**
+ * Some releases of 3.5 applied a promotion to the v2 store only (etcd issue 19557). One that still
+ * stands in the log is made good where it is replayed.
+ */
+function promoteVoters(cluster: Cluster, documented: Membership, logger: Logger): void {
+  for (const { id, isLearner } of documented.members) {
+    const stored = cluster.member(id);
+    if (isLearner || stored?.isLearner !== true) continue;
+    logger.warn("Syncing member in v3store", {
+      "local-member-id": formatID(cluster.localID),
+      "member-id": formatID(id),
+      "member-name": stored.name,
+    });
+    cluster.updateRaftAttributes(id, { isLearner: false }, true);
+  }
+}

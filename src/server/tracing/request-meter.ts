@@ -1,0 +1,113 @@
+/**
+ * Durations of requests: histograms, and a line in the log for those that took too long, in
+ * etcd's words.
+ */
+import { formatDuration } from "../../base/go-text.ts";
+import type { Clock, Histogram, Logger } from "../../env/index.ts";
+import type { ServerCounters } from "../metrics.ts";
+import type { Outcome } from "../log/proposals.ts";
+import { RaftField } from "../log/raft-request.ts";
+import { raftRequestText } from "./request-text.ts";
+
+const API_VERSION = "v3";
+
+const OPERATION_NAMES: ReadonlyMap<number, string> = new Map<number, string>([
+  [RaftField.range, "Range"],
+  [RaftField.put, "Put"],
+  [RaftField.deleteRange, "DeleteRange"],
+  [RaftField.txn, "Txn"],
+  [RaftField.compaction, "Compaction"],
+  [RaftField.leaseGrant, "LeaseGrant"],
+  [RaftField.leaseRevoke, "LeaseRevoke"],
+  [RaftField.leaseCheckpoint, "LeaseCheckpoint"],
+  [RaftField.alarm, "Alarm"],
+  [RaftField.clusterVersionSet, "ClusterVersionSet"],
+  [RaftField.clusterMemberAttrSet, "ClusterMemberAttrSet"],
+  [RaftField.downgradeInfoSet, "DowngradeInfoSet"],
+]);
+
+export interface RequestMeterOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly counters: ServerCounters;
+  readonly warningDurationMs: number;
+}
+
+export class RequestMeter {
+  readonly #options: RequestMeterOptions;
+  /** Histograms of applied requests by field and success, found once. */
+  readonly #applied = new Map<number, { readonly ok: Histogram; readonly failed: Histogram }>();
+  readonly #rangesOk: Histogram;
+
+  constructor(options: RequestMeterOptions) {
+    this.#options = options;
+    this.#rangesOk = options.counters.rangeDuration.of("true");
+  }
+
+  nowMs(): number {
+    return this.#options.clock.nowMs();
+  }
+
+  applied(field: number, request: unknown, startMs: number, outcome: Outcome): void {
+    const tookMs = this.#options.clock.nowMs() - startMs;
+    const { error } = outcome;
+    const histograms = this.#applied.get(field) ?? this.#find(field);
+    const isSuccess = error === undefined || error.kind === "compacted";
+    (isSuccess ? histograms.ok : histograms.failed).observe(tookMs / 1000);
+    if (tookMs > this.#options.warningDurationMs) {
+      this.#warn(tookMs, "", raftRequestText(field, request), sizeText(outcome), error);
+    }
+    if (isSuccess) return;
+    this.#options.logger.warn("failed to apply request", {
+      took: formatDuration(tookMs),
+      request: raftRequestText(field, request),
+      response: "",
+      error,
+    });
+  }
+
+  /** A range was read from `executedMs` to `nowMs`. */
+  rangeRead(executedMs: number, nowMs: number): void {
+    this.#rangesOk.observe((nowMs - executedMs) / 1000);
+  }
+
+  /** Warns if it took too long to answer a read. `request` and `response` in the log's words. */
+  read(
+    kind: "range" | "txn",
+    tookMs: number,
+    told: { readonly request: string; readonly response: string; readonly error?: unknown },
+  ): void {
+    if (tookMs <= this.#options.warningDurationMs) return;
+    this.#warn(tookMs, `read-only ${kind} `, told.request, told.response, told.error);
+  }
+
+  #find(field: number): { readonly ok: Histogram; readonly failed: Histogram } {
+    const operation = OPERATION_NAMES.get(field) ?? "unknown";
+    const { applyDuration } = this.#options.counters;
+    const found = {
+      ok: applyDuration.of(API_VERSION, operation, "true"),
+      failed: applyDuration.of(API_VERSION, operation, "false"),
+    };
+    this.#applied.set(field, found);
+    return found;
+  }
+
+  #warn(tookMs: number, prefix: string, request: string, response: string, error: unknown): void {
+    this.#options.counters.slowApplies.add();
+    this.#options.logger.warn("apply request took too long", {
+      took: formatDuration(tookMs),
+      "expected-duration": formatDuration(this.#options.warningDurationMs),
+      prefix,
+      request,
+      response,
+      ...(error === undefined ? {} : { error }),
+    });
+  }
+}
+
+function sizeText(outcome: Outcome): string {
+  if (outcome.reply === undefined) return "";
+  let bytes = 0;
+  for (const part of outcome.reply) bytes += part.length;
+  return `size:${bytes}`;
+}

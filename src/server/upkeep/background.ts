@@ -1,0 +1,252 @@
+/**
+ * What a member does beside serving: compaction, lease expiry, version negotiation, snapshots,
+ * purging of old files. Each part has its own timer on the member's clock and none outlives `stop`.
+ */
+import { EtcdError } from "../../api/errors.ts";
+import type { ConfState } from "../../api/gen/raft.ts";
+import {
+  AlarmRequest,
+  AlarmRequest_AlarmAction,
+  AlarmType,
+  CompactionRequest,
+  LeaseCheckpointRequest,
+} from "../../api/gen/rpc.ts";
+import type { Index, Term } from "../../base/ids.ts";
+import { AutoCompactor } from "./auto-compactor.ts";
+import type { Bootstrapped } from "../start/bootstrap.ts";
+import { CompactionRunner } from "../apply/compaction-runner.ts";
+import type { ServerContext } from "../context.ts";
+import { CorruptionChecker } from "./corruption-checker.ts";
+import { memberDirectories } from "../start/data-directory.ts";
+import { LeaseExpirer } from "./lease-expirer.ts";
+import { serverLimits } from "../limits.ts";
+import { readLinearizably } from "../consensus/linearizable-reads.ts";
+import { clusterVersionRequest } from "../members/membership-requests.ts";
+import { requestTimeoutMs, type ServerDeps } from "../options.ts";
+import { askPeerHashes } from "./peer-hashes.ts";
+import { proposeAsLeader } from "../consensus/propose-as-leader.ts";
+import { Purger } from "../transfer/purger.ts";
+import { RaftField } from "../log/raft-request.ts";
+import type { RequestForms } from "../members/request-form.ts";
+import { Snapshotter } from "../transfer/snapshotter.ts";
+import type { StorageVersion } from "../apply/storage-version.ts";
+import { VersionMonitor } from "../members/version-monitor.ts";
+
+export interface BackgroundOptions {
+  readonly server: ServerContext;
+  readonly boot: Bootstrapped;
+  readonly deps: ServerDeps;
+  readonly storageVersion: StorageVersion;
+  readonly forms: RequestForms;
+  /** True while a follower needs the log in memory as it is. */
+  readonly keepsLog: () => boolean;
+}
+
+export class Background {
+  readonly compaction: CompactionRunner;
+  readonly #server: ServerContext;
+  readonly #expirer: LeaseExpirer;
+  readonly #versions: VersionMonitor;
+  readonly #snapshotter: Snapshotter;
+  readonly #corruption: CorruptionChecker;
+  readonly #autoCompactor: AutoCompactor | undefined;
+  readonly #purger: Purger;
+  #stopped = false;
+
+  constructor(options: BackgroundOptions) {
+    const { server, boot, deps, forms } = options;
+    const { clock, logger, store, backend, cluster, lessor } = server;
+    this.#server = server;
+    this.compaction = new CompactionRunner({
+      store,
+      backend,
+      clock,
+      logger,
+      counters: server.counters,
+      batchLimit: server.options.compactionBatchLimit,
+      sleepIntervalMs: server.options.compactionSleepIntervalMs,
+    });
+    this.#expirer = new LeaseExpirer({
+      clock,
+      logger,
+      expired: server.counters.leaseExpired,
+      takeExpired: (nowMs, limit) => lessor.takeExpired(nowMs, limit),
+      isExpired: (id, nowMs) => lessor.isExpired(id, nowMs),
+      confirmLeadership: () => server.leadership.confirm(),
+      proposeAsLeader: (field, body) => proposeAsLeader(server, field, body),
+      onScan: (nowMs) => this.#checkpointLeases(nowMs),
+    });
+    this.#versions = new VersionMonitor({
+      clock,
+      logger,
+      cluster,
+      isLeader: () => server.isLeader,
+      propose: (field, body) => server.propose(field, body),
+      downgradeCheckIntervalMs: server.options.downgradeCheckIntervalMs,
+      askOthers: () => forms.askOthers(),
+      versionRequest: (version, others) =>
+        clusterVersionRequest(server, forms.formFor(others), version),
+      logBeginsWith: (version) => this.#snapshotter.isOfVersion(version),
+      storageVersion: () => options.storageVersion.current,
+      setStorageVersion: (version) => options.storageVersion.set(version),
+    });
+    const { snapshotCount, catchUpEntries } = server.options;
+    const limits = serverLimits(server.options.limits);
+    const { storage, wal, snapshotFiles: files } = boot;
+    this.#snapshotter = new Snapshotter(
+      {
+        snapshotCount,
+        catchUpEntries,
+        limits,
+        storage,
+        wal,
+        files,
+        backend,
+        cluster,
+        keepsLog: options.keepsLog,
+        clock,
+        logger,
+      },
+      boot.snapshotIndex,
+    );
+    this.#autoCompactor = makeAutoCompactor(server);
+    this.#corruption = makeCorruptionChecker(server);
+    const paths = memberDirectories(deps.disk, server.options);
+    this.#purger = new Purger({
+      ...deps,
+      walDirectory: paths.wal,
+      snapDirectory: paths.snap,
+      maxWals: server.options.maxWals,
+      maxSnapshots: server.options.maxSnapshots,
+      intervalMs: limits.purgeIntervalMs,
+    });
+  }
+
+  start(): void {
+    this.#expirer.start();
+    this.#versions.start();
+    this.#autoCompactor?.start();
+    this.#corruption.start();
+    this.#purger.start();
+  }
+
+  /** Compares with the other members. Throws `InconsistentDataError`. */
+  async checkDataAtStart(): Promise<void> {
+    try {
+      await this.#corruption.checkAtStart();
+    } catch (error) {
+      this.#server.logger.error("checkInitialHashKV failed", { error });
+      throw error;
+    }
+  }
+
+  /** Settles when a snapshot that is being written is done. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#expirer.stop();
+    this.#versions.stop();
+    this.compaction.stop();
+    this.#autoCompactor?.stop();
+    this.#corruption.stop();
+    this.#purger.stop();
+    await this.#snapshotter.idle();
+  }
+
+  /** Entries up to here were applied. */
+  applied(index: Index, term: Term, confState: ConfState): void {
+    this.#snapshotter.applied(index, term, confState);
+  }
+
+  /** Of the newest snapshot, 0 if there is none. */
+  get snapshotIndex(): Index {
+    return this.#snapshotter.snapshotIndex;
+  }
+
+  /** Settles when no snapshot is being written. */
+  snapshotsIdle(): Promise<void> {
+    return this.#snapshotter.idle();
+  }
+
+  /** The state of a snapshot from the leader is in use. */
+  restored(index: Index): void {
+    this.#snapshotter.restored(index);
+  }
+
+  /** The leader or the cluster version has changed. */
+  checkVersions(): void {
+    if (!this.#stopped) this.#versions.check();
+  }
+
+  #checkpointLeases(nowMs: number): void {
+    const { lessor, logger } = this.#server;
+    const checkpoints = lessor.takeDueCheckpoints(nowMs);
+    if (checkpoints.length === 0) return;
+    const request = LeaseCheckpointRequest.create({ checkpoints });
+    const body = LeaseCheckpointRequest.encode(request);
+    proposeAsLeader(this.#server, RaftField.leaseCheckpoint, body).catch((error: unknown) => {
+      if (!this.#stopped) logger.warn("failed to checkpoint leases", { error });
+    });
+  }
+}
+
+/** Members before this cluster version hash compactions in ways of their own. */
+const COMPARABLE_HASHES_SINCE = "3.6.0";
+
+function makeCorruptionChecker(server: ServerContext): CorruptionChecker {
+  const { options, cluster, store, memberID, clusterID, network, logger } = server;
+  const timeoutMs = requestTimeoutMs(options);
+  return new CorruptionChecker({
+    clock: server.clock,
+    logger,
+    memberID,
+    isLeader: () => server.isLeader,
+    hashByRevision: (revision) => server.hashByRevision(revision),
+    currentRevision: () => store.currentRevision,
+    compactionHashes: () => store.hashes.list(),
+    askPeers: (revision) => {
+      const members = cluster.members.filter(({ id }) => id !== memberID);
+      return askPeerHashes(
+        { network, clusterID, localID: memberID, logger, members, timeoutMs },
+        revision,
+      );
+    },
+    linearizableRead: () => readLinearizably(server),
+    raiseAlarm: (member) => {
+      const request = AlarmRequest.create({
+        memberID: member,
+        action: AlarmRequest_AlarmAction.ACTIVATE,
+        alarm: AlarmType.CORRUPT,
+      });
+      server.propose(RaftField.alarm, AlarmRequest.encode(request)).catch((error: unknown) => {
+        logger.error("failed to raise the alarm of corruption", { error });
+      });
+    },
+    intervalMs: options.corruptCheckIntervalMs,
+    compactionIntervalMs: options.compactHashCheckIntervalMs,
+    wasAskedForCompactions: options.compactHashCheck,
+    timeoutMs,
+    comparesCompactions: () =>
+      options.compactHashCheck || cluster.version === COMPARABLE_HASHES_SINCE,
+  });
+}
+
+function makeAutoCompactor(server: ServerContext): AutoCompactor | undefined {
+  const { autoCompactionMode: mode, autoCompactionRetention: retention } = server.options;
+  if (retention === 0) return undefined;
+  return new AutoCompactor({
+    mode,
+    retention,
+    clock: server.clock,
+    logger: server.logger,
+    currentRevision: () => server.store.currentRevision,
+    isLeader: () => server.isLeader,
+    compact: async (revision) => {
+      const request = CompactionRequest.create({ revision });
+      try {
+        await server.propose(RaftField.compaction, CompactionRequest.encode(request));
+      } catch (error) {
+        if (!(error instanceof EtcdError) || error.kind !== "compacted") throw error;
+      }
+    },
+  });
+}

@@ -1,0 +1,143 @@
+/**
+ * Large answers are made as the client takes them. Once they were made whole, and 24 connections
+ * that read nothing took 2.3 GB.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ReplySource } from "../../env/rpc.ts";
+import { OutputBudget } from "../http2/output-budget.ts";
+import { CoreHarness, describe, type HarnessOptions } from "../testing/core-harness.ts";
+import { call, HELLO, rst, SETTINGS_ACK, settings, windowUpdate } from "../testing/raw-frames.ts";
+
+const PIECE_BYTES = 100_000;
+
+/** So many pieces, the n-th filled with n. */
+class Pieces implements ReplySource {
+  readonly bytes: number;
+  readonly heldBytes: number;
+  readonly #count: number;
+  made = 0;
+  closed = 0;
+
+  constructor(count: number, heldBytes = 0) {
+    this.#count = count;
+    this.bytes = count * PIECE_BYTES;
+    this.heldBytes = heldBytes;
+  }
+
+  next(): Uint8Array | undefined {
+    if (this.made === this.#count) return undefined;
+    this.made += 1;
+    return Buffer.alloc(PIECE_BYTES, this.made);
+  }
+
+  close(): void {
+    this.closed += 1;
+  }
+}
+
+/** A connection with one call that waits for its answer; its client grants no window. */
+function waiting(options: HarnessOptions = {}): CoreHarness {
+  const harness = new CoreHarness({ ...options, hello: false });
+  harness.feed(HELLO.subarray(0, 24), settings({ 4: 0 }), SETTINGS_ACK);
+  harness.feed(call(1, "", "Hang"));
+  return harness;
+}
+
+function answer(harness: CoreHarness, source: ReplySource): void {
+  harness.service.hanging[0]?.replyFrom(source);
+}
+
+test("a piece is made when most of the one before has left", () => {
+  const harness = waiting();
+  const source = new Pieces(30);
+  answer(harness, source);
+  assert.equal(source.made, 1);
+  let received: Buffer = Buffer.alloc(0);
+  for (let ended = false; !ended; ) {
+    assert.ok(harness.connection.send.queuedBytes <= 2 * PIECE_BYTES);
+    const frames = harness.feed(windowUpdate(0, 50_000), windowUpdate(1, 50_000));
+    const bodies = frames.filter((frame) => frame.type === 0).map((frame) => frame.payload);
+    received = Buffer.concat([received, ...bodies]);
+    ended = describe(frames).includes("HEADERS 1 END");
+  }
+  assert.equal(received.readUInt32BE(1), source.bytes);
+  assert.equal(received.length, 5 + source.bytes);
+  const at = (piece: number): number => received[5 + piece * PIECE_BYTES] as number;
+  assert.deepEqual([at(0), at(1), at(29)], [1, 2, 30]);
+  assert.deepEqual([source.made, source.closed], [30, 1]);
+  assert.equal(harness.connection.send.backlogBytes, 0);
+});
+
+test("an empty answer by pieces is an answer", () => {
+  const harness = waiting();
+  answer(harness, new Pieces(0));
+  const frames = harness.feed(windowUpdate(1, 100));
+  assert.deepEqual(describe(frames), ["HEADERS 1", "DATA 1 5", "HEADERS 1 END"]);
+});
+
+const ENDS: readonly (readonly [string, (harness: CoreHarness) => void])[] = [
+  ["a reset", (harness) => harness.feed(rst(1))],
+  ["the end of the connection", (harness) => harness.connection.socketClosed()],
+  ["a minute without reading", (harness) => harness.advance(61_000)],
+  ["the limit of a whole answer", (harness) => slowly(harness, 601_000)],
+];
+
+/** A byte every half minute. */
+function slowly(harness: CoreHarness, ms: number): void {
+  for (let left = ms; left > 0; left -= 30_000) {
+    harness.feed(windowUpdate(1, 1));
+    harness.advance(30_000);
+  }
+}
+
+for (const [what, end] of ENDS) {
+  test(`${what} frees what an answer holds`, () => {
+    const budget = new OutputBudget(1_000_000_000);
+    const harness = waiting({ outputBudget: budget });
+    const source = new Pieces(30, 5_000_000);
+    answer(harness, source);
+    assert.equal(budget.queuedBytes, 5_000_000 + PIECE_BYTES + 5);
+    end(harness);
+    assert.equal(source.closed, 1);
+    assert.equal(budget.queuedBytes, 0);
+  });
+}
+
+test("an answer that cannot be completed resets its stream and nothing else", () => {
+  const harness = waiting();
+  const source = new Pieces(30);
+  const { next } = source;
+  source.next = () => {
+    if (source.made === 1) throw new Error("gone");
+    return next.call(source);
+  };
+  answer(harness, source);
+  const frames = describe(harness.feed(windowUpdate(0, 1_000_000), windowUpdate(1, 1_000_000)));
+  assert.equal(frames.at(-1), "RST_STREAM 1 INTERNAL_ERROR");
+  assert.equal(source.closed, 1);
+  assert.equal(harness.ended, "");
+});
+
+test("an answer for which there is no room is refused before it is made", () => {
+  const budget = new OutputBudget(10_000_000);
+  const first = waiting({ outputBudget: budget });
+  answer(first, new Pieces(30, 9_000_000));
+  const second = waiting({ outputBudget: budget });
+  const source = new Pieces(30, 5_000_000);
+  answer(second, source);
+  const [head] = second.output();
+  assert.ok(head !== undefined);
+  assert.equal(second.parser.decode(head).get("grpc-status"), "8");
+  assert.deepEqual([source.made, source.closed], [0, 1]);
+  first.connection.socketClosed();
+  assert.equal(budget.queuedBytes, 0);
+});
+
+test("a call that was cancelled before its answer closes the source", () => {
+  const harness = waiting();
+  harness.feed(rst(1));
+  const source = new Pieces(3);
+  answer(harness, source);
+  assert.deepEqual([source.made, source.closed], [0, 1]);
+});

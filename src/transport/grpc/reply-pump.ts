@@ -1,0 +1,97 @@
+/**
+ * Sends a message whose pieces are made as the client takes them: the next one when most of the
+ * last has left. What the source needs meanwhile is charged to the budget of unread output.
+ */
+import type { ReplySource } from "../../env/rpc.ts";
+import { INTERNAL_ERROR } from "../http2/constants.ts";
+import type { Http2Stream, StreamHandler } from "../http2/stream.ts";
+import { MAX_REPLY_MS, STREAM_LOW_WATER_BYTES } from "../limits.ts";
+import type { DeadlineBucket, DeadlineEntry } from "./deadlines.ts";
+import { PREFIX_BYTES } from "./message-reader.ts";
+import type { GrpcServerConnection } from "./server-connection.ts";
+
+export class ReplyPump implements StreamHandler, DeadlineEntry {
+  readonly deadlineMs: number;
+  deadlineBucket: DeadlineBucket | undefined = undefined;
+  deadlinePrevious: DeadlineEntry | undefined = undefined;
+  deadlineNext: DeadlineEntry | undefined = undefined;
+  readonly #connection: GrpcServerConnection;
+  readonly #stream: Http2Stream;
+  readonly #source: ReplySource;
+  /** Bytes of the message that have not been made. */
+  #owed: number;
+  #closed = false;
+
+  constructor(connection: GrpcServerConnection, stream: Http2Stream, source: ReplySource) {
+    this.#connection = connection;
+    this.#stream = stream;
+    this.#source = source;
+    this.#owed = source.bytes;
+    this.deadlineMs = connection.http2.nowMs + MAX_REPLY_MS;
+  }
+
+  /** Begins the message; the stream's head has been sent. Takes over the stream. */
+  start(): void {
+    const { http2, server } = this.#connection;
+    this.#stream.handler = this;
+    http2.send.holdMore(this.#source.heldBytes, this.#owed);
+    server.deadlines.add(this);
+    const prefix = Buffer.alloc(PREFIX_BYTES);
+    prefix.writeUInt32BE(this.#owed, 1);
+    http2.send.data(this.#stream, prefix, false);
+    this.#fill();
+  }
+
+  #fill(): void {
+    try {
+      while (!this.#closed && this.#stream.queuedBytes < STREAM_LOW_WATER_BYTES) this.#more();
+    } catch (error) {
+      this.#connection.server.logger.warn("cannot complete a large answer", { error });
+      this.#giveUp();
+    }
+  }
+
+  #more(): void {
+    const { send } = this.#connection.http2;
+    const piece = this.#source.next();
+    if (piece !== undefined) {
+      this.#owed -= piece.length;
+      send.holdMore(0, -piece.length);
+      send.data(this.#stream, piece, false);
+      return;
+    }
+    if (this.#owed !== 0) throw new Error(`a message lacks ${this.#owed} bytes`);
+    this.#close();
+    send.headers(this.#stream, this.#connection.okTrailers, true);
+  }
+
+  /** The client sees a broken stream: the message's length was promised. */
+  #giveUp(): void {
+    this.#close();
+    this.#connection.http2.resetStream(this.#stream, INTERNAL_ERROR);
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#connection.server.deadlines.remove(this);
+    this.#connection.http2.send.holdMore(-this.#source.heldBytes, -this.#owed);
+    this.#source.close();
+  }
+
+  onWritable(): void {
+    this.#fill();
+  }
+
+  onReset(_code: number): void {
+    this.#close();
+  }
+
+  onDeadline(): void {
+    this.#giveUp();
+  }
+
+  onData(): void {}
+
+  onHeaders(): void {}
+}

@@ -1,0 +1,160 @@
+/** One HTTP/1 request and its answer by node:http, in the shape that handlers know. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { HttpRequest, HttpResponse } from "../../env/http.ts";
+import { HttpBodyTooLarge } from "../../env/http.ts";
+import type { OutputBudget } from "../http2/output-budget.ts";
+import {
+  FAIR_QUEUED_OUTPUT_BYTES,
+  IDLE_WRITE_TIMEOUT_MS,
+  STALLED_OUTPUT_BYTES,
+} from "../limits.ts";
+import type { ExchangePeer } from "./http2-exchange.ts";
+import { hasBody } from "./upgrade-offer.ts";
+
+export class Http1Request implements HttpRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly remote: string;
+  readonly secure: boolean;
+  readonly certificateName: string | undefined;
+  readonly #request: IncomingMessage;
+
+  constructor(request: IncomingMessage, peer: ExchangePeer) {
+    this.#request = request;
+    this.method = request.method ?? "GET";
+    const target = originForm(request.url ?? "/");
+    const mark = target.indexOf("?");
+    this.path = mark < 0 ? target : target.slice(0, mark);
+    this.query = mark < 0 ? "" : target.slice(mark + 1);
+    const headers: Record<string, string> = Object.create(null);
+    for (const [name, value] of Object.entries(request.headers)) {
+      if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(", ") : value;
+    }
+    this.headers = headers;
+    this.remote = peer.remote;
+    this.secure = peer.secure;
+    this.certificateName = peer.certificateName;
+  }
+
+  async readBody(limitBytes: number): Promise<Uint8Array> {
+    const parts: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const chunk of this.bodyChunks()) {
+      bytes += chunk.length;
+      if (bytes > limitBytes) throw new HttpBodyTooLarge(limitBytes);
+      parts.push(chunk);
+    }
+    return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
+  }
+
+  async *bodyChunks(): AsyncGenerator<Uint8Array, void, void> {
+    const request = this.#request;
+    let bytes = 0;
+    // Leaving early must not destroy the socket: the answer (413) still has to go out.
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      bytes += (chunk as Uint8Array).length;
+      yield chunk as Uint8Array;
+    }
+    const length = request.headers["content-length"];
+    const whole = request.complete && (length === undefined || Number(length) === bytes);
+    if (!whole) throw new Error("the body of the request did not arrive");
+  }
+}
+
+/** "http://host/path" (absolute form, RFC 9112 3.2.2) becomes "/path". */
+function originForm(url: string): string {
+  const match = /^https?:\/\/[^/?]*/i.exec(url);
+  if (match === null) return url;
+  const rest = url.slice(match[0].length);
+  return rest.startsWith("/") ? rest : `/${rest}`;
+}
+
+/** An answer; what its client has not taken is charged to the budget of unread output. */
+export class Http1Response implements HttpResponse {
+  onDrain: (() => void) | undefined = undefined;
+  onClose: (() => void) | undefined = undefined;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #budget: OutputBudget;
+  #charged = 0;
+
+  constructor(request: IncomingMessage, response: ServerResponse, budget: OutputBudget) {
+    this.#request = request;
+    this.#response = response;
+    this.#budget = budget;
+    response.on("drain", () => {
+      if (this.#charged > STALLED_OUTPUT_BYTES) this.#limitIdleness(0);
+      this.#charge(-this.#charged);
+      this.onDrain?.();
+    });
+    response.on("close", () => {
+      this.#charge(-this.#charged);
+      if (!response.writableFinished) this.onClose?.();
+    });
+    response.on("error", () => {});
+  }
+
+  get closed(): boolean {
+    return this.#response.destroyed || this.#response.writableEnded;
+  }
+
+  head(status: number, headers: Readonly<Record<string, string>>): void {
+    if (this.#response.headersSent || this.closed) return;
+    this.#closeAfterEarlyAnswer();
+    this.#response.writeHead(status, { ...headers });
+  }
+
+  /** The rest of a body that nobody reads must not be taken for the next request. */
+  #closeAfterEarlyAnswer(): void {
+    const request = this.#request;
+    if (hasBody(request) && !request.complete) this.#response.shouldKeepAlive = false;
+  }
+
+  write(chunk: Uint8Array | string): boolean {
+    if (this.closed || this.#refuses(chunk)) return false;
+    const taken = this.#response.write(chunk);
+    if (!taken) this.#charge(chunk.length);
+    return taken;
+  }
+
+  end(chunk?: Uint8Array | string): void {
+    if (this.closed) return;
+    if (!this.#response.headersSent) this.#closeAfterEarlyAnswer();
+    if (chunk === undefined) this.#response.end();
+    else if (!this.#refuses(chunk)) {
+      this.#charge(chunk.length);
+      this.#response.end(chunk);
+    }
+    if (!this.#request.complete) this.#request.resume();
+  }
+
+  admits(bytes: number): boolean {
+    return this.#charged + bytes <= FAIR_QUEUED_OUTPUT_BYTES || this.#budget.has(bytes);
+  }
+
+  abort(): void {
+    this.#response.destroy();
+  }
+
+  #refuses(chunk: Uint8Array | string): boolean {
+    if (this.admits(chunk.length)) return false;
+    this.abort();
+    return true;
+  }
+
+  #charge(bytes: number): void {
+    this.#charged += bytes;
+    this.#budget.queuedBytes += bytes;
+    if (bytes > 0 && this.#charged > STALLED_OUTPUT_BYTES) {
+      this.#limitIdleness(IDLE_WRITE_TIMEOUT_MS);
+    }
+  }
+
+  /** Of the socket: without a byte in either direction for so long it is closed. */
+  #limitIdleness(timeoutMs: number): void {
+    const { socket } = this.#response;
+    if (socket !== null && "setTimeout" in socket) socket.setTimeout(timeoutMs);
+  }
+}
