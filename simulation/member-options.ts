@@ -53,6 +53,10 @@ export function memberOptions(
     initialCorruptCheck: false,
     downgradeCheckIntervalMs: 5000,
     stopServiceOnDefrag: false,
+    tokens: { kind: "simple" },
+    simpleTokenTTLMs: 300_000,
+    bcryptCost: 4,
+    clientCertAuth: false,
     limits: plan.limits,
   };
 }

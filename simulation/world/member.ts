@@ -9,6 +9,7 @@ import {
   type CrashPolicy,
   type FaultDisk,
   NullMetrics,
+  PlainPasswords,
   SeededRandom,
 } from "../../src/env/testing/index.ts";
 import type { SimUnaryCall, SimStreamCall } from "./calls.ts";
@@ -129,6 +130,7 @@ export class Member {
       network,
       // Each name has an address of its own.
       hostNames: { lookup: async (host: string) => host },
+      passwords: new PlainPasswords(),
       defer: (fire: () => void) => void scheduler.at(0, "defer", actor, fire),
     };
     EtcdServer.start(this.options, deps).then(

@@ -12,6 +12,7 @@ import type { MessageType } from "./message-type.ts";
  * - open: anybody.
  * - anyUser: whoever is logged in.
  * - admin: users with the root role.
+ * - adminAfterForm: the same, but a malformed request is told so first, as in etcd.
  * - range, put, deleteRange, txn: permissions on the keys of the request, inner operations included.
  * - watch: permissions on the keys of each create request; refusals travel in watch responses.
  * - leaseWrite: logged in, and write permission on all keys attached to the lease.
@@ -26,6 +27,7 @@ export type AuthRule =
   | "open"
   | "anyUser"
   | "admin"
+  | "adminAfterForm"
   | "range"
   | "put"
   | "deleteRange"
@@ -88,7 +90,7 @@ const ROWS: { readonly [Path in RpcPath]: Row } = {
     ["/v3/lease/leases", "/v3/kv/lease/leases"],
     "3.3",
   ),
-  "/etcdserverpb.Cluster/MemberAdd": row("admin", "/v3/cluster/member/add"),
+  "/etcdserverpb.Cluster/MemberAdd": row("adminAfterForm", "/v3/cluster/member/add"),
   "/etcdserverpb.Cluster/MemberRemove": row("admin", "/v3/cluster/member/remove"),
   "/etcdserverpb.Cluster/MemberUpdate": row("admin", "/v3/cluster/member/update"),
   "/etcdserverpb.Cluster/MemberList": row("anyUser", "/v3/cluster/member/list"),

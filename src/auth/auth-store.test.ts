@@ -264,6 +264,7 @@ test("another database takes the place of users, roles and logins", () => {
     enabled: () => events.push("enabled"),
     disabled: () => events.push("disabled"),
     userInvalidated: () => events.push("invalidated"),
+    permissionsChanged: () => events.push("changed"),
   };
   const other = enabled();
   const adopt = store.prepareReload(other.backend);
@@ -271,5 +272,5 @@ test("another database takes the place of users, roles and logins", () => {
   adopt();
   assert.equal(store.enabled, true);
   assert.equal(store.revision, other.store.revision);
-  assert.deepEqual(events, ["enabled"]);
+  assert.deepEqual(events, ["enabled", "changed"]);
 });

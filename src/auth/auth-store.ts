@@ -55,6 +55,8 @@ export interface AuthEvents {
   disabled(): void;
   /** The user was deleted or got another password. */
   userInvalidated(username: string): void;
+  /** What users may do has changed, or is looked at from now on. */
+  permissionsChanged(): void;
 }
 
 /** What a user may read or write. */
@@ -114,6 +116,7 @@ export class AuthStore {
     this.#permissions.clear();
     if (enabled && !wasEnabled) this.events?.enabled();
     else if (!enabled && wasEnabled) this.events?.disabled();
+    this.events?.permissionsChanged();
   }
 
   enable(): void {
@@ -127,6 +130,7 @@ export class AuthStore {
     saveEnabled(this.#backend, true);
     this.#enabled = true;
     this.events?.enabled();
+    this.events?.permissionsChanged();
     this.#logger.info("enabled authentication");
   }
 
@@ -378,6 +382,7 @@ export class AuthStore {
   #changed(): void {
     this.#permissions.clear();
     this.#commitRevision();
+    this.events?.permissionsChanged();
   }
 
   #commitRevision(): void {

@@ -42,29 +42,23 @@ function isBelow(key: string, end: string): boolean {
  * The union of ranges, asked whether it holds all keys of another one.
  *
  * A range that is empty (its end is not above its begin) holds no key, yet etcd answers for it too:
- * it is covered when one of the ranges given reaches from below its end to above its begin. Members
- * must agree on that, since a refused operation undoes the whole transaction around it.
+ * as for its begin. Members must agree on that, since a refused operation undoes the whole
+ * transaction around it.
  */
 export class KeyRangeSet {
   /** Begins of the merged ranges, ascending, and their ends: neither overlapping nor adjacent. */
   readonly #begins: string[] = [];
   readonly #ends: string[] = [];
-  /** Begins of the ranges as given, ascending, and the furthest end up to and with each. */
-  readonly #givenBegins: string[] = [];
-  readonly #furthestEnds: string[] = [];
 
   constructor(ranges: Iterable<KeyRange>) {
     const sorted = [...ranges].sort((a, b) => (a.begin < b.begin ? -1 : a.begin > b.begin ? 1 : 0));
-    // No key is empty: what old databases hold below "" must not become a grant of everything.
-    for (const { begin, end } of sorted) if (begin !== "") this.#add(begin, end);
+    for (const { begin, end } of sorted) {
+      // No key is empty, and no range either: what old databases hold must not become a grant.
+      if (begin !== "" && isBelow(begin, end)) this.#add(begin, end);
+    }
   }
 
   #add(begin: string, end: string): void {
-    const furthest = this.#furthestEnds.at(-1);
-    this.#givenBegins.push(begin);
-    this.#furthestEnds.push(furthest === undefined || endsBefore(furthest, end) ? end : furthest);
-    // An empty range, which only old databases can hold, covers nothing.
-    if (!isBelow(begin, end)) return;
     const lastEnd = this.#ends.at(-1);
     if (lastEnd !== undefined && (lastEnd === "" || begin <= lastEnd)) {
       if (endsBefore(lastEnd, end)) this.#ends[this.#ends.length - 1] = end;
@@ -77,17 +71,9 @@ export class KeyRangeSet {
   /** True if every key of the range is in the set. */
   covers({ begin, end }: KeyRange): boolean {
     if (begin === "") return false;
-    if (!isBelow(begin, end)) return this.#coversEmpty(begin, end);
-    const at = lastAtOrBelow(this.#begins, begin);
-    const coveredUntil = this.#ends[at];
+    const coveredUntil = this.#ends[lastAtOrBelow(this.#begins, begin)];
     if (coveredUntil === undefined) return false;
-    return !endsBefore(coveredUntil, end);
-  }
-
-  #coversEmpty(begin: string, end: string): boolean {
-    const at = lastBelow(this.#givenBegins, end);
-    const furthest = this.#furthestEnds[at];
-    return furthest !== undefined && isBelow(begin, furthest);
+    return isBelow(begin, end) ? !endsBefore(coveredUntil, end) : isBelow(begin, coveredUntil);
   }
 }
 
@@ -101,11 +87,4 @@ function lastAtOrBelow(keys: readonly string[], key: string): number {
     else high = middle;
   }
   return low - 1;
-}
-
-/** Position of the last of the ascending `keys` that is below `key`; -1 if there is none. */
-function lastBelow(keys: readonly string[], key: string): number {
-  let at = lastAtOrBelow(keys, key);
-  while (at >= 0 && keys[at] === key) at--;
-  return at;
 }

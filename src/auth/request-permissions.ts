@@ -28,6 +28,10 @@ export class RequestPermissions {
     this.#leaseKeys = leaseKeys;
   }
 
+  checkAdmin(identity: Identity): void {
+    this.#store.requireAdmin(identity);
+  }
+
   checkRange(identity: Identity, { key, rangeEnd }: Pick<RangeRequest, "key" | "rangeEnd">): void {
     this.#store.requireAccess(identity, "read", keyRange(key, rangeEnd));
   }

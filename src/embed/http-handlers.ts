@@ -48,8 +48,7 @@ export function makeHttpHandlers(deps: HttpHandlersDeps): {
     hostWhitelist: config.hostWhitelist,
     pprof: config.enablePprof || config.logLevel === "debug",
     clientCertAuth: config.clientCertAuth,
-    // A member refuses to start on data with authentication enabled.
-    authEnabled: () => false,
+    authEnabled: () => server.auth.store.enabled,
     commandLine: process.argv,
     raftStatus: () => raftStatus(server),
     fileDescriptorLimit: fileDescriptorLimit,

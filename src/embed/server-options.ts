@@ -1,4 +1,5 @@
 /** From the settings that users know to what the server is told. */
+import { parseTokenOptions } from "../auth/index.ts";
 import type { ServerOptions } from "../server/index.ts";
 import {
   autoCompactionOf,
@@ -61,6 +62,10 @@ export function serverOptionsOf(config: EtcdConfig): ServerOptions {
     initialCorruptCheck: config.featureGates.InitialCorruptCheck,
     downgradeCheckIntervalMs: config.downgradeCheckTimeMs,
     stopServiceOnDefrag: config.featureGates.StopGRPCServiceOnDefrag,
+    tokens: parseTokenOptions(config.authToken),
+    simpleTokenTTLMs: config.authTokenTtlSeconds * 1000,
+    bcryptCost: bcryptCostOf(config),
+    clientCertAuth: config.clientCertAuth,
     limits: { walSegmentBytes: config.walSegmentBytes },
   };
 }
@@ -83,4 +88,14 @@ function hrefs(urls: readonly EtcdUrl[]): string[] {
 function progressIntervalOf(config: EtcdConfig): number {
   const given = config.watchProgressNotifyIntervalMs;
   return given <= 0 ? DEFAULT_PROGRESS_INTERVAL_MS : Math.max(given, MIN_PROGRESS_INTERVAL_MS);
+}
+
+/** bcrypt's bounds; etcd takes its default for a cost outside of them, with a warning. */
+export const MIN_BCRYPT_COST = 4;
+export const MAX_BCRYPT_COST = 31;
+export const DEFAULT_BCRYPT_COST = 10;
+
+function bcryptCostOf({ bcryptCost }: EtcdConfig): number {
+  const isValid = bcryptCost >= MIN_BCRYPT_COST && bcryptCost <= MAX_BCRYPT_COST;
+  return isValid ? bcryptCost : DEFAULT_BCRYPT_COST;
 }

@@ -11,7 +11,7 @@ import { optionNames, unknownOption } from "../base/known-options.ts";
 import { formatID } from "../base/ids.ts";
 import { ServerMetrics } from "../env/etcd-metrics.ts";
 import { type Logger, SystemClock } from "../env/index.ts";
-import { NodeDisk, NodeHostNames, NodeRandom } from "../platform/index.ts";
+import { BcryptHasher, NodeDisk, NodeHostNames, NodeRandom } from "../platform/index.ts";
 import { MetricsRegistry } from "../platform/metrics.ts";
 import {
   fileDescriptorLimit,
@@ -37,6 +37,7 @@ import { Listeners } from "./listeners.ts";
 import { openLogger } from "./open-logger.ts";
 import { verifyOlderSegmentsInWorker } from "./older-segments.ts";
 import { serverOptionsOf } from "./server-options.ts";
+import { openTokenSigner } from "./token-signer.ts";
 import { addressFields, startFields, stopFields } from "./start-lines.ts";
 
 /** How long calls in flight may take to end once a stop was asked for. */
@@ -183,6 +184,8 @@ class RunningMember implements RunningEtcd {
         network,
         hostNames: new NodeHostNames(),
         defer: setImmediate,
+        passwords: new BcryptHasher(),
+        tokenSigner: openTokenSigner(this.#config),
         verifyOlderSegments: verifyOlderSegmentsInWorker,
       });
       this.#server = server;

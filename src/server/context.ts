@@ -3,6 +3,7 @@
  * services only read it and call it.
  */
 import type { EtcdError } from "../api/errors.ts";
+import type { Identity } from "../auth/index.ts";
 import type { Backend } from "../backend/types.ts";
 import type { RequestIDGenerator } from "../base/id-generator.ts";
 import type { ClusterID, Index, MemberID, Revision, Term } from "../base/ids.ts";
@@ -12,6 +13,7 @@ import type { Lessor } from "../lease/index.ts";
 import type { Cluster, Member } from "../membership/index.ts";
 import type { KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
 import type { Status } from "../raft/index.ts";
+import type { Authentication } from "./access/authentication.ts";
 import type { Alarms } from "./apply/alarms.ts";
 import type { HeaderEncoder } from "./apply/header.ts";
 import type { Leadership } from "./consensus/leadership.ts";
@@ -38,6 +40,8 @@ export interface ServerContext {
   readonly lessor: Lessor;
   readonly cluster: Cluster;
   readonly alarms: Alarms;
+  /** Users, roles, logins, and who calls. */
+  readonly auth: Authentication;
   readonly quota: Quota;
   readonly proposals: Proposals;
   readonly turns: Turns;
@@ -60,8 +64,8 @@ export interface ServerContext {
   readonly refusal: EtcdError | undefined;
   /** Hands queued proposals and read questions to raft. */
   flush(): void;
-  /** Resolves with the encoded response of a request that went through raft. */
-  propose(field: number, body: Uint8Array): Promise<readonly Uint8Array[]>;
+  /** Resolves with the encoded response of a request that went through raft, on whose behalf ever. */
+  propose(field: number, body: Uint8Array, identity?: Identity): Promise<readonly Uint8Array[]>;
   /**
    * Proposes a change of the membership; resolves with the members once it is applied here, or with
    * undefined when raft did not take it, as another one was under way. Rejects with the rule that it

@@ -7,6 +7,7 @@
  * A failure that makes it unsafe to go on stops the member: `failed` settles with the reason.
  */
 import { EtcdError } from "../api/errors.ts";
+import type { Identity } from "../auth/index.ts";
 import type { ConfChange, ConfState, Snapshot } from "../api/gen/raft.ts";
 import { SERVER_VERSION } from "../api/version.ts";
 import type { Backend } from "../backend/types.ts";
@@ -25,6 +26,8 @@ import { Lessor, minimumLeaseTTL } from "../lease/index.ts";
 import type { Cluster, Member } from "../membership/index.ts";
 import { hashInSteps, type KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
 import type { Status } from "../raft/index.ts";
+import { Authentication } from "./access/authentication.ts";
+import { makeTokens } from "./access/make-tokens.ts";
 import { Alarms } from "./apply/alarms.ts";
 import { HeaderEncoder } from "./apply/header.ts";
 import { Quota } from "./apply/quota.ts";
@@ -76,6 +79,7 @@ export class EtcdServer implements ServerContext {
   readonly lessor: Lessor;
   readonly cluster: Cluster;
   readonly alarms: Alarms;
+  readonly auth: Authentication;
   readonly quota: Quota;
   readonly turns: Turns;
   readonly membershipQueue: MembershipQueue = new MembershipQueue();
@@ -153,6 +157,7 @@ export class EtcdServer implements ServerContext {
     this.lessor = this.#makeLessor(deps);
     this.store = new Store({ backend: this.backend, leases: this.lessor });
     this.watchable = new WatchableStore(this.store);
+    this.auth = this.#makeAuthentication(deps);
     this.network = deps.network;
     this.#forms = new RequestForms(this, requestTimeoutMs(options));
     this.counters = registerServerMetrics(deps.metrics, this);
@@ -230,8 +235,8 @@ export class EtcdServer implements ServerContext {
     this.#pipeline.flush();
   }
 
-  propose(field: number, body: Uint8Array): Promise<readonly Uint8Array[]> {
-    return this.#pipeline.propose(field, body);
+  propose(field: number, body: Uint8Array, identity?: Identity): Promise<readonly Uint8Array[]> {
+    return this.#pipeline.propose(field, body, identity);
   }
 
   changeMembership(change: ConfChange): Promise<readonly Member[] | undefined> {
@@ -364,6 +369,7 @@ export class EtcdServer implements ServerContext {
         watchable,
         cluster,
         alarms,
+        auth: this.auth.store,
         storageVersion: this.#storageVersion,
         compaction: this.#background.compaction,
         defer: (step) => void clock.setTimer(INSTALL_REST_MS, step),
@@ -415,6 +421,21 @@ export class EtcdServer implements ServerContext {
       deleteKeys: (keys) => {
         this.store.deleteKeys(keys);
       },
+    });
+  }
+
+  #makeAuthentication(deps: ServerDeps): Authentication {
+    const { clock, logger, backend, options } = this;
+    return new Authentication({
+      backend,
+      clock,
+      logger,
+      tokens: makeTokens(options, deps),
+      passwords: deps.passwords,
+      bcryptCost: options.bcryptCost,
+      clientCertAuth: options.clientCertAuth,
+      leaseKeys: (lease) => this.lessor.lookup(lease)?.keys() ?? [],
+      appliedIndex: () => this.appliedIndex,
     });
   }
 

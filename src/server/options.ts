@@ -3,7 +3,18 @@
  * world). `embed` makes both; the simulator makes them from its fakes.
  */
 import type { Index } from "../base/ids.ts";
-import type { Clock, Disk, HostNames, Logger, Metrics, PeerNetwork, Random } from "../env/index.ts";
+import type { TokenOptions } from "../auth/index.ts";
+import type {
+  Clock,
+  Disk,
+  HostNames,
+  Logger,
+  Metrics,
+  PasswordHasher,
+  PeerNetwork,
+  Random,
+  TokenSigner,
+} from "../env/index.ts";
 import type { ServerLimits } from "./limits.ts";
 
 /** Runs `fire` after the I/O callbacks of this turn (Node: `setImmediate`). */
@@ -19,6 +30,10 @@ export interface ServerDeps {
   readonly network: PeerNetwork;
   readonly hostNames: HostNames;
   readonly defer: Defer;
+  /** Hashes passwords, beside the event loop. */
+  readonly passwords: PasswordHasher;
+  /** With the key of `ServerOptions.tokens`; there when these are JSON web tokens. */
+  readonly tokenSigner?: TokenSigner | undefined;
   /**
    * Runs `verifySegmentsBefore` for this WAL directory beside the event loop, during start-up.
    * Absent: it runs in line.
@@ -87,6 +102,13 @@ export interface ServerOptions {
   readonly downgradeCheckIntervalMs: number;
   /** The health service answers NOT_SERVING while the db is being defragmented. */
   readonly stopServiceOnDefrag: boolean;
+  readonly tokens: TokenOptions;
+  /** A simple token ends when it is not used for so long; 0 means etcd's 5 minutes. */
+  readonly simpleTokenTTLMs: number;
+  /** Cost of new password hashes, 4 to 31. */
+  readonly bcryptCost: number;
+  /** Clients must show certificates, whose common name is a user. */
+  readonly clientCertAuth: boolean;
 }
 
 /** Size of the db file at which writes are refused when no quota is configured, as in etcd. */

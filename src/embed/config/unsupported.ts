@@ -43,7 +43,6 @@ const ROWS: readonly Row[] = [
       c.peerCertAllowedCns.length > 0 ||
       c.peerCertAllowedHostnames.length > 0,
   },
-  { what: "JWT tokens (--auth-token=jwt)", applies: (c) => c.authToken.startsWith("jwt") },
   { what: "v2 discovery (--discovery)", applies: (c) => c.discovery !== "" },
   { what: "DNS discovery (--discovery-srv)", applies: (c) => c.discoverySrv !== "" },
   {

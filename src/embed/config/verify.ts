@@ -4,6 +4,7 @@
  * when it sets up listeners and the server.
  */
 import { JsonError, JsonReader } from "../../gateway/json-reader.ts";
+import { parseTokenOptions, TokenOptionsError } from "../../auth/index.ts";
 import { isKnownCipherSuite } from "./cipher-suites.ts";
 import type { EtcdConfig, LogRecord } from "./config.ts";
 import {
@@ -413,18 +414,14 @@ function initialClusterProblem(config: EtcdConfig): string | undefined {
   }
 }
 
-const TOKEN_KINDS: ReadonlySet<string> = new Set(["", "simple", "jwt"]);
-
-/** `--auth-token` is a kind and its options: `kind,name=value,…`, each name once. */
 function authTokenProblem({ authToken }: EtcdConfig): string | undefined {
-  const [kind = "", ...options] = authToken.split(",");
-  const pairs = options.map((option) => option.split("="));
-  const names = new Set(pairs.map(([name]) => name));
-  const isSound =
-    TOKEN_KINDS.has(kind) &&
-    pairs.every((pair) => pair.length === 2) &&
-    names.size === pairs.length;
-  return isSound ? undefined : "auth: invalid auth options";
+  try {
+    parseTokenOptions(authToken);
+    return undefined;
+  } catch (error) {
+    if (error instanceof TokenOptionsError) return error.message;
+    throw error;
+  }
 }
 
 function retentionProblem(config: EtcdConfig): string | undefined {

@@ -27,6 +27,21 @@ export interface WatchCreated {
 const EMPTY_RANGE = "mvcc: watcher range is empty";
 const DUPLICATE_ID = "mvcc: duplicate watch ID provided on the WatchStream";
 
+/** Keys as latin1 strings; an `end` of "" has no upper end. */
+export interface WatchedRange {
+  readonly begin: string;
+  readonly end: string;
+}
+
+/** The keys that a request to watch is about. */
+export function watchedRange(request: WatchCreateRequest): WatchedRange {
+  return rangeOf(watcherOptions(request));
+}
+
+function rangeOf({ key, end }: Pick<WatcherOptions, "key" | "end">): WatchedRange {
+  return { begin: key, end: end ?? `${key}\0` };
+}
+
 export class WatchStream {
   readonly #watchable: WatchableStore;
   readonly #sink: WatchSink;
@@ -41,6 +56,11 @@ export class WatchStream {
   /** Watches of the stream, those ended by compaction included until the client cancels them. */
   get size(): number {
     return this.#watchers.size;
+  }
+
+  /** The watches, and the keys that each is about: [begin, end), where "" has no upper end. */
+  *watches(): Iterable<{ readonly id: WatchID; readonly range: WatchedRange }> {
+    for (const { id, options } of this.#watchers.values()) yield { id, range: rangeOf(options) };
   }
 
   /** Starts a watch. Its first events come after this call has returned. */

@@ -24,7 +24,6 @@ import {
   type LeaseRevokeRequest,
   type PutRequest,
   type RangeRequest,
-  ResponseHeader,
   type TxnRequest,
 } from "../../api/gen/rpc.ts";
 import { parseVersion, SERVER_VERSION } from "../../api/version.ts";
@@ -49,9 +48,13 @@ import {
   type TxnResult,
   txnInSteps,
 } from "../../mvcc/index.ts";
+import type { Identity } from "../../auth/index.ts";
+import type { Index } from "../../base/ids.ts";
 import type { ServerContext } from "../context.ts";
 import { alarmName } from "../metrics.ts";
+import { type LogRequestName, logRequestOf, type RequestNamed } from "../log/log-requests.ts";
 import type { Outcome } from "../log/proposals.ts";
+import { AuthApplier } from "./auth-applier.ts";
 import { LEASE_COST_BYTES, putCost, txnCost } from "./quota.ts";
 import { RaftField } from "../log/raft-request.ts";
 import { RequestMeter } from "../tracing/request-meter.ts";
@@ -71,26 +74,81 @@ type Reply = readonly Uint8Array[];
 const NO_REPLY: Reply = [];
 const DONE: Outcome = { error: undefined, reply: NO_REPLY };
 
+/** A request of the log, and whose it is. */
+export interface AppliedRequest {
+  readonly field: number;
+  /** Of the type that `field` says: both come from one decoder. */
+  readonly request: unknown;
+  readonly identity: Identity;
+}
+
+type Handler<T> = (request: T, wantReply: boolean) => Reply;
+type Handlers = { readonly [Name in LogRequestName]: Handler<RequestNamed<Name>> };
+
 export class Applier {
   readonly #server: ServerContext;
   readonly #events: ApplierEvents;
   readonly #meter: RequestMeter;
+  readonly #auth: AuthApplier;
+  /** Of the entry that is being applied. */
+  #index: Index = 0;
+  readonly #handlers: Handlers = {
+    put: (request, wantReply) => this.#put(request, wantReply),
+    txn: (request, wantReply) => this.#txn(request, wantReply),
+    range: (request, wantReply) => this.#range(request, wantReply),
+    deleteRange: (request, wantReply) => this.#deleteRange(request, wantReply),
+    compaction: (request) => this.#compact(request),
+    leaseGrant: (request) => this.#leaseGrant(request),
+    leaseRevoke: (request) => this.#leaseRevoke(request),
+    leaseCheckpoint: (request) => this.#leaseCheckpoint(request),
+    alarm: (request) => this.#alarm(request),
+    clusterVersionSet: (request) => this.#setClusterVersion(request),
+    clusterMemberAttrSet: (request) => this.#setMemberAttributes(request),
+    downgradeInfoSet: (request) => this.#setDowngrade(request),
+    authEnable: () => this.#auth.enable(),
+    authDisable: () => this.#auth.disable(),
+    authenticate: (request) => this.#auth.authenticate(request, this.#index),
+    authUserAdd: (request) => this.#auth.addUser(request),
+    authUserDelete: (request) => this.#auth.deleteUser(request),
+    authUserChangePassword: (request) => this.#auth.changePassword(request),
+    authUserGrantRole: (request) => this.#auth.grantRole(request),
+    authUserRevokeRole: (request) => this.#auth.revokeRole(request),
+    authRoleAdd: (request) => this.#auth.addRole(request),
+    authRoleDelete: (request) => this.#auth.deleteRole(request),
+    authRoleGrantPermission: (request) => this.#auth.grantPermission(request),
+    authRoleRevokePermission: (request) => this.#auth.revokePermission(request),
+    // Members of Go ask these through the log; they change nothing, and ours read instead.
+    authStatus: () => NO_REPLY,
+    authUserGet: () => NO_REPLY,
+    authUserList: () => NO_REPLY,
+    authRoleGet: () => NO_REPLY,
+    authRoleList: () => NO_REPLY,
+  };
+  readonly #byField: ReadonlyMap<number, Handler<unknown>> = new Map(
+    (Object.keys(this.#handlers) as LogRequestName[]).map((name) => [
+      RaftField[name],
+      // The decoder of a field and its handler have the same row.
+      this.#handlers[name] as Handler<unknown>,
+    ]),
+  );
   /** `Clock.nowMs` when the last request began to be applied. */
   startedMs = 0;
 
   constructor(server: ServerContext, events: ApplierEvents) {
     this.#server = server;
     this.#events = events;
+    this.#auth = new AuthApplier(server);
     const { clock, logger, counters } = server;
     const warningDurationMs = server.options.warningApplyDurationMs;
     this.#meter = new RequestMeter({ clock, logger, counters, warningDurationMs });
   }
 
   /** Applies a decoded request. `wantReply` is false when nobody waits for the response. */
-  apply(field: number, request: unknown, wantReply: boolean): Outcome {
+  apply(applied: AppliedRequest, index: Index, wantReply: boolean): Outcome {
     this.startedMs = this.#meter.nowMs();
-    const outcome = this.#outcome(field, request, wantReply);
-    this.#meter.applied(field, request, this.startedMs, outcome);
+    this.#index = index;
+    const outcome = this.#outcome(applied, wantReply);
+    this.#meter.applied(applied.field, applied.request, this.startedMs, outcome);
     return outcome;
   }
 
@@ -99,27 +157,35 @@ export class Applier {
    * end nobody sees anything of it, and nothing else may be applied (see `Store.writeInSteps`).
    */
   applyInSteps(
-    field: number,
-    request: unknown,
+    applied: AppliedRequest,
+    index: Index,
     wantReply: boolean,
     slice: Slice,
   ): Steps<Outcome> | undefined {
-    const steps = this.#wideSteps(field, request, wantReply, slice);
-    return steps === undefined ? undefined : this.#outcomeInSteps(field, request, steps);
+    this.#index = index;
+    const steps = this.#wideSteps(applied.field, applied.request, wantReply, slice);
+    return steps === undefined ? undefined : this.#outcomeInSteps(applied, steps);
   }
 
-  *#outcomeInSteps(field: number, request: unknown, steps: Steps<Reply>): Steps<Outcome> {
+  *#outcomeInSteps(applied: AppliedRequest, steps: Steps<Reply>): Steps<Outcome> {
     this.startedMs = this.#meter.nowMs();
     let outcome: Outcome;
     try {
+      this.#authorize(applied);
       const reply = yield* steps;
       outcome = reply.length === 0 ? DONE : { error: undefined, reply };
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
       outcome = { error, reply: undefined };
     }
-    this.#meter.applied(field, request, this.startedMs, outcome);
+    this.#meter.applied(applied.field, applied.request, this.startedMs, outcome);
     return outcome;
+  }
+
+  /** Again at this place of the log: what a user may do can have changed since the door. */
+  #authorize({ field, request, identity }: AppliedRequest): void {
+    const { store, permissions } = this.#server.auth;
+    if (store.enabled) logRequestOf(field).authorize(permissions, identity, request);
   }
 
   #wideSteps(
@@ -171,9 +237,10 @@ export class Applier {
     return [this.#headerOnly(store.currentRevision)];
   }
 
-  #outcome(field: number, request: unknown, wantReply: boolean): Outcome {
+  #outcome(applied: AppliedRequest, wantReply: boolean): Outcome {
     try {
-      const reply = this.#dispatch(field, request, wantReply);
+      this.#authorize(applied);
+      const reply = this.#handlerOf(applied.field)(applied.request, wantReply);
       return reply.length === 0 ? DONE : { error: undefined, reply };
     } catch (error) {
       if (error instanceof EtcdError) return { error, reply: undefined };
@@ -181,37 +248,13 @@ export class Applier {
     }
   }
 
-  /** `request` has the type that `field` says: both come from one decoder. */
-  #dispatch(field: number, request: unknown, wantReply: boolean): Reply {
-    switch (field) {
-      case RaftField.put:
-        return this.#put(request as PutRequest, wantReply);
-      case RaftField.txn:
-        return this.#txn(request as TxnRequest, wantReply);
-      case RaftField.range:
-        return this.#range(request as RangeRequest, wantReply);
-      case RaftField.deleteRange:
-        return this.#deleteRange(request as DeleteRangeRequest, wantReply);
-      case RaftField.compaction:
-        return this.#compact(request as CompactionRequest);
-      case RaftField.leaseGrant:
-        return this.#leaseGrant(request as LeaseGrantRequest);
-      case RaftField.leaseRevoke:
-        return this.#leaseRevoke(request as LeaseRevokeRequest);
-      case RaftField.leaseCheckpoint:
-        return this.#leaseCheckpoint(request as LeaseCheckpointRequest);
-      case RaftField.alarm:
-        return this.#alarm(request as AlarmRequest);
-      case RaftField.clusterVersionSet:
-        return this.#setClusterVersion(request as ClusterVersionSetRequest);
-      case RaftField.clusterMemberAttrSet:
-        return this.#setMemberAttributes(request as ClusterMemberAttrSetRequest);
-      case RaftField.downgradeInfoSet:
-        return this.#setDowngrade(request as DowngradeInfoSetRequest);
-      default:
-        // Leaving out a change that other members make would let them diverge unnoticed.
-        throw new Error(`the log holds a request that this version cannot apply (field ${field})`);
+  #handlerOf(field: number): Handler<unknown> {
+    const handler = this.#byField.get(field);
+    // Leaving out a change that other members make would let them diverge unnoticed.
+    if (handler === undefined) {
+      throw new Error(`the log holds a request that this version cannot apply (field ${field})`);
     }
+    return handler;
   }
 
   #put(request: PutRequest, wantReply: boolean): Reply {
@@ -279,13 +322,7 @@ export class Applier {
     const fits = quota.available(LEASE_COST_BYTES);
     const lease = lessor.grant(request.ID, request.TTL, clock.nowMs());
     if (!fits) throw new EtcdError("noSpace");
-    const { clusterID, memberID, term } = this.#server;
-    const header = ResponseHeader.create({
-      clusterId: clusterID,
-      memberId: memberID,
-      revision: store.currentRevision,
-      raftTerm: term,
-    });
+    const header = this.#server.header.message(store.currentRevision, this.#server.term);
     const response = LeaseGrantResponse.create({ header, ID: lease.id, TTL: lease.ttl });
     return [LeaseGrantResponse.encode(response)];
   }
@@ -304,7 +341,7 @@ export class Applier {
   }
 
   #alarm(request: AlarmRequest): Reply {
-    const { alarms, store, clusterID, memberID, term, logger } = this.#server;
+    const { alarms, store, term, logger } = this.#server;
     const { action, alarm } = request;
     let members: AlarmMember[] = [];
     if (action === AlarmRequest_AlarmAction.GET) members = alarms.list(alarm);
@@ -319,12 +356,7 @@ export class Applier {
       const cleared = alarms.deactivate(request.memberID, alarm);
       if (cleared !== undefined) members = [cleared];
     }
-    const header = ResponseHeader.create({
-      clusterId: clusterID,
-      memberId: memberID,
-      revision: store.currentRevision,
-      raftTerm: term,
-    });
+    const header = this.#server.header.message(store.currentRevision, term);
     return [AlarmResponse.encode(AlarmResponse.create({ header, alarms: members }))];
   }
 

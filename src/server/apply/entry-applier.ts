@@ -13,7 +13,7 @@ import type { Index, Term } from "../../base/ids.ts";
 import type { Slice, Steps } from "../../base/slice.ts";
 import { membershipOfSnapshot } from "../../membership/index.ts";
 import { emptyConfState } from "../../raft/index.ts";
-import type { Applier } from "./applier.ts";
+import type { AppliedRequest, Applier } from "./applier.ts";
 import type { ConfChangeApplier } from "./conf-change-applier.ts";
 import type { ConsistentIndex } from "./consistent-index.ts";
 import type { ServerContext } from "../context.ts";
@@ -38,11 +38,6 @@ export interface EntryApplierOptions {
 }
 
 const NO_REPLY: readonly Uint8Array[] = [];
-
-interface Decoded {
-  readonly field: number;
-  readonly request: unknown;
-}
 
 export class EntryApplier {
   readonly #options: EntryApplierOptions;
@@ -131,7 +126,7 @@ export class EntryApplier {
   #applyNormal(entry: ProposedEntry, slice: Slice): Steps<void> | undefined {
     const { applier, proposals } = this.#options;
     let proposal = proposals.take(entry);
-    let decoded: Decoded;
+    let decoded: AppliedRequest;
     if (proposal !== undefined) decoded = proposal;
     else {
       const result = entry.decoded ?? decodeEntryRequest(entry.data);
@@ -141,13 +136,13 @@ export class EntryApplier {
       decoded = result;
       proposal = proposals.takeByID(result.idLow, result.idHigh);
     }
-    const { field, request } = decoded;
-    const steps = applier.applyInSteps(field, request, proposal !== undefined, slice);
+    const isAwaited = proposal !== undefined;
+    const steps = applier.applyInSteps(decoded, entry.index, isAwaited, slice);
     if (steps !== undefined) {
       if (proposal !== undefined) proposals.waitOn(proposal);
       return this.#runThenSettle(steps, proposal);
     }
-    this.#settle(proposal, applier.apply(field, request, proposal !== undefined));
+    this.#settle(proposal, applier.apply(decoded, entry.index, isAwaited));
     return undefined;
   }
 

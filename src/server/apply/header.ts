@@ -10,15 +10,29 @@ import type { ClusterID, MemberID, Revision, Term } from "../../base/ids.ts";
 const MAX_VARIABLE_BYTES = 22;
 
 export class HeaderEncoder {
+  readonly #clusterID: ClusterID;
+  readonly #memberID: MemberID;
   readonly #ids: Uint8Array;
   #cached: Uint8Array = new Uint8Array(0);
   #cachedRevision = -1;
   #cachedTerm = -1;
 
   constructor(clusterID: ClusterID, memberID: MemberID) {
+    this.#clusterID = clusterID;
+    this.#memberID = memberID;
     this.#ids = ResponseHeader.encode(
       ResponseHeader.create({ clusterId: clusterID, memberId: memberID }),
     );
+  }
+
+  /** The header as a message, for responses that are encoded as a whole. */
+  message(revision: Revision, raftTerm: Term): ResponseHeader {
+    return ResponseHeader.create({
+      clusterId: this.#clusterID,
+      memberId: this.#memberID,
+      revision,
+      raftTerm,
+    });
   }
 
   /** An encoded `ResponseHeader` message. The caller must not change it: it is shared. */

@@ -15,6 +15,7 @@ import {
   MessageType,
   type Snapshot,
 } from "../../api/gen/raft.ts";
+import { type Identity, NOBODY } from "../../auth/index.ts";
 import { Snapshot as WalSnapshot } from "../../api/gen/wal.ts";
 import { assert } from "../../base/assert.ts";
 import { formatDuration } from "../../base/go-text.ts";
@@ -33,7 +34,7 @@ import type { ServerContext } from "../context.ts";
 import { serverLimits } from "../limits.ts";
 import { type Outcome, Proposals } from "../log/proposals.ts";
 import { RaftField } from "../log/raft-request.ts";
-import { decodeRequestBody } from "../log/request-codecs.ts";
+import { decodeRequestBody } from "../log/log-requests.ts";
 import { translateV2Request } from "../log/v2-entries.ts";
 import { requestTimeoutMs } from "../options.ts";
 import { AcknowledgementFilter } from "./acknowledgement-filter.ts";
@@ -210,13 +211,17 @@ export class Pipeline {
   }
 
   /** Resolves with the encoded response of a request that went through raft. */
-  propose(field: number, body: Uint8Array): Promise<readonly Uint8Array[]> {
+  propose(
+    field: number,
+    body: Uint8Array,
+    identity: Identity = NOBODY,
+  ): Promise<readonly Uint8Array[]> {
     return new Promise((resolve, reject) => {
       if (this.#ended !== undefined) {
         reject(this.#ended);
         return;
       }
-      const built = this.proposals.build(field, body);
+      const built = this.proposals.build(field, body, identity);
       const { data, start, end } = built;
       const meant =
         field === RaftField.v2

@@ -15,5 +15,5 @@ export function proposeAsLeader(
 ): Promise<unknown> {
   const isHandingOver = server.isLeader && server.raftStatus().leadTransferee !== NO_MEMBER;
   if (!server.isLeader || isHandingOver) return Promise.reject(new EtcdError("notLeader"));
-  return server.propose(field, body);
+  return server.propose(field, body, server.auth.ownIdentity);
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { NOBODY } from "../../auth/index.ts";
 import { EtcdError } from "../../api/errors.ts";
 import { RequestIDGenerator } from "../../base/id-generator.ts";
 import { VirtualClock } from "../../env/testing/index.ts";
@@ -16,7 +17,7 @@ function world() {
   });
   const outcomes: string[] = [];
   const submit = (name: string) => {
-    const built = proposals.build(RaftField.put, Buffer.from(name));
+    const built = proposals.build(RaftField.put, Buffer.from(name), NOBODY);
     proposals.submit(built, name, (outcome: Outcome) => {
       outcomes.push(`${name}: ${outcome.error?.kind ?? "ok"}`);
     });

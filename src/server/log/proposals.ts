@@ -8,6 +8,7 @@
 import type { EtcdError } from "../../api/errors.ts";
 import { ConfChange, type Entry, EntryType } from "../../api/gen/raft.ts";
 import { type RequestIDGenerator, requestIDToBigInt } from "../../base/id-generator.ts";
+import { type Identity, NOBODY } from "../../auth/index.ts";
 import type { Clock, Timer } from "../../env/index.ts";
 import type { EntryRequest } from "./entry-request.ts";
 import { bodyOffset, encodeRaftRequest } from "./raft-request.ts";
@@ -28,6 +29,8 @@ export interface Proposal {
   readonly field: number;
   /** The decoded request, of the type that `field` says; it borrows the entry's data. */
   readonly request: unknown;
+  /** On whose behalf it is to be applied. */
+  readonly identity: Identity;
   /** `Clock.nowMs` when it was submitted. */
   readonly startMs: number;
   readonly settle: Settle;
@@ -49,6 +52,7 @@ export interface BuiltRequest {
   readonly start: number;
   readonly end: number;
   readonly idLow: number;
+  readonly identity: Identity;
 }
 
 /** How often waiting proposals are checked for their deadline. */
@@ -91,11 +95,11 @@ export class Proposals {
    * Embeds the request in entry data, of its own memory. Nothing is queued: decode the request out
    * of `data` and check it, then `submit`.
    */
-  build(field: number, body: Uint8Array): BuiltRequest {
+  build(field: number, body: Uint8Array, identity: Identity): BuiltRequest {
     const id = this.#ids.next();
-    const data = encodeRaftRequest(field, body, id);
+    const data = encodeRaftRequest(field, body, id, identity);
     const start = bodyOffset(field, body.length);
-    return { field, data, start, end: start + body.length, idLow: id.low48 };
+    return { field, data, start, end: start + body.length, idLow: id.low48, identity };
   }
 
   /** Queues a request for the next `takeBatch`. `request` is what was decoded out of it. */
@@ -105,14 +109,23 @@ export class Proposals {
 
   #submit(
     type: EntryType,
-    { field, data, idLow }: Pick<BuiltRequest, "field" | "data" | "idLow">,
+    { field, data, idLow, identity }: Omit<BuiltRequest, "start" | "end">,
     request: unknown,
     settle: Settle,
     onDropped: (() => void) | undefined,
   ): void {
     const startMs = this.#clock.nowMs();
     const bytes = data.length;
-    const proposal: Proposal = { idLow, bytes, field, request, startMs, settle, onDropped };
+    const proposal: Proposal = {
+      idLow,
+      bytes,
+      field,
+      request,
+      identity,
+      startMs,
+      settle,
+      onDropped,
+    };
     this.#waiting.set(idLow, proposal);
     this.#waitingBytes += bytes;
     this.#batch.push({ type, term: 0, index: 0, data, proposal });
@@ -127,7 +140,7 @@ export class Proposals {
     const id = this.#ids.next();
     const data = ConfChange.encode({ ...change, id: requestIDToBigInt(id) });
     const { low48: idLow } = id;
-    const built = { field: 0, data, idLow };
+    const built = { field: 0, data, idLow, identity: NOBODY };
     this.#submit(EntryType.EntryConfChange, built, undefined, settle, onDropped);
   }
 

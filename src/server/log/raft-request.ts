@@ -3,6 +3,8 @@
  * the message, because it has thirty members of which one is set. The client's request bytes are
  * embedded unchanged.
  */
+import { type Identity, NOBODY } from "../../auth/index.ts";
+import { bytesFromUtf8 } from "../../base/bytes.ts";
 import type { RequestID } from "../../base/id-generator.ts";
 import { sizeVarint, writeVarint } from "../../base/varint.ts";
 import { DecodeError } from "../../base/wire.ts";
@@ -19,6 +21,23 @@ export const RaftField = {
   leaseRevoke: 9,
   alarm: 10,
   leaseCheckpoint: 11,
+  authEnable: 1000,
+  authDisable: 1011,
+  authenticate: 1012,
+  authStatus: 1013,
+  authUserAdd: 1100,
+  authUserDelete: 1101,
+  authUserGet: 1102,
+  authUserChangePassword: 1103,
+  authUserGrantRole: 1104,
+  authUserRevokeRole: 1105,
+  authUserList: 1106,
+  authRoleList: 1107,
+  authRoleAdd: 1200,
+  authRoleDelete: 1201,
+  authRoleGet: 1202,
+  authRoleGrantPermission: 1203,
+  authRoleRevokePermission: 1204,
   clusterVersionSet: 1300,
   clusterMemberAttrSet: 1301,
   downgradeInfoSet: 1302,
@@ -42,11 +61,19 @@ export interface RaftRequest {
   authRevision: number;
 }
 
-/** Bytes of the envelope around a body, at the most. */
+/** Bytes of the envelope around a body, at the most, besides the name of a user. */
 export const RAFT_REQUEST_OVERHEAD_BYTES = 32;
+/** What an identity adds besides its name: two tags, a length and a revision. */
+const IDENTITY_OVERHEAD_BYTES = 16;
 
 /** Builds the entry data. Copies `body`. */
-export function encodeRaftRequest(field: number, body: Uint8Array, id: RequestID): Uint8Array {
+export function encodeRaftRequest(
+  field: number,
+  body: Uint8Array,
+  id: RequestID,
+  identity: Identity = NOBODY,
+): Uint8Array {
+  if (identity !== NOBODY) return encodeWithIdentity(field, body, id, identity);
   const data = Buffer.allocUnsafe(body.length + RAFT_REQUEST_OVERHEAD_BYTES);
   let at = writeVarint(data, 0, field * 8 + 2);
   at = writeVarint(data, at, body.length);
@@ -59,6 +86,41 @@ export function encodeRaftRequest(field: number, body: Uint8Array, id: RequestID
   at = writeVarint64(data, at, id);
   data[lengthAt] = at - lengthAt - 1;
   return data.subarray(0, at);
+}
+
+/** The same with a user: etcd leaves out of the header what is empty or zero. */
+function encodeWithIdentity(
+  field: number,
+  body: Uint8Array,
+  id: RequestID,
+  { username, authRevision }: Identity,
+): Uint8Array {
+  const name = bytesFromUtf8(username);
+  const most = RAFT_REQUEST_OVERHEAD_BYTES + IDENTITY_OVERHEAD_BYTES + 2 * name.length;
+  const header = Buffer.allocUnsafe(most);
+  let end = 0;
+  header[end++] = 0x08;
+  end = writeVarint64(header, end, id);
+  if (name.length > 0) {
+    header[end++] = 0x12;
+    end = writeVarint(header, end, name.length);
+    header.set(name, end);
+    end += name.length;
+  }
+  if (authRevision > 0) {
+    header[end++] = 0x18;
+    end = writeVarint(header, end, authRevision);
+  }
+  const data = Buffer.allocUnsafe(body.length + most);
+  let at = writeVarint(data, 0, field * 8 + 2);
+  at = writeVarint(data, at, body.length);
+  data.set(body, at);
+  at += body.length;
+  data[at++] = HEADER_TAG_BYTES[0];
+  data[at++] = HEADER_TAG_BYTES[1];
+  at = writeVarint(data, at, end);
+  data.set(header.subarray(0, end), at);
+  return data.subarray(0, at + end);
 }
 
 /** Where the body starts that `encodeRaftRequest` embedded. */

@@ -12,17 +12,26 @@ import {
   MemberRemoveResponse,
   MemberUpdateRequest,
   MemberUpdateResponse,
-  ResponseHeader,
+  type ResponseHeader,
 } from "../../api/gen/rpc.ts";
 import { parseEtcdUrl } from "../../base/etcd-url.ts";
 import { TextError } from "../../base/go-text.ts";
 import type { UnaryCall } from "../../env/index.ts";
 import { compareUtf8, computeMemberID, type Member } from "../../membership/index.ts";
+import { METHOD } from "../../api/rpc-table.ts";
 import type { ServerContext } from "../context.ts";
 import { MembershipChanges } from "../members/membership-changes.ts";
 import { failWith, tokenOf } from "./reply.ts";
+import type { UnaryRows } from "./rows.ts";
 
 export class ClusterService {
+  readonly unary: UnaryRows = {
+    [METHOD.MemberList]: (call) => this.memberList(call),
+    [METHOD.MemberAdd]: (call) => this.memberAdd(call),
+    [METHOD.MemberRemove]: (call) => this.memberRemove(call),
+    [METHOD.MemberUpdate]: (call) => this.memberUpdate(call),
+    [METHOD.MemberPromote]: (call) => this.memberPromote(call),
+  };
   readonly #server: ServerContext;
   readonly #changes: MembershipChanges;
 
@@ -51,6 +60,8 @@ export class ClusterService {
   memberAdd(call: UnaryCall): void {
     const request = MemberAddRequest.decode(call.body);
     const peerURLs = checkedURLs(request.peerURLs);
+    const { auth } = this.#server;
+    auth.store.requireAdmin(auth.identifyNow(call));
     const member: Member = {
       id: computeMemberID(peerURLs, "", this.#server.clock.wallMs() / 1000),
       peerURLs,
@@ -98,8 +109,7 @@ export class ClusterService {
 
   /** The header carries no revision, as etcd's does not in this service. */
   #header(): ResponseHeader {
-    const { clusterID: clusterId, memberID: memberId, term: raftTerm } = this.#server;
-    return ResponseHeader.create({ clusterId, memberId, raftTerm });
+    return this.#server.header.message(0, this.#server.term);
   }
 }
 

@@ -5,7 +5,6 @@ import {
   DowngradeRequest,
   DowngradeRequest_DowngradeAction as Action,
   DowngradeResponse,
-  ResponseHeader,
 } from "../../api/gen/rpc.ts";
 import { formatVersion, type SemanticVersion } from "../../api/version.ts";
 import type { UnaryCall } from "../../env/index.ts";
@@ -18,9 +17,12 @@ import {
 import type { ServerContext } from "../context.ts";
 import { readLinearizably } from "../consensus/linearizable-reads.ts";
 import { RaftField } from "../log/raft-request.ts";
+import { METHOD } from "../../api/rpc-table.ts";
 import { failWith } from "./reply.ts";
+import type { UnaryRows } from "./rows.ts";
 
 export class DowngradeService {
+  readonly unary: UnaryRows = { [METHOD.Downgrade]: (call) => this.downgrade(call) };
   readonly #server: ServerContext;
 
   constructor(server: ServerContext) {
@@ -93,13 +95,8 @@ export class DowngradeService {
   }
 
   #answer(): Uint8Array {
-    const { clusterID, memberID, store, term, cluster } = this.#server;
-    const header = ResponseHeader.create({
-      clusterId: clusterID,
-      memberId: memberID,
-      revision: store.currentRevision,
-      raftTerm: term,
-    });
+    const { store, term, cluster } = this.#server;
+    const header = this.#server.header.message(store.currentRevision, term);
     const version = cluster.version === undefined ? "" : shortVersion(cluster.version);
     return DowngradeResponse.encode(DowngradeResponse.create({ header, version }));
   }

@@ -10,12 +10,19 @@ import {
   HealthListResponse,
 } from "../../api/gen/health.ts";
 import type { Logger, StreamCall, UnaryCall } from "../../env/index.ts";
+import { METHOD } from "../../api/rpc-table.ts";
 import { decodeOrEnd } from "./reply.ts";
+import type { StreamRows, UnaryRows } from "./rows.ts";
 
 /** The one service that has a status: the whole member. */
 const WHOLE_MEMBER = "";
 
 export class HealthService {
+  readonly unary: UnaryRows = {
+    [METHOD.HealthCheck]: (call) => this.check(call),
+    [METHOD.HealthList]: (call) => this.list(call),
+  };
+  readonly stream: StreamRows = { [METHOD.HealthWatch]: (call) => this.watch(call) };
   readonly #logger: Logger;
   #status: ServingStatus = ServingStatus.SERVING;
   readonly #watchers = new Set<StreamCall>();

@@ -5,14 +5,7 @@
  * wait), since a call's body is only borrowed.
  */
 import { EtcdError, StatusCode } from "../../api/errors.ts";
-import {
-  CompactionRequest,
-  DeleteRangeRequest,
-  PutRequest,
-  RangeRequest,
-  TxnRequest,
-} from "../../api/gen/rpc.ts";
-import type { MessageType } from "../../api/message-type.ts";
+import { CompactionRequest, RangeRequest, TxnRequest } from "../../api/gen/rpc.ts";
 import { countTxnOperations } from "../../api/txn-scan.ts";
 import { copyBytes } from "../../base/bytes.ts";
 import type { UnaryCall } from "../../env/index.ts";
@@ -32,15 +25,19 @@ import {
   type TxnResult,
   sizeRangeResponse,
 } from "../../mvcc/index.ts";
+import { METHOD } from "../../api/rpc-table.ts";
+import type { Identity } from "../../auth/index.ts";
 import type { ServerContext } from "../context.ts";
 import type { BuiltRequest } from "../log/proposals.ts";
 import { putCost, txnCost } from "../apply/quota.ts";
+import { LOG_REQUESTS, type LogRequest } from "../log/log-requests.ts";
 import { RaftField } from "../log/raft-request.ts";
 import type { RequestMeter } from "../tracing/request-meter.ts";
 import type { ReadEnd, SlowRequests } from "../tracing/slow-requests.ts";
 import type { QuotaGate } from "./quota-gate.ts";
 import { RangeReply } from "./range-reply.ts";
 import { failWith, finish } from "./reply.ts";
+import type { UnaryRows } from "./rows.ts";
 
 /** Larger range responses are encoded piece by piece, as the client takes them. */
 const LARGE_RESPONSE_BYTES = 1024 * 1024;
@@ -50,6 +47,13 @@ const KEPT_RESPONSE_BYTES = 4 * 1024 * 1024;
 const MAX_SEND_BYTES = 2 ** 31 - 1;
 
 export class KeyValueService {
+  readonly unary: UnaryRows = {
+    [METHOD.Range]: (call, who) => this.range(call, who),
+    [METHOD.Put]: (call, who) => this.put(call, who),
+    [METHOD.DeleteRange]: (call, who) => this.deleteRange(call, who),
+    [METHOD.Txn]: (call, who) => this.txn(call, who),
+    [METHOD.Compact]: (call, who) => this.compact(call, who),
+  };
   readonly #server: ServerContext;
   readonly #quota: QuotaGate;
   readonly #meter: RequestMeter;
@@ -62,47 +66,49 @@ export class KeyValueService {
     this.#slow = slow;
   }
 
-  range(call: UnaryCall): void {
+  range(call: UnaryCall, who: Identity): void {
     const borrowed = RangeRequest.decode(call.body);
     checkRange(borrowed);
+    if (this.#server.auth.store.enabled) this.#server.auth.permissions.checkRange(who, borrowed);
     const startMs = this.#meter.nowMs();
     if (borrowed.serializable && borrowed.rangeEnd.length === 0) {
-      this.#executeRange(call, borrowed, startMs);
+      this.#executeRange(call, borrowed, who, startMs);
       return;
     }
     // What may outlive this turn must not borrow the call's bytes.
     const request = RangeRequest.decode(copyBytes(call.body));
     if (request.serializable) {
-      this.#executeRange(call, request, startMs);
+      this.#executeRange(call, request, who, startMs);
       return;
     }
     this.#server.reads.add((error) => {
       if (error !== undefined) {
         this.#failRange(call, request, startMs, this.#meter.nowMs(), error);
-      } else if (!call.cancelled) this.#executeRange(call, request, startMs);
+      } else if (!call.cancelled) this.#executeRange(call, request, who, startMs);
     });
   }
 
-  put(call: UnaryCall): void {
-    this.#propose(call, RaftField.put, PutRequest, (request) => {
+  put(call: UnaryCall, who: Identity): void {
+    this.#propose(call, who, RaftField.put, LOG_REQUESTS.put, (request) => {
       checkPut(request);
       this.#quota.check(putCost(request));
     });
   }
 
-  deleteRange(call: UnaryCall): void {
-    this.#propose(call, RaftField.deleteRange, DeleteRangeRequest, checkDeleteRange);
+  deleteRange(call: UnaryCall, who: Identity): void {
+    this.#propose(call, who, RaftField.deleteRange, LOG_REQUESTS.deleteRange, checkDeleteRange);
   }
 
-  txn(call: UnaryCall): void {
+  txn(call: UnaryCall, who: Identity): void {
     const { maxTxnOps } = this.#server.options;
     // Counted before anything is decoded: millions of empty operations fit into one request.
     if (countTxnOperations(call.body) > maxTxnOps) throw new EtcdError("tooManyOps");
-    const built = this.#server.proposals.build(RaftField.txn, call.body);
+    const built = this.#server.proposals.build(RaftField.txn, call.body, who);
     const request = TxnRequest.decode(built.data, built.start, built.end);
     checkTxn(request, { maxTxnOps });
+    if (this.#server.auth.store.enabled) this.#server.auth.permissions.checkTxn(who, request);
     if (isTxnReadonly(request)) {
-      this.#readOnlyTxn(call, request);
+      this.#readOnlyTxn(call, request, who);
       return;
     }
     this.#quota.check(txnCost(request));
@@ -110,12 +116,12 @@ export class KeyValueService {
   }
 
   /** With `physical`, the answer waits until the old revisions are gone for good. */
-  compact(unobserved: UnaryCall): void {
+  compact(unobserved: UnaryCall, who: Identity): void {
     const call = this.#slow.observe(unobserved);
     const { physical } = CompactionRequest.decode(call.body);
     const server = this.#server;
     this.#refuseIfNeeded();
-    server.propose(RaftField.compaction, copyBytes(call.body)).then(
+    server.propose(RaftField.compaction, copyBytes(call.body), who).then(
       (reply) => {
         if (!physical) {
           call.replyParts(reply);
@@ -131,11 +137,12 @@ export class KeyValueService {
   }
 
   /** A single key is read at once; a range in slices, so that it holds nobody up. */
-  #executeRange(call: UnaryCall, request: RangeRequest, startMs: number): void {
-    const { store, counters, turns } = this.#server;
+  #executeRange(call: UnaryCall, request: RangeRequest, who: Identity, startMs: number): void {
+    const { store, counters, turns, auth } = this.#server;
     counters.operations.range++;
     const executedMs = this.#meter.nowMs();
     const reply = (result: RangeResult) => {
+      auth.confirm(who);
       const bytes = this.#replyRange(call, result);
       const endMs = this.#meter.nowMs();
       this.#meter.rangeRead(executedMs, endMs);
@@ -150,12 +157,13 @@ export class KeyValueService {
       }
       // What it reads is fixed now, whenever its turn comes.
       const execution = new RangeExecution(store, request, { keepBytes: KEPT_RESPONSE_BYTES });
+      const failed = (error: unknown) => {
+        execution.close();
+        fail(error);
+      };
       turns.run((slice) => execution.run(slice), {
-        done: reply,
-        failed: (error) => {
-          execution.close();
-          fail(error);
-        },
+        done: (result) => attempt(() => reply(result), failed),
+        failed,
         isCancelled: () => call.cancelled,
         cancelled: () => execution.close(),
       });
@@ -193,7 +201,7 @@ export class KeyValueService {
     return size;
   }
 
-  #readOnlyTxn(call: UnaryCall, request: TxnRequest): void {
+  #readOnlyTxn(call: UnaryCall, request: TxnRequest, who: Identity): void {
     const startMs = this.#meter.nowMs();
     let readMs = startMs;
     const tell = (end: ReadEnd<TxnResult>) => {
@@ -201,19 +209,21 @@ export class KeyValueService {
       if (!this.#slow.isNotable(endMs - startMs)) return;
       this.#slow.readTxn(call, request, { startMs, readMs, endMs }, end);
     };
+    const { store, turns, header, auth } = this.#server;
+    const reply = (result: TxnResult) => {
+      auth.confirm(who);
+      const encoded = encodeTxnResponse(header.encode(result.revision, this.#server.term), result);
+      call.reply(encoded);
+      tell({ result, bytes: encoded.length });
+    };
+    const failed = (error: unknown) => {
+      failWith(call, error);
+      tell({ error });
+    };
     const execute = () => {
-      const { store, turns, header } = this.#server;
       turns.run((slice) => readTxnInSteps(store, request, slice), {
-        done: (result) => {
-          const encoded = header.encode(result.revision, this.#server.term);
-          const reply = encodeTxnResponse(encoded, result);
-          call.reply(reply);
-          tell({ result, bytes: reply.length });
-        },
-        failed: (error) => {
-          failWith(call, error);
-          tell({ error });
-        },
+        done: (result) => attempt(() => reply(result), failed),
+        failed,
         isCancelled: () => call.cancelled,
       });
     };
@@ -232,14 +242,16 @@ export class KeyValueService {
 
   #propose<T>(
     call: UnaryCall,
+    who: Identity,
     field: RaftField,
-    codec: MessageType<T>,
+    row: LogRequest<T>,
     check: (request: T) => void,
   ): void {
-    const { proposals } = this.#server;
-    const built = proposals.build(field, call.body);
-    const request = codec.decode(built.data, built.start, built.end);
+    const { proposals, auth } = this.#server;
+    const built = proposals.build(field, call.body, who);
+    const request = row.codec.decode(built.data, built.start, built.end);
     check(request);
+    if (auth.store.enabled) row.authorize(auth.permissions, who, request);
     this.#submit(call, built, request);
   }
 
@@ -262,5 +274,13 @@ export class KeyValueService {
   #refuseIfNeeded(): void {
     const { refusal } = this.#server;
     if (refusal !== undefined) throw refusal;
+  }
+}
+
+function attempt(run: () => void, failed: (error: unknown) => void): void {
+  try {
+    run();
+  } catch (error) {
+    failed(error);
   }
 }

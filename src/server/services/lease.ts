@@ -11,19 +11,22 @@ import {
   LeaseRevokeRequest,
   LeaseTimeToLiveRequest,
   LeaseTimeToLiveResponse,
-  ResponseHeader,
+  type ResponseHeader,
 } from "../../api/gen/rpc.ts";
 import { leaseIDFromRequestID } from "../../base/id-generator.ts";
 import type { LeaseID } from "../../base/ids.ts";
 import type { Slice, Steps } from "../../base/slice.ts";
 import type { StreamCall, UnaryCall } from "../../env/index.ts";
 import type { Lessor } from "../../lease/index.ts";
+import { METHOD } from "../../api/rpc-table.ts";
+import type { Identity } from "../../auth/index.ts";
 import type { ServerContext } from "../context.ts";
 import { LeaseRenewals } from "../upkeep/lease-renewals.ts";
 import { LEASE_COST_BYTES } from "../apply/quota.ts";
 import { RaftField } from "../log/raft-request.ts";
 import type { QuotaGate } from "./quota-gate.ts";
 import { decodeOrEnd, failWith, finish, statusOf } from "./reply.ts";
+import type { StreamRows, UnaryRows } from "./rows.ts";
 
 /** Renewals of one stream that may wait for something; a client that sends more is paused. */
 const MAX_WAITING_RENEWALS = 1000;
@@ -32,6 +35,13 @@ const MAX_WAITING_RENEWALS = 1000;
 const LEASES_PER_PART = 1000;
 
 export class LeaseService {
+  readonly unary: UnaryRows = {
+    [METHOD.LeaseGrant]: (call, who) => this.grant(call, who),
+    [METHOD.LeaseRevoke]: (call, who) => this.revoke(call, who),
+    [METHOD.LeaseTimeToLive]: (call, who) => this.timeToLive(call, who),
+    [METHOD.LeaseLeases]: (call, who) => this.leases(call, who),
+  };
+  readonly stream: StreamRows = { [METHOD.LeaseKeepAlive]: (call) => this.keepAlive(call) };
   readonly #server: ServerContext;
   readonly #quota: QuotaGate;
   readonly #renewals: LeaseRenewals;
@@ -50,30 +60,39 @@ export class LeaseService {
   }
 
   /** Chooses an id where the client gave none. */
-  grant(call: UnaryCall): void {
+  grant(call: UnaryCall, who: Identity): void {
     const { proposals, ids } = this.#server;
     const request = LeaseGrantRequest.decode(call.body);
     this.#refuseIfNeeded();
     this.#quota.check(LEASE_COST_BYTES);
     if (request.ID === 0n) request.ID = this.#freeLeaseID(ids);
-    const built = proposals.build(RaftField.leaseGrant, LeaseGrantRequest.encode(request));
+    const built = proposals.build(RaftField.leaseGrant, LeaseGrantRequest.encode(request), who);
     proposals.submit(built, request, (outcome) => finish(call, outcome));
   }
 
-  revoke(call: UnaryCall): void {
-    const { proposals } = this.#server;
+  revoke(call: UnaryCall, who: Identity): void {
+    const { proposals, auth } = this.#server;
     this.#refuseIfNeeded();
-    const built = proposals.build(RaftField.leaseRevoke, call.body);
+    const built = proposals.build(RaftField.leaseRevoke, call.body, who);
     const request = LeaseRevokeRequest.decode(built.data, built.start, built.end);
+    if (auth.store.enabled) auth.permissions.checkLeaseWrite(who, request.ID);
     proposals.submit(built, request, (outcome) => finish(call, outcome));
   }
 
   /** An unknown lease has TTL -1. Keys are listed in byte order. */
-  timeToLive(call: UnaryCall): void {
+  timeToLive(call: UnaryCall, who: Identity): void {
     const request = LeaseTimeToLiveRequest.decode(call.body);
+    const { auth } = this.#server;
+    const { enabled, revision } = auth.store;
+    if (enabled && request.keys) auth.permissions.checkLeaseRead(who, request.ID);
     this.#renewals.timeToLive(request).then(
       (found) => {
         const { ID } = request;
+        // Another member may have answered, with keys that were attached since.
+        if (request.keys && auth.store.enabled && auth.store.revision !== revision) {
+          failWith(call, new EtcdError("authOldRevision"));
+          return;
+        }
         const answer = found?.response ?? LeaseTimeToLiveResponse.create({ ID, TTL: -1 });
         const head = LeaseTimeToLiveResponse.encode({ ...answer, header: this.#header() });
         if (found === undefined || found.encodedKeys.length === 0) call.reply(head);
@@ -83,8 +102,11 @@ export class LeaseService {
     );
   }
 
-  leases(call: UnaryCall): void {
-    const { lessor, turns } = this.#server;
+  leases(call: UnaryCall, who: Identity): void {
+    const { lessor, turns, auth } = this.#server;
+    if (!auth.store.isAdmin(who)) {
+      for (const { id } of lessor.leases()) auth.permissions.checkLeaseRead(who, id);
+    }
     turns.run((slice) => encodeLeases(this.#header(), lessor, slice), {
       done: (parts) => call.replyParts(parts),
       failed: (error) => failWith(call, error),
@@ -116,6 +138,7 @@ export class LeaseService {
       });
       if (request === undefined) return;
       const { ID } = request;
+      if (!this.#mayRenew(call, ID, end)) return;
       // The header is from before the renewal, so that its revision is never ahead of it.
       const header = this.#header();
       const quick = waiting === 0 ? this.#renewals.tryRenew(ID) : undefined;
@@ -149,6 +172,21 @@ export class LeaseService {
     this.#streams.add(end);
   }
 
+  /** As in etcd, asked at each renewal: permissions, and the keys of the lease, change meanwhile. */
+  #mayRenew(call: StreamCall, ID: LeaseID, end: (error: unknown) => void): boolean {
+    const { auth } = this.#server;
+    if (!auth.store.enabled) return true;
+    try {
+      const who = auth.identifyNow(call);
+      auth.requireUser(who);
+      auth.permissions.checkLeaseWrite(who, ID);
+      return true;
+    } catch (error) {
+      end(error);
+      return false;
+    }
+  }
+
   #freeLeaseID(ids: ServerContext["ids"]): LeaseID {
     for (;;) {
       const id = leaseIDFromRequestID(ids.next());
@@ -162,13 +200,8 @@ export class LeaseService {
   }
 
   #header(): ResponseHeader {
-    const { clusterID, memberID, store, term } = this.#server;
-    return ResponseHeader.create({
-      clusterId: clusterID,
-      memberId: memberID,
-      revision: store.currentRevision,
-      raftTerm: term,
-    });
+    const { header, store, term } = this.#server;
+    return header.message(store.currentRevision, term);
   }
 }
 

@@ -14,12 +14,14 @@ import {
   HashResponse,
   MoveLeaderRequest,
   MoveLeaderResponse,
-  ResponseHeader,
+  type ResponseHeader,
   SnapshotRequest,
   SnapshotResponse,
   StatusResponse,
 } from "../../api/gen/rpc.ts";
+import { METHOD } from "../../api/rpc-table.ts";
 import { SERVER_VERSION } from "../../api/version.ts";
+import type { Identity } from "../../auth/index.ts";
 import { copyBytes, utf8FromBytes } from "../../base/bytes.ts";
 import { formatDuration, humanizeBytes } from "../../base/go-text.ts";
 import type { Revision } from "../../base/ids.ts";
@@ -30,6 +32,7 @@ import { alarmName } from "../metrics.ts";
 import { requestTimeoutMs } from "../options.ts";
 import { RaftField } from "../log/raft-request.ts";
 import { decodeOrEnd, failWith, statusOf } from "./reply.ts";
+import type { StreamRows, UnaryRows } from "./rows.ts";
 
 /** Size of the blobs of a snapshot stream, as etcd's. */
 const SNAPSHOT_BLOB_BYTES = 32 * 1024;
@@ -43,6 +46,15 @@ interface DatabaseHash {
 }
 
 export class MaintenanceService {
+  readonly unary: UnaryRows = {
+    [METHOD.Status]: (call) => this.status(call),
+    [METHOD.Alarm]: (call, who) => this.alarm(call, who),
+    [METHOD.Defragment]: (call) => this.defragment(call),
+    [METHOD.Hash]: (call) => this.hash(call),
+    [METHOD.HashKV]: (call) => this.hashKV(call),
+    [METHOD.MoveLeader]: (call) => this.moveLeader(call),
+  };
+  readonly stream: StreamRows = { [METHOD.Snapshot]: (call) => this.snapshot(call) };
   readonly #server: ServerContext;
   #runningHash: Promise<DatabaseHash> | undefined;
   /** Not begun: more may join. */
@@ -87,14 +99,14 @@ export class MaintenanceService {
   }
 
   /** Reads answer at once; changes go through raft, since all members must agree on alarms. */
-  alarm(call: UnaryCall): void {
+  alarm(call: UnaryCall, who: Identity): void {
     const request = AlarmRequest.decode(call.body);
-    const { refusal } = this.#server;
-    if (request.action !== AlarmRequest_AlarmAction.GET && refusal !== undefined) {
-      failWith(call, refusal);
-      return;
+    const { refusal, auth } = this.#server;
+    if (request.action !== AlarmRequest_AlarmAction.GET) {
+      auth.store.requireAdmin(who);
+      if (refusal !== undefined) throw refusal;
     }
-    this.#server.propose(RaftField.alarm, copyBytes(call.body)).then(
+    this.#server.propose(RaftField.alarm, copyBytes(call.body), who).then(
       (reply) => call.replyParts(reply),
       (error: unknown) => failWith(call, error),
     );
@@ -228,12 +240,7 @@ export class MaintenanceService {
   }
 
   #header(revision: Revision = this.#server.store.currentRevision): ResponseHeader {
-    return ResponseHeader.create({
-      clusterId: this.#server.clusterID,
-      memberId: this.#server.memberID,
-      revision,
-      raftTerm: this.#server.term,
-    });
+    return this.#server.header.message(revision, this.#server.term);
   }
 }
 

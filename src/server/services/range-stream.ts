@@ -20,8 +20,11 @@ import {
   RangeExecution,
   type RangeResult,
 } from "../../mvcc/index.ts";
+import { METHOD } from "../../api/rpc-table.ts";
+import type { Identity } from "../../auth/index.ts";
 import type { ServerContext } from "../context.ts";
-import { statusOf } from "./reply.ts";
+import { finishWith } from "./reply.ts";
+import type { StreamRows } from "./rows.ts";
 
 /** Size of a piece that the number of keys per piece is adjusted to. */
 const TARGET_PIECE_BYTES = 512 * 1024;
@@ -34,13 +37,16 @@ const RANGE_RESPONSE_TAG = 0x0a;
 const EMPTY_HEADER_FIELD_BYTES = 2;
 
 export class RangeStreamService {
+  readonly stream: StreamRows = {
+    [METHOD.RangeStream]: (call, who) => this.rangeStream(call, who),
+  };
   readonly #server: ServerContext;
 
   constructor(server: ServerContext) {
     this.#server = server;
   }
 
-  rangeStream(call: StreamCall): void {
+  rangeStream(call: StreamCall, who: Identity): void {
     call.onMessage = (message) => {
       try {
         const request = RangeRequest.decode(copyBytes(message));
@@ -50,6 +56,8 @@ export class RangeStreamService {
           call.finish(StatusCode.UNIMPLEMENTED, refused);
           return;
         }
+        const { auth } = this.#server;
+        if (auth.store.enabled) auth.permissions.checkRange(who, request);
         this.#begin(call, request);
       } catch (error) {
         finishWith(call, error);
@@ -190,9 +198,4 @@ function unsupported(request: RangeRequest): string | undefined {
   return filters.some((filter) => filter !== 0)
     ? "RangeStream does not support revision filters"
     : undefined;
-}
-
-function finishWith(call: StreamCall, error: unknown): void {
-  const status = statusOf(error);
-  call.finish(status.code, status.message);
 }

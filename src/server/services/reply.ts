@@ -2,7 +2,7 @@
 import { EtcdError, StatusCode } from "../../api/errors.ts";
 import type { MessageType } from "../../api/message-type.ts";
 import { DecodeError } from "../../base/wire.ts";
-import type { Call, UnaryCall } from "../../env/index.ts";
+import type { Call, StreamCall, UnaryCall } from "../../env/index.ts";
 import type { Outcome } from "../log/proposals.ts";
 
 export function finish(call: UnaryCall, outcome: Outcome): void {
@@ -15,6 +15,12 @@ export function finish(call: UnaryCall, outcome: Outcome): void {
 export function failWith(call: UnaryCall, error: unknown): void {
   const status = statusOf(error);
   call.fail(status.code, status.message);
+}
+
+/** As `failWith`, for a stream. */
+export function finishWith(call: StreamCall, error: unknown): void {
+  const status = statusOf(error);
+  call.finish(status.code, status.message);
 }
 
 /** A message of a stream; undefined after telling `end` that it is malformed. */

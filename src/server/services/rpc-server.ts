@@ -2,14 +2,18 @@
  * The member as the transport sees it: encoded requests in, encoded replies out. One batch of calls
  * is taken apart to the services and then given to raft together.
  */
-import { EtcdError, StatusCode } from "../../api/errors.ts";
-import { RangeRequest } from "../../api/gen/rpc.ts";
-import { METHOD, METHODS } from "../../api/rpc-table.ts";
-import type { Call, Counter, RpcService, StreamCall, UnaryCall } from "../../env/index.ts";
+import { StatusCode } from "../../api/errors.ts";
+import { METHODS } from "../../api/rpc-table.ts";
+import { copyBytes } from "../../base/bytes.ts";
+import type { Index } from "../../base/ids.ts";
+import type { Call, RpcService, StreamCall, UnaryCall } from "../../env/index.ts";
 import { NO_MEMBER } from "../../raft/index.ts";
 import type { ServerContext } from "../context.ts";
 import { LeaderBoundStreams } from "./leader-bound-streams.ts";
 import { RequestMeter } from "../tracing/request-meter.ts";
+import { isEarly } from "../access/authentication.ts";
+import { Admission, requiresLeader } from "./admission.ts";
+import { AuthService } from "./auth.ts";
 import { ClusterService } from "./cluster.ts";
 import { DowngradeService } from "./downgrade.ts";
 import { HealthService } from "./health.ts";
@@ -18,17 +22,13 @@ import { LeaseService } from "./lease.ts";
 import { MaintenanceService } from "./maintenance.ts";
 import { QuotaGate } from "./quota-gate.ts";
 import { RangeStreamService } from "./range-stream.ts";
-import { failWith, statusOf } from "./reply.ts";
+import { OwnedCall } from "./owned-call.ts";
+import { failWith, finishWith } from "./reply.ts";
+import type { StreamHandler, UnaryHandler } from "./rows.ts";
 import { WatchService } from "./watch.ts";
 import { SlowRequests } from "../tracing/slow-requests.ts";
 
-/** What etcd's clients send as "client-api-version". */
-const CLIENT_VERSION = /^3\.\d{1,2}$/;
-
 const KV_SERVICE = "etcdserverpb.KV";
-
-type UnaryHandler = (call: UnaryCall) => void;
-type StreamHandler = (call: StreamCall) => void;
 
 export class RpcServer implements RpcService {
   readonly #server: ServerContext;
@@ -36,17 +36,15 @@ export class RpcServer implements RpcService {
   readonly #watch: WatchService;
   readonly #lease: LeaseService;
   readonly #health: HealthService;
+  readonly #admission: Admission;
   readonly #unary: (UnaryHandler | undefined)[] = METHODS.map(() => undefined);
-  readonly #requests = {
-    unary: new Map<string | undefined, Counter>(),
-    stream: new Map<string | undefined, Counter>(),
-  };
   /** Set while `settle` waits. */
   #settled: (() => void) | undefined;
   readonly #stream: (StreamHandler | undefined)[] = METHODS.map(() => undefined);
 
   constructor(server: ServerContext) {
     this.#server = server;
+    this.#admission = new Admission(server);
     const { clock, options } = server;
     this.#leaderBound = new LeaderBoundStreams({
       clock,
@@ -66,42 +64,22 @@ export class RpcServer implements RpcService {
     const maintenance = new MaintenanceService(server, (running) => {
       if (server.options.stopServiceOnDefrag) this.#health.setServing(!running);
     });
-    this.#unary[METHOD.Range] = (call) => kv.range(call);
-    this.#unary[METHOD.Put] = (call) => kv.put(call);
-    this.#unary[METHOD.DeleteRange] = (call) => kv.deleteRange(call);
-    this.#unary[METHOD.Txn] = (call) => kv.txn(call);
-    this.#unary[METHOD.Compact] = (call) => kv.compact(call);
-    this.#unary[METHOD.LeaseGrant] = (call) => lease.grant(call);
-    this.#unary[METHOD.LeaseRevoke] = (call) => lease.revoke(call);
-    this.#unary[METHOD.LeaseTimeToLive] = (call) => lease.timeToLive(call);
-    this.#unary[METHOD.LeaseLeases] = (call) => lease.leases(call);
-    this.#unary[METHOD.MemberList] = (call) => cluster.memberList(call);
-    this.#unary[METHOD.MemberAdd] = (call) => cluster.memberAdd(call);
-    this.#unary[METHOD.MemberRemove] = (call) => cluster.memberRemove(call);
-    this.#unary[METHOD.MemberUpdate] = (call) => cluster.memberUpdate(call);
-    this.#unary[METHOD.MemberPromote] = (call) => cluster.memberPromote(call);
-    this.#unary[METHOD.Status] = (call) => maintenance.status(call);
-    this.#unary[METHOD.Alarm] = (call) => maintenance.alarm(call);
-    this.#unary[METHOD.Defragment] = (call) => maintenance.defragment(call);
-    this.#unary[METHOD.Hash] = (call) => maintenance.hash(call);
-    this.#unary[METHOD.HashKV] = (call) => maintenance.hashKV(call);
-    this.#unary[METHOD.MoveLeader] = (call) => maintenance.moveLeader(call);
-    this.#unary[METHOD.Downgrade] = (call) => downgrade.downgrade(call);
-    this.#unary[METHOD.HealthCheck] = (call) => this.#health.check(call);
-    this.#unary[METHOD.HealthList] = (call) => this.#health.list(call);
+    const auth = new AuthService(server);
+    for (const { unary } of [kv, lease, cluster, maintenance, downgrade, auth, this.#health]) {
+      for (const [method, handler] of Object.entries(unary)) this.#unary[Number(method)] = handler;
+    }
     this.#observe(slow);
-    this.#stream[METHOD.Watch] = (call) => this.#watch.watch(call);
-    this.#stream[METHOD.LeaseKeepAlive] = (call) => lease.keepAlive(call);
-    this.#stream[METHOD.Snapshot] = (call) => maintenance.snapshot(call);
-    this.#stream[METHOD.RangeStream] = (call) => rangeStream.rangeStream(call);
-    this.#stream[METHOD.HealthWatch] = (call) => this.#health.watch(call);
+    for (const { stream } of [this.#watch, lease, maintenance, rangeStream, this.#health]) {
+      for (const [method, handler] of Object.entries(stream))
+        this.#stream[Number(method)] = handler;
+    }
   }
 
   /** The key-value service sees to its own calls, which are many. */
   #observe(slow: SlowRequests): void {
     for (const [method, handler] of this.#unary.entries()) {
       if (handler === undefined || METHODS[method]?.service === KV_SERVICE) continue;
-      this.#unary[method] = (call) => handler(slow.observe(call));
+      this.#unary[method] = (call, who) => handler(slow.observe(call), who);
     }
   }
 
@@ -164,28 +142,37 @@ export class RpcServer implements RpcService {
       call.finish(StatusCode.UNIMPLEMENTED, unimplemented(call));
       return;
     }
-    if (call.method !== METHOD.Snapshot && this.#server.cluster.isLocalLearner) {
-      finishWith(call, new EtcdError("notSupportedForLearner"));
-      return;
+    try {
+      const who = this.#admission.stream(call);
+      const bound = requiresLeader(call) ? this.#leaderBound.bind(call) : call;
+      if (isEarly(who)) this.#streamLater(bound, who.index);
+      else handler(bound, who);
+    } catch (error) {
+      finishWith(call, error);
     }
-    this.#count("stream", call);
-    if (this.#lacksLeader(call)) {
-      finishWith(call, new EtcdError("noLeader"));
-      return;
-    }
-    handler(requiresLeader(call) ? this.#leaderBound.bind(call) : call);
   }
 
-  #count(type: "unary" | "stream", call: Call): void {
-    const version = call.metadata("client-api-version");
-    let counter = this.#requests[type].get(version);
-    if (counter === undefined) {
-      // A client may say anything; only so many different words are remembered.
-      const isKnown = version !== undefined && CLIENT_VERSION.test(version);
-      counter = this.#server.counters.clientRequests.of(type, isKnown ? version : "unknown");
-      if (isKnown || version === undefined) this.#requests[type].set(version, counter);
-    }
-    counter.add();
+  /** Its first messages wait with it; the client sends no more meanwhile. */
+  #streamLater(call: StreamCall, index: Index): void {
+    const messages: Uint8Array[] = [];
+    let isHalfClosed = false;
+    call.onMessage = (message) => messages.push(copyBytes(message));
+    call.onHalfClose = () => {
+      isHalfClosed = true;
+    };
+    call.pauseReceiving();
+    this.#admission.whenApplied(index, (error) => {
+      if (call.cancelled) return;
+      if (error !== undefined) {
+        finishWith(call, error);
+        return;
+      }
+      call.onMessage = undefined;
+      call.onHalfClose = undefined;
+      this.stream(call);
+      deliver(call, messages, isHalfClosed);
+      call.resumeReceiving();
+    });
   }
 
   /** A call that is refused does not disturb the others of its batch. */
@@ -196,21 +183,26 @@ export class RpcServer implements RpcService {
       return;
     }
     try {
-      if (this.#server.cluster.isLocalLearner && !servesLearner(call)) {
-        throw new EtcdError("notSupportedForLearner");
-      }
-      this.#count("unary", call);
-      if (this.#lacksLeader(call)) throw new EtcdError("noLeader");
-      handler(call);
+      const who = this.#admission.unary(call);
+      if (isEarly(who)) this.#handleLater(new OwnedCall(call), who.index);
+      else handler(call, who);
     } catch (error) {
       failWith(call, error);
     }
   }
 
-  /** The client asks not to be served by a member that is cut off. */
-  #lacksLeader(call: Call): boolean {
-    return this.#server.leader === NO_MEMBER && requiresLeader(call);
+  #handleLater(call: UnaryCall, index: Index): void {
+    this.#admission.whenApplied(index, (error) => {
+      if (error !== undefined) failWith(call, error);
+      else if (!call.cancelled) this.unary([call]);
+    });
   }
+}
+
+/** To the handlers that a service has set, what came before it could. */
+function deliver(call: StreamCall, messages: readonly Uint8Array[], isHalfClosed: boolean): void {
+  for (const message of messages) call.onMessage?.(message);
+  if (isHalfClosed) call.onHalfClose?.();
 }
 
 function makeSlowRequests(server: ServerContext): SlowRequests {
@@ -223,21 +215,6 @@ function makeSlowRequests(server: ServerContext): SlowRequests {
     warningApplyDurationMs,
     warningUnaryDurationMs: options.warningUnaryRequestDurationMs,
   });
-}
-
-function requiresLeader(call: Call): boolean {
-  return call.metadata("hasleader") === "true";
-}
-
-/** A learner may lag far behind: it tells its status, and what it has to who takes it as it is. */
-function servesLearner(call: UnaryCall): boolean {
-  if (call.method === METHOD.Status) return true;
-  return call.method === METHOD.Range && RangeRequest.decode(call.body).serializable;
-}
-
-function finishWith(call: StreamCall, error: EtcdError): void {
-  const status = statusOf(error);
-  call.finish(status.code, status.message);
 }
 
 function unimplemented(call: Call): string {

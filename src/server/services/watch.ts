@@ -6,7 +6,8 @@
  * and read what they missed from the backend once the client has caught up.
  */
 import { type WatchCreateRequest, WatchRequest } from "../../api/gen/rpc.ts";
-import { EtcdError } from "../../api/errors.ts";
+import { EtcdError, formatStatus } from "../../api/errors.ts";
+import { type Identity, NOBODY } from "../../auth/index.ts";
 import { copyBytes } from "../../base/bytes.ts";
 import type { Revision } from "../../base/ids.ts";
 import type { Slice, Steps } from "../../base/slice.ts";
@@ -15,14 +16,17 @@ import {
   encodeWatchHead,
   INVALID_WATCH_ID,
   watchFragments,
+  watchedRange,
   watchMessage,
   type WatchID,
   type WatchInfo,
   type WatchSink,
   type WatchStream,
 } from "../../mvcc/index.ts";
+import { METHOD } from "../../api/rpc-table.ts";
 import type { ServerContext } from "../context.ts";
 import { decodeOrEnd, statusOf } from "./reply.ts";
+import type { StreamRows } from "./rows.ts";
 
 /** Bytes queued to one client beyond which its watches wait. */
 const CONGESTED_BYTES = 4 * 1024 * 1024;
@@ -40,10 +44,12 @@ const SYNC_INTERVAL_MS = 100;
 const FRAGMENT_OVERHEAD_BYTES = 512 * 1024;
 
 export class WatchService {
+  readonly stream: StreamRows = { [METHOD.Watch]: (call) => this.watch(call) };
   readonly #server: ServerContext;
   readonly #streams = new Set<WatchStreamHandler>();
   #timer: Timer | undefined;
   #scheduled = false;
+  #isCheckScheduled = false;
   #progressTimer: Timer | undefined;
   #stopped = false;
 
@@ -56,6 +62,7 @@ export class WatchService {
   }
 
   start(): void {
+    this.#server.auth.onPermissionsChanged = () => this.#checkPermissionsSoon();
     this.#armProgress();
   }
 
@@ -106,6 +113,16 @@ export class WatchService {
     this.#timer = this.#server.clock.setTimer(SYNC_INTERVAL_MS, () => {
       this.#timer = undefined;
       this.#sync();
+    });
+  }
+
+  #checkPermissionsSoon(): void {
+    if (this.#isCheckScheduled || this.#stopped) return;
+    this.#isCheckScheduled = true;
+    this.#server.defer(() => {
+      this.#isCheckScheduled = false;
+      if (this.#stopped) return;
+      for (const stream of this.#streams) stream.permissionsChanged();
     });
   }
 
@@ -263,10 +280,68 @@ class WatchStreamHandler implements WatchSink {
       );
       return;
     }
+    const refusal = this.#refusalOf(request);
+    if (refusal !== undefined) {
+      this.#refuse(refusal);
+      return;
+    }
     const { watchID, revision, canceled, cancelReason } = this.#stream.create(request);
     const header = this.#header(revision);
     this.#call.send(encodeWatchHead({ header, watchID, created: true, canceled, cancelReason }));
     this.#syncSoon();
+  }
+
+  /** In the words of a gRPC error, as etcd puts it into the response. */
+  #refusalOf(request: WatchCreateRequest): string | undefined {
+    const { auth } = this.#server;
+    if (!auth.store.enabled) return undefined;
+    try {
+      auth.store.requireAccess(auth.identifyNow(this.#call), "read", watchedRange(request));
+      return undefined;
+    } catch (error) {
+      const { code, message } = statusOf(error);
+      return formatStatus(code, message);
+    }
+  }
+
+  #refuse(cancelReason: string): void {
+    const header = this.#header(this.#revision);
+    const watchID = INVALID_WATCH_ID;
+    this.#call.send(
+      encodeWatchHead({ header, watchID, created: true, canceled: true, cancelReason }),
+    );
+  }
+
+  /**
+   * What users may do has changed: watches that lost their right end. (In etcd they go on; nobody
+   * who may not read a key should be told of its changes.)
+   */
+  permissionsChanged(): void {
+    const { auth } = this.#server;
+    if (!auth.store.enabled) return;
+    const bearer = this.#bearer();
+    const who = { ...bearer, authRevision: bearer === NOBODY ? 0 : auth.store.revision };
+    for (const { id, range } of this.#stream.watches()) {
+      try {
+        auth.store.requireAccess(who, "read", range);
+      } catch (error) {
+        const { code, message } = statusOf(error);
+        this.#stream.cancel(id);
+        const header = this.#header(this.#revision);
+        const cancelReason = formatStatus(code, message);
+        this.#call.send(encodeWatchHead({ header, watchID: id, canceled: true, cancelReason }));
+      }
+    }
+  }
+
+  /** Whose stream it is now; nobody's if its token means nothing any more. */
+  #bearer(): Identity {
+    try {
+      return this.#server.auth.identifyNow(this.#call);
+    } catch (error) {
+      if (error instanceof EtcdError) return NOBODY;
+      throw error;
+    }
   }
 
   #cancel(watchID: WatchID): void {

@@ -14,8 +14,7 @@ import { Metadata } from "../../api/gen/etcdserver.ts";
 import { type Entry, HardState, type Snapshot } from "../../api/gen/raft.ts";
 import { compareVersions, parseVersion, SERVER_VERSION } from "../../api/version.ts";
 import { installAtStart } from "../../backend/index.ts";
-import { AUTH_BUCKET, type Backend } from "../../backend/types.ts";
-import { bytesFromUtf8 } from "../../base/bytes.ts";
+import type { Backend } from "../../backend/types.ts";
 import { sizeFields } from "../../base/go-text.ts";
 import { type ClusterID, formatID, type Index, type MemberID, type Term } from "../../base/ids.ts";
 import {
@@ -142,7 +141,6 @@ async function bootstrapBehindLock(
       ...sizeFields("backend-size-in-use", backend.sizeInUseBytes),
     });
   }
-  refuseEnabledAuth(backend);
   if (isNew && consistentIndex > 0) {
     throw new BootstrapError(
       `the data directory has a db at index ${consistentIndex}, but no WAL in ${paths.wal}: ` +
@@ -153,7 +151,6 @@ async function bootstrapBehindLock(
   const booted = isNew
     ? await makeMember(options, deps, basis)
     : await recoverMember(options, deps, basis);
-  ensureAuthRevision(backend);
   return booted;
 }
 
@@ -428,24 +425,6 @@ function refuseDowngrade(clusterVersion: string | undefined): void {
     throw new BootstrapError(
       "invalid downgrade; server version is lower than determined cluster version " +
         `(server ${SERVER_VERSION}, cluster ${clusterVersion})`,
-    );
-  }
-}
-
-/** In etcd the users' store has a revision from the first start on, whether it is used or not. */
-function ensureAuthRevision(backend: Backend): void {
-  const key = bytesFromUtf8("authRevision");
-  if (backend.get(AUTH_BUCKET, key) !== undefined) return;
-  backend.put(AUTH_BUCKET, key, Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 1));
-}
-
-/** Serving such data without checking permissions would open it to everybody. */
-function refuseEnabledAuth(backend: Backend): void {
-  const enabled = backend.get(AUTH_BUCKET, bytesFromUtf8("authEnabled"));
-  if (enabled !== undefined && enabled[0] === 1) {
-    throw new BootstrapError(
-      "authentication is enabled in this data directory, and this version cannot enforce it; " +
-        "disable authentication with the etcd that wrote it, or keep using that one",
     );
   }
 }

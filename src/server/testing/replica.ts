@@ -2,6 +2,7 @@
  * The state machine of a member without raft: everything that a db file holds, and a log that is
  * applied by hand. Two replicas that apply the same operations hold the same state.
  */
+import { AuthStore } from "../../auth/index.ts";
 import type { DeleteRangeRequest, PutRequest, TxnRequest } from "../../api/gen/rpc.ts";
 import { EtcdError } from "../../api/errors.ts";
 import { installAtStart, openBackend } from "../../backend/index.ts";
@@ -76,6 +77,7 @@ export class Replica implements ReplaceableState {
   readonly watchable: WatchableStore;
   readonly cluster: Cluster;
   readonly alarms: Alarms;
+  readonly auth: AuthStore;
   readonly consistentIndex: ConsistentIndex;
   readonly storageVersion: StorageVersion;
   readonly compaction: CompactionRunner;
@@ -115,6 +117,7 @@ export class Replica implements ReplaceableState {
     this.store.restore();
     this.cluster = new Cluster({ id: 1n, localID: 2n, backend });
     this.alarms = new Alarms(backend);
+    this.auth = new AuthStore({ backend, logger: this.logger, hashPassword: (text) => text });
     this.consistentIndex = new ConsistentIndex(backend);
     this.storageVersion = new StorageVersion(backend);
     this.compaction = new CompactionRunner({

@@ -7,6 +7,7 @@ import {
   MemoryLogger,
   NoPeers,
   NullMetrics,
+  PlainPasswords,
   SeededRandom,
   VirtualClock,
 } from "../../env/testing/index.ts";
@@ -55,6 +56,10 @@ export const TEST_OPTIONS: ServerOptions = {
   initialCorruptCheck: false,
   downgradeCheckIntervalMs: 5000,
   stopServiceOnDefrag: false,
+  tokens: { kind: "simple" },
+  simpleTokenTTLMs: 300_000,
+  bcryptCost: 10,
+  clientCertAuth: false,
 };
 
 /** Virtual milliseconds that pass per turn of the real loop while something is waited for. */
@@ -108,6 +113,7 @@ export class TestMember {
       network: this.network,
       hostNames: this.hostNames,
       defer: setImmediate,
+      passwords: new PlainPasswords(),
     })
       .then((server) => {
         this.#server = server;

@@ -6,25 +6,10 @@ import { formatDuration } from "../../base/go-text.ts";
 import type { Clock, Histogram, Logger } from "../../env/index.ts";
 import type { ServerCounters } from "../metrics.ts";
 import type { Outcome } from "../log/proposals.ts";
-import { RaftField } from "../log/raft-request.ts";
+import { logRequestOf } from "../log/log-requests.ts";
 import { raftRequestText } from "./request-text.ts";
 
 const API_VERSION = "v3";
-
-const OPERATION_NAMES: ReadonlyMap<number, string> = new Map<number, string>([
-  [RaftField.range, "Range"],
-  [RaftField.put, "Put"],
-  [RaftField.deleteRange, "DeleteRange"],
-  [RaftField.txn, "Txn"],
-  [RaftField.compaction, "Compaction"],
-  [RaftField.leaseGrant, "LeaseGrant"],
-  [RaftField.leaseRevoke, "LeaseRevoke"],
-  [RaftField.leaseCheckpoint, "LeaseCheckpoint"],
-  [RaftField.alarm, "Alarm"],
-  [RaftField.clusterVersionSet, "ClusterVersionSet"],
-  [RaftField.clusterMemberAttrSet, "ClusterMemberAttrSet"],
-  [RaftField.downgradeInfoSet, "DowngradeInfoSet"],
-]);
 
 export interface RequestMeterOptions {
   readonly clock: Clock;
@@ -82,7 +67,7 @@ export class RequestMeter {
   }
 
   #find(field: number): { readonly ok: Histogram; readonly failed: Histogram } {
-    const operation = OPERATION_NAMES.get(field) ?? "unknown";
+    const operation = logRequestOf(field).name;
     const { applyDuration } = this.#options.counters;
     const found = {
       ok: applyDuration.of(API_VERSION, operation, "true"),

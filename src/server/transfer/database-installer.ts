@@ -28,6 +28,7 @@ import type { Logger } from "../../env/index.ts";
 import type { Lessor } from "../../lease/index.ts";
 import type { Cluster } from "../../membership/index.ts";
 import { loadState, type RestoreReport, type WatchableStore } from "../../mvcc/index.ts";
+import type { AuthStore } from "../../auth/index.ts";
 import type { Alarms } from "../apply/alarms.ts";
 import type { CompactionRunner } from "../apply/compaction-runner.ts";
 import type { ConsistentIndex } from "../apply/consistent-index.ts";
@@ -60,6 +61,8 @@ export interface ReplaceableState {
   readonly watchable: WatchableStore;
   readonly cluster: Cluster;
   readonly alarms: Alarms;
+  /** Users and roles. */
+  readonly auth: Pick<AuthStore, "prepareReload">;
   readonly storageVersion: StorageVersion;
   readonly compaction: CompactionRunner;
   /** Whatever else reads the backend into memory, such as users and roles; switched last. */
@@ -160,16 +163,17 @@ function checkCoversSnapshot(reader: Reader, { path, snapshotIndex }: ReceivedDa
 
 /** Loads all parts; the result switches all of them at once. */
 async function prepare(state: ReplaceableState, reader: Reader): Promise<() => void> {
-  const { lessor, watchable, consistentIndex, cluster, alarms, storageVersion } = state;
+  const { lessor, watchable, consistentIndex, cluster, alarms, auth, storageVersion } = state;
   const { logger, recordsPerStep = RECORDS_PER_STEP } = state;
   logger.info("restoring lease store");
   const leases = await inSlices(state, lessor.loadSteps(reader, recordsPerStep));
   logger.info("restoring mvcc store");
   const loaded = await inSlices(state, loadState(reader, leases, recordsPerStep));
   logger.info("restoring alarm store");
+  logger.info("restoring auth store");
   logger.info("restoring cluster configuration");
   const switchIndex = consistentIndex.prepareReload(reader);
-  const others = [cluster, alarms, storageVersion, ...(state.others ?? [])].map((part) =>
+  const others = [cluster, alarms, auth, storageVersion, ...(state.others ?? [])].map((part) =>
     part.prepareReload(reader),
   );
   return () => {
@@ -181,6 +185,7 @@ async function prepare(state: ReplaceableState, reader: Reader): Promise<() => v
     logRestored(logger, report);
     logger.info("restored lease store");
     logger.info("restored alarm store");
+    logger.info("restored auth store");
     logger.info("restored cluster configuration");
   };
 }

@@ -1,0 +1,101 @@
+/**
+ * The auth half of the state machine: changes of users and roles, and logins. Each answers with the
+ * header of etcd's response; a login with its token besides.
+ */
+import type { InternalAuthenticateRequest } from "../../api/gen/raft-internal.ts";
+import {
+  type AuthRoleAddRequest,
+  type AuthRoleDeleteRequest,
+  type AuthRoleGrantPermissionRequest,
+  type AuthRoleRevokePermissionRequest,
+  type AuthUserAddRequest,
+  type AuthUserChangePasswordRequest,
+  type AuthUserDeleteRequest,
+  type AuthUserGrantRoleRequest,
+  type AuthUserRevokeRoleRequest,
+  AuthenticateResponse,
+} from "../../api/gen/rpc.ts";
+import type { Index } from "../../base/ids.ts";
+import type { ServerContext } from "../context.ts";
+
+type Reply = readonly Uint8Array[];
+type Server = Pick<ServerContext, "auth" | "store" | "header" | "term">;
+
+export class AuthApplier {
+  readonly #server: Server;
+
+  constructor(server: Server) {
+    this.#server = server;
+  }
+
+  enable(): Reply {
+    this.#server.auth.store.enable();
+    return this.#done();
+  }
+
+  disable(): Reply {
+    this.#server.auth.store.disable();
+    return this.#done();
+  }
+
+  /** The password was checked before; the entry's index makes the token the same everywhere. */
+  authenticate({ name, simpleToken }: InternalAuthenticateRequest, index: Index): Reply {
+    const { header, store, term, auth } = this.#server;
+    const token = auth.login(name, simpleToken, index);
+    const response = AuthenticateResponse.create({
+      header: header.message(store.currentRevision, term),
+      token,
+    });
+    return [AuthenticateResponse.encode(response)];
+  }
+
+  addUser(request: AuthUserAddRequest): Reply {
+    this.#server.auth.store.addUser(request);
+    return this.#done();
+  }
+
+  deleteUser(request: AuthUserDeleteRequest): Reply {
+    this.#server.auth.store.deleteUser(request);
+    return this.#done();
+  }
+
+  changePassword(request: AuthUserChangePasswordRequest): Reply {
+    this.#server.auth.store.changePassword(request);
+    return this.#done();
+  }
+
+  grantRole(request: AuthUserGrantRoleRequest): Reply {
+    this.#server.auth.store.grantRole(request);
+    return this.#done();
+  }
+
+  revokeRole(request: AuthUserRevokeRoleRequest): Reply {
+    this.#server.auth.store.revokeRole(request);
+    return this.#done();
+  }
+
+  addRole(request: AuthRoleAddRequest): Reply {
+    this.#server.auth.store.addRole(request);
+    return this.#done();
+  }
+
+  deleteRole(request: AuthRoleDeleteRequest): Reply {
+    this.#server.auth.store.deleteRole(request);
+    return this.#done();
+  }
+
+  grantPermission(request: AuthRoleGrantPermissionRequest): Reply {
+    this.#server.auth.store.grantPermission(request);
+    return this.#done();
+  }
+
+  revokePermission(request: AuthRoleRevokePermissionRequest): Reply {
+    this.#server.auth.store.revokePermission(request);
+    return this.#done();
+  }
+
+  #done(): Reply {
+    const { header, store, term } = this.#server;
+    return [header.encodeResponse(store.currentRevision, term)];
+  }
+}
