@@ -30,6 +30,7 @@ const SECTIONS: readonly Section[] = [
       { path: "src/transport/limits.ts" },
       { path: "src/embed/descriptor-limit.ts", names: ["RESERVED_DESCRIPTORS"] },
       { path: "src/transport/listening-socket.ts", names: ["BACKLOG", "MAX_UNIX_PATH_BYTES"] },
+      { path: "src/env/rpc.ts", names: ["GRPC_OVERHEAD_BYTES"] },
     ],
   },
   {

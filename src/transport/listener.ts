@@ -9,7 +9,7 @@ import type { Clock, Timer } from "../env/clock.ts";
 import type { HttpHandler } from "../env/http.ts";
 import type { Logger } from "../env/logger.ts";
 import type { Metrics } from "../env/metrics.ts";
-import type { RpcService } from "../env/rpc.ts";
+import { GRPC_OVERHEAD_BYTES, type RpcService } from "../env/rpc.ts";
 import { FlushQueue } from "./flush-queue.ts";
 import { CallBatch } from "./grpc/call-batch.ts";
 import { Deadlines } from "./grpc/deadlines.ts";
@@ -32,7 +32,6 @@ import { type Http2Stream, IGNORE_STREAM, type StreamHandler } from "./http2/str
 import {
   DEFAULT_MAX_CONCURRENT_STREAMS,
   DEFAULT_MAX_REQUEST_BYTES,
-  GRPC_OVERHEAD_BYTES,
   HOUSEKEEPING_INTERVAL_MS,
   MAX_PARTIAL_REQUEST_BYTES,
   MAX_TOTAL_QUEUED_OUTPUT_BYTES,

@@ -11,7 +11,7 @@ import { FlushQueue } from "../flush-queue.ts";
 import { Deadlines } from "../grpc/deadlines.ts";
 import type { PartialBudget } from "../grpc/message-reader.ts";
 import { DEADLINE_EXCEEDED, UNAVAILABLE } from "../grpc/status.ts";
-import { formatTimeout } from "../grpc/timeout.ts";
+import { formatTimeout } from "../../base/grpc-timeout.ts";
 import { Http2Connection } from "../http2/connection.ts";
 import { errorName, NO_ERROR } from "../http2/constants.ts";
 import type { ConnectionHost } from "../http2/connection-host.ts";
