@@ -361,7 +361,7 @@ class ServerHttp2 implements ConnectionHost {
   }
 
   drain(): void {
-    this.#connection.nowMs = this.#options.clock.nowMs();
+    this.#connection.setNow(this.#options.clock.nowMs());
     this.#connection.drain();
   }
 
@@ -372,7 +372,7 @@ class ServerHttp2 implements ConnectionHost {
   /** Whether calls may come or unary ones wait for their answer; open streams do not count. */
   get takesRequests(): boolean {
     if (this.#connection.finished) return false;
-    if (!this.#connection.goingAway) return true;
+    if (!this.#connection.closing) return true;
     for (const { handler } of this.#connection.streams.values()) {
       if (handler instanceof UnaryServerCall) return true;
     }
@@ -410,7 +410,7 @@ class ServerHttp2 implements ConnectionHost {
       connection.callRefused();
       return IGNORE_STREAM;
     }
-    stream.handler = exchange;
+    stream.handOver(exchange);
     try {
       http.handle(exchange, exchange);
     } catch (error) {
@@ -454,7 +454,7 @@ class ServerHttp2 implements ConnectionHost {
   }
 
   onStreamGone(): void {
-    if (this.#connection.goingAway) this.#onDrained();
+    if (this.#connection.closing) this.#onDrained();
   }
 }
 

@@ -109,7 +109,7 @@ export class ClientStream {
 
   /** Stops granting window to the server, or goes on. */
   pauseReceiving(): void {
-    if (this.#call.stream !== undefined) this.#call.stream.recvPaused = true;
+    this.#call.stream?.pauseReceiving();
   }
 
   resumeReceiving(): void {
@@ -194,7 +194,7 @@ export class ClientConnection implements ConnectionHost, CallOwner {
 
   /** No new calls: closed, or the server said GOAWAY. */
   get closing(): boolean {
-    return this.#closed || this.http2.goingAway;
+    return this.#closed || this.http2.closing;
   }
 
   get openCalls(): number {

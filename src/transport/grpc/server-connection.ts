@@ -79,7 +79,7 @@ export class GrpcServerConnection implements PartialBudget {
     this.server.metrics?.started(row.index);
     if (row.kind === "unary") return new UnaryServerCall(this, stream, head, row.index, endStream);
     const call = new StreamServerCall(this, stream, head, row);
-    stream.handler = call;
+    stream.handOver(call);
     call.start(endStream);
     return call;
   }

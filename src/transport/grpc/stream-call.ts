@@ -94,7 +94,7 @@ export class StreamServerCall implements StreamCall, StreamHandler, MessageSink,
     if (this.#ended) return;
     let bytes = 0;
     for (const part of parts) bytes += part.length;
-    if (!this.#connection.http2.send.admits(bytes)) {
+    if (!this.#connection.http2.send.backlog.admits(bytes)) {
       this.#refuse(RESOURCE_EXHAUSTED, UNREAD_OUTPUT);
       return;
     }
@@ -114,7 +114,7 @@ export class StreamServerCall implements StreamCall, StreamHandler, MessageSink,
   }
 
   pauseReceiving(): void {
-    this.#stream.recvPaused = true;
+    this.#stream.pauseReceiving();
   }
 
   resumeReceiving(): void {

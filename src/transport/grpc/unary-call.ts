@@ -88,7 +88,7 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
 
   reply(message: Uint8Array): void {
     const connection = this.#connection;
-    if (!connection.http2.send.admits(message.length)) {
+    if (!connection.http2.send.backlog.admits(message.length)) {
       this.fail(RESOURCE_EXHAUSTED, UNREAD_OUTPUT);
       return;
     }
@@ -105,7 +105,7 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
       this.fail(RESOURCE_EXHAUSTED, `grpc: ${text}`);
       return;
     }
-    if (!this.#connection.http2.send.admits(bytes)) {
+    if (!this.#connection.http2.send.backlog.admits(bytes)) {
       this.fail(RESOURCE_EXHAUSTED, UNREAD_OUTPUT);
       return;
     }
@@ -116,7 +116,7 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
 
   replyFrom(source: ReplySource): void {
     const { http2, server } = this.#connection;
-    const admitted = http2.send.admits(source.heldBytes);
+    const admitted = http2.send.backlog.admits(source.heldBytes);
     if (!admitted) this.fail(RESOURCE_EXHAUSTED, UNREAD_OUTPUT);
     if (!admitted || !this.#answer(OK) || this.#stream.gone) {
       source.close();
@@ -136,7 +136,7 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
   #answer(code: number): boolean {
     if (this.#lingers) {
       this.#lingers = false;
-      this.#connection.http2.lingering -= 1;
+      this.#connection.http2.streams.left();
     }
     if (this.#state === DONE) return false;
     this.#state = DONE;
@@ -262,7 +262,7 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
     this.cancelled = true;
     if (!running) return;
     this.#lingers = true;
-    this.#connection.http2.lingering += 1;
+    this.#connection.http2.streams.linger();
     this.onCancel?.();
   }
 }
