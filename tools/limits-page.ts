@@ -63,8 +63,10 @@ const SECTIONS: readonly Section[] = [
       { path: "src/gateway/json-reader.ts", names: ["MAX_JSON_DEPTH"] },
       { path: "src/gateway/json-reply.ts", names: ["MAX_JSON_REPLY_MS"] },
       { path: "src/gateway/json-gateway.ts", names: ["JSON_FACTOR", "JSON_EXTRA_BYTES"] },
-      { path: "src/gateway/websocket-frames.ts", names: ["MAX_CONTROL_BYTES", "MAX_FRAGMENTS"] },
-      { path: "src/gateway/websocket.ts", names: ["MAX_QUEUED_MESSAGES", "MAX_QUEUED_PONG_BYTES"] },
+      {
+        path: "src/gateway/websocket.ts",
+        names: ["MAX_QUEUED_MESSAGES", "MAX_QUEUED_PONG_BYTES", "MAX_FRAGMENTS"],
+      },
       { path: "src/gateway/endpoints/debug.ts", names: ["MAX_PROFILE_SECONDS"] },
     ],
   },

@@ -161,7 +161,10 @@ class ClientHandler implements ClientHttpHandler {
     const handler: HttpHandler = {
       handle: (proxied, response) => gateway.handle(cleanPath(path), proxied, response),
     };
-    serveWebSocket(handler, request, socket, head, { maxMessageBytes: gateway.maxJsonBytes });
+    serveWebSocket(handler, request, socket, head, {
+      maxMessageBytes: gateway.maxJsonBytes,
+      logger: this.#deps.logger,
+    });
     return true;
   }
 
