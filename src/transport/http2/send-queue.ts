@@ -1,4 +1,7 @@
-/** What waits to be sent on one stream, in order: header sections and pieces of body. */
+/**
+ * What waits to be sent on one stream, in order: header sections and pieces of body. Plain fields,
+ * for the reason of `stream.ts`.
+ */
 import { STREAM_LOW_WATER_BYTES } from "../limits.ts";
 import type { HeaderTemplate, OutgoingFields } from "./hpack-encoder.ts";
 import type { OutputQueue } from "./output-queue.ts";
@@ -19,29 +22,32 @@ export interface QueuedHeaders {
   readonly endStream: boolean;
 }
 
+/** Shared by queues in which nothing waits. Never pushed to. */
+const NO_ITEMS: OutgoingItem[] = [];
+
 /** Items that have gone are cut off from this many on. */
 const COMPACT_ITEMS = 64;
 
 export class SendQueue {
-  #items: OutgoingItem[] = [];
+  private _items: OutgoingItem[] = NO_ITEMS;
   /** The first unsent item. */
-  #head = 0;
-  #bytes = 0;
+  private _head = 0;
+  private _bytes = 0;
   /** Was at or above the low-water mark since `fellBelow` last said so. */
-  #aboveLowWater = false;
-  #frameEnds = false;
+  private _aboveLowWater = false;
+  private _frameEnds = false;
 
   get isEmpty(): boolean {
-    return this.#head === this.#items.length;
+    return this._head === this._items.length;
   }
 
   get bytes(): number {
-    return this.#bytes;
+    return this._bytes;
   }
 
   /** What is next can leave without window: a header section, or an empty piece. */
   get needsNoWindow(): boolean {
-    const item = this.#items[this.#head];
+    const item = this._items[this._head];
     return item !== undefined && item.bytes.length === item.at;
   }
 
@@ -50,80 +56,81 @@ export class SendQueue {
     headers: HeaderTemplate | OutgoingFields | undefined,
     endStream: boolean,
   ): void {
-    this.#items.push({ bytes, at: 0, headers, endStream });
-    this.#bytes += bytes.length;
-    if (this.#bytes >= STREAM_LOW_WATER_BYTES) this.#aboveLowWater = true;
+    if (this._items === NO_ITEMS) this._items = [];
+    this._items.push({ bytes, at: 0, headers, endStream });
+    this._bytes += bytes.length;
+    if (this._bytes >= STREAM_LOW_WATER_BYTES) this._aboveLowWater = true;
   }
 
   /** Takes the header section that is next; undefined when body is. */
   takeHeaders(): QueuedHeaders | undefined {
-    const item = this.#items[this.#head];
+    const item = this._items[this._head];
     if (item?.headers === undefined) return undefined;
-    this.#shift();
+    this._shift();
     return item;
   }
 
   /** Bytes of the next DATA frame, of which `allowed` may leave; see `frameEnds`. */
   nextFrame(allowed: number): number {
-    const items = this.#items;
+    const items = this._items;
     let length = 0;
     let ends = false;
-    for (let i = this.#head; i < items.length && !ends; i++) {
+    for (let i = this._head; i < items.length && !ends; i++) {
       const item = items[i] as OutgoingItem;
       const left = item.bytes.length - item.at;
       if (item.headers !== undefined || (length >= allowed && left > 0)) break;
       length += left;
       ends = item.endStream && length <= Math.max(allowed, 0);
     }
-    this.#frameEnds = ends;
+    this._frameEnds = ends;
     return Math.max(0, Math.min(length, allowed));
   }
 
   /** The frame that `nextFrame` measured ends the stream. */
   get frameEnds(): boolean {
-    return this.#frameEnds;
+    return this._frameEnds;
   }
 
   /** Moves the first `length` bytes into the output. */
   moveTo(output: OutputQueue, length: number): void {
-    this.#bytes -= length;
+    this._bytes -= length;
     let left = length;
     for (;;) {
-      const item = this.#items[this.#head];
+      const item = this._items[this._head];
       if (item === undefined || item.headers !== undefined) break;
       const take = Math.min(left, item.bytes.length - item.at);
       if (take > 0) output.append(item.bytes.subarray(item.at, item.at + take));
       item.at += take;
       left -= take;
       if (item.at < item.bytes.length) break;
-      this.#shift();
+      this._shift();
     }
   }
 
   /** True once after the queue fell below the low-water mark, having been above it. */
   fellBelow(): boolean {
-    if (!this.#aboveLowWater || this.#bytes >= STREAM_LOW_WATER_BYTES) return false;
-    this.#aboveLowWater = false;
+    if (!this._aboveLowWater || this._bytes >= STREAM_LOW_WATER_BYTES) return false;
+    this._aboveLowWater = false;
     return true;
   }
 
   /** Forgets everything; returns how many bytes that were. */
   clear(): number {
-    const bytes = this.#bytes;
-    this.#bytes = 0;
-    this.#items = [];
-    this.#head = 0;
+    const bytes = this._bytes;
+    this._bytes = 0;
+    this._items = NO_ITEMS;
+    this._head = 0;
     return bytes;
   }
 
-  #shift(): void {
-    this.#head += 1;
-    if (this.#head === this.#items.length) {
-      this.#items = [];
-      this.#head = 0;
-    } else if (this.#head > COMPACT_ITEMS && this.#head * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
+  private _shift(): void {
+    this._head += 1;
+    if (this._head === this._items.length) {
+      this._items = NO_ITEMS;
+      this._head = 0;
+    } else if (this._head > COMPACT_ITEMS && this._head * 2 > this._items.length) {
+      this._items = this._items.slice(this._head);
+      this._head = 0;
     }
   }
 }
