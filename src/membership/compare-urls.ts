@@ -8,7 +8,9 @@
 import { isIP } from "node:net";
 import { type EtcdUrl, parseEtcdUrl } from "../base/etcd-url.ts";
 import { formatDuration, quote, quoteList, TextError } from "../base/go-text.ts";
-import type { Clock, HostNames, Logger } from "../env/index.ts";
+import type { Clock } from "../env/clock.ts";
+import type { HostNames } from "../env/host-names.ts";
+import type { Logger } from "../env/logger.ts";
 
 export interface NamingDeps {
   readonly hostNames: HostNames;

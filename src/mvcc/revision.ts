@@ -13,7 +13,7 @@ export interface RevisionPair {
 }
 
 export const REVISION_KEY_BYTES = 17;
-export const TOMBSTONE_KEY_BYTES = 18;
+const TOMBSTONE_KEY_BYTES = 18;
 
 const SEPARATOR = 0x5f;
 const TOMBSTONE_MARK = 0x74;

@@ -1,3 +1,13 @@
+export {
+  createLogger,
+  parseLogFormat,
+  parseLogLevel,
+  type RootLogger,
+} from "./logger.ts";
+export type { LogFormat } from "./logger-encoder.ts";
+export type { LogSink } from "./logger-sinks.ts";
+export { METRICS_CONTENT_TYPE, MetricsRegistry } from "./metrics.ts";
+export { fileDescriptorLimit, registerProcessMetrics } from "./metrics-process.ts";
 export { NodeDisk } from "./node-disk.ts";
 export { NodeHostNames } from "./node-host-names.ts";
 export { NodeRandom } from "./node-random.ts";

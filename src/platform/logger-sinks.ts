@@ -21,7 +21,7 @@ export interface LogSink {
 }
 
 /** A stuck reader may cost this much memory. */
-export const MAX_QUEUED_LOG_BYTES = 8 * 1024 * 1024;
+const MAX_QUEUED_LOG_BYTES = 8 * 1024 * 1024;
 const FLUSH_TIMEOUT_MS = 2_000;
 const RETRY_MS = 20;
 

@@ -26,7 +26,7 @@ export interface ServerLimits {
 }
 
 /** Under load snapshots come no faster than this; each costs several syncs. */
-export const MIN_SNAPSHOT_INTERVAL_MS = 1000;
+const MIN_SNAPSHOT_INTERVAL_MS = 1000;
 
 /** As in etcd (`memorySnapshotCount`): who lags more than this behind the catch-up gets a database. */
 export const LOG_COMPACTION_STEP_ENTRIES = 100;

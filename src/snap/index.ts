@@ -1,3 +1,3 @@
 export { SnapError, type SnapErrorCode } from "./errors.ts";
-export { databaseName, decodeSnapFile, encodeSnapFile, snapName } from "./snap-file.ts";
+export { decodeSnapFile, encodeSnapFile, snapName } from "./snap-file.ts";
 export { type SnapDeps, SnapshotFiles, type SnapshotPoint } from "./snapshot-files.ts";

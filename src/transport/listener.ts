@@ -94,7 +94,7 @@ export interface Listener {
 const UINT32_MAX = 4_294_967_295;
 
 /** Serves sockets of any origin: the part of a listener that is not about listening. */
-export class ConnectionAcceptor {
+class ConnectionAcceptor {
   readonly #options: ListenerOptions;
   readonly #flushQueue = new FlushQueue();
   readonly #grpc: GrpcServer | undefined;

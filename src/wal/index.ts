@@ -7,7 +7,6 @@ export {
   readLog,
   recordedSnapshotEntries,
   validSnapshotEntries,
-  verifyLog,
   verifySegmentsBefore,
   type WalContent,
   type WalSnapshotPoint,

@@ -3,9 +3,14 @@
  * tool waits, as etcd's does, and says so.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type BoltBackend, BackendLockedError, openBackend } from "../../backend/index.ts";
-import type { Backend, Bucket } from "../../backend/types.ts";
-import type { DiskFile } from "../../env/index.ts";
+import {
+  type Backend,
+  BackendLockedError,
+  type BoltBackend,
+  type Bucket,
+  openBackend,
+} from "../../backend/index.ts";
+import type { DiskFile } from "../../env/disk.ts";
 import type { UtilityDeps } from "./deps.ts";
 import { requireFile } from "./member-paths.ts";
 

@@ -12,7 +12,7 @@ import {
   parseVersion,
   type SemanticVersion,
 } from "../../api/version.ts";
-import type { Backend } from "../../backend/types.ts";
+import type { Backend } from "../../backend/index.ts";
 import { quote } from "../../base/go-text.ts";
 import { DecodeError } from "../../base/wire.ts";
 import {

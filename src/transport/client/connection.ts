@@ -444,7 +444,7 @@ export async function connect(
 }
 
 /** Speaks over a socket that is connected (and secured) already. */
-export async function startClient(
+async function startClient(
   socket: Duplex,
   authority: string,
   plain: boolean,
