@@ -10,6 +10,7 @@ import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { textOfBytes } from "../src/cli/framework/raw-text.ts";
 import { SERVER_VERSION } from "../src/api/version.ts";
+import { SystemClock } from "../src/env/system-clock.ts";
 import type { Io } from "../src/cli/framework/io.ts";
 import { utilityDeps } from "../src/bin/utility-world.ts";
 import { runEtcdctlV2 } from "../src/cli/v2/run.ts";
@@ -84,6 +85,7 @@ function ours(url: string): Run {
         err += text(data);
       },
       status: () => undefined,
+      clock: new SystemClock({ holdsProcess: true }),
       stdin: {
         isTerminal: false,
         readLine: async () => {

@@ -10,6 +10,7 @@ import { readSource, type SourceText } from "./source-text.ts";
 import { deadFiles, type Finding, isGenerated, unusedExports } from "./tidy-exports.ts";
 import { layerProblems, unusedPermissions } from "./tidy-layers.ts";
 import { wingProblems } from "./tidy-wings.ts";
+import { worldProblems } from "./tidy-world.ts";
 import { fileProblems, type LongFunction, longFunctions } from "./tidy-rules.ts";
 
 export type { Finding };
@@ -67,7 +68,13 @@ export function checkSources(sources: readonly SourceText[]): Finding[] {
     line: 1,
     text,
   }));
-  return [...findings, ...unused, ...deadFiles(sources), ...unusedExports(sources)];
+  return [
+    ...findings,
+    ...unused,
+    ...worldProblems(sources),
+    ...deadFiles(sources),
+    ...unusedExports(sources),
+  ];
 }
 
 /** Texts for people: present, and free of paths of one machine. */

@@ -114,7 +114,7 @@ class Names {
       const timer = clock.setTimer(this.#endMs - clock.nowMs(), () => {
         resolve(new Error(`lookup ${hostname}: i/o timeout`));
       });
-      hostNames
+      void hostNames
         .lookup(hostname)
         .then(shortAddress, (error: Error) => error)
         .then((result) => {

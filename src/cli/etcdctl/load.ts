@@ -1,7 +1,8 @@
 /** Random puts from many clients, for the check commands, with their statistics and clean-up. */
 import { randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { EtcdClientError } from "../../client/index.ts";
+import type { Clock } from "../../env/clock.ts";
+import { sleep } from "../../env/sleep.ts";
 import type { Invocation } from "../framework/command.ts";
 import { ExitCode, exitWithError } from "../framework/exit.ts";
 import type { Io } from "../framework/io.ts";
@@ -49,7 +50,9 @@ export interface Pace {
   sleep(ms: number): Promise<unknown>;
 }
 
-export const REAL_PACE: Pace = { now: () => performance.now(), sleep: (ms) => sleep(ms) };
+export function paceOf(clock: Clock): Pace {
+  return { now: () => clock.nowMs(), sleep: (ms) => sleep(clock, ms) };
+}
 
 /** Latencies and failures of a run. */
 export class LoadReport {

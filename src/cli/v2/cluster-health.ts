@@ -1,5 +1,5 @@
 /** `cluster-health`: asks every member for its health on the addresses that it published. */
-import { setTimeout as sleep } from "node:timers/promises";
+import { sleep } from "../../env/sleep.ts";
 import { CliExit } from "../framework/exit.ts";
 import { goQuote } from "../framework/go-text.ts";
 import type { Action } from "./actions.ts";
@@ -27,7 +27,7 @@ export const clusterHealth: Action = async (session) => {
       throw new CliExit(V2Exit.CLUSTER_NOT_HEALTHY);
     }
     session.io.out("\nnext check after 10 second...\n\n");
-    await sleep(CHECK_INTERVAL_MS);
+    await sleep(session.io.clock, CHECK_INTERVAL_MS);
   }
 };
 

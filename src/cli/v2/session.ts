@@ -3,7 +3,6 @@
  * knows the cluster. How failures end a command is decided here.
  */
 import { readFileSync } from "node:fs";
-import { SystemClock } from "../../env/system-clock.ts";
 import { askPassword } from "../etcdctl/password.ts";
 import type { UtilityDeps } from "../etcdutl/deps.ts";
 import { CliExit } from "../framework/exit.ts";
@@ -76,7 +75,8 @@ export class Session {
     const total = this.globals.milliseconds("total-timeout", DEFAULT_TOTAL_TIMEOUT_MS);
     if (total <= 0) return AbortSignal.abort();
     const controller = new AbortController();
-    new SystemClock().setTimer(total, () => controller.abort());
+    const timer = this.io.clock.setTimer(total, () => controller.abort());
+    this.#closers.push(() => timer.cancel());
     return controller.signal;
   }
 
@@ -161,7 +161,7 @@ export class Session {
   newTransport(): Transport {
     const total = this.globals.milliseconds("total-timeout", DEFAULT_TOTAL_TIMEOUT_MS);
     const dialMs = total > 0 ? Math.min(total, MAX_DIAL_TIMEOUT_MS) : MAX_DIAL_TIMEOUT_MS;
-    const transport = new Transport(this.#tls(), dialMs);
+    const transport = new Transport(this.#tls(), dialMs, this.io.clock);
     this.#closers.push(() => transport.close());
     return transport;
   }

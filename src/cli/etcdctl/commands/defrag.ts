@@ -11,8 +11,8 @@ export async function defrag(call: Invocation): Promise<void> {
   let failures = 0;
   for (const endpoint of endpoints) {
     const own = sessionAt(session, endpoint);
-    const begun = performance.now();
-    const took = (): string => formatDuration((performance.now() - begun) * 1e6);
+    const begun = io.clock.nowMs();
+    const took = (): string => formatDuration((io.clock.nowMs() - begun) * 1e6);
     try {
       await own.client.maintenance.defragment(own.bounded);
       io.out(`Finished defragmenting etcd member[${endpoint}]. took ${took()}\n`);
