@@ -69,7 +69,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   bin: {
     door: "deep",
-    imports: ["api", "env", "platform", "cli", "embed"],
+    imports: ["base", "api", "env", "platform", "cli", "embed"],
     testImports: ["client", "transport"],
   },
 };
@@ -84,6 +84,9 @@ export interface OtherDoor {
 export const OTHER_DOORS: readonly OtherDoor[] = [
   // A program like others, beyond what its own start and help need.
   { layer: "bin", target: "src/embed/index.ts" },
+  // The settings know numbers of the log and the reader of JSON before either is loaded.
+  { layer: "embed", target: "src/wal/segment-bytes.ts" },
+  { layer: "embed", target: "src/gateway/json-reader.ts" },
   { layer: "server", target: "src/env/index.ts" },
   { layer: "server", target: "src/backend/types.ts" },
 ];

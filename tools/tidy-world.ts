@@ -103,6 +103,22 @@ const PRODUCTION: readonly Permission[] = [
     why: "what waits for the next turn must not hold this one",
   },
   { path: "src/transport/listener.ts", kinds: ["turn"], why: "the batch of a turn" },
+  {
+    path: "src/bin/ignored-signals.ts",
+    kinds: ["turn"],
+    why: "a debugger that was asked for opens in the next turn",
+  },
+  { path: "src/embed/start-lines.ts", kinds: ["process"], why: "the line that names the runtime" },
+  {
+    path: "src/transport/http/http1-server.ts",
+    kinds: ["turn"],
+    why: "Node's parser goes on behind the end of a request only in a later turn",
+  },
+  {
+    path: "src/transport/http/upgrade-offer.ts",
+    kinds: ["process"],
+    why: "Node 26 parses the body of an upgrade, others do not",
+  },
   { path: "src/backend/slicer.ts", kinds: ["turn"], why: "sockets get a turn between two slices" },
   {
     path: "src/gateway/endpoints/debug.ts",
@@ -154,6 +170,11 @@ const TESTS: readonly Permission[] = [
     path: "src/bin/crash-safety.test.ts",
     kinds: ["timer"],
     why: "a process works for a while before it is killed",
+  },
+  {
+    path: "src/bin/ignored-signals.test.ts",
+    kinds: ["timer"],
+    why: "signals at any moment of a start; a process tells by its files when it is there",
   },
   { path: "src/bin/etcd-cluster.test.ts", kinds: ["chance"], why: "looks for free ports" },
   { path: "benchmarks/load/load.test.ts", kinds: ["clock"], why: "checks what it measures" },

@@ -33,7 +33,6 @@ export {
   RangeExecution,
   type RangeOptions,
   type RangeResult,
-  rangeInSteps,
 } from "./requests/range.ts";
 export {
   executeTxn,

@@ -29,13 +29,13 @@ export interface ServerLimits {
 const MIN_SNAPSHOT_INTERVAL_MS = 1000;
 
 /** As in etcd (`memorySnapshotCount`): who lags more than this behind the catch-up gets a database. */
-export const LOG_COMPACTION_STEP_ENTRIES = 100;
+const LOG_COMPACTION_STEP_ENTRIES = 100;
 
 /** Applied in one stretch of the loop: about 10 ms of work. */
-export const UNITS_PER_STRETCH = 3000;
+const UNITS_PER_STRETCH = 3000;
 
 /** Long reads share this between two turns of the loop: about 5 ms of work. */
-export const UNITS_PER_TURN = 3000;
+const UNITS_PER_TURN = 3000;
 
 const DEFAULTS: ServerLimits = {
   walSegmentBytes: SEGMENT_BYTES,

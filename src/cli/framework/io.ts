@@ -1,6 +1,6 @@
 /**
- * The world of a tool: its streams, its environment, its arguments, its clock. Commands use nothing else, so
- * that tests run them inside a process.
+ * The world of a tool: its streams, its environment, its arguments, its clock. Commands use nothing
+ * else, so that tests run them inside a process.
  */
 import { readFileSync, readSync, writeSync } from "node:fs";
 import type { Clock } from "../../env/clock.ts";

@@ -3,7 +3,7 @@
 import { latin1FromBytes } from "../../base/bytes.ts";
 
 /** End of a range without upper bound, as `IntervalTree` has it. */
-const UNBOUNDED = "";
+export const UNBOUNDED = "";
 
 /**
  * Upper bound of a request's range: undefined for a single key (no range_end), `UNBOUNDED` for
