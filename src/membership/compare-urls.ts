@@ -7,7 +7,8 @@
  */
 import { isIP } from "node:net";
 import { type EtcdUrl, parseEtcdUrl } from "../base/etcd-url.ts";
-import { formatDuration, quote, quoteList, TextError } from "../base/go-text.ts";
+import { quote, quoteList } from "../base/go-quote.ts";
+import { TextError, formatDuration } from "../base/go-text.ts";
 import type { Clock } from "../env/clock.ts";
 import type { HostNames } from "../env/host-names.ts";
 import type { Logger } from "../env/logger.ts";

@@ -19,7 +19,7 @@ import {
   openBackend,
 } from "../../backend/index.ts";
 import { bytesFromUtf8, utf8FromBytes } from "../../base/bytes.ts";
-import { quote } from "../../base/go-text.ts";
+import { quote } from "../../base/go-quote.ts";
 import { formatID, type MemberID } from "../../base/ids.ts";
 import {
   type Member,

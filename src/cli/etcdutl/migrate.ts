@@ -13,7 +13,7 @@ import {
   type SemanticVersion,
 } from "../../api/version.ts";
 import type { Backend } from "../../backend/index.ts";
-import { quote } from "../../base/go-text.ts";
+import { quote } from "../../base/go-quote.ts";
 import { DecodeError } from "../../base/wire.ts";
 import {
   readAppliedTerm,

@@ -5,7 +5,7 @@
 import { type BoltBackend, KEY_BUCKET, checkBolt } from "../../backend/index.ts";
 import { bytesFromLatin1, EMPTY_BYTES } from "../../base/bytes.ts";
 import { crc32c } from "../../base/crc32c.ts";
-import { quote } from "../../base/go-text.ts";
+import { quote } from "../../base/go-quote.ts";
 import { DecodeError } from "../../base/wire.ts";
 import type { DiskFile } from "../../env/disk.ts";
 import { readStorageVersion } from "../../membership/index.ts";
@@ -107,8 +107,7 @@ function readKey(bucketKey: Uint8Array, record: Uint8Array): string {
 
 function unreadable(what: string, key: Uint8Array, error: unknown): UtilityError {
   const reason = error instanceof Error ? error.message : String(error);
-  const shown = quote(Buffer.from(key).toString("latin1"));
   return new UtilityError(
-    `error during bucket key iteration, name: "key" err: ${what}: ${shown} err: ${reason}`,
+    `error during bucket key iteration, name: "key" err: ${what}: ${quote(key)} err: ${reason}`,
   );
 }

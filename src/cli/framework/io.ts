@@ -5,7 +5,7 @@
 import { readFileSync, readSync, writeSync } from "node:fs";
 import type { Clock } from "../../env/clock.ts";
 import { SystemClock } from "../../env/system-clock.ts";
-import { bytesOfText, textOfBytes } from "./raw-text.ts";
+import { bytesOfText, textOfBytes } from "../../base/raw-text.ts";
 import { outputWithStatus } from "./status-line.ts";
 
 export interface Io {

@@ -6,7 +6,8 @@
  */
 import type { LogRecord } from "./config.ts";
 import { FLAGS, type GivenSettings } from "./flags.ts";
-import { quote, TextError } from "../../base/go-text.ts";
+import { quote } from "../../base/go-quote.ts";
+import { TextError } from "../../base/go-text.ts";
 import { environmentName } from "./setting.ts";
 
 const PREFIX = "ETCD_";

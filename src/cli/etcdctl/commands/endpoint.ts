@@ -3,7 +3,7 @@ import type { HashKVResponse, StatusResponse } from "../../../api/gen/rpc.ts";
 import { EtcdClientError, isErrorKind } from "../../../client/index.ts";
 import type { Invocation } from "../../framework/command.ts";
 import { CliExit, ExitCode, exitWithError } from "../../framework/exit.ts";
-import { formatDuration } from "../../framework/go-text.ts";
+import { formatDuration } from "../../../base/go-text.ts";
 import {
   alarmName,
   type EndpointAnswer,
@@ -35,7 +35,7 @@ async function healthOf(session: Session): Promise<Health> {
   const { client, bounded } = session;
   const { clock } = session.call.io;
   const begun = clock.nowMs();
-  const took = (): string => formatDuration((clock.nowMs() - begun) * 1e6);
+  const took = (): string => formatDuration(clock.nowMs() - begun);
   try {
     await client.kv.get("health", bounded);
   } catch (error) {

@@ -3,7 +3,7 @@ import { EtcdClientError, type Op, op } from "../../../client/index.ts";
 import { repeat } from "../../../env/sleep.ts";
 import type { Invocation } from "../../framework/command.ts";
 import { ExitCode, exitWithError } from "../../framework/exit.ts";
-import { bytesOfText } from "../../framework/raw-text.ts";
+import { bytesOfText } from "../../../base/raw-text.ts";
 import { errorText, openSession, Session, splitCredentials } from "../session.ts";
 import { readTlsFiles } from "../tls.ts";
 

@@ -5,8 +5,7 @@ import { dirname } from "node:path";
 import { EtcdClientError, type Snapshot } from "../../../client/index.ts";
 import type { Invocation } from "../../framework/command.ts";
 import { ExitCode, exitWithError } from "../../framework/exit.ts";
-import { humanizeBytes } from "../../../base/go-text.ts";
-import { formatDuration } from "../../framework/go-text.ts";
+import { formatDuration, humanizeBytes } from "../../../base/go-text.ts";
 import { logLine } from "../log-line.ts";
 import { errorText, openSession } from "../session.ts";
 
@@ -100,7 +99,7 @@ async function download(
   logLine(io, "info", "fetched snapshot", {
     endpoint,
     size: humanizeBytes(snapshot.receivedBytes),
-    took: formatDuration((io.clock.nowMs() - begun) * 1e6),
+    took: formatDuration(io.clock.nowMs() - begun),
     "etcd-version": snapshot.version,
   });
 }
