@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readSource, type SourceText } from "./source-text.ts";
+import { unknownNames } from "./tidy-comments.ts";
 import { deadFiles, type Finding, isGenerated, unusedExports } from "./tidy-exports.ts";
 import { layerProblems, unusedPermissions } from "./tidy-layers.ts";
 import { wingProblems } from "./tidy-wings.ts";
@@ -72,6 +73,7 @@ export function checkSources(sources: readonly SourceText[]): Finding[] {
     ...findings,
     ...unused,
     ...worldProblems(sources),
+    ...unknownNames(sources),
     ...deadFiles(sources),
     ...unusedExports(sources),
   ];

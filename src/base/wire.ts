@@ -359,7 +359,7 @@ function prependHalves(b: Uint8Array, at: number, low: number, high: number): nu
   return start;
 }
 
-/** Up to this length a copy loop beats `TypedArray.set`. */
+/** Up to this length a copy loop beats the array's own `set`. */
 const COPY_LOOP_LIMIT = 32;
 
 /** Puts a length and the bytes before `at`. */

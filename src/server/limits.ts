@@ -28,7 +28,7 @@ export interface ServerLimits {
 /** Under load snapshots come no faster than this; each costs several syncs. */
 const MIN_SNAPSHOT_INTERVAL_MS = 1000;
 
-/** As in etcd (`memorySnapshotCount`): who lags more than this behind the catch-up gets a database. */
+/** As etcd's `memorySnapshotCount`: who lags more than this behind the catch-up gets a database. */
 const LOG_COMPACTION_STEP_ENTRIES = 100;
 
 /** Applied in one stretch of the loop: about 10 ms of work. */

@@ -170,7 +170,7 @@ export function remoteAddress(socket: Socket): string {
   return joinHostPort(address.replace(/^::ffff:(?=[\d.]+$)/, ""), remotePort ?? 0);
 }
 
-/** `sizeof(sun_path)` without the end mark; Node would cut a longer path off and bind elsewhere. */
+/** What the system takes, without the end mark; Node would cut a longer path off and bind elsewhere. */
 const MAX_UNIX_PATH_BYTES = 107;
 const MAX_PORT = 65_535;
 

@@ -2,11 +2,11 @@
  * What a command works with: its flags, the settings from flags and environment, and a client that
  * knows the cluster. How failures end a command is decided here.
  */
-import { readFileSync } from "node:fs";
 import { askPassword } from "../etcdctl/password.ts";
 import type { UtilityDeps } from "../etcdutl/deps.ts";
 import { CliExit } from "../framework/exit.ts";
 import type { Io } from "../framework/io.ts";
+import { readNamedFile } from "../framework/named-file.ts";
 import { endpointsFromSrv } from "../framework/srv-lookup.ts";
 import { parseAddress } from "./address.ts";
 import { ClusterClient } from "./cluster-client.ts";
@@ -228,12 +228,7 @@ export function messageOf(error: unknown): string {
 }
 
 function readPem(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const reason =
-      { ENOENT: "no such file or directory", EACCES: "permission denied" }[code ?? ""] ?? code;
-    throw new ClientError(`open ${path}: ${reason}`);
-  }
+  const file = readNamedFile(path);
+  if ("error" in file) throw new ClientError(file.error);
+  return file.value;
 }

@@ -15,7 +15,7 @@ const PREFIX = "ETCD_";
 /** Set by the images of older releases; never a setting. */
 const VERSION_VARIABLE = "ETCD_VERSION";
 
-/** Read before any flag; see `architectureProblem`. */
+/** Read before any flag. */
 const ARCHITECTURE_VARIABLE = "ETCD_UNSUPPORTED_ARCH";
 
 export type Environment = Readonly<Record<string, string | undefined>>;

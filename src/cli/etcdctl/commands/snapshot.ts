@@ -5,6 +5,7 @@ import { dirname } from "node:path";
 import { EtcdClientError, type Snapshot } from "../../../client/index.ts";
 import type { Invocation } from "../../framework/command.ts";
 import { ExitCode, exitWithError } from "../../framework/exit.ts";
+import { systemErrorText } from "../../../base/system-errors.ts";
 import { formatDuration, humanizeBytes } from "../../../base/go-text.ts";
 import { logLine } from "../log-line.ts";
 import { errorText, openSession } from "../session.ts";
@@ -113,22 +114,11 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "no such file or directory",
-  EACCES: "permission denied",
-  EISDIR: "is a directory",
-  ENOTDIR: "not a directory",
-  ENOSPC: "no space left on device",
-  EROFS: "read-only file system",
-  EIO: "input/output error",
-};
-
 /** Awaits work on a file; its failure says what was done, and why it failed in Go's words. */
 async function said<T>(before: string, behind: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new Error(`${before}${REASONS[code ?? ""] ?? message}${behind}`, { cause: error });
+    throw new Error(`${before}${systemErrorText(error)}${behind}`, { cause: error });
   }
 }
