@@ -12,6 +12,7 @@ import { deadFiles, type Finding, isGenerated, unusedExports } from "./tidy-expo
 import { layerProblems, unusedPermissions } from "./tidy-layers.ts";
 import { wingProblems } from "./tidy-wings.ts";
 import { worldProblems } from "./tidy-world.ts";
+import { limitProblems } from "./tidy-limits.ts";
 import { fileProblems, type LongFunction, longFunctions } from "./tidy-rules.ts";
 
 export type { Finding };
@@ -74,6 +75,7 @@ export function checkSources(sources: readonly SourceText[]): Finding[] {
     ...unused,
     ...worldProblems(sources),
     ...unknownNames(sources),
+    ...limitProblems(sources),
     ...deadFiles(sources),
     ...unusedExports(sources),
   ];

@@ -30,6 +30,7 @@ export const MAX_NESTING = 1000;
 export const cursor: { at: number } = { at: 0 };
 
 const TWO_32 = 0x1_0000_0000;
+/** The upper half of 2^53 - 1, the largest safe integer. */
 const MAX_SAFE_HI = 0x1fffff;
 
 const halves = new Uint32Array(2);

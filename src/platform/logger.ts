@@ -342,6 +342,7 @@ function formatStack(sites: readonly NodeJS.CallSite[]): string {
     .join("\n");
 }
 
+/** Apart by more, the wall clock has been set. */
 const MAX_CLOCK_DRIFT_MS = 2;
 
 /** Wall time with microseconds, which `Date` does not have; follows steps of the system's clock. */

@@ -51,3 +51,6 @@ const DEFAULTS: ServerLimits = {
 export function serverLimits(chosen: Partial<ServerLimits> | undefined): ServerLimits {
   return { ...DEFAULTS, ...chosen };
 }
+
+/** Far above any list of members that a cluster can have. */
+export const MAX_MEMBERS_BYTES = 4 * 1024 * 1024;

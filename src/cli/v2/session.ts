@@ -26,6 +26,7 @@ export const V2Exit = {
 const DEFAULT_ENDPOINTS = "http://127.0.0.1:2379,http://127.0.0.1:4001";
 const DEFAULT_TIMEOUT_MS = 2_000;
 const DEFAULT_TOTAL_TIMEOUT_MS = 5_000;
+/** As etcdctl's: nobody waits longer for a connection. */
 const MAX_DIAL_TIMEOUT_MS = 30_000;
 
 export type FilesWorld = (io: Io) => Promise<UtilityDeps>;
