@@ -100,7 +100,7 @@ const SECTIONS: readonly Section[] = [
     sources: [
       { path: "src/server/options.ts", names: ["DEFAULT_QUOTA_BYTES"] },
       {
-        path: "src/server/etcd-server.ts",
+        path: "src/server/consensus/pipeline.ts",
         names: [
           "MAX_WAITING_PROPOSAL_BYTES",
           "MAX_COMMIT_APPLY_GAP",

@@ -5,7 +5,7 @@ import { readSource, type SourceText } from "./source-text.ts";
 import { type Layer, layerProblems, unusedPermissions } from "./tidy-layers.ts";
 
 const file = (path: string, ...specifiers: string[]): SourceText =>
-  readSource(path, specifiers.map((name) => `import type { T } from "${name}";\n`).join(""));
+  readSource(path, specifiers.map((name) => `import { x } from "${name}";\n`).join(""));
 const problems = (path: string, specifier: string): string[] =>
   layerProblems(file(path, specifier)).map(({ text }) => text);
 const refuses = (path: string, specifier: string, text: RegExp): void => {
@@ -43,6 +43,19 @@ test("pure layers know no node: module; their tests do", () => {
     allows(`src/${layer}/a.test.ts`, "node:fs");
     allows(`src/${layer}/testing/a.ts`, "node:fs");
   }
+});
+
+test("files and the network are for the layers outside", () => {
+  refuses("src/server/a.ts", "node:fs/promises", /server must not import node:fs/);
+  refuses("src/gateway/a.ts", "node:net", /gateway must not import node:net/);
+  refuses("src/base/a.ts", "node:child_process", /base must not import/);
+  allows("src/platform/a.ts", "node:fs");
+  allows("src/server/a.ts", "node:crypto");
+  const importing = (names: string): number =>
+    layerProblems(readSource("src/server/a.ts", `import ${names} from "node:net";\n`)).length;
+  assert.equal(importing("{ type Socket, isIP }"), 0);
+  assert.equal(importing("{ connect, isIP }"), 1);
+  assert.equal(importing("* as net"), 1);
 });
 
 test("what is for tests is imported by tests only", () => {

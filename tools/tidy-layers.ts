@@ -4,7 +4,7 @@
  * simulator.
  */
 import { dirname, posix } from "node:path";
-import { importsOf } from "./source-imports.ts";
+import { type ImportOf, importsOf } from "./source-imports.ts";
 import type { SourceText } from "./source-text.ts";
 
 export interface Layer {
@@ -19,6 +19,8 @@ export interface Layer {
   readonly testImports?: readonly string[];
   /** Runs without Node.js: no `node:` module. */
   readonly isPure?: true;
+  /** May open files and sockets and start processes; others are given a `Disk` and the like. */
+  readonly isOutside?: true;
 }
 
 export const LAYERS: Readonly<Record<string, Layer>> = {
@@ -27,8 +29,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   env: { door: "deep", imports: ["base", "api"], isPure: true },
   // Of env only interfaces: raft takes its randomness as an argument.
   raft: { door: "index", imports: ["base", "api", "env"], isPure: true },
-  platform: { door: "index", imports: ["base", "env"] },
-  transport: { door: "deep", imports: ["base", "api", "env"] },
+  platform: { door: "index", imports: ["base", "env"], isOutside: true },
+  transport: { door: "deep", imports: ["base", "api", "env"], isOutside: true },
   wal: { door: "index", imports: ["base", "api", "env"], isPure: true },
   snap: { door: "index", imports: ["base", "api", "env"], isPure: true },
   backend: { door: "index", imports: ["base", "env"], isPure: true },
@@ -55,20 +57,28 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     ],
   },
   // The client is tried against a member in the same process.
-  client: { door: "index", imports: ["base", "api", "env", "transport"], testImports: ["embed"] },
+  client: {
+    door: "index",
+    isOutside: true,
+    imports: ["base", "api", "env", "transport"],
+    testImports: ["embed"],
+  },
   gateway: { door: "index", imports: ["base", "api", "env"] },
   // Its index is for programs outside.
   embed: {
     door: "deep",
+    isOutside: true,
     imports: ["base", "api", "env", "raft", "wal", "server", "gateway", "transport", "platform"],
     testImports: ["client"],
   },
   cli: {
     door: "deep",
+    isOutside: true,
     imports: ["base", "api", "env", "wal", "snap", "backend", "mvcc", "membership", "client"],
   },
   bin: {
     door: "deep",
+    isOutside: true,
     imports: ["base", "api", "env", "platform", "cli", "embed"],
     testImports: ["client", "transport"],
   },
@@ -116,9 +126,18 @@ export interface LayerProblem {
   readonly text: string;
 }
 
-interface ImportEdge {
-  readonly specifier: string;
-  readonly line: number;
+/** Modules that reach files, the network and other processes. */
+const WAYS_OUT =
+  /^node:(?:fs|net|tls|https?|http2|dns|dgram|child_process|worker_threads|cluster)\b/;
+/** Questions about a text. */
+const TEXT_ONLY = /^isIP(?:v[46])?$/;
+
+function isWayOut({ specifier, names }: ImportEdge): boolean {
+  if (!WAYS_OUT.test(specifier)) return false;
+  return names === "all" || !names.every(({ theirs, isType }) => isType || TEXT_ONLY.test(theirs));
+}
+
+interface ImportEdge extends ImportOf {
   readonly path: string;
   readonly layer: string;
   readonly rules: Layer;
@@ -132,17 +151,18 @@ export function layerProblems(source: SourceText): LayerProblem[] {
   if (rules === undefined) {
     return [{ line: 1, text: `src/${layer} is no known layer; add it to tools/tidy-layers.ts` }];
   }
-  return importsOf(source).flatMap(({ specifier, line }) => {
-    const text = edgeProblem({ specifier, line, path, layer, rules });
-    return text === undefined ? [] : [{ line, text }];
+  return importsOf(source).flatMap((edge) => {
+    const text = edgeProblem({ ...edge, path, layer, rules });
+    return text === undefined ? [] : [{ line: edge.line, text }];
   });
 }
 
-function edgeProblem({ specifier, path, layer, rules }: ImportEdge): string | undefined {
+function edgeProblem(edge: ImportEdge): string | undefined {
+  const { specifier, path, layer, rules } = edge;
   const isTest = isTestFile(path);
   if (specifier.startsWith("node:")) {
-    const isBanned = rules.isPure === true && !isTest;
-    return isBanned ? `${layer} must not import ${specifier}` : undefined;
+    const isBanned = rules.isPure === true || (rules.isOutside !== true && isWayOut(edge));
+    return isBanned && !isTest ? `${layer} must not import ${specifier}` : undefined;
   }
   const target = resolveImport(path, specifier);
   if (target === undefined) return undefined;
