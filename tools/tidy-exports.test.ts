@@ -2,14 +2,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readSource } from "./source-text.ts";
-import { deadFiles, unusedExports } from "./tidy-exports.ts";
+import { leftovers } from "./tidy-exports.ts";
 
 type Files = Readonly<Record<string, string>>;
 const sourcesOf = (files: Files) =>
   Object.entries(files).map(([path, text]) => readSource(path, text));
+const found = (files: Files, known: Readonly<Record<string, string>> = {}) =>
+  leftovers(sourcesOf(files), known);
+/** Without what is said of whole files. */
 const unused = (files: Files, known: Readonly<Record<string, string>> = {}): string[] =>
-  unusedExports(sourcesOf(files), known).map(({ path, line, text }) => `${path}:${line} ${text}`);
-const dead = (files: Files): string[] => deadFiles(sourcesOf(files)).map(({ path }) => path);
+  found(files, known)
+    .filter(({ text }) => !text.includes("imports it"))
+    .map(({ path, line, text }) => `${path}:${line} ${text}`);
+const dead = (files: Files): string[] =>
+  found(files)
+    .filter(({ text }) => text.includes("imports it"))
+    .map(({ path }) => path);
 
 test("a file that nobody imports is found", () => {
   assert.deepEqual(dead({ "src/a/x.ts": "", "src/a/y.ts": 'import "./x.ts";' }), ["src/a/y.ts"]);
@@ -91,4 +99,12 @@ test("the list of known leftovers is exact", () => {
   assert.deepEqual(unused(files, { "src/a/x.ts one": "why", "src/a/x.ts two": "why" }), [
     "tools/tidy-exports.ts:1 src/a/x.ts two has a user or is gone: take it from KNOWN",
   ]);
+});
+
+test("a file or a folder that waits for its users is known as a whole", () => {
+  const files = { "src/a/x.ts": "export const one = 1;", "src/a/y.ts": "export const two = 2;" };
+  assert.equal(found(files).length, 4);
+  assert.deepEqual(found(files, { "src/a/": "why" }), []);
+  assert.equal(found(files, { "src/a/x.ts": "why" }).length, 2);
+  assert.match(found({}, { "src/a/": "why" })[0]?.text ?? "", /^src\/a\/ has a user or is gone/);
 });

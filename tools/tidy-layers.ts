@@ -26,7 +26,7 @@ export interface Layer {
 export const LAYERS: Readonly<Record<string, Layer>> = {
   base: { door: "deep", imports: [] },
   api: { door: "deep", imports: ["base"], isPure: true },
-  env: { door: "deep", imports: ["base", "api"], isPure: true },
+  env: { door: "deep", imports: ["base", "api"] },
   // Of env only interfaces: raft takes its randomness as an argument.
   raft: { door: "index", imports: ["base", "api", "env"], isPure: true },
   platform: { door: "index", imports: ["base", "env"], isOutside: true },

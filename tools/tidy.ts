@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readSource, type SourceText } from "./source-text.ts";
 import { unknownNames } from "./tidy-comments.ts";
-import { deadFiles, type Finding, isGenerated, unusedExports } from "./tidy-exports.ts";
+import { type Finding, isGenerated, leftovers } from "./tidy-exports.ts";
 import { layerProblems, unusedPermissions } from "./tidy-layers.ts";
 import { wingProblems } from "./tidy-wings.ts";
 import { worldProblems } from "./tidy-world.ts";
@@ -76,8 +76,7 @@ export function checkSources(sources: readonly SourceText[]): Finding[] {
     ...worldProblems(sources),
     ...unknownNames(sources),
     ...limitProblems(sources),
-    ...deadFiles(sources),
-    ...unusedExports(sources),
+    ...leftovers(sources),
   ];
 }
 
