@@ -15,7 +15,7 @@ import {
   RpcClient,
   txnOp,
 } from "../src/embed/e2e/rpc-client.ts";
-import { RpcError } from "../src/transport/index.ts";
+import { RpcError } from "../src/transport/client/rpc-error.ts";
 
 export const CALLERS = [
   "nobody",

@@ -10,7 +10,7 @@ import {
   type Backend,
   type Bucket,
   type Reader,
-} from "../backend/types.ts";
+} from "../backend/index.ts";
 import { bytesFromUtf8, EMPTY_BYTES, utf8FromBytes } from "../base/bytes.ts";
 
 const ENABLED_KEY = bytesFromUtf8("authEnabled");
@@ -18,7 +18,7 @@ const REVISION_KEY = bytesFromUtf8("authRevision");
 const ENABLED = Uint8Array.of(1);
 const DISABLED = Uint8Array.of(0);
 
-export class AuthRecordError extends Error {
+class AuthRecordError extends Error {
   constructor(bucket: string, key: string, reason: string) {
     super(`record "${key}" of bucket "${bucket}" is damaged: ${reason}`);
     this.name = "AuthRecordError";

@@ -7,7 +7,7 @@ import {
   AuthUserAddRequest,
   AuthUserChangePasswordRequest,
 } from "../api/gen/rpc.ts";
-import { AUTH_BUCKET, AUTH_ROLES_BUCKET, AUTH_USERS_BUCKET } from "../backend/types.ts";
+import { AUTH_BUCKET, AUTH_ROLES_BUCKET, AUTH_USERS_BUCKET } from "../backend/index.ts";
 import { bytesFromLatin1, bytesFromUtf8 } from "../base/bytes.ts";
 import { MemoryLogger } from "../env/testing/index.ts";
 import { MemoryBackend } from "../lease/testing/memory-backend.ts";

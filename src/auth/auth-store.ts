@@ -21,9 +21,9 @@ import type {
   AuthUserGrantRoleRequest,
   AuthUserRevokeRoleRequest,
 } from "../api/gen/rpc.ts";
-import type { Backend, Reader } from "../backend/types.ts";
+import type { Backend, Reader } from "../backend/index.ts";
 import { bytesFromUtf8, compareBytes, EMPTY_BYTES, utf8FromBytes } from "../base/bytes.ts";
-import type { Logger } from "../env/index.ts";
+import type { Logger } from "../env/logger.ts";
 import {
   type AuthRecords,
   deleteRole,

@@ -1,4 +1,3 @@
-export { AuthRecordError } from "./auth-records.ts";
 export * from "./auth-store.ts";
 export * from "./identity.ts";
 export * from "./jwt-tokens.ts";

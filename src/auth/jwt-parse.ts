@@ -1,7 +1,7 @@
 /** Takes JSON Web Tokens apart (RFC 7515, compact serialization; RFC 7519, claims). */
 
 /** Longer tokens are refused unread: a header of a request has not more room either. */
-export const MAX_JWT_BYTES = 16 * 1024;
+const MAX_JWT_BYTES = 16 * 1024;
 
 export interface JwtParts {
   readonly algorithm: string;

@@ -9,14 +9,14 @@
  * signature check and not one per request.
  */
 import { EtcdError } from "../api/errors.ts";
-import type { TokenSigner } from "../env/index.ts";
+import type { TokenSigner } from "../env/secrets.ts";
 import { jwtMayBe, parseJwtClaims, type JwtClaims } from "./jwt-parse.ts";
 import type { TokenContext, TokenLogin, TokenProvider, TokenVerdict } from "./tokens.ts";
 
 /** etcd's `ttl` when the option is not given. */
 export const DEFAULT_JWT_TTL_MS = 5 * 60 * 1000;
 /** Verified tokens remembered; the oldest is forgotten first. */
-export const MAX_REMEMBERED_JWTS = 10_000;
+const MAX_REMEMBERED_JWTS = 10_000;
 
 export class JwtTokens implements TokenProvider {
   readonly #signer: TokenSigner;

@@ -6,18 +6,18 @@
  * Invariant: tokens are held in the order in which they expire, as all live equally long and every
  * use moves a token to the end; so the first is the one to drop.
  */
-import type { Random } from "../env/index.ts";
+import type { Random } from "../env/random.ts";
 import type { TokenContext, TokenLogin, TokenProvider, TokenVerdict } from "./tokens.ts";
 
 const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const PREFIX_LENGTH = 16;
 /** `--auth-token-ttl` when it is not given, or not positive. */
-export const DEFAULT_SIMPLE_TOKEN_TTL_MS = 300_000;
+const DEFAULT_SIMPLE_TOKEN_TTL_MS = 300_000;
 /**
  * Logins held at once. A client that logs in without end would fill the memory of every member
  * otherwise; the login that was not used for longest ends first, and its client logs in anew.
  */
-export const MAX_SIMPLE_TOKENS = 100_000;
+const MAX_SIMPLE_TOKENS = 100_000;
 /** The index is a safe integer: fifteen digits are more than any log has entries. */
 const TOKEN = /^[^.]*\.([0-9]{1,15})$/;
 

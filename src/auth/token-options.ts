@@ -19,7 +19,7 @@ export type TokenOptions =
   /** `--auth-token=`: no logins by token, only by client certificates. */
   | { readonly kind: "none" };
 
-export const JWT_ALGORITHMS = [
+const JWT_ALGORITHMS = [
   "RS256",
   "RS384",
   "RS512",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
-import type { TokenSigner } from "../env/index.ts";
+import type { TokenSigner } from "../env/secrets.ts";
 import { SeededRandom } from "../env/testing/index.ts";
 import { JwtTokens } from "./jwt-tokens.ts";
 import { SimpleTokens } from "./simple-tokens.ts";

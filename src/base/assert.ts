@@ -11,7 +11,7 @@ export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new AssertionError(message);
 }
 
-/** For the default branch of an exhaustive switch. */
-export function unreachable(value: never, what = "case"): never {
-  throw new AssertionError(`unreachable ${what}: ${String(value)}`);
+/** The end of a switch over a union: a member that is added and not handled does not compile. */
+export function unreachable(value: never): never {
+  throw new AssertionError(`unexpected ${String(value)}`);
 }

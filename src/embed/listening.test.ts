@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import { test } from "node:test";
-import type { Logger } from "../env/index.ts";
+import type { Logger } from "../env/logger.ts";
 import { systemCalls } from "../platform/system-calls.ts";
 import {
   type ListenAddress,

@@ -5,7 +5,10 @@
 import { lookup, reverse } from "node:dns/promises";
 import { join } from "node:path";
 import type { EtcdUrl } from "../base/etcd-url.ts";
-import type { Clock, Logger, Metrics, TlsAcceptor } from "../env/index.ts";
+import type { Clock } from "../env/clock.ts";
+import type { Logger } from "../env/logger.ts";
+import type { Metrics } from "../env/metrics.ts";
+import type { TlsAcceptor } from "../env/tls.ts";
 import {
   CertificateExpiry,
   describeTls,

@@ -91,9 +91,9 @@ function progressIntervalOf(config: EtcdConfig): number {
 }
 
 /** bcrypt's bounds; etcd takes its default for a cost outside of them, with a warning. */
-export const MIN_BCRYPT_COST = 4;
-export const MAX_BCRYPT_COST = 31;
-export const DEFAULT_BCRYPT_COST = 10;
+const MIN_BCRYPT_COST = 4;
+const MAX_BCRYPT_COST = 31;
+const DEFAULT_BCRYPT_COST = 10;
 
 function bcryptCostOf({ bcryptCost }: EtcdConfig): number {
   const isValid = bcryptCost >= MIN_BCRYPT_COST && bcryptCost <= MAX_BCRYPT_COST;

@@ -1,7 +1,7 @@
 /** The key that signs and checks login tokens, from the files of `--auth-token=jwt,…`. */
 import { readFileSync } from "node:fs";
 import { parseTokenOptions } from "../auth/index.ts";
-import type { TokenSigner } from "../env/index.ts";
+import type { TokenSigner } from "../env/secrets.ts";
 import { tokenSigner } from "../platform/index.ts";
 import type { EtcdConfig } from "./config/index.ts";
 

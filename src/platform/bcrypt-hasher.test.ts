@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HasherBusyError, PasswordTooLongError } from "../env/index.ts";
+import { HasherBusyError, PasswordTooLongError } from "../env/secrets.ts";
 import { BcryptHasher, MAX_WAITING_HASHES } from "./bcrypt-hasher.ts";
 
 /** The least that bcrypt allows. */

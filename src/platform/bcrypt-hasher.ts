@@ -9,7 +9,7 @@ import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
-import { HasherBusyError, type PasswordHasher, PasswordTooLongError } from "../env/index.ts";
+import { HasherBusyError, type PasswordHasher, PasswordTooLongError } from "../env/secrets.ts";
 import type { BcryptJob, BcryptReply } from "./bcrypt-worker.ts";
 
 /** The loop and the disk keep a processor for themselves where there is more than one. */

@@ -16,7 +16,7 @@ import {
   timingSafeEqual,
   verify as verifyBytes,
 } from "node:crypto";
-import type { TokenSigner } from "../env/index.ts";
+import type { TokenSigner } from "../env/secrets.ts";
 
 /** What the key files hold; undefined where none is given. */
 export interface TokenKeys {

@@ -1,7 +1,7 @@
 /**
  * Accepts connections and finds out what they speak: the HTTP/2 preface leads to our own HTTP/2,
  * anything else to node:http. gRPC requests go to the `RpcService`, all others to the
- * `HttpHandler`. TLS listeners hand their decrypted sockets to the same `ConnectionAcceptor`.
+ * `HttpHandler`. One `ConnectionAcceptor` serves the sockets of a listener.
  */
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -9,7 +9,7 @@ import type { Clock, Timer } from "../env/clock.ts";
 import type { HttpHandler } from "../env/http.ts";
 import type { Logger } from "../env/logger.ts";
 import type { Metrics } from "../env/metrics.ts";
-import type { RpcService } from "../env/rpc.ts";
+import { GRPC_OVERHEAD_BYTES, type RpcService } from "../env/rpc.ts";
 import { FlushQueue } from "./flush-queue.ts";
 import { CallBatch } from "./grpc/call-batch.ts";
 import { Deadlines } from "./grpc/deadlines.ts";
@@ -32,7 +32,6 @@ import { type Http2Stream, IGNORE_STREAM, type StreamHandler } from "./http2/str
 import {
   DEFAULT_MAX_CONCURRENT_STREAMS,
   DEFAULT_MAX_REQUEST_BYTES,
-  GRPC_OVERHEAD_BYTES,
   HOUSEKEEPING_INTERVAL_MS,
   MAX_PARTIAL_REQUEST_BYTES,
   MAX_TOTAL_QUEUED_OUTPUT_BYTES,
@@ -94,7 +93,7 @@ export interface Listener {
 const UINT32_MAX = 4_294_967_295;
 
 /** Serves sockets of any origin: the part of a listener that is not about listening. */
-export class ConnectionAcceptor {
+class ConnectionAcceptor {
   readonly #options: ListenerOptions;
   readonly #flushQueue = new FlushQueue();
   readonly #grpc: GrpcServer | undefined;
@@ -362,7 +361,7 @@ class ServerHttp2 implements ConnectionHost {
   }
 
   drain(): void {
-    this.#connection.nowMs = this.#options.clock.nowMs();
+    this.#connection.setNow(this.#options.clock.nowMs());
     this.#connection.drain();
   }
 
@@ -373,7 +372,7 @@ class ServerHttp2 implements ConnectionHost {
   /** Whether calls may come or unary ones wait for their answer; open streams do not count. */
   get takesRequests(): boolean {
     if (this.#connection.finished) return false;
-    if (!this.#connection.goingAway) return true;
+    if (!this.#connection.closing) return true;
     for (const { handler } of this.#connection.streams.values()) {
       if (handler instanceof UnaryServerCall) return true;
     }
@@ -411,7 +410,7 @@ class ServerHttp2 implements ConnectionHost {
       connection.callRefused();
       return IGNORE_STREAM;
     }
-    stream.handler = exchange;
+    stream.handOver(exchange);
     try {
       http.handle(exchange, exchange);
     } catch (error) {
@@ -455,7 +454,7 @@ class ServerHttp2 implements ConnectionHost {
   }
 
   onStreamGone(): void {
-    if (this.#connection.goingAway) this.#onDrained();
+    if (this.#connection.closing) this.#onDrained();
   }
 }
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
-import type { SecuredConnection } from "../../env/index.ts";
+import type { SecuredConnection } from "../../env/tls.ts";
 import { MemoryLogger } from "../../env/testing/index.ts";
 import { type Issued, TestAuthority } from "./testing/authority.ts";
 import { NodeTlsAcceptor } from "./tls-acceptor.ts";

@@ -8,7 +8,8 @@
  */
 import type { Socket } from "node:net";
 import { createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
-import type { Logger, SecuredConnection, TlsAcceptor } from "../../env/index.ts";
+import type { Logger } from "../../env/logger.ts";
+import type { SecuredConnection, TlsAcceptor } from "../../env/tls.ts";
 import type { TlsCredentials } from "./tls-credentials.ts";
 import { requiresClientCertificate } from "./tls-settings.ts";
 import {
@@ -23,9 +24,9 @@ import {
 } from "./verify-peer.ts";
 
 /** As etcd's: from the connection to the end of the handshake. */
-export const HANDSHAKE_TIMEOUT_MS = 10_000;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** About 50 KB each while they last. */
-export const MAX_PENDING_HANDSHAKES = 1000;
+const MAX_PENDING_HANDSHAKES = 1000;
 const PROTOCOLS = ["h2", "http/1.1"];
 
 export interface TlsListenerOptions {

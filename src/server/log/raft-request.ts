@@ -62,7 +62,7 @@ export interface RaftRequest {
 }
 
 /** Bytes of the envelope around a body, at the most, besides the name of a user. */
-export const RAFT_REQUEST_OVERHEAD_BYTES = 32;
+const RAFT_REQUEST_OVERHEAD_BYTES = 32;
 /** What an identity adds besides its name: two tags, a length and a revision. */
 const IDENTITY_OVERHEAD_BYTES = 16;
 

@@ -5,13 +5,14 @@
  */
 import { connect as netConnect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { MAX_MESSAGE_BYTES } from "../../api/message-size.ts";
 import type { Clock, Timer } from "../../env/clock.ts";
 import { SystemClock } from "../../env/system-clock.ts";
 import { FlushQueue } from "../flush-queue.ts";
 import { Deadlines } from "../grpc/deadlines.ts";
 import type { PartialBudget } from "../grpc/message-reader.ts";
 import { DEADLINE_EXCEEDED, UNAVAILABLE } from "../grpc/status.ts";
-import { formatTimeout } from "../grpc/timeout.ts";
+import { formatTimeout } from "../../base/grpc-timeout.ts";
 import { Http2Connection } from "../http2/connection.ts";
 import { errorName, NO_ERROR } from "../http2/constants.ts";
 import type { ConnectionHost } from "../http2/connection-host.ts";
@@ -109,7 +110,7 @@ export class ClientStream {
 
   /** Stops granting window to the server, or goes on. */
   pauseReceiving(): void {
-    if (this.#call.stream !== undefined) this.#call.stream.recvPaused = true;
+    this.#call.stream?.pauseReceiving();
   }
 
   resumeReceiving(): void {
@@ -159,7 +160,7 @@ export class ClientConnection implements ConnectionHost, CallOwner {
     this.#clock = options.clock ?? new SystemClock();
     this.#deadlines = new Deadlines(this.#clock);
     this.#authority = options.authority ?? authority;
-    this.maxMessageBytes = options.maxMessageBytes ?? 0x7fff_ffff;
+    this.maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
     this.http2 = new Http2Connection(this, {
       isServer: false,
       nowMs: this.#clock.nowMs(),
@@ -194,7 +195,7 @@ export class ClientConnection implements ConnectionHost, CallOwner {
 
   /** No new calls: closed, or the server said GOAWAY. */
   get closing(): boolean {
-    return this.#closed || this.http2.goingAway;
+    return this.#closed || this.http2.closing;
   }
 
   get openCalls(): number {
@@ -444,7 +445,7 @@ export async function connect(
 }
 
 /** Speaks over a socket that is connected (and secured) already. */
-export async function startClient(
+async function startClient(
   socket: Duplex,
   authority: string,
   plain: boolean,

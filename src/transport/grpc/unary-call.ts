@@ -3,13 +3,13 @@
  * the client abandoned while the service works on it still counts against the connection's
  * streams until the service has answered (rapid reset, CVE-2023-44487).
  */
+import { MAX_MESSAGE_BYTES } from "../../api/message-size.ts";
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import type { ReplySource, UnaryCall } from "../../env/rpc.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
-import { HeaderTemplate } from "../http2/hpack-encoder.ts";
 import type { Http2Stream, StreamHandler } from "../http2/stream.ts";
 import type { DeadlineBucket, DeadlineEntry } from "./deadlines.ts";
-import { gunzipMessage } from "./decompress.ts";
+import { decodeMessage } from "./decompress.ts";
 import { type MessageSink, MessageReader, PREFIX_BYTES } from "./message-reader.ts";
 import { type GrpcRequestHead, metadataValue } from "./request-head.ts";
 import { ReplyPump } from "./reply-pump.ts";
@@ -29,9 +29,6 @@ const COLLECTING = 0;
 const QUEUED = 1;
 const RUNNING = 2;
 const DONE = 3;
-
-/** gRPC's largest message: the length must fit Go's default send limit. */
-const MAX_REPLY_BYTES = 0x7fff_ffff;
 
 export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, DeadlineEntry {
   readonly method: number;
@@ -89,55 +86,43 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
 
   reply(message: Uint8Array): void {
     const connection = this.#connection;
-    if (!connection.http2.send.admits(message.length)) {
+    if (!connection.http2.send.backlog.admits(message.length)) {
       this.fail(RESOURCE_EXHAUSTED, UNREAD_OUTPUT);
       return;
     }
     if (!this.#answer(OK)) return;
     connection.server.metrics?.sent(this.method, message.length);
-    const head = connection.replyHead(this.#head);
-    if (head instanceof HeaderTemplate) {
-      connection.http2.send.unaryReply(this.#stream, head, message, connection.okTrailers);
-    } else {
-      this.#replySlowly([message]);
-    }
+    connection.sendReply(this.#stream, this.#head, message);
   }
 
   replyParts(parts: readonly Uint8Array[]): void {
     let bytes = 0;
     for (const part of parts) bytes += part.length;
-    if (bytes > MAX_REPLY_BYTES) {
-      const text = `trying to send message larger than max (${bytes} vs. ${MAX_REPLY_BYTES})`;
+    if (bytes > MAX_MESSAGE_BYTES) {
+      const text = `trying to send message larger than max (${bytes} vs. ${MAX_MESSAGE_BYTES})`;
       this.fail(RESOURCE_EXHAUSTED, `grpc: ${text}`);
       return;
     }
-    if (!this.#connection.http2.send.admits(bytes)) {
+    if (!this.#connection.http2.send.backlog.admits(bytes)) {
       this.fail(RESOURCE_EXHAUSTED, UNREAD_OUTPUT);
       return;
     }
     if (!this.#answer(OK)) return;
     this.#connection.server.metrics?.sent(this.method, bytes);
-    this.#replySlowly(parts);
+    this.#connection.sendReplyParts(this.#stream, this.#head, parts);
   }
 
   replyFrom(source: ReplySource): void {
     const { http2, server } = this.#connection;
-    const admitted = http2.send.admits(source.heldBytes);
+    const admitted = http2.send.backlog.admits(source.heldBytes);
     if (!admitted) this.fail(RESOURCE_EXHAUSTED, UNREAD_OUTPUT);
     if (!admitted || !this.#answer(OK) || this.#stream.gone) {
       source.close();
       return;
     }
     server.metrics?.sent(this.method, source.bytes);
-    http2.send.headers(this.#stream, this.#connection.replyHead(this.#head), false);
+    this.#connection.sendHead(this.#stream, this.#head);
     new ReplyPump(this.#connection, this.#stream, source).start();
-  }
-
-  #replySlowly(parts: readonly Uint8Array[]): void {
-    const { send } = this.#connection.http2;
-    send.headers(this.#stream, this.#connection.replyHead(this.#head), false);
-    send.message(this.#stream, parts, false);
-    send.headers(this.#stream, this.#connection.okTrailers, true);
   }
 
   fail(code: number, message: string): void {
@@ -149,7 +134,7 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
   #answer(code: number): boolean {
     if (this.#lingers) {
       this.#lingers = false;
-      this.#connection.http2.lingering -= 1;
+      this.#connection.http2.streams.left();
     }
     if (this.#state === DONE) return false;
     this.#state = DONE;
@@ -214,7 +199,12 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
       return;
     }
     this.#received = true;
-    const decoded = decodeMessage(compression, body, this.#head, this.#connection);
+    const decoded = decodeMessage(
+      compression,
+      body,
+      this.#head,
+      this.#connection.server.maxMessageBytes,
+    );
     if (decoded instanceof Uint8Array) this.body = decoded;
     else this.#reject(decoded.code, decoded.message);
   }
@@ -270,25 +260,7 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
     this.cancelled = true;
     if (!running) return;
     this.#lingers = true;
-    this.#connection.http2.lingering += 1;
+    this.#connection.http2.streams.linger();
     this.onCancel?.();
   }
-}
-
-/** Undoes compression as the flag and the head say, or says what to answer. */
-export function decodeMessage(
-  compression: number,
-  body: Buffer,
-  head: GrpcRequestHead,
-  connection: GrpcServerConnection,
-): Uint8Array | { readonly code: number; readonly message: string } {
-  if (compression === 0) return body;
-  if (compression !== 1) {
-    return { code: INTERNAL, message: `grpc: received unexpected payload format ${compression}` };
-  }
-  if (head.encoding === "identity") {
-    const message = "grpc: compressed flag set with identity or empty encoding";
-    return { code: INTERNAL, message };
-  }
-  return gunzipMessage(body, connection.server.maxMessageBytes);
 }
