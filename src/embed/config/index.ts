@@ -16,6 +16,7 @@ export {
   type EtcdUrl,
   formatInitialCluster,
   formatUrls,
+  isSecureUrl,
   parseEtcdUrl,
   parseEtcdUrls,
   parseInitialCluster,
@@ -23,6 +24,7 @@ export {
 export {
   type AutoCompaction,
   autoCompactionOf,
-  plainListenerWarnings,
+  plainClientWarnings,
+  plainPeerWarnings,
   startProblem,
 } from "./verify.ts";

@@ -153,10 +153,11 @@ function protocolOf({ alpnProtocol }: TLSSocket): "h2" | "http/1.1" | undefined 
   return alpnProtocol === "h2" || alpnProtocol === "http/1.1" ? alpnProtocol : undefined;
 }
 
-function addressOf({ remoteAddress, remotePort }: Socket): string {
-  if (remoteAddress === undefined) return "@";
-  const host = remoteAddress.includes(":") ? `[${remoteAddress}]` : remoteAddress;
-  return `${host}:${remotePort ?? 0}`;
+function addressOf(socket: Socket): string {
+  if (socket.remoteAddress === undefined) return "@";
+  const address = hostOf(socket);
+  const host = address.includes(":") ? `[${address}]` : address;
+  return `${host}:${socket.remotePort ?? 0}`;
 }
 
 /** Without the prefix of an IPv4 address on a socket for both families. */
