@@ -497,11 +497,7 @@ class NetListener implements Listener {
   readonly #acceptor: ConnectionAcceptor;
   readonly #tls: TlsAcceptor | undefined;
 
-  constructor(
-    socket: ListeningSocket,
-    acceptor: ConnectionAcceptor,
-    tls: TlsAcceptor | undefined,
-  ) {
+  constructor(socket: ListeningSocket, acceptor: ConnectionAcceptor, tls: TlsAcceptor | undefined) {
     this.#socket = socket;
     this.#acceptor = acceptor;
     this.#tls = tls;

@@ -5,7 +5,12 @@ import { ConfigError, createConfig, type EtcdConfigInput } from "./config.ts";
 import { helpText } from "./help.ts";
 import { unsupportedSettings } from "./unsupported.ts";
 import { formatUrls } from "../../base/etcd-url.ts";
-import { autoCompactionOf, plainClientWarnings, plainPeerWarnings, startProblem } from "./verify.ts";
+import {
+  autoCompactionOf,
+  plainClientWarnings,
+  plainPeerWarnings,
+  startProblem,
+} from "./verify.ts";
 
 test("an embedded member advertises what it listens on and is its own cluster", () => {
   const config = createConfig({
