@@ -62,8 +62,9 @@ export class MemberTls {
     const { listenClientUrls, listenClientHttpUrls, listenMetricsUrls } = config;
     const clientUrls = [...listenClientUrls, ...listenClientHttpUrls];
     this.#credentials = { peer };
-    // As in etcd, files that no listener needs are not looked at.
-    if ([...clientUrls, ...listenMetricsUrls].some(isSecureUrl)) {
+    // As in etcd, files that no listener needs are not looked at, but `--auto-tls` makes its own.
+    const isNeeded = [...clientUrls, ...listenMetricsUrls].some(isSecureUrl);
+    if (isNeeded || config.autoTls) {
       this.#credentials.client = this.#open("client", clientSettings(config, deps));
     }
     const sides = (["client", "peer"] as const).flatMap((side) => {

@@ -396,7 +396,7 @@ export function plainPeerWarnings(config: EtcdConfig): readonly LogRecord[] {
     config.listenPeerUrls.filter(({ scheme }) => scheme === "http"),
     { field: "peer-url", schemes: "HTTP", flag: "--peer-client-cert-auth" },
     {
-      files: config.peerCertFile !== "" || config.peerKeyFile !== "",
+      files: config.peerCertFile !== "" || config.peerKeyFile !== "" || config.peerAutoTls,
       clientCertAuth: config.peerClientCertAuth,
     },
   );
@@ -408,7 +408,7 @@ export function plainClientWarnings(config: EtcdConfig): readonly LogRecord[] {
     [...config.listenClientUrls, ...config.listenClientHttpUrls].filter((url) => !isSecureUrl(url)),
     { field: "client-url", schemes: "http or unix", flag: "--client-cert-auth" },
     {
-      files: config.certFile !== "" || config.keyFile !== "",
+      files: config.certFile !== "" || config.keyFile !== "" || config.autoTls,
       clientCertAuth: config.clientCertAuth,
     },
   );
