@@ -52,15 +52,19 @@ export class NodeTlsAcceptor implements TlsAcceptor {
 
   constructor(options: TlsListenerOptions) {
     this.#options = options;
+    const needsCertificate = requiresClientCertificate(options.credentials.settings);
     this.#server = createServer({
       ALPNProtocols: PROTOCOLS,
-      requestCert: requiresClientCertificate(options.credentials.settings),
-      // Decided in `#problem`, so that the reason reaches the log.
-      rejectUnauthorized: false,
+      requestCert: needsCertificate,
+      // A client without any is told so by an alert. One whose chain does not verify is not: the
+      // runtime closes the connection after the handshake.
+      rejectUnauthorized: needsCertificate,
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     });
     this.#server.on("secureConnection", (stream) => void this.#decide(stream));
-    this.#server.on("tlsClientError", (error, stream) => this.#reject(stream, wordsOf(error)));
+    this.#server.on("tlsClientError", (error, stream) =>
+      this.#reject(stream, chainProblem(stream) ?? wordsOf(error)),
+    );
   }
 
   accept(socket: Socket): void {
@@ -119,8 +123,6 @@ export class NodeTlsAcceptor implements TlsAcceptor {
     const { credentials, names } = this.#options;
     const { settings } = credentials;
     if (!requiresClientCertificate(settings)) return undefined;
-    const problem = chainProblem(stream);
-    if (problem !== undefined) return problem;
     const shown = shownCertificates(stream);
     const [own] = shown;
     if (own === undefined) return "tls: client didn't provide a certificate";
@@ -180,6 +182,8 @@ function wordsOf(error: NodeJS.ErrnoException): string {
     case "ERR_SSL_HTTP_REQUEST":
     case "ERR_SSL_WRONG_VERSION_NUMBER":
       return "tls: first record does not look like a TLS handshake";
+    case "ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE":
+      return "tls: client didn't provide a certificate";
     case "ERR_SSL_NO_SHARED_CIPHER":
       return "tls: no cipher suite supported by both client and server";
     case "ERR_SSL_UNSUPPORTED_PROTOCOL":

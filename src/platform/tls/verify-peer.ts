@@ -39,14 +39,12 @@ export function commonName(certificate: X509Certificate): string | undefined {
   return typeof names === "string" ? names : names?.at(-1);
 }
 
-/** Why the chain does not verify, in Go's words; undefined when it does. */
-export function chainProblem(socket: TLSSocket): string | undefined {
-  if (socket.authorized) return undefined;
-  if (socket.getPeerX509Certificate() === undefined) {
-    return "tls: client didn't provide a certificate";
-  }
-  const code = String(socket.authorizationError ?? "");
-  return `tls: failed to verify certificate: ${CHAIN_PROBLEMS[code] ?? `x509: ${code}`}`;
+/** Why the chain does not verify, in Go's words; undefined when it does, or was not looked at. */
+export function chainProblem({ authorizationError }: TLSSocket): string | undefined {
+  const code: unknown = authorizationError;
+  if (code === undefined || code === null) return undefined;
+  const reason = CHAIN_PROBLEMS[String(code)] ?? `x509: ${code}`;
+  return `tls: failed to verify certificate: ${reason}`;
 }
 
 const UNKNOWN_AUTHORITY = "x509: certificate signed by unknown authority";
