@@ -30,6 +30,7 @@ const SECTIONS: readonly Section[] = [
       { path: "src/transport/limits.ts" },
       { path: "src/embed/descriptor-limit.ts", names: ["RESERVED_DESCRIPTORS"] },
       { path: "src/transport/listening-socket.ts", names: ["BACKLOG", "MAX_UNIX_PATH_BYTES"] },
+      { path: "src/env/rpc.ts", names: ["GRPC_OVERHEAD_BYTES"] },
     ],
   },
   {
@@ -62,8 +63,10 @@ const SECTIONS: readonly Section[] = [
       { path: "src/gateway/json-reader.ts", names: ["MAX_JSON_DEPTH"] },
       { path: "src/gateway/json-reply.ts", names: ["MAX_JSON_REPLY_MS"] },
       { path: "src/gateway/json-gateway.ts", names: ["JSON_FACTOR", "JSON_EXTRA_BYTES"] },
-      { path: "src/gateway/websocket-frames.ts", names: ["MAX_CONTROL_BYTES", "MAX_FRAGMENTS"] },
-      { path: "src/gateway/websocket.ts", names: ["MAX_QUEUED_MESSAGES", "MAX_QUEUED_PONG_BYTES"] },
+      {
+        path: "src/gateway/websocket.ts",
+        names: ["MAX_QUEUED_MESSAGES", "MAX_QUEUED_PONG_BYTES", "MAX_FRAGMENTS"],
+      },
       { path: "src/gateway/endpoints/debug.ts", names: ["MAX_PROFILE_SECONDS"] },
     ],
   },
@@ -99,7 +102,7 @@ const SECTIONS: readonly Section[] = [
     sources: [
       { path: "src/server/options.ts", names: ["DEFAULT_QUOTA_BYTES"] },
       {
-        path: "src/server/etcd-server.ts",
+        path: "src/server/consensus/pipeline.ts",
         names: [
           "MAX_WAITING_PROPOSAL_BYTES",
           "MAX_COMMIT_APPLY_GAP",

@@ -188,6 +188,7 @@ function licences(root: string, node: string): string {
   const modules = join(root, "node_modules");
   const parts = [
     part("koffi", join(modules, "koffi", "LICENSE.txt")),
+    part("ws", join(modules, "ws", "LICENSE")),
     part("yaml", join(modules, "yaml", "LICENSE")),
   ];
   const real = execFileSync(node, ["-p", "process.execPath"], { encoding: "utf8" }).trim();

@@ -4,6 +4,12 @@
  * objects, so that connections may live on worker threads one day.
  */
 
+/**
+ * A request message may have so much more than `--max-request-bytes`, for the parts around the
+ * payload; so may a response of a watch with fragments. As etcd.
+ */
+export const GRPC_OVERHEAD_BYTES = 524_288;
+
 /** gRPC status codes, the subset and numbers of the gRPC specification. */
 export type StatusCode = number;
 

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { createMetricsHandler } from "./http-handler.ts";
 import { cleanPath, hostName } from "./http-text.ts";
+import type { Mount } from "./mounts.ts";
 import { FakeResponse, fakeRequest, GatewayWorld } from "./testing/world.ts";
 
 const CORS = {
@@ -63,18 +64,46 @@ test("unknown paths are Go's 404", async () => {
   assert.equal((await world.fetch("/debug/pprof/")).status, 404, "profiles are off by default");
 });
 
-test("paths that are not known here go to the fallback, with access rules applied", async () => {
-  const world = new GatewayWorld({
-    fallback: {
-      handle(request, response) {
-        response.head(200, { "x-path": request.path });
-        response.end("v2");
-      },
+test("what is mounted sees the cleaned path, and its requests pass the access rules", async () => {
+  const mount = (prefix: string): Mount => [
+    prefix,
+    (path, _request, response) => {
+      response.head(200, {});
+      response.end(`${prefix} ${path}`);
     },
+  ];
+  const world = new GatewayWorld({
+    mounts: [mount("/v2/keys"), mount("/v2/keys/"), mount("/dashboard/"), mount("/v2/keys/_x/")],
   });
-  const response = await world.fetch("/v2/keys/a");
-  assert.equal(response.body, "v2");
-  assert.deepEqual(response.headers, { ...CORS, "x-path": "/v2/keys/a" });
+  const table: [string, string][] = [
+    ["/v2/keys", "/v2/keys /v2/keys"],
+    ["/v2/keys/", "/v2/keys/ /v2/keys/"],
+    ["/v2/keys/a%20b/c?wait=true", "/v2/keys/ /v2/keys/a b/c"],
+    ["/v2/keys/_x/y", "/v2/keys/_x/ /v2/keys/_x/y"],
+    ["/dashboard/index.html", "/dashboard/ /dashboard/index.html"],
+  ];
+  for (const [url, body] of table) {
+    const response = await world.fetch(url);
+    assert.equal(response.body, body);
+    assert.deepEqual(response.headers, CORS);
+  }
+  for (const [url, location] of [
+    ["/dashboard?a=b", "/dashboard/?a=b"],
+    ["/v2//keys/../keys/a", "/v2/keys/a"],
+  ] as const) {
+    const response = await world.fetch(url);
+    assert.equal(response.status, 307);
+    assert.equal(response.headers.location, location);
+  }
+  assert.equal((await world.fetch("/v2/stats/self")).status, 404);
+  assert.equal((await world.fetch("/dashboards/")).status, 404);
+  const guarded = new GatewayWorld({ mounts: [mount("/v2/")], hostWhitelist: ["ok.test"] });
+  assert.equal((await guarded.fetch("/v2/keys")).status, 421);
+});
+
+test("two handlers at one path are a mistake of the composition", () => {
+  const nothing: Mount = ["/version", () => {}];
+  assert.throws(() => new GatewayWorld({ mounts: [nothing] }), /mounted at one path/);
 });
 
 test("/health of a healthy member", async () => {

@@ -1,7 +1,7 @@
 /**
  * What a client listener serves besides gRPC: the JSON gateway, the plain endpoints, and whatever
- * the composition adds (`fallback`: the v2 API, the dashboard). Requests pass the access rules
- * first, in etcd's order: path rewrite, Host whitelist, certificate rule, CORS, OPTIONS.
+ * the composition mounts. Requests pass the access rules first, in etcd's order: path rewrite, Host
+ * whitelist, certificate rule, CORS, OPTIONS.
  *
  * Beyond etcd: when `--cors` names origins, requests to /v3/ that a browser sends from any other
  * site are refused, instead of being carried out with an answer that the page cannot read.
@@ -26,6 +26,7 @@ import {
   sendRedirect,
 } from "./http-text.ts";
 import { JsonGateway } from "./json-gateway.ts";
+import { type Mount, Mounts } from "./mounts.ts";
 import { serveWebSocket } from "./websocket.ts";
 
 export interface MetricsHandlerDeps {
@@ -59,8 +60,8 @@ export interface HttpHandlerDeps extends MetricsHandlerDeps {
   readonly commandLine: readonly string[];
   readonly raftStatus?: (() => unknown) | undefined;
   readonly fileDescriptorLimit?: (() => number) | undefined;
-  /** Serves paths that nothing here does. Access rules have been applied. */
-  readonly fallback?: HttpHandler | undefined;
+  /** More to serve. Access rules have been applied. */
+  readonly mounts?: readonly Mount[] | undefined;
 }
 
 /** The handler of a client listener. */
@@ -78,23 +79,49 @@ export function createHttpHandler(deps: HttpHandlerDeps): ClientHttpHandler {
 
 /** The handler of `--listen-metrics-urls`: /metrics, /health, /livez and /readyz. */
 export function createMetricsHandler(deps: MetricsHandlerDeps): HttpHandler {
-  const health = new HealthEndpoints(deps);
+  const mounts = new Mounts(healthAndMetrics(deps));
   return {
     handle(request, response) {
       const path = decodePath(request.path);
-      if (path === "/metrics") serveMetrics(deps.exposition, request, response);
-      else if (path === undefined || !health.handle(path, request, response)) {
-        sendNotFound(request, response);
-      }
+      if (path === undefined) sendNotFound(request, response);
+      else mounts.handle(path, request, response);
     },
   };
+}
+
+function healthAndMetrics(deps: MetricsHandlerDeps): readonly Mount[] {
+  return [
+    ...new HealthEndpoints(deps).mounts(),
+    ["/metrics", (_path, request, response) => serveMetrics(deps.exposition, request, response)],
+  ];
+}
+
+const PROFILES = "/debug/pprof/";
+
+function clientMounts(deps: HttpHandlerDeps, gateway: JsonGateway | undefined): readonly Mount[] {
+  const mounts: Mount[] = [
+    ...healthAndMetrics(deps),
+    ["/version", (_path, request, response) => serveVersion(deps.source, request, response)],
+    ["/debug/vars", (_path, request, response) => serveDebugVars(deps, request, response)],
+    ...(deps.mounts ?? []),
+  ];
+  if (gateway !== undefined) {
+    mounts.push(["/v3/", (path, request, response) => gateway.handle(path, request, response)]);
+  }
+  if (deps.pprof) {
+    const profiler = new Profiler(deps.commandLine);
+    mounts.push([
+      PROFILES,
+      (path, request, response) => profiler.handle(path.slice(PROFILES.length), request, response),
+    ]);
+  }
+  return mounts;
 }
 
 class ClientHandler implements ClientHttpHandler {
   readonly #deps: HttpHandlerDeps;
   readonly #gateway: JsonGateway | undefined;
-  readonly #health: HealthEndpoints;
-  readonly #profiler: Profiler | undefined;
+  readonly #mounts: Mounts;
   readonly #anyOrigin: boolean;
   readonly #anyHost: boolean;
 
@@ -102,8 +129,7 @@ class ClientHandler implements ClientHttpHandler {
     this.#deps = deps;
     const { service } = deps;
     this.#gateway = service === undefined ? undefined : new JsonGateway({ ...deps, service });
-    this.#health = new HealthEndpoints(deps);
-    this.#profiler = deps.pprof ? new Profiler(deps.commandLine) : undefined;
+    this.#mounts = new Mounts(clientMounts(deps, this.#gateway));
     this.#anyOrigin = deps.cors.length === 0 || deps.cors.includes("*");
     this.#anyHost = deps.hostWhitelist.length === 0 || deps.hostWhitelist.includes("*");
   }
@@ -122,7 +148,9 @@ class ClientHandler implements ClientHttpHandler {
       response.end();
       return;
     }
-    this.#route(path, request, response);
+    const cleaned = cleanPath(path);
+    if (cleaned !== path) sendRedirect(request, response, cleaned);
+    else this.#mounts.handle(path, request, response);
   }
 
   upgrade(request: HttpRequest, socket: Duplex, head: Buffer): boolean {
@@ -133,39 +161,10 @@ class ClientHandler implements ClientHttpHandler {
     const handler: HttpHandler = {
       handle: (proxied, response) => gateway.handle(cleanPath(path), proxied, response),
     };
-    serveWebSocket(handler, request, socket, head, { maxMessageBytes: gateway.maxJsonBytes });
-    return true;
-  }
-
-  #route(path: string, request: HttpRequest, response: HttpResponse): void {
-    const cleaned = cleanPath(path);
-    if (cleaned !== path) {
-      sendRedirect(request, response, cleaned);
-      return;
-    }
-    const isTreeRoot =
-      (path === "/v3" && this.#gateway !== undefined) ||
-      (path === "/debug/pprof" && this.#profiler !== undefined);
-    if (isTreeRoot) {
-      sendRedirect(request, response, `${path}/`);
-    } else if (path.startsWith("/v3/") && this.#gateway !== undefined) {
-      this.#gateway.handle(path, request, response);
-    } else if (!this.#servePlain(path, request, response)) {
-      const { fallback } = this.#deps;
-      if (fallback === undefined) sendNotFound(request, response);
-      else fallback.handle(request, response);
-    }
-  }
-
-  #servePlain(path: string, request: HttpRequest, response: HttpResponse): boolean {
-    if (this.#health.handle(path, request, response)) return true;
-    const profiles = "/debug/pprof/";
-    if (path === "/version") serveVersion(this.#deps.source, request, response);
-    else if (path === "/metrics") serveMetrics(this.#deps.exposition, request, response);
-    else if (path === "/debug/vars") serveDebugVars(this.#deps, request, response);
-    else if (path.startsWith(profiles) && this.#profiler !== undefined) {
-      this.#profiler.handle(path.slice(profiles.length), request, response);
-    } else return false;
+    serveWebSocket(handler, request, socket, head, {
+      maxMessageBytes: gateway.maxJsonBytes,
+      logger: this.#deps.logger,
+    });
     return true;
   }
 

@@ -6,11 +6,12 @@
 
 import { StatusCode } from "../api/errors.ts";
 import { base64Fault } from "../base/base64.ts";
+import { parseTimeout } from "../base/grpc-timeout.ts";
 import { METHODS, type MethodInfo } from "../api/rpc-table.ts";
 import type { Clock } from "../env/clock.ts";
 import { HttpBodyTooLarge, type HttpRequest, type HttpResponse } from "../env/http.ts";
 import type { Logger } from "../env/logger.ts";
-import type { RpcService } from "../env/rpc.ts";
+import { GRPC_OVERHEAD_BYTES, type RpcService } from "../env/rpc.ts";
 import { CallSlots } from "./call-slots.ts";
 import { GatewayStreamCall, GatewayUnaryCall, sendStatus } from "./gateway-calls.ts";
 import { decodeJson } from "./json-decode.ts";
@@ -27,21 +28,9 @@ export interface JsonGatewayDeps {
   readonly maxConcurrentStreams?: number | undefined;
 }
 
-/** What gRPC accepts beyond `--max-request-bytes`, for the parts around the payload. */
-const GRPC_OVERHEAD_BYTES = 512 * 1024;
 /** Base64 makes a third more of the bytes, names and white space come on top. */
 const JSON_FACTOR = 2;
 const JSON_EXTRA_BYTES = 64 * 1024;
-
-const TIMEOUT = /^(\d{1,8})([HMSmun])$/;
-const TIMEOUT_UNITS_MS: Readonly<Record<string, number>> = {
-  H: 3_600_000,
-  M: 60_000,
-  S: 1000,
-  m: 1,
-  u: 1e-3,
-  n: 1e-6,
-};
 
 export class JsonGateway {
   readonly #deps: JsonGatewayDeps;
@@ -212,10 +201,8 @@ export class JsonGateway {
   #deadlineOf(request: HttpRequest): number | undefined {
     const header = request.headers["grpc-timeout"];
     if (header === undefined || header === "") return Number.POSITIVE_INFINITY;
-    const match = TIMEOUT.exec(header);
-    const unitMs = TIMEOUT_UNITS_MS[match?.[2] ?? ""];
-    if (match === null || unitMs === undefined) return undefined;
-    const timeoutMs = Number(match[1]) * unitMs;
+    const timeoutMs = parseTimeout(header);
+    if (typeof timeoutMs === "string") return undefined;
     // As etcd's gateway: 0 is no timeout here, although it is one in gRPC.
     return timeoutMs === 0 ? Number.POSITIVE_INFINITY : this.#deps.clock.nowMs() + timeoutMs;
   }

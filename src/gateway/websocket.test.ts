@@ -3,18 +3,12 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
-import { RangeResponse, WatchResponse } from "../api/gen/rpc.ts";
+import { PutRequest, RangeResponse, WatchResponse } from "../api/gen/rpc.ts";
 import type { HttpHandlerDeps } from "./http-handler.ts";
 import { fakeRequest, GatewayWorld } from "./testing/world.ts";
-import {
-  acceptKey,
-  encodeClose,
-  encodeFrame,
-  Opcode,
-  WebSocketError,
-  WebSocketReader,
-} from "./websocket-frames.ts";
 
+/** RFC 6455 section 5.2. */
+const Opcode = { CONTINUATION: 0, TEXT: 1, BINARY: 2, CLOSE: 8, PING: 9, PONG: 10 } as const;
 const MASK = Buffer.from([0x11, 0x22, 0x33, 0x44]);
 
 interface FrameOptions {
@@ -45,98 +39,16 @@ function clientFrame(opcode: number, payload: string | Buffer, options: FrameOpt
   return Buffer.concat([head, MASK, masked]);
 }
 
-function messages(reader: WebSocketReader, bytes: Uint8Array): string[] {
-  return reader
-    .push(bytes)
-    .map((event) =>
-      event.kind === "close"
-        ? `close ${event.code}`
-        : `${event.kind} ${Buffer.from(event.payload).toString()}`,
-    );
+/** A frame of the server, as short as this one. */
+function serverFrame(opcode: number, payload: string | Buffer): Buffer {
+  const content = Buffer.from(payload as string);
+  assert.ok(content.length < 126);
+  return Buffer.concat([Buffer.from([0x80 | opcode, content.length]), content]);
 }
 
-test("messages arrive whole, however frames and chunks are cut", () => {
-  const long = "x".repeat(70_000);
-  const stream = Buffer.concat([
-    clientFrame(Opcode.TEXT, "hello"),
-    clientFrame(Opcode.TEXT, "frag", { final: false }),
-    clientFrame(Opcode.PING, "are you there"),
-    clientFrame(Opcode.CONTINUATION, "men", { final: false }),
-    clientFrame(Opcode.CONTINUATION, "ted"),
-    clientFrame(Opcode.PONG, "ignored"),
-    clientFrame(Opcode.BINARY, "y".repeat(200)),
-    clientFrame(Opcode.TEXT, long),
-    clientFrame(Opcode.CLOSE, Buffer.from([0x03, 0xe9])),
-  ]);
-  const expected = [
-    "message hello",
-    "ping are you there",
-    "message fragmented",
-    `message ${"y".repeat(200)}`,
-    `message ${long}`,
-    "close 1001",
-  ];
-  for (const size of [1, 7, 1000, stream.length]) {
-    const reader = new WebSocketReader(100_000);
-    const seen: string[] = [];
-    for (let at = 0; at < stream.length; at += size) {
-      seen.push(...messages(reader, stream.subarray(at, at + size)));
-    }
-    assert.deepEqual(seen, expected, `chunks of ${size}`);
-  }
-});
-
-test("breaches of the protocol are refused with the close code of the RFC", () => {
-  const text = (payload: string, options?: FrameOptions) =>
-    clientFrame(Opcode.TEXT, payload, options);
-  const table: [string, Buffer, number][] = [
-    ["unmasked", text("a", { masked: false, length: 1 }), 1002],
-    ["reserved bit", text("a", { reserved: 0x40 }), 1002],
-    ["unknown opcode", clientFrame(3, "a"), 1002],
-    ["continuation first", clientFrame(Opcode.CONTINUATION, "a"), 1002],
-    ["message in message", Buffer.concat([text("a", { final: false }), text("b")]), 1002],
-    ["fragmented ping", clientFrame(Opcode.PING, "a", { final: false }), 1002],
-    ["long ping", clientFrame(Opcode.PING, "a".repeat(126)), 1002],
-    ["half a close code", clientFrame(Opcode.CLOSE, "a"), 1002],
-    ["reserved close code", clientFrame(Opcode.CLOSE, Buffer.from([0x03, 0xed])), 1002],
-    ["bad UTF-8", clientFrame(Opcode.TEXT, Buffer.from([0xff])), 1007],
-    ["too long", text("", { length: 1001 }), 1009],
-    ["absurdly long", text("", { length: 2 ** 40 }), 1009],
-    [
-      "too long in fragments",
-      Buffer.concat([text("a".repeat(600), { final: false }), text("", { length: 600 })]),
-      1009,
-    ],
-    [
-      "fragments without end",
-      Buffer.concat([
-        text("", { final: false }),
-        ...Array(1100).fill(clientFrame(Opcode.CONTINUATION, "", { final: false })),
-      ]),
-      1002,
-    ],
-  ];
-  for (const [name, bytes, closeCode] of table) {
-    assert.throws(
-      () => new WebSocketReader(1000).push(bytes),
-      (error) => error instanceof WebSocketError && error.closeCode === closeCode,
-      name,
-    );
-  }
-});
-
-test("the server's frames carry the right lengths", () => {
-  assert.deepEqual([...encodeFrame(Opcode.TEXT, Buffer.from("hi"))], [0x81, 2, 0x68, 0x69]);
-  const medium = encodeFrame(Opcode.TEXT, Buffer.alloc(126));
-  assert.deepEqual([...medium.subarray(0, 4)], [0x81, 126, 0, 126]);
-  const long = encodeFrame(Opcode.TEXT, Buffer.alloc(65536));
-  assert.deepEqual([...long.subarray(0, 10)], [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
-  assert.deepEqual([...encodeClose(1000)], [0x88, 2, 0x03, 0xe8]);
-});
-
-test("the handshake's answer is that of RFC 6455 section 1.3", () => {
-  assert.equal(acceptKey("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-});
+function closeFrame(code: number): string {
+  return serverFrame(Opcode.CLOSE, Buffer.from([code >> 8, code & 0xff])).toString("latin1");
+}
 
 interface Client {
   readonly socket: Socket;
@@ -210,20 +122,94 @@ test("a watch over WebSocket: a message per request, a message per answer", asyn
   // The first message comes along with the handshake.
   client.socket.write(handshake("/v3/watch"), "latin1");
   client.socket.write(clientFrame(Opcode.TEXT, '{"create_request":{"key":"Zm9v"}}'));
-  const opened = await client.until(encodeFrame(1, Buffer.from('{"result":{"watch_id":"1"}}')));
+  const opened = await client.until(serverFrame(Opcode.TEXT, '{"result":{"watch_id":"1"}}'));
   assert.match(opened, /^HTTP\/1\.1 101 Switching Protocols\r\n/);
   assert.match(opened, /\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=\r\n/);
   assert.doesNotMatch(opened, /Sec-WebSocket-Protocol/);
   client.socket.write(clientFrame(Opcode.PING, "p"));
-  await client.until(encodeFrame(Opcode.PONG, Buffer.from("p")));
+  await client.until(serverFrame(Opcode.PONG, "p"));
   client.socket.write(clientFrame(Opcode.TEXT, '{"cancel_request":{}}'));
-  await client.until(encodeFrame(1, Buffer.from('{"result":{"watch_id":"2"}}')));
+  await client.until(serverFrame(Opcode.TEXT, '{"result":{"watch_id":"2"}}'));
   const [call] = world.service.streamCalls;
-  assert.equal(call?.cancelled, false);
+  assert.ok(call?.cancelled === false);
+  const cancelled = new Promise<void>((resolve) => {
+    call.onCancel = resolve;
+  });
   client.socket.write(clientFrame(Opcode.CLOSE, Buffer.from([0x03, 0xe8])));
   const all = await client.closed;
-  assert.ok(all.endsWith(encodeClose(1000).toString("latin1")));
-  assert.equal(call?.cancelled, true);
+  assert.ok(all.endsWith(closeFrame(1000)));
+  await cancelled;
+});
+
+test("messages arrive whole, however frames and chunks are cut", async (t) => {
+  const quoted = (text: string): string => JSON.stringify(Buffer.from(text).toString("base64"));
+  const put = (value: string): string => `{"key":"Zm9v","value":${quoted(value)}}`;
+  const long = put("x".repeat(70_000));
+  const bytes = Buffer.concat([
+    clientFrame(Opcode.TEXT, long.slice(0, 60_000), { final: false }),
+    clientFrame(Opcode.PING, "are you there"),
+    clientFrame(Opcode.CONTINUATION, long.slice(60_000, 60_001), { final: false }),
+    clientFrame(Opcode.PONG, "ignored"),
+    clientFrame(Opcode.CONTINUATION, long.slice(60_001)),
+  ]);
+  for (const size of [7, 1000, bytes.length]) {
+    const world = new GatewayWorld();
+    world.service.onUnary = (call) => {
+      const { value } = PutRequest.decode(call.body);
+      call.reply(RangeResponse.encode(RangeResponse.create({ count: value.length })));
+    };
+    const client = await connectClient(t, world);
+    client.socket.setNoDelay(true);
+    client.socket.write(handshake("/v3/kv/put"));
+    for (let at = 0; at < bytes.length; at += size) {
+      client.socket.write(bytes.subarray(at, at + size));
+    }
+    const all = await client.closed;
+    assert.ok(all.includes(serverFrame(Opcode.PONG, "are you there").toString("latin1")));
+    assert.equal(world.service.unaryCalls.length, 1, `chunks of ${size}`);
+    assert.ok(all.endsWith(closeFrame(1000)));
+  }
+});
+
+test("breaches of the protocol are refused with the close code of the RFC", async (t) => {
+  const text = (payload: string, options?: FrameOptions) =>
+    clientFrame(Opcode.TEXT, payload, options);
+  const table: [string, Buffer, number][] = [
+    ["unmasked", text("a", { masked: false, length: 1 }), 1002],
+    ["reserved bit", text("a", { reserved: 0x40 }), 1002],
+    ["unknown opcode", clientFrame(3, "a"), 1002],
+    ["continuation first", clientFrame(Opcode.CONTINUATION, "a"), 1002],
+    ["message in message", Buffer.concat([text("a", { final: false }), text("b")]), 1002],
+    ["fragmented ping", clientFrame(Opcode.PING, "a", { final: false }), 1002],
+    ["long ping", clientFrame(Opcode.PING, "a".repeat(126)), 1002],
+    ["half a close code", clientFrame(Opcode.CLOSE, "a"), 1002],
+    ["reserved close code", clientFrame(Opcode.CLOSE, Buffer.from([0x03, 0xed])), 1002],
+    ["bad UTF-8", clientFrame(Opcode.TEXT, Buffer.from([0xff])), 1007],
+    ["absurdly long", text("", { length: 2 ** 40 }), 1009],
+    [
+      "too long in fragments",
+      Buffer.concat([
+        text("a".repeat(600), { final: false }),
+        clientFrame(Opcode.CONTINUATION, "", { length: 9_000_000 }),
+      ]),
+      1009,
+    ],
+    [
+      "fragments without end",
+      Buffer.concat([
+        text("", { final: false }),
+        ...Array(1100).fill(clientFrame(Opcode.CONTINUATION, "", { final: false })),
+      ]),
+      1008,
+    ],
+  ];
+  for (const [name, bytes, closeCode] of table) {
+    const world = new GatewayWorld();
+    const client = await connectClient(t, world);
+    client.socket.write(handshake("/v3/watch"));
+    client.socket.write(bytes);
+    assert.ok((await client.closed).endsWith(closeFrame(closeCode)), name);
+  }
 });
 
 test("a unary method over WebSocket answers the first message and closes", async (t) => {
@@ -237,8 +223,8 @@ test("a unary method over WebSocket answers the first message and closes", async
   client.socket.write(clientFrame(Opcode.TEXT, '{"key":"Zm9v"}'));
   const all = await client.closed;
   assert.match(all, /\r\nSec-WebSocket-Protocol: Bearer\r\n/);
-  const answer = encodeFrame(Opcode.TEXT, Buffer.from('{"count":"7"}'));
-  assert.ok(all.endsWith(Buffer.concat([answer, encodeClose(1000)]).toString("latin1")));
+  const answer = serverFrame(Opcode.TEXT, '{"count":"7"}');
+  assert.ok(all.endsWith(answer.toString("latin1") + closeFrame(1000)));
 });
 
 test("a token may come in a cookie", async (t) => {
@@ -262,7 +248,7 @@ test("a message beyond the limit closes the connection and cancels the call", as
   client.socket.write(handshake("/v3/watch"));
   await client.until("\r\n\r\n");
   client.socket.write(clientFrame(Opcode.TEXT, "", { length: 100_000_000 }));
-  assert.ok((await client.closed).endsWith(encodeClose(1009).toString("latin1")));
+  assert.ok((await client.closed).endsWith(closeFrame(1009)));
   assert.equal(world.service.streamCalls[0]?.cancelled, true);
 });
 

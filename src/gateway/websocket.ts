@@ -5,29 +5,28 @@
  * cookie `token`, since browsers cannot set `Authorization` here.
  */
 
+import { IncomingMessage } from "node:http";
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { ServerOptions, WebSocket } from "ws";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../env/http.ts";
+import type { Logger } from "../env/logger.ts";
 import { sendError } from "./http-text.ts";
-import {
-  acceptKey,
-  CloseCode,
-  encodeClose,
-  encodeFrame,
-  Opcode,
-  WebSocketError,
-  WebSocketReader,
-} from "./websocket-frames.ts";
-
 /** Messages that wait for the server before the socket is paused. */
 const MAX_QUEUED_MESSAGES = 16;
 /** A client that pings without reading the answers is cut off when this much waits for it. */
 const MAX_QUEUED_PONG_BYTES = 64 * 1024;
+/** Fragments of one message; each costs memory beside its content. */
+const MAX_FRAGMENTS = 1024;
 /** Time for the client to answer our close frame. */
 const CLOSE_TIMEOUT_MS = 2_000;
+/** RFC 6455 section 7.4.1. */
+const CLOSE_NORMAL = 1000;
 
 export interface WebSocketOptions {
   /** Largest message of a client. */
   readonly maxMessageBytes: number;
+  readonly logger: Logger;
 }
 
 /** Upgrades the connection and serves it with `handler`, which sees a POST request. */
@@ -51,18 +50,45 @@ export function serveWebSocket(
     return;
   }
   const protocol = request.headers["sec-websocket-protocol"] ?? "";
-  const lines = [
-    "HTTP/1.1 101 Switching Protocols",
-    "Upgrade: websocket",
-    "Connection: Upgrade",
-    `Sec-WebSocket-Accept: ${acceptKey(key)}`,
-  ];
-  if (protocol.startsWith("Bearer")) lines.push("Sec-WebSocket-Protocol: Bearer");
-  socket.write(`${lines.join("\r\n")}\r\n\r\n`);
-  const exchange = new WebSocketExchange(socket, options.maxMessageBytes);
-  const proxied = new WebSocketRequest(request, requestHeaders(request), exchange);
-  handler.handle(proxied, exchange);
-  if (head.length > 0) exchange.receive(head);
+  const bearer = protocol.startsWith("Bearer");
+  const serve = (webSocket: WebSocket): void => {
+    const exchange = new WebSocketExchange(webSocket, socket);
+    handler.handle(new WebSocketRequest(request, requestHeaders(request), exchange), exchange);
+  };
+  open(key, bearer, socket, head, options, serve).catch((error: unknown) => {
+    options.logger.error("failed to serve a WebSocket", { error });
+    socket.destroy();
+  });
+}
+
+/** Answers a handshake that has been checked. The package is loaded when the first client comes. */
+async function open(
+  key: string,
+  bearer: boolean,
+  socket: Duplex,
+  head: Buffer,
+  options: WebSocketOptions,
+  serve: (webSocket: WebSocket) => void,
+): Promise<void> {
+  const { WebSocketServer } = await import("ws");
+  // The types of the package are older than its limits.
+  const settings: ServerOptions & { maxFragments: number; closeTimeout: number } = {
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    autoPong: false,
+    maxPayload: options.maxMessageBytes,
+    maxFragments: MAX_FRAGMENTS,
+    closeTimeout: CLOSE_TIMEOUT_MS,
+  };
+  const handshake = new IncomingMessage(new Socket());
+  handshake.method = "GET";
+  handshake.headers.upgrade = "websocket";
+  handshake.headers["sec-websocket-key"] = key;
+  handshake.headers["sec-websocket-version"] = "13";
+  // Of what the client offers only this is known here; a token beside it need not be a protocol.
+  if (bearer) handshake.headers["sec-websocket-protocol"] = "Bearer";
+  new WebSocketServer(settings).handleUpgrade(handshake, socket, head, serve);
 }
 
 /** Headers of the request that the gateway sees. */
@@ -131,47 +157,30 @@ class WebSocketExchange implements HttpResponse {
   onDrain: (() => void) | undefined = undefined;
   onClose: (() => void) | undefined = undefined;
   closed = false;
+  readonly #webSocket: WebSocket;
   readonly #socket: Duplex;
-  readonly #reader: WebSocketReader;
   readonly #messages: Uint8Array[] = [];
   #waiting: ((message: Uint8Array | undefined) => void) | undefined;
   #rest = "";
-  #closeSent = false;
 
-  constructor(socket: Duplex, maxMessageBytes: number) {
+  constructor(webSocket: WebSocket, socket: Duplex) {
+    this.#webSocket = webSocket;
     this.#socket = socket;
-    this.#reader = new WebSocketReader(maxMessageBytes);
-    socket.on("data", (chunk: Buffer) => this.receive(chunk));
+    webSocket.binaryType = "nodebuffer";
+    webSocket.on("message", (message: Buffer) => this.#queue(message));
+    webSocket.on("ping", (payload) => this.#pong(payload));
+    // It says with a close frame what was wrong; the connection then closes.
+    webSocket.on("error", () => this.#gone());
+    webSocket.on("close", () => this.#gone());
     socket.on("drain", () => this.onDrain?.());
-    socket.on("error", () => socket.destroy());
     socket.on("end", () => this.#gone());
-    socket.on("close", () => this.#gone());
-  }
-
-  receive(chunk: Uint8Array): void {
-    if (this.closed) return;
-    try {
-      for (const event of this.#reader.push(chunk)) {
-        if (event.kind === "message") this.#queue(event.payload);
-        else if (event.kind === "ping") this.#pong(event.payload);
-        else {
-          this.#sendClose(event.code);
-          this.#gone();
-          return;
-        }
-      }
-    } catch (error) {
-      if (!(error instanceof WebSocketError)) throw error;
-      this.#sendClose(error.closeCode);
-      this.#gone();
-    }
   }
 
   /** Undefined once the client has gone. */
   nextMessage(): Promise<Uint8Array | undefined> {
     const message = this.#messages.shift();
     if (message !== undefined) {
-      if (this.#messages.length < MAX_QUEUED_MESSAGES) this.#socket.resume();
+      if (this.#messages.length < MAX_QUEUED_MESSAGES) this.#webSocket.resume();
       return Promise.resolve(message);
     }
     if (this.closed) return Promise.resolve(undefined);
@@ -198,7 +207,8 @@ class WebSocketExchange implements HttpResponse {
     if (chunk !== undefined) this.write(chunk);
     this.#sendText(this.#rest);
     this.closed = true;
-    this.#sendClose(CloseCode.NORMAL);
+    this.#webSocket.close(CLOSE_NORMAL);
+    this.#socket.end();
     this.#wake();
   }
 
@@ -208,12 +218,13 @@ class WebSocketExchange implements HttpResponse {
 
   #sendText(line: string): boolean {
     if (line === "") return true;
-    return this.#socket.write(encodeFrame(Opcode.TEXT, Buffer.from(line, "utf8")));
+    this.#webSocket.send(line);
+    return !this.#socket.writableNeedDrain;
   }
 
   #pong(payload: Uint8Array): void {
-    if (this.#socket.writableLength > MAX_QUEUED_PONG_BYTES) this.#socket.destroy();
-    else this.#socket.write(encodeFrame(Opcode.PONG, payload));
+    if (this.#socket.writableLength > MAX_QUEUED_PONG_BYTES) this.#webSocket.terminate();
+    else this.#webSocket.pong(payload);
   }
 
   #queue(message: Uint8Array): void {
@@ -224,22 +235,13 @@ class WebSocketExchange implements HttpResponse {
       return;
     }
     this.#messages.push(message);
-    if (this.#messages.length >= MAX_QUEUED_MESSAGES) this.#socket.pause();
-  }
-
-  #sendClose(code: number): void {
-    if (this.#closeSent) return;
-    this.#closeSent = true;
-    this.#socket.end(encodeClose(code));
-    this.#socket.resume();
-    setTimeout(() => this.#socket.destroy(), CLOSE_TIMEOUT_MS).unref();
+    if (this.#messages.length >= MAX_QUEUED_MESSAGES) this.#webSocket.pause();
   }
 
   #gone(): void {
     this.#wake();
     if (this.closed) return;
     this.closed = true;
-    this.#socket.end();
     this.onClose?.();
   }
 

@@ -131,9 +131,8 @@ export const PING_WITHOUT_STREAM_MS = 2 * 3_600_000;
 /** What grpc-go takes when no minimum time is configured. */
 export const DEFAULT_KEEPALIVE_MIN_TIME_MS = 300_000;
 
-/** etcd's default request limit (1.5 MiB) and the overhead that it adds for gRPC (512 KiB). */
+/** etcd's default request limit (1.5 MiB). */
 export const DEFAULT_MAX_REQUEST_BYTES = 1_572_864;
-export const GRPC_OVERHEAD_BYTES = 524_288;
 
 /** HTTP/1.1: request line and headers. */
 export const MAX_HTTP1_HEADER_BYTES = 16_384;

@@ -9,8 +9,8 @@ import type { Clock, Timer } from "../env/clock.ts";
 import type { HttpHandler } from "../env/http.ts";
 import type { Logger } from "../env/logger.ts";
 import type { Metrics } from "../env/metrics.ts";
-import type { RpcService } from "../env/rpc.ts";
 import type { TlsAcceptor } from "../env/tls.ts";
+import { GRPC_OVERHEAD_BYTES, type RpcService } from "../env/rpc.ts";
 import { FlushQueue } from "./flush-queue.ts";
 import { CallBatch } from "./grpc/call-batch.ts";
 import { Deadlines } from "./grpc/deadlines.ts";
@@ -33,7 +33,6 @@ import { type Http2Stream, IGNORE_STREAM, type StreamHandler } from "./http2/str
 import {
   DEFAULT_MAX_CONCURRENT_STREAMS,
   DEFAULT_MAX_REQUEST_BYTES,
-  GRPC_OVERHEAD_BYTES,
   HOUSEKEEPING_INTERVAL_MS,
   MAX_PARTIAL_REQUEST_BYTES,
   MAX_TOTAL_QUEUED_OUTPUT_BYTES,
@@ -365,7 +364,7 @@ class ServerHttp2 implements ConnectionHost {
   }
 
   drain(): void {
-    this.#connection.nowMs = this.#options.clock.nowMs();
+    this.#connection.setNow(this.#options.clock.nowMs());
     this.#connection.drain();
   }
 
@@ -376,7 +375,7 @@ class ServerHttp2 implements ConnectionHost {
   /** Whether calls may come or unary ones wait for their answer; open streams do not count. */
   get takesRequests(): boolean {
     if (this.#connection.finished) return false;
-    if (!this.#connection.goingAway) return true;
+    if (!this.#connection.closing) return true;
     for (const { handler } of this.#connection.streams.values()) {
       if (handler instanceof UnaryServerCall) return true;
     }
@@ -414,7 +413,7 @@ class ServerHttp2 implements ConnectionHost {
       connection.callRefused();
       return IGNORE_STREAM;
     }
-    stream.handler = exchange;
+    stream.handOver(exchange);
     try {
       http.handle(exchange, exchange);
     } catch (error) {
@@ -458,7 +457,7 @@ class ServerHttp2 implements ConnectionHost {
   }
 
   onStreamGone(): void {
-    if (this.#connection.goingAway) this.#onDrained();
+    if (this.#connection.closing) this.#onDrained();
   }
 }
 

@@ -61,9 +61,9 @@ export class SocketDriver {
 
   #received(chunk: Buffer): void {
     const connection = this.#connection;
-    connection.nowMs = this.#clock.nowMs();
+    connection.setNow(this.#clock.nowMs());
     connection.receive(chunk);
-    if (connection.send.blocked && connection.send.totalBytes > READ_PAUSE_BYTES) {
+    if (connection.send.blocked && connection.send.backlog.totalBytes > READ_PAUSE_BYTES) {
       this.#readPaused = true;
       this.socket.pause();
     }
@@ -81,7 +81,7 @@ export class SocketDriver {
   nextTurn(): void {
     this.#resting = false;
     const connection = this.#connection;
-    connection.nowMs = this.#clock.nowMs();
+    connection.setNow(this.#clock.nowMs());
     connection.nextTurn();
     if (connection.resting) this.#rest();
     else this.#resume();
@@ -93,9 +93,8 @@ export class SocketDriver {
 
   #drained(): void {
     const { send } = this.#connection;
-    send.socketBytes = 0;
-    send.blocked = false;
-    this.#connection.nowMs = this.#clock.nowMs();
+    send.socketHolds(0, false);
+    this.#connection.setNow(this.#clock.nowMs());
     this.#connection.writeProgress();
     this.flush();
     if (this.#readPaused && !send.blocked) {
@@ -111,7 +110,7 @@ export class SocketDriver {
     const { send } = connection;
     const pieces = connection.takeOutput();
     if (this.#closed || socket.destroyed) {
-      send.output.recycle(false);
+      connection.recycle(false);
       return;
     }
     if (pieces.length === 1) {
@@ -122,9 +121,8 @@ export class SocketDriver {
       socket.uncork();
     }
     const left = socket.writableLength;
-    send.output.recycle(this.#copies && left === 0);
-    send.socketBytes = left;
-    send.blocked = left > 0 && socket.writableNeedDrain;
+    connection.recycle(this.#copies && left === 0);
+    send.socketHolds(left, left > 0 && socket.writableNeedDrain);
     if (connection.finished) this.#end();
     else if (send.sendable) this.#queue.markLater(this);
   }

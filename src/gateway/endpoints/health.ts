@@ -9,6 +9,7 @@ import type { HttpRequest, HttpResponse } from "../../env/http.ts";
 import type { Logger } from "../../env/logger.ts";
 import type { Counter, Gauge, Labelled, Metrics } from "../../env/metrics.ts";
 import { allowOnlyGet, sendError, sendText } from "../http-text.ts";
+import type { Mount } from "../mounts.ts";
 
 /** "NOSPACE", "CORRUPT", or another name for alarms that a later version may know. */
 export type AlarmName = string;
@@ -81,17 +82,29 @@ export class HealthEndpoints {
     };
   }
 
-  /** Serves the request if the path is one of these endpoints; false if it is not. */
-  handle(path: string, request: HttpRequest, response: HttpResponse): boolean {
-    if (path === "/health") {
-      this.#supervise(path, this.#health(request, response));
-      return true;
+  /** /health, both kinds of checks, and each check by itself. */
+  mounts(): readonly Mount[] {
+    const mounts: Mount[] = [
+      [
+        "/health",
+        (path, request, response) => this.#supervise(path, this.#health(request, response)),
+      ],
+    ];
+    for (const type of ["livez", "readyz"] as const) {
+      mounts.push(this.#checkMount(`/${type}`, type, undefined));
+      for (const name of this.#checks[type].keys()) {
+        mounts.push(this.#checkMount(`/${type}/${name}`, type, name));
+      }
     }
-    const [, type = "", name, more] = path.split("/");
-    if (more !== undefined || (type !== "livez" && type !== "readyz")) return false;
-    if (name !== undefined && !this.#checks[type].has(name)) return false;
-    this.#supervise(path, this.#runChecks(type, name, path, request, response));
-    return true;
+    return mounts;
+  }
+
+  #checkMount(prefix: string, type: CheckType, name: string | undefined): Mount {
+    return [
+      prefix,
+      (path, request, response) =>
+        this.#supervise(path, this.#runChecks(type, name, path, request, response)),
+    ];
   }
 
   #supervise(path: string, served: Promise<void>): void {

@@ -10,7 +10,7 @@ import { EtcdError } from "../../api/errors.ts";
 import { copyBytes } from "../../base/bytes.ts";
 import type { Revision } from "../../base/ids.ts";
 import type { Slice, Steps } from "../../base/slice.ts";
-import type { StreamCall, Timer } from "../../env/index.ts";
+import { GRPC_OVERHEAD_BYTES, type StreamCall, type Timer } from "../../env/index.ts";
 import {
   encodeWatchHead,
   INVALID_WATCH_ID,
@@ -36,8 +36,6 @@ const UNITS_PER_REQUEST = 8;
 const MAX_PARTS = 1000;
 /** etcd's period for watchers that lag or are blocked. */
 const SYNC_INTERVAL_MS = 100;
-/** etcd's bound on a response to a watch with fragments. */
-const FRAGMENT_OVERHEAD_BYTES = 512 * 1024;
 
 export class WatchService {
   readonly #server: ServerContext;
@@ -156,7 +154,7 @@ class WatchStreamHandler implements WatchSink {
       this.#call.send(...inFewParts(watchMessage(header, watch.id, events).parts));
       return true;
     }
-    const maxBytes = this.#server.options.maxRequestBytes + FRAGMENT_OVERHEAD_BYTES;
+    const maxBytes = this.#server.options.maxRequestBytes + GRPC_OVERHEAD_BYTES;
     for (const message of watchFragments(header, watch.id, events, maxBytes)) {
       this.#call.send(...inFewParts(message.parts));
     }

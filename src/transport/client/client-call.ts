@@ -191,7 +191,7 @@ export class ClientCall implements StreamHandler, MessageSink, DeadlineEntry {
 
   onReset(code: number): void {
     const { http2, closeReason } = this.#owner;
-    if (code === REFUSED_STREAM && http2.goingAway) {
+    if (code === REFUSED_STREAM && http2.closing) {
       // Above the last stream id of the server's GOAWAY: never processed, also when this was the
       // last stream and the connection is finished thereby.
       this.end(new RpcError(UNAVAILABLE, closeReason, true));

@@ -11,7 +11,7 @@ import { FlushQueue } from "../flush-queue.ts";
 import { Deadlines } from "../grpc/deadlines.ts";
 import type { PartialBudget } from "../grpc/message-reader.ts";
 import { DEADLINE_EXCEEDED, UNAVAILABLE } from "../grpc/status.ts";
-import { formatTimeout } from "../grpc/timeout.ts";
+import { formatTimeout } from "../../base/grpc-timeout.ts";
 import { Http2Connection } from "../http2/connection.ts";
 import { errorName, NO_ERROR } from "../http2/constants.ts";
 import type { ConnectionHost } from "../http2/connection-host.ts";
@@ -109,7 +109,7 @@ export class ClientStream {
 
   /** Stops granting window to the server, or goes on. */
   pauseReceiving(): void {
-    if (this.#call.stream !== undefined) this.#call.stream.recvPaused = true;
+    this.#call.stream?.pauseReceiving();
   }
 
   resumeReceiving(): void {
@@ -194,7 +194,7 @@ export class ClientConnection implements ConnectionHost, CallOwner {
 
   /** No new calls: closed, or the server said GOAWAY. */
   get closing(): boolean {
-    return this.#closed || this.http2.goingAway;
+    return this.#closed || this.http2.closing;
   }
 
   get openCalls(): number {

@@ -212,9 +212,9 @@ test("a connection whose stream ids are used up takes no more calls and ends aft
     assert.ok(stream);
     return stream;
   });
-  assert.equal(connection.goingAway, false);
+  assert.equal(connection.closing, false);
   assert.equal(open(), undefined);
-  assert.equal(connection.goingAway, true);
+  assert.equal(connection.closing, true);
   for (const stream of last) {
     assert.equal(finished, "");
     connection.resetStream(stream, 8);

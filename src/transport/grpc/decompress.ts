@@ -1,14 +1,33 @@
-/** Decompression of request messages, with a cap on the output (a small bomb must stay small). */
+/** Request messages as their compression says, with a cap on the output (a small bomb stays small). */
 import { gunzipSync } from "node:zlib";
+import type { GrpcRequestHead } from "./request-head.ts";
 import { INTERNAL, RESOURCE_EXHAUSTED } from "./status.ts";
 
 /** A status to answer with instead of a message. */
-export interface MessageError {
+interface MessageError {
   readonly code: number;
   readonly message: string;
 }
 
-export function gunzipMessage(body: Uint8Array, maxBytes: number): Uint8Array | MessageError {
+/** Undoes compression as the flag and the head say, or says what to answer. */
+export function decodeMessage(
+  compression: number,
+  body: Buffer,
+  head: GrpcRequestHead,
+  maxBytes: number,
+): Uint8Array | MessageError {
+  if (compression === 0) return body;
+  if (compression !== 1) {
+    return { code: INTERNAL, message: `grpc: received unexpected payload format ${compression}` };
+  }
+  if (head.encoding === "identity") {
+    const message = "grpc: compressed flag set with identity or empty encoding";
+    return { code: INTERNAL, message };
+  }
+  return gunzipMessage(body, maxBytes);
+}
+
+function gunzipMessage(body: Uint8Array, maxBytes: number): Uint8Array | MessageError {
   try {
     return gunzipSync(body, { maxOutputLength: Math.max(maxBytes, 1) });
   } catch (error) {

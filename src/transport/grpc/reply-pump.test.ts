@@ -55,7 +55,7 @@ test("a piece is made when most of the one before has left", () => {
   assert.equal(source.made, 1);
   let received: Buffer = Buffer.alloc(0);
   for (let ended = false; !ended; ) {
-    assert.ok(harness.connection.send.queuedBytes <= 2 * PIECE_BYTES);
+    assert.ok(harness.connection.send.backlog.queuedBytes <= 2 * PIECE_BYTES);
     const frames = harness.feed(windowUpdate(0, 50_000), windowUpdate(1, 50_000));
     const bodies = frames.filter((frame) => frame.type === 0).map((frame) => frame.payload);
     received = Buffer.concat([received, ...bodies]);
@@ -66,7 +66,7 @@ test("a piece is made when most of the one before has left", () => {
   const at = (piece: number): number => received[5 + piece * PIECE_BYTES] as number;
   assert.deepEqual([at(0), at(1), at(29)], [1, 2, 30]);
   assert.deepEqual([source.made, source.closed], [30, 1]);
-  assert.equal(harness.connection.send.backlogBytes, 0);
+  assert.equal(harness.connection.send.backlog.owedBytes, 0);
 });
 
 test("an empty answer by pieces is an answer", () => {

@@ -33,8 +33,8 @@ export class ReplyPump implements StreamHandler, DeadlineEntry {
   /** Begins the message; the stream's head has been sent. Takes over the stream. */
   start(): void {
     const { http2, server } = this.#connection;
-    this.#stream.handler = this;
-    http2.send.holdMore(this.#source.heldBytes, this.#owed);
+    this.#stream.handOver(this);
+    http2.send.backlog.hold(this.#source.heldBytes, this.#owed);
     server.deadlines.add(this);
     const prefix = Buffer.alloc(PREFIX_BYTES);
     prefix.writeUInt32BE(this.#owed, 1);
@@ -56,7 +56,7 @@ export class ReplyPump implements StreamHandler, DeadlineEntry {
     const piece = this.#source.next();
     if (piece !== undefined) {
       this.#owed -= piece.length;
-      send.holdMore(0, -piece.length);
+      send.backlog.hold(0, -piece.length);
       send.data(this.#stream, piece, false);
       return;
     }
@@ -75,7 +75,7 @@ export class ReplyPump implements StreamHandler, DeadlineEntry {
     if (this.#closed) return;
     this.#closed = true;
     this.#connection.server.deadlines.remove(this);
-    this.#connection.http2.send.holdMore(-this.#source.heldBytes, -this.#owed);
+    this.#connection.http2.send.backlog.hold(-this.#source.heldBytes, -this.#owed);
     this.#source.close();
   }
 

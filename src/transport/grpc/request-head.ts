@@ -3,6 +3,7 @@
  * `interpretation`, since clients send the same block again and again.
  */
 import { base64Fault } from "../../base/base64.ts";
+import { parseTimeout, SHORTEST_TIMEOUT_MS } from "../../base/grpc-timeout.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
 import {
   FIELD_CONTENT_TYPE,
@@ -12,7 +13,6 @@ import {
 } from "../http2/header-field.ts";
 import type { MethodRow, MethodTable } from "./method-table.ts";
 import { DEADLINE_EXCEEDED, INTERNAL, OK, UNIMPLEMENTED } from "./status.ts";
-import { parseTimeout, SHORTEST_TIMEOUT_MS } from "./timeout.ts";
 
 /** Content types that an answer repeats. */
 const SUBTYPE = /^application\/grpc\+[a-z0-9.-]{1,32}$/;

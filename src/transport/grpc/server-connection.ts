@@ -79,19 +79,37 @@ export class GrpcServerConnection implements PartialBudget {
     this.server.metrics?.started(row.index);
     if (row.kind === "unary") return new UnaryServerCall(this, stream, head, row.index, endStream);
     const call = new StreamServerCall(this, stream, head, row);
-    stream.handler = call;
+    stream.handOver(call);
     call.start(endStream);
     return call;
   }
 
-  /** Head of a reply, encoded once per connection in the usual case. */
-  replyHead(head: GrpcRequestHead): HeaderTemplate | OutgoingFields {
+  /** Head of an answer that goes on with messages; encoded once per connection as a rule. */
+  #replyHead(head: GrpcRequestHead): HeaderTemplate | OutgoingFields {
     if (head.contentType === GRPC_CONTENT_TYPE.value) return this.#plainHead;
     return [STATUS_200, new OutgoingField("content-type", head.contentType)];
   }
 
-  get plainHead(): HeaderTemplate {
-    return this.#plainHead;
+  /** Starts an answer; messages and a status follow. */
+  sendHead(stream: Http2Stream, head: GrpcRequestHead): void {
+    this.http2.send.headers(stream, this.#replyHead(head), false);
+  }
+
+  /** The whole answer of a unary call that went well. Takes ownership of `body`. */
+  sendReply(stream: Http2Stream, head: GrpcRequestHead, body: Uint8Array): void {
+    const replyHead = this.#replyHead(head);
+    if (replyHead instanceof HeaderTemplate) {
+      this.http2.send.unaryReply(stream, replyHead, body, this.okTrailers);
+    } else {
+      this.sendReplyParts(stream, head, [body]);
+    }
+  }
+
+  /** As `sendReply`, with a body in parts. */
+  sendReplyParts(stream: Http2Stream, head: GrpcRequestHead, parts: readonly Uint8Array[]): void {
+    this.sendHead(stream, head);
+    this.http2.send.message(stream, parts, false);
+    this.http2.send.headers(stream, this.okTrailers, true);
   }
 
   /** An answer that is only a status ("trailers-only"). */

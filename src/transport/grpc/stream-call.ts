@@ -4,6 +4,7 @@ import type { StreamCall } from "../../env/rpc.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
 import type { Http2Stream, StreamHandler } from "../http2/stream.ts";
 import type { DeadlineBucket, DeadlineEntry } from "./deadlines.ts";
+import { decodeMessage } from "./decompress.ts";
 import { MessageReader, type MessageSink } from "./message-reader.ts";
 import type { MethodRow } from "./method-table.ts";
 import { type GrpcRequestHead, metadataValue } from "./request-head.ts";
@@ -16,7 +17,6 @@ import {
   RESOURCE_EXHAUSTED,
   UNREAD_OUTPUT,
 } from "./status.ts";
-import { decodeMessage } from "./unary-call.ts";
 
 const ONE_REQUEST = "non-client-streaming RPC";
 
@@ -94,20 +94,16 @@ export class StreamServerCall implements StreamCall, StreamHandler, MessageSink,
     if (this.#ended) return;
     let bytes = 0;
     for (const part of parts) bytes += part.length;
-    if (!this.#connection.http2.send.admits(bytes)) {
+    if (!this.#connection.http2.send.backlog.admits(bytes)) {
       this.#refuse(RESOURCE_EXHAUSTED, UNREAD_OUTPUT);
       return;
     }
-    this.#sendHead();
+    if (!this.#headSent) {
+      this.#headSent = true;
+      this.#connection.sendHead(this.#stream, this.#head);
+    }
     this.#connection.server.metrics?.sent(this.method, bytes);
     this.#connection.http2.send.message(this.#stream, parts, false);
-  }
-
-  #sendHead(): void {
-    if (this.#headSent) return;
-    this.#headSent = true;
-    const head = this.#connection.replyHead(this.#head);
-    this.#connection.http2.send.headers(this.#stream, head, false);
   }
 
   finish(code: number, message: string): void {
@@ -118,7 +114,7 @@ export class StreamServerCall implements StreamCall, StreamHandler, MessageSink,
   }
 
   pauseReceiving(): void {
-    this.#stream.recvPaused = true;
+    this.#stream.pauseReceiving();
   }
 
   resumeReceiving(): void {
@@ -140,7 +136,12 @@ export class StreamServerCall implements StreamCall, StreamHandler, MessageSink,
   onGrpcMessage(compression: number, body: Buffer): void {
     if (this.#ended) return;
     this.#connection.http2.charge(MESSAGE_COST);
-    const decoded = decodeMessage(compression, body, this.#head, this.#connection);
+    const decoded = decodeMessage(
+      compression,
+      body,
+      this.#head,
+      this.#connection.server.maxMessageBytes,
+    );
     if (!(decoded instanceof Uint8Array)) {
       this.#refuse(decoded.code, decoded.message);
     } else if (!this.#oneRequest) {

@@ -6,10 +6,9 @@
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import type { ReplySource, UnaryCall } from "../../env/rpc.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
-import { HeaderTemplate } from "../http2/hpack-encoder.ts";
 import type { Http2Stream, StreamHandler } from "../http2/stream.ts";
 import type { DeadlineBucket, DeadlineEntry } from "./deadlines.ts";
-import { gunzipMessage } from "./decompress.ts";
+import { decodeMessage } from "./decompress.ts";
 import { type MessageSink, MessageReader, PREFIX_BYTES } from "./message-reader.ts";
 import { type GrpcRequestHead, metadataValue } from "./request-head.ts";
 import { ReplyPump } from "./reply-pump.ts";
@@ -89,18 +88,13 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
 
   reply(message: Uint8Array): void {
     const connection = this.#connection;
-    if (!connection.http2.send.admits(message.length)) {
+    if (!connection.http2.send.backlog.admits(message.length)) {
       this.fail(RESOURCE_EXHAUSTED, UNREAD_OUTPUT);
       return;
     }
     if (!this.#answer(OK)) return;
     connection.server.metrics?.sent(this.method, message.length);
-    const head = connection.replyHead(this.#head);
-    if (head instanceof HeaderTemplate) {
-      connection.http2.send.unaryReply(this.#stream, head, message, connection.okTrailers);
-    } else {
-      this.#replySlowly([message]);
-    }
+    connection.sendReply(this.#stream, this.#head, message);
   }
 
   replyParts(parts: readonly Uint8Array[]): void {
@@ -111,33 +105,26 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
       this.fail(RESOURCE_EXHAUSTED, `grpc: ${text}`);
       return;
     }
-    if (!this.#connection.http2.send.admits(bytes)) {
+    if (!this.#connection.http2.send.backlog.admits(bytes)) {
       this.fail(RESOURCE_EXHAUSTED, UNREAD_OUTPUT);
       return;
     }
     if (!this.#answer(OK)) return;
     this.#connection.server.metrics?.sent(this.method, bytes);
-    this.#replySlowly(parts);
+    this.#connection.sendReplyParts(this.#stream, this.#head, parts);
   }
 
   replyFrom(source: ReplySource): void {
     const { http2, server } = this.#connection;
-    const admitted = http2.send.admits(source.heldBytes);
+    const admitted = http2.send.backlog.admits(source.heldBytes);
     if (!admitted) this.fail(RESOURCE_EXHAUSTED, UNREAD_OUTPUT);
     if (!admitted || !this.#answer(OK) || this.#stream.gone) {
       source.close();
       return;
     }
     server.metrics?.sent(this.method, source.bytes);
-    http2.send.headers(this.#stream, this.#connection.replyHead(this.#head), false);
+    this.#connection.sendHead(this.#stream, this.#head);
     new ReplyPump(this.#connection, this.#stream, source).start();
-  }
-
-  #replySlowly(parts: readonly Uint8Array[]): void {
-    const { send } = this.#connection.http2;
-    send.headers(this.#stream, this.#connection.replyHead(this.#head), false);
-    send.message(this.#stream, parts, false);
-    send.headers(this.#stream, this.#connection.okTrailers, true);
   }
 
   fail(code: number, message: string): void {
@@ -149,7 +136,7 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
   #answer(code: number): boolean {
     if (this.#lingers) {
       this.#lingers = false;
-      this.#connection.http2.lingering -= 1;
+      this.#connection.http2.streams.left();
     }
     if (this.#state === DONE) return false;
     this.#state = DONE;
@@ -214,7 +201,12 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
       return;
     }
     this.#received = true;
-    const decoded = decodeMessage(compression, body, this.#head, this.#connection);
+    const decoded = decodeMessage(
+      compression,
+      body,
+      this.#head,
+      this.#connection.server.maxMessageBytes,
+    );
     if (decoded instanceof Uint8Array) this.body = decoded;
     else this.#reject(decoded.code, decoded.message);
   }
@@ -270,25 +262,7 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
     this.cancelled = true;
     if (!running) return;
     this.#lingers = true;
-    this.#connection.http2.lingering += 1;
+    this.#connection.http2.streams.linger();
     this.onCancel?.();
   }
-}
-
-/** Undoes compression as the flag and the head say, or says what to answer. */
-export function decodeMessage(
-  compression: number,
-  body: Buffer,
-  head: GrpcRequestHead,
-  connection: GrpcServerConnection,
-): Uint8Array | { readonly code: number; readonly message: string } {
-  if (compression === 0) return body;
-  if (compression !== 1) {
-    return { code: INTERNAL, message: `grpc: received unexpected payload format ${compression}` };
-  }
-  if (head.encoding === "identity") {
-    const message = "grpc: compressed flag set with identity or empty encoding";
-    return { code: INTERNAL, message };
-  }
-  return gunzipMessage(body, connection.server.maxMessageBytes);
 }

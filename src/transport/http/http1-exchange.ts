@@ -146,7 +146,7 @@ export class Http1Response implements HttpResponse {
 
   #charge(bytes: number): void {
     this.#charged += bytes;
-    this.#budget.queuedBytes += bytes;
+    this.#budget.add(bytes);
     if (bytes > 0 && this.#charged > STALLED_OUTPUT_BYTES) {
       this.#limitIdleness(IDLE_WRITE_TIMEOUT_MS);
     }

@@ -77,7 +77,7 @@ export class Http2Exchange implements HttpRequest, HttpResponse, StreamHandler, 
   }
 
   pauseBody(): void {
-    this.#stream.recvPaused = true;
+    this.#stream.pauseReceiving();
   }
 
   resumeBody(): void {
@@ -135,7 +135,7 @@ export class Http2Exchange implements HttpRequest, HttpResponse, StreamHandler, 
   }
 
   admits(bytes: number): boolean {
-    return this.#connection.send.admits(bytes);
+    return this.#connection.send.backlog.admits(bytes);
   }
 
   abort(): void {

@@ -194,11 +194,11 @@ test("a client that reads nothing (CVE-2019-9517) gets no more answers at the ou
     const [head] = frames;
     assert.ok(head !== undefined);
     if (harness.parser.decode(head).get("grpc-status") === "8") refused += 1;
-    assert.ok(harness.connection.send.queuedBytes <= MAX_QUEUED_OUTPUT_BYTES + size + 100);
+    assert.ok(harness.connection.send.backlog.queuedBytes <= MAX_QUEUED_OUTPUT_BYTES + size + 100);
   }
   assert.equal(refused, 100 - Math.ceil(MAX_QUEUED_OUTPUT_BYTES / size));
   harness.connection.socketClosed();
-  assert.equal(harness.connection.send.queuedBytes, 0);
+  assert.equal(harness.connection.send.backlog.queuedBytes, 0);
 });
 
 test("many clients that read nothing share one limit, and one that reads is still served", () => {
@@ -359,7 +359,7 @@ test("mutated traffic never throws, hangs or grows; seeds are printed on failure
       harness.advance(12_000);
       harness.connection.socketClosed();
       assert.equal(harness.connection.streams.size, 0);
-      assert.equal(harness.connection.send.queuedBytes, 0);
+      assert.equal(harness.connection.send.backlog.queuedBytes, 0);
       assert.equal(harness.grpc.partialBytes, 0);
     } catch (error) {
       throw new Error(`seed ${seed}`, { cause: error });

@@ -7,29 +7,20 @@
  * every stream's handler has had `onReset`, and the last output ends with GOAWAY.
  */
 import {
-  CONNECTION_WINDOW_BYTES,
-  DEFAULT_WINDOW_BYTES,
-  DRAIN_PING_TIMEOUT_MS,
-  HEADER_BLOCK_TIMEOUT_MS,
   HEADER_TABLE_BYTES,
-  IDLE_WRITE_TIMEOUT_MS,
   MAX_HEADER_LIST_BYTES,
-  PREFACE_TIMEOUT_MS,
   RAPID_RESET_AGE_MS,
   REQUEST_COST,
   SMALL_DATA_BYTES,
-  STALLED_OUTPUT_BYTES,
   STREAM_WINDOW_BYTES,
 } from "../limits.ts";
+import type { ConnectionHost, ConnectionOptions } from "./connection-host.ts";
 import {
-  CANCEL,
   COMPRESSION_ERROR,
   ENHANCE_YOUR_CALM,
   FLAG_ACK,
-  FLAG_END_HEADERS,
   FLAG_END_STREAM,
   FLAG_PADDED,
-  FLAG_PRIORITY,
   FLOW_CONTROL_ERROR,
   FRAME_CONTINUATION,
   FRAME_DATA,
@@ -56,87 +47,64 @@ import {
   STREAM_CLOSED,
 } from "./constants.ts";
 import { FrameReader, type FrameSink } from "./frame-reader.ts";
-import type { ConnectionHost, ConnectionOptions } from "./connection-host.ts";
-import { HeaderAssembly } from "./header-assembly.ts";
+import { type FrameListener, FrameWriter } from "./frame-writer.ts";
+import { HeaderAssembly, type HeaderSink } from "./header-assembly.ts";
 import type { HeaderBlock } from "./header-block.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
 import type { HeaderTemplate, OutgoingField } from "./hpack-encoder.ts";
 import { InputTurn } from "./input-turn.ts";
-import { Keepalive } from "./keepalive.ts";
+import { Lifecycle } from "./lifecycle.ts";
+import { Liveness } from "./liveness.ts";
 import { OutputBudget } from "./output-budget.ts";
 import { PeerBudgets, PingPolicy } from "./peer-budgets.ts";
-import { ResetMemory } from "./reset-memory.ts";
-import { type SendListener, SendScheduler } from "./send-scheduler.ts";
+import { ReceiveWindows } from "./receive-windows.ts";
+import { Sender, type SendListener } from "./sender.ts";
 import { encodeSettings, SETTING_BYTES, settingError } from "./settings.ts";
+import { Http2Stream, IGNORE_STREAM, type StreamHandler } from "./stream.ts";
+import { StreamTable } from "./stream-table.ts";
 import type { TokenBucket } from "./token-bucket.ts";
-import { Http2Stream, IGNORE_STREAM, lengthFits, type StreamHandler } from "./stream.ts";
 
-const DRAIN_PING = Buffer.from("\x01drain\x02\x03", "latin1");
 const KEEPALIVE_PING = Buffer.from("\x01alive\x02\x03", "latin1");
 
-export class Http2Connection implements SendListener, FrameSink {
+export class Http2Connection implements FrameListener, SendListener, FrameSink, HeaderSink {
   readonly isServer: boolean;
-  readonly send: SendScheduler;
-  readonly streams = new Map<number, Http2Stream>();
-  /** Calls whose stream has gone while their handler still works; they count as streams. */
-  lingering = 0;
-  /** The peer's SETTINGS_MAX_CONCURRENT_STREAMS, for the client half. */
-  peerMaxConcurrentStreams = Number.POSITIVE_INFINITY;
-  /** Time of the current turn, as the owner last told. */
-  nowMs: number;
-  /** Nothing is parsed or sent any more. */
-  finished = false;
-  /** Finished after all streams were, not by an error. */
-  endedWell = false;
-  /** The peer said GOAWAY, or we did: no new streams. */
-  goingAway = false;
+  readonly send: Sender;
+  readonly streams: StreamTable;
 
   readonly #host: ConnectionHost;
-  readonly #reader: FrameReader;
   readonly #options: ConnectionOptions;
+  readonly #reader: FrameReader;
   readonly #decoder = new HpackDecoder();
+  readonly #headers = new HeaderAssembly(this);
+  readonly #frames: FrameWriter = new FrameWriter(this);
+  readonly #windows: ReceiveWindows;
+  readonly #life: Lifecycle;
+  readonly #liveness: Liveness;
+  readonly #turn: InputTurn;
   readonly #budgets: PeerBudgets;
   readonly #pings: PingPolicy;
-  readonly #resetByUs = new ResetMemory();
-  #lastStream: Http2Stream | undefined;
-  /** Highest stream id opened by the client, whichever side we are. */
-  #lastStreamId = 0;
-  /** After the final GOAWAY, requests above this id are ignored. */
-  #acceptUpTo = Number.POSITIVE_INFINITY;
-
+  #nowMs: number;
   /** The peer has sent its SETTINGS; nothing else may come before. */
-  settingsReceived = false;
+  #settingsReceived = false;
   #settingsAcked = false;
-  readonly #openedMs: number;
-
-  readonly #block = new HeaderAssembly();
-  readonly #turn: InputTurn;
-
-  #recvWindow = CONNECTION_WINDOW_BYTES;
-  #recvUnacked = 0;
-
-  readonly #keepalive: Keepalive;
-  #lastProgressMs: number;
-  /** When the ping of `drain` was sent, or -1. */
-  #drainPingMs = -1;
+  #peerMaxConcurrentStreams = Number.POSITIVE_INFINITY;
 
   constructor(host: ConnectionHost, options: ConnectionOptions) {
     this.#host = host;
     this.#options = options;
     this.isServer = options.isServer;
-    this.nowMs = options.nowMs;
-    this.#openedMs = options.nowMs;
-    if (!options.isServer) this.#lastStreamId = (options.firstStreamId ?? 1) - 2;
-    this.#keepalive = new Keepalive(options, options.nowMs);
-    this.#lastProgressMs = options.nowMs;
+    this.#nowMs = options.nowMs;
+    this.streams = new StreamTable(options.firstStreamId ?? 1);
+    this.#windows = new ReceiveWindows(this.#frames);
+    const dropStreams = (code: number): void => this.#dropStreams(code);
+    this.#life = new Lifecycle(this.isServer, host, this.#frames, this.streams, dropStreams);
+    this.#liveness = new Liveness(options, options.nowMs);
     this.#budgets = new PeerBudgets(options.nowMs);
     this.#pings = new PingPolicy(options.keepaliveMinTimeMs);
     this.#turn = new InputTurn(options.turnCost ?? Number.POSITIVE_INFINITY);
     this.#reader = new FrameReader(this, options.isServer);
-    this.send = new SendScheduler(
-      this,
-      options.outputBudget ?? new OutputBudget(Number.POSITIVE_INFINITY),
-    );
+    const budget = options.outputBudget ?? new OutputBudget(Number.POSITIVE_INFINITY);
+    this.send = new Sender(this, this.#frames, budget);
   }
 
   /** Sends our preface: SETTINGS and a larger connection window. */
@@ -148,22 +116,56 @@ export class Http2Connection implements SendListener, FrameSink {
     if (this.isServer) {
       settings.push([SETTINGS_MAX_CONCURRENT_STREAMS, this.#options.maxConcurrentStreams]);
     } else {
-      this.send.preface(PREFACE);
+      this.#frames.preface(PREFACE);
       settings.push([SETTINGS_ENABLE_PUSH, 0]);
     }
-    this.send.raw(FRAME_SETTINGS, 0, encodeSettings(settings));
-    this.send.windowUpdate(0, CONNECTION_WINDOW_BYTES - DEFAULT_WINDOW_BYTES);
+    this.#frames.control(FRAME_SETTINGS, 0, encodeSettings(settings));
+    this.#windows.open();
   }
 
-  /** Streams that count against the limit of concurrent streams. */
-  get activeStreams(): number {
-    return this.streams.size + this.lingering;
+  /** Time of the current turn, as the owner last told. */
+  get nowMs(): number {
+    return this.#nowMs;
   }
 
-  // SendListener.
+  /** The owner says what time it is. */
+  setNow(nowMs: number): void {
+    this.#nowMs = nowMs;
+  }
+
+  /** Nothing is parsed or sent any more. */
+  get finished(): boolean {
+    return this.#life.finished;
+  }
+
+  /** Finished after all streams were, not by an error. */
+  get endedWell(): boolean {
+    return this.#life.endedWell;
+  }
+
+  /** No new streams: the peer said GOAWAY, or we did. */
+  get closing(): boolean {
+    return this.#life.closing;
+  }
+
+  /** The peer has spoken HTTP/2. */
+  get settingsReceived(): boolean {
+    return this.#settingsReceived;
+  }
+
+  /** The peer's SETTINGS_MAX_CONCURRENT_STREAMS, for the client half. */
+  get peerMaxConcurrentStreams(): number {
+    return this.#peerMaxConcurrentStreams;
+  }
+
+  // FrameListener, SendListener.
 
   wantFlush(): void {
     this.#host.wantFlush();
+  }
+
+  outputOverflow(reason: string): void {
+    this.fail(ENHANCE_YOUR_CALM, reason);
   }
 
   localEnded(stream: Http2Stream): void {
@@ -175,19 +177,22 @@ export class Http2Connection implements SendListener, FrameSink {
     }
   }
 
-  outputOverflow(reason: string): void {
-    this.fail(ENHANCE_YOUR_CALM, reason);
-  }
-
-  /** All output that may leave now. Follow with `send.output.recycle`. */
+  /** All output that may leave now. Follow with `recycle`. */
   takeOutput(): Uint8Array[] {
     this.send.pump();
-    if (this.send.progressed) {
-      this.send.progressed = false;
-      this.#lastProgressMs = this.nowMs;
-    }
-    this.send.taken();
-    return this.send.output.take();
+    if (this.send.takeProgress()) this.#liveness.progressed(this.#nowMs);
+    this.#frames.taken();
+    return this.#frames.output.take();
+  }
+
+  /** After `takeOutput`: `written` says that the kernel has copied every piece. */
+  recycle(written: boolean): void {
+    this.#frames.output.recycle(written);
+  }
+
+  /** The socket took bytes that it had asked to wait for. */
+  writeProgress(): void {
+    this.#liveness.progressed(this.#nowMs);
   }
 
   // Streams.
@@ -201,20 +206,18 @@ export class Http2Connection implements SendListener, FrameSink {
     head: HeaderTemplate,
     extra: OutgoingField | undefined,
   ): Http2Stream | undefined {
-    if (this.finished || this.goingAway) return undefined;
-    const id = this.#lastStreamId + 2;
-    if (id > 0x7fff_ffff) {
-      // RFC 9113 5.1.1: ids are used once. The connection is used up; another one goes on.
+    if (this.closing) return undefined;
+    const id = this.streams.takeId();
+    if (id === undefined) {
+      // The connection is used up; another one goes on.
       this.drain();
       return undefined;
     }
-    this.#lastStreamId = id;
     // The RST_STREAM by which a server may end an answered call is no burden.
     this.#budgets.ignoredFrames.give();
-    const { initialStreamWindow } = this.send;
-    const stream = new Http2Stream(id, initialStreamWindow, STREAM_WINDOW_BYTES, this.nowMs);
-    stream.handler = handler;
-    this.streams.set(id, stream);
+    const stream = new Http2Stream(id, this.send.initialStreamWindow, this.#nowMs);
+    stream.handOver(handler);
+    this.streams.add(stream);
     if (extra === undefined) this.send.headers(stream, head, false);
     else this.send.requestHead(stream, head, extra);
     return stream;
@@ -223,136 +226,73 @@ export class Http2Connection implements SendListener, FrameSink {
   /** Ends a stream from our side; its handler is not told. Late frames of the peer are forgiven. */
   resetStream(stream: Http2Stream, code: number): void {
     if (stream.gone) return;
-    this.#resetByUs.add(stream.id);
+    this.streams.resetByUs(stream.id);
     this.#remove(stream);
-    if (!this.finished) this.send.resetStream(stream.id, code);
+    if (!this.finished) this.#frames.resetStream(stream.id, code);
   }
 
-  /** Resumes granting window to a stream whose `recvPaused` was true. */
+  /** A handler found out that it cannot go on; for programming errors. */
+  internalError(stream: Http2Stream): void {
+    this.resetStream(stream, INTERNAL_ERROR);
+  }
+
+  /** Goes on granting window to a stream that had paused. */
   resumeReceiving(stream: Http2Stream): void {
-    stream.recvPaused = false;
-    if (!stream.gone && !stream.remoteClosed) this.#replenish(stream);
+    this.#windows.resume(stream);
   }
 
   #remove(stream: Http2Stream): void {
-    if (stream.gone) return;
-    stream.gone = true;
-    this.streams.delete(stream.id);
-    if (this.#lastStream === stream) this.#lastStream = undefined;
+    if (!this.streams.remove(stream)) return;
     if (stream.hasQueue) this.send.discard(stream);
     this.#host.onStreamGone();
-    if (this.goingAway) this.#finishIfDrained();
+    this.#life.finishIfDrained();
   }
 
-  #abandon(stream: Http2Stream, code: number): void {
-    const handler = stream.handler;
-    stream.handler = IGNORE_STREAM;
-    handler.onReset(code);
+  #dropStreams(code: number): void {
+    for (const stream of this.streams.takeAll()) {
+      stream.leave();
+      this.send.discard(stream);
+      stream.abandon(code);
+    }
   }
 
   // Ends.
 
   /** A connection error: GOAWAY, then nothing more. */
   fail(code: number, reason: string): undefined {
-    if (this.finished) return;
-    this.finished = true;
-    this.goingAway = true;
-    const lastPeerId = this.isServer ? this.#lastStreamId : 0;
-    this.send.goaway(Math.min(lastPeerId, this.#acceptUpTo), code, reason);
-    this.#host.onFinished(code, reason);
-    this.#dropStreams(code);
+    this.#life.fail(code, reason);
   }
 
   /** The socket has closed. */
   socketClosed(): void {
-    if (this.finished) return;
-    this.finished = true;
-    this.goingAway = true;
-    this.#host.onFinished(NO_ERROR, "connection closed");
-    this.#dropStreams(CANCEL);
+    this.#life.socketClosed();
   }
 
-  #dropStreams(code: number): void {
-    const streams = [...this.streams.values()];
-    this.streams.clear();
-    this.#lastStream = undefined;
-    for (const stream of streams) {
-      stream.gone = true;
-      this.send.discard(stream);
-      this.#abandon(stream, code);
-    }
-  }
-
-  /**
-   * Starts a graceful end (RFC 9113 6.8): GOAWAY that names no stream, one round trip for requests
-   * on their way, then the final GOAWAY; finished once the open streams are.
-   */
+  /** Starts a graceful end: no new streams, finished once the open ones are. */
   drain(): void {
-    if (this.finished || this.#drainPingMs >= 0 || this.#acceptUpTo !== Number.POSITIVE_INFINITY) {
-      return;
-    }
-    if (!this.isServer) {
-      this.goingAway = true;
-      this.#finishIfDrained();
-      return;
-    }
-    this.send.goaway(0x7fff_ffff, NO_ERROR, "");
-    this.send.ping(DRAIN_PING, 0);
-    this.#drainPingMs = this.nowMs;
-  }
-
-  #finalGoaway(): void {
-    this.#drainPingMs = -1;
-    this.#acceptUpTo = this.#lastStreamId;
-    this.goingAway = true;
-    this.send.goaway(this.#lastStreamId, NO_ERROR, "");
-    this.#host.onFinalGoaway();
-    this.#finishIfDrained();
-  }
-
-  #finishIfDrained(): void {
-    if (this.finished || this.streams.size > 0) return;
-    if (this.isServer && this.#acceptUpTo === Number.POSITIVE_INFINITY) return;
-    this.finished = true;
-    this.endedWell = true;
-    this.#host.onFinished(NO_ERROR, "drained");
+    this.#life.drain(this.#nowMs);
   }
 
   /** Looks at the timeouts. To be called every half second or so. */
   tick(nowMs: number): void {
-    this.nowMs = nowMs;
+    this.#nowMs = nowMs;
     if (this.finished) return;
-    if (!this.settingsReceived && nowMs - this.#openedMs >= PREFACE_TIMEOUT_MS) {
-      this.fail(PROTOCOL_ERROR, "preface timeout");
-    } else if (
-      this.#block.streamId !== 0 &&
-      nowMs - this.#block.startedMs >= HEADER_BLOCK_TIMEOUT_MS
-    ) {
-      this.fail(ENHANCE_YOUR_CALM, "header block timeout");
-    } else if (
-      this.send.backlogBytes > STALLED_OUTPUT_BYTES &&
-      nowMs - this.#lastProgressMs >= IDLE_WRITE_TIMEOUT_MS
-    ) {
-      this.fail(ENHANCE_YOUR_CALM, "peer does not read");
-    } else {
-      if (this.#drainPingMs >= 0 && nowMs - this.#drainPingMs >= DRAIN_PING_TIMEOUT_MS) {
-        this.#finalGoaway();
-      }
-      this.#keepAlive(nowMs);
-    }
+    const overdue = this.#liveness.overdue(nowMs, {
+      settings: !this.#settingsReceived,
+      headerBlockSinceMs: this.#headers.openSinceMs,
+      unreadBytes: this.send.backlog.owedBytes,
+    });
+    if (overdue === undefined) this.#life.tick(nowMs);
+    else this.fail(overdue.code, overdue.reason);
+    if (!this.finished) this.#keepAlive(nowMs);
   }
 
   #keepAlive(nowMs: number): void {
     const mayPing =
       this.isServer || this.streams.size > 0 || this.#options.keepaliveWithoutStreams === true;
-    const due = this.#keepalive.look(nowMs, mayPing);
-    if (due === "ping") this.send.ping(KEEPALIVE_PING, 0);
+    const due = this.#liveness.keepalive(nowMs, mayPing);
+    if (due === "ping") this.#frames.ping(KEEPALIVE_PING, 0);
     else if (due === "dead") this.fail(NO_ERROR, "keepalive ping not acked within timeout");
-  }
-
-  /** The socket took bytes that it had asked to wait for. */
-  writeProgress(): void {
-    this.#lastProgressMs = this.nowMs;
   }
 
   // Receiving.
@@ -360,7 +300,7 @@ export class Http2Connection implements SendListener, FrameSink {
   /** Takes in bytes of the peer. The chunk is borrowed until the current turn of the loop ends. */
   receive(chunk: Buffer): void {
     if (this.finished) return;
-    this.#keepalive.heard(this.nowMs);
+    this.#liveness.heard(this.#nowMs);
     if (this.#turn.holds) {
       this.#turn.hold(chunk);
       return;
@@ -399,12 +339,11 @@ export class Http2Connection implements SendListener, FrameSink {
       (chunk[at + 8] as number);
     const start = at + FRAME_HEADER_BYTES;
     this.#turn.charge(1);
-    const { streamId } = this.#block;
-    if (streamId !== 0 && (type !== FRAME_CONTINUATION || id !== streamId)) {
+    if (!this.#headers.allows(type, id)) {
       this.fail(PROTOCOL_ERROR, "expected CONTINUATION");
       return;
     }
-    if (!this.settingsReceived && type !== FRAME_SETTINGS) {
+    if (!this.#settingsReceived && type !== FRAME_SETTINGS) {
       this.fail(PROTOCOL_ERROR, "expected SETTINGS");
       return;
     }
@@ -414,7 +353,8 @@ export class Http2Connection implements SendListener, FrameSink {
       case FRAME_HEADERS:
         return this.#onHeaders(chunk, start, end, flags, id);
       case FRAME_CONTINUATION:
-        return this.#onContinuation(chunk, start, end, flags, id);
+        this.#headers.onContinuation(chunk, start, end, flags);
+        return;
       case FRAME_WINDOW_UPDATE:
         return this.#onWindowUpdate(chunk, start, end, id);
       case FRAME_SETTINGS:
@@ -435,14 +375,14 @@ export class Http2Connection implements SendListener, FrameSink {
   }
 
   #take(budget: TokenBucket, reason: string): undefined {
-    if (!budget.take(this.nowMs)) this.fail(ENHANCE_YOUR_CALM, reason);
+    if (!budget.take(this.#nowMs)) this.fail(ENHANCE_YOUR_CALM, reason);
   }
 
   #ignoreFrame(): undefined {
     return this.#take(this.#budgets.ignoredFrames, "too many ignored frames");
   }
 
-  #emptyFrame(): undefined {
+  onEmptyFrame(): undefined {
     return this.#take(this.#budgets.emptyFrames, "too many empty frames");
   }
 
@@ -453,44 +393,26 @@ export class Http2Connection implements SendListener, FrameSink {
 
   /** A stream error of the peer: RST_STREAM, counted (CVE-2025-8671). */
   #streamError(id: number, code: number, reason: string): undefined {
-    if (this.isServer && !this.#budgets.resets.take(this.nowMs)) {
+    if (this.isServer && !this.#budgets.resets.take(this.#nowMs)) {
       this.fail(ENHANCE_YOUR_CALM, `too many stream errors, last: ${reason}`);
       return;
     }
     const stream = this.streams.get(id);
     if (stream === undefined) {
-      this.#resetByUs.add(id);
-      this.send.resetStream(id, code);
+      this.streams.resetByUs(id);
+      this.#frames.resetStream(id, code);
       return;
     }
     this.resetStream(stream, code);
-    this.#abandon(stream, code);
-  }
-
-  #stream(id: number): Http2Stream | undefined {
-    const last = this.#lastStream;
-    if (last !== undefined && last.id === id) return last;
-    const stream = this.streams.get(id);
-    if (stream !== undefined) this.#lastStream = stream;
-    return stream;
-  }
-
-  /** Never opened: frames on it, other than a request head, are connection errors. */
-  #isIdle(id: number): boolean {
-    return id > this.#lastStreamId || (id & 1) === 0;
+    stream.abandon(code);
   }
 
   #onData(chunk: Buffer, payload: number, frameEnd: number, flags: number, id: number): undefined {
     let start = payload;
     let end = frameEnd;
     const charged = end - start;
-    this.#recvWindow -= charged;
-    if (this.#recvWindow < 0) return this.fail(FLOW_CONTROL_ERROR, "connection window exceeded");
-    this.#recvUnacked += charged;
-    if (this.#recvUnacked >= CONNECTION_WINDOW_BYTES / 2) {
-      this.send.windowUpdate(0, this.#recvUnacked);
-      this.#recvWindow += this.#recvUnacked;
-      this.#recvUnacked = 0;
+    if (!this.#windows.take(charged)) {
+      return this.fail(FLOW_CONTROL_ERROR, "connection window exceeded");
     }
     if (flags & FLAG_PADDED) {
       const padding = charged > 0 ? (chunk[start] as number) : 0;
@@ -501,47 +423,37 @@ export class Http2Connection implements SendListener, FrameSink {
     if (end - start < SMALL_DATA_BYTES && start < end && (flags & FLAG_END_STREAM) === 0) {
       this.#take(this.#budgets.smallFrames, "too many small DATA frames");
     }
-    const stream = this.#stream(id);
+    const stream = this.streams.get(id);
     if (stream === undefined) return this.#dataOnClosed(id, charged);
     if (stream.remoteClosed) {
       return this.#streamError(id, STREAM_CLOSED, "DATA after END_STREAM");
     }
-    stream.recvWindow -= charged;
-    if (stream.recvWindow < 0) {
+    if (!stream.takeWindow(charged)) {
       return this.#streamError(id, FLOW_CONTROL_ERROR, "stream window exceeded");
     }
     const endStream = (flags & FLAG_END_STREAM) !== 0;
-    stream.receivedBytes += end - start;
+    stream.receiveBody(end - start);
     if (!this.isServer && !stream.headReceived) {
       return this.#streamError(id, PROTOCOL_ERROR, "DATA before the response head");
     }
-    if (stream.contentLength >= 0 && !lengthFits(stream, endStream)) {
+    if (!stream.lengthFits(endStream)) {
       return this.#streamError(id, PROTOCOL_ERROR, "content-length mismatch");
     }
     if (endStream) {
-      stream.remoteClosed = true;
+      stream.closeRemote();
     } else {
-      if (start === end) this.#emptyFrame();
-      stream.recvUnacked += charged;
-      if (!stream.recvPaused && stream.recvUnacked >= STREAM_WINDOW_BYTES / 2)
-        this.#replenish(stream);
+      if (start === end) this.onEmptyFrame();
+      this.#windows.consumed(stream, charged);
     }
     stream.handler.onData(chunk, start, end, endStream);
     if (endStream) this.#remoteEnded(stream);
   }
 
-  #replenish(stream: Http2Stream): void {
-    if (stream.recvUnacked === 0) return;
-    this.send.windowUpdate(stream.id, stream.recvUnacked);
-    stream.recvWindow += stream.recvUnacked;
-    stream.recvUnacked = 0;
-  }
-
   #dataOnClosed(id: number, bytes: number): undefined {
-    if (this.#isIdle(id)) return this.fail(PROTOCOL_ERROR, "DATA on an idle stream");
-    if (!this.isServer || id > this.#acceptUpTo) return;
-    if (this.#resetByUs.has(id)) {
-      if (bytes === 0) this.#emptyFrame();
+    if (this.streams.isIdle(id)) return this.fail(PROTOCOL_ERROR, "DATA on an idle stream");
+    if (!this.isServer || this.#life.ignores(id)) return;
+    if (this.streams.forgives(id)) {
+      if (bytes === 0) this.onEmptyFrame();
       return;
     }
     this.#streamError(id, STREAM_CLOSED, "DATA on a closed stream");
@@ -557,47 +469,12 @@ export class Http2Connection implements SendListener, FrameSink {
     }
   }
 
-  #onHeaders(
-    chunk: Buffer,
-    payload: number,
-    frameEnd: number,
-    flags: number,
-    id: number,
-  ): undefined {
-    let start = payload;
-    let end = frameEnd;
+  #onHeaders(chunk: Buffer, start: number, end: number, flags: number, id: number): undefined {
     if ((id & 1) === 0) return this.fail(PROTOCOL_ERROR, "HEADERS on a stream that is not ours");
-    if (flags & FLAG_PADDED) {
-      const padding = start < end ? (chunk[start] as number) : 0;
-      if (padding >= end - start) return this.fail(PROTOCOL_ERROR, "padding exceeds frame");
-      start += 1;
-      end -= padding;
-    }
-    if (flags & FLAG_PRIORITY) {
-      start += 5;
-      if (start > end) return this.fail(FRAME_SIZE_ERROR, "HEADERS too short for its priority");
-    }
-    const endStream = (flags & FLAG_END_STREAM) !== 0;
-    if (flags & FLAG_END_HEADERS) return this.#onHeaderBlock(chunk, start, end, id, endStream);
-    if (start === end) this.#emptyFrame();
-    this.#block.begin(id, endStream, chunk.subarray(start, end), this.nowMs);
+    this.#headers.onHeaders(chunk, start, end, flags, id, this.#nowMs);
   }
 
-  #onContinuation(chunk: Buffer, start: number, end: number, flags: number, id: number): undefined {
-    const assembly = this.#block;
-    if (assembly.streamId === 0) return this.fail(PROTOCOL_ERROR, "unexpected CONTINUATION");
-    if (!assembly.add(chunk.subarray(start, end))) {
-      return this.fail(ENHANCE_YOUR_CALM, "header block too large");
-    }
-    if ((flags & FLAG_END_HEADERS) === 0) {
-      if (start === end) this.#emptyFrame();
-      return;
-    }
-    const block = assembly.take();
-    this.#onHeaderBlock(block, 0, block.length, id, assembly.endStream);
-  }
-
-  #onHeaderBlock(
+  onHeaderBlock(
     chunk: Buffer,
     start: number,
     end: number,
@@ -606,8 +483,8 @@ export class Http2Connection implements SendListener, FrameSink {
   ): undefined {
     const block = this.#decoder.decode(chunk, start, end);
     if (block === undefined) return this.fail(COMPRESSION_ERROR, "malformed header block");
-    if (this.isServer && id > this.#lastStreamId) return this.#onRequestHead(id, block, endStream);
-    const stream = this.#stream(id);
+    if (this.isServer && id > this.streams.lastId) return this.#onRequestHead(id, block, endStream);
+    const stream = this.streams.get(id);
     if (stream === undefined) return this.#headersOnClosed(id);
     if (stream.remoteClosed) {
       return this.#streamError(id, STREAM_CLOSED, "HEADERS after END_STREAM");
@@ -616,7 +493,7 @@ export class Http2Connection implements SendListener, FrameSink {
     if (this.isServer || stream.headReceived) {
       const problem = endStream ? block.trailerProblem() : "trailers without END_STREAM";
       if (problem !== "") return this.#streamError(id, PROTOCOL_ERROR, problem);
-      if (stream.contentLength >= 0 && !lengthFits(stream, true)) {
+      if (!stream.lengthFits(true)) {
         return this.#streamError(id, PROTOCOL_ERROR, "content-length mismatch");
       }
     } else {
@@ -626,59 +503,56 @@ export class Http2Connection implements SendListener, FrameSink {
         if (endStream) this.#streamError(id, PROTOCOL_ERROR, "1xx with END_STREAM");
         return;
       }
-      stream.headReceived = true;
-      if (!endStream) stream.contentLength = block.contentLength;
+      stream.receiveHead(endStream ? -1 : block.contentLength);
     }
-    if (endStream) stream.remoteClosed = true;
+    if (endStream) stream.closeRemote();
     stream.handler.onHeaders(block, endStream);
     if (endStream) this.#remoteEnded(stream);
   }
 
   #headersOnClosed(id: number): undefined {
-    if (this.#isIdle(id)) return this.fail(PROTOCOL_ERROR, "HEADERS on an idle stream");
-    if (!this.isServer || id > this.#acceptUpTo || this.#resetByUs.has(id)) return;
+    if (this.streams.isIdle(id)) return this.fail(PROTOCOL_ERROR, "HEADERS on an idle stream");
+    if (!this.isServer || this.#life.ignores(id) || this.streams.forgives(id)) return;
     this.fail(STREAM_CLOSED, "HEADERS on a closed stream");
   }
 
   #onRequestHead(id: number, head: HeaderBlock, endStream: boolean): undefined {
     this.#turn.charge(REQUEST_COST);
-    this.#lastStreamId = id;
-    if (id > this.#acceptUpTo) return;
+    this.streams.used(id);
+    if (this.#life.ignores(id)) return;
     if (head.tooLarge) return this.#streamError(id, ENHANCE_YOUR_CALM, "header list too large");
     const problem = head.requestProblem();
     if (problem !== "") return this.#streamError(id, PROTOCOL_ERROR, problem);
     if (endStream && head.contentLength > 0) {
       return this.#streamError(id, PROTOCOL_ERROR, "content-length mismatch");
     }
-    if (this.activeStreams >= this.#options.maxConcurrentStreams) {
+    if (this.streams.active >= this.#options.maxConcurrentStreams) {
       if (this.#settingsAcked) return this.#streamError(id, REFUSED_STREAM, "too many streams");
-      this.#resetByUs.add(id);
-      this.send.resetStream(id, REFUSED_STREAM);
+      this.streams.resetByUs(id);
+      this.#frames.resetStream(id, REFUSED_STREAM);
       return;
     }
-    const { initialStreamWindow } = this.send;
-    const stream = new Http2Stream(id, initialStreamWindow, STREAM_WINDOW_BYTES, this.nowMs);
-    stream.contentLength = head.contentLength;
-    stream.remoteClosed = endStream;
-    this.streams.set(id, stream);
-    this.#lastStream = stream;
-    stream.handler = this.#host.onRequest(stream, head, endStream);
-    if (stream.gone) stream.handler = IGNORE_STREAM;
+    const stream = new Http2Stream(id, this.send.initialStreamWindow, this.#nowMs);
+    stream.receiveHead(head.contentLength);
+    if (endStream) stream.closeRemote();
+    this.streams.add(stream);
+    const handler = this.#host.onRequest(stream, head, endStream);
+    stream.handOver(stream.gone ? IGNORE_STREAM : handler);
   }
 
   #onRstStream(chunk: Buffer, start: number, end: number, id: number): undefined {
     if (end - start !== 4) return this.fail(FRAME_SIZE_ERROR, "RST_STREAM of wrong size");
-    if (this.#isIdle(id)) return this.fail(PROTOCOL_ERROR, "RST_STREAM on an idle stream");
+    if (this.streams.isIdle(id)) return this.fail(PROTOCOL_ERROR, "RST_STREAM on an idle stream");
     const stream = this.streams.get(id);
     if (stream === undefined) {
-      this.#resetByUs.forget(id);
+      this.streams.resetByPeer(id);
       return this.#ignoreFrame();
     }
     // A client that has had an answer may leave: etcd's renews a lease by a stream for each renewal.
-    const rapid = !stream.bodySent && this.nowMs - stream.openedMs < RAPID_RESET_AGE_MS;
+    const rapid = !stream.bodySent && this.#nowMs - stream.openedMs < RAPID_RESET_AGE_MS;
     this.#remove(stream);
-    this.#abandon(stream, chunk.readUInt32BE(start));
-    if (this.isServer && rapid && !this.#budgets.resets.take(this.nowMs)) {
+    stream.abandon(chunk.readUInt32BE(start));
+    if (this.isServer && rapid && !this.#budgets.resets.take(this.#nowMs)) {
       this.fail(ENHANCE_YOUR_CALM, "too many stream resets");
     }
   }
@@ -686,7 +560,7 @@ export class Http2Connection implements SendListener, FrameSink {
   #onWindowUpdate(chunk: Buffer, start: number, end: number, id: number): undefined {
     if (end - start !== 4) return this.fail(FRAME_SIZE_ERROR, "WINDOW_UPDATE of wrong size");
     const bytes = chunk.readUInt32BE(start) & 0x7fff_ffff;
-    if (this.isServer && !this.#budgets.allowsWindow(bytes, this.send.dataFrames, this.nowMs)) {
+    if (this.isServer && !this.#budgets.allowsWindow(bytes, this.#frames.dataFrames, this.#nowMs)) {
       return this.fail(ENHANCE_YOUR_CALM, "too many small WINDOW_UPDATEs");
     }
     if (id === 0) {
@@ -694,9 +568,9 @@ export class Http2Connection implements SendListener, FrameSink {
       if (!this.send.enlargeWindow(bytes)) this.fail(FLOW_CONTROL_ERROR, "window overflow");
       return;
     }
-    const stream = this.#stream(id);
+    const stream = this.streams.get(id);
     if (stream === undefined) {
-      if (this.#isIdle(id)) this.fail(PROTOCOL_ERROR, "WINDOW_UPDATE on an idle stream");
+      if (this.streams.isIdle(id)) this.fail(PROTOCOL_ERROR, "WINDOW_UPDATE on an idle stream");
       return;
     }
     if (bytes === 0) return this.#streamError(id, PROTOCOL_ERROR, "WINDOW_UPDATE of 0");
@@ -710,22 +584,22 @@ export class Http2Connection implements SendListener, FrameSink {
     if (flags & FLAG_ACK) {
       if (end !== start)
         return this.fail(FRAME_SIZE_ERROR, "SETTINGS acknowledgement with payload");
-      if (!this.settingsReceived) return this.fail(PROTOCOL_ERROR, "expected SETTINGS");
+      if (!this.#settingsReceived) return this.fail(PROTOCOL_ERROR, "expected SETTINGS");
       if (this.#settingsAcked) return this.#ignoreFrame();
       this.#settingsAcked = true;
       return;
     }
     if ((end - start) % SETTING_BYTES !== 0)
       return this.fail(FRAME_SIZE_ERROR, "SETTINGS of wrong size");
-    if (!this.#budgets.settings.take(this.nowMs)) {
+    if (!this.#budgets.settings.take(this.#nowMs)) {
       return this.fail(ENHANCE_YOUR_CALM, "too many SETTINGS");
     }
-    this.settingsReceived = true;
+    this.#settingsReceived = true;
     for (let at = start; at < end && !this.finished; at += SETTING_BYTES) {
       this.#setting(chunk.readUInt16BE(at), chunk.readUInt32BE(at + 2));
     }
     if (this.finished) return;
-    this.send.raw(FRAME_SETTINGS, FLAG_ACK, NO_PAYLOAD);
+    this.#frames.control(FRAME_SETTINGS, FLAG_ACK, NO_PAYLOAD);
     this.#host.onSettings();
   }
 
@@ -733,12 +607,11 @@ export class Http2Connection implements SendListener, FrameSink {
     const error = settingError(id, value, !this.isServer);
     if (error !== NO_ERROR) return this.fail(error, `bad value of setting ${id}`);
     if (id === SETTINGS_HEADER_TABLE_SIZE) {
-      this.send.encoder.setMaxTableBytes(Math.min(value, HEADER_TABLE_BYTES));
+      this.#frames.encoder.setMaxTableBytes(Math.min(value, HEADER_TABLE_BYTES));
     } else if (id === SETTINGS_MAX_CONCURRENT_STREAMS) {
-      this.peerMaxConcurrentStreams = value;
+      this.#peerMaxConcurrentStreams = value;
     } else if (id === SETTINGS_INITIAL_WINDOW_SIZE) {
-      const change = value - this.send.initialStreamWindow;
-      this.send.initialStreamWindow = value;
+      const change = this.send.setInitialStreamWindow(value);
       if (change === 0) return;
       for (const stream of this.streams.values()) {
         if (!this.send.changeStreamWindow(stream, change)) {
@@ -753,16 +626,14 @@ export class Http2Connection implements SendListener, FrameSink {
     if (end - start !== 8) return this.fail(FRAME_SIZE_ERROR, "PING of wrong size");
     const payload = chunk.subarray(start, end);
     if (flags & FLAG_ACK) {
-      if (this.#drainPingMs >= 0 && DRAIN_PING.equals(payload)) this.#finalGoaway();
-      else if (!this.#keepalive.acknowledged()) this.#ignoreFrame();
+      if (!this.#life.acknowledged(payload) && !this.#liveness.acknowledged()) this.#ignoreFrame();
       return;
     }
-    this.send.ping(payload, FLAG_ACK);
-    const answered = this.send.sentSinceCheck;
-    this.send.sentSinceCheck = false;
+    this.#frames.ping(payload, FLAG_ACK);
+    const answered = this.#frames.takeAnswered();
     // grpc-go's servers ping at DATA, to measure the round trip: as often as there are calls.
     if (!this.isServer) return answered ? undefined : this.#ignoreFrame();
-    if (!this.#pings.allow(this.nowMs, this.streams.size, answered)) {
+    if (!this.#pings.allow(this.#nowMs, this.streams.size, answered)) {
       this.fail(ENHANCE_YOUR_CALM, "too_many_pings");
     }
   }
@@ -773,26 +644,21 @@ export class Http2Connection implements SendListener, FrameSink {
     const lastId = chunk.readUInt32BE(start) & 0x7fff_ffff;
     const code = chunk.readUInt32BE(start + 4);
     if (this.isServer) return this.#ignoreFrame();
-    this.goingAway = true;
+    this.#life.goAway();
     this.#host.onGoaway(lastId, code, chunk.latin1Slice(start + 8, end));
     for (const stream of [...this.streams.values()]) {
       if (stream.id <= lastId) continue;
       this.#remove(stream);
-      this.#abandon(stream, REFUSED_STREAM);
+      stream.abandon(REFUSED_STREAM);
     }
-    this.#finishIfDrained();
+    this.#life.finishIfDrained();
   }
 
   #onPriority(length: number, id: number): undefined {
     if (id === 0) return this.fail(PROTOCOL_ERROR, "PRIORITY on stream 0");
     if (length === 5) return this.#ignoreFrame();
-    if (this.#isIdle(id)) return this.fail(FRAME_SIZE_ERROR, "PRIORITY of wrong size");
+    if (this.streams.isIdle(id)) return this.fail(FRAME_SIZE_ERROR, "PRIORITY of wrong size");
     this.#streamError(id, FRAME_SIZE_ERROR, "PRIORITY of wrong size");
-  }
-
-  /** A handler found out that it cannot go on; for programming errors. */
-  internalError(stream: Http2Stream): void {
-    this.resetStream(stream, INTERNAL_ERROR);
   }
 }
 

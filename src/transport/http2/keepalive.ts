@@ -10,8 +10,8 @@ export interface KeepaliveOptions {
 export class Keepalive {
   readonly #options: KeepaliveOptions;
   #lastReadMs: number;
-  /** When the unanswered ping was sent, or -1. */
-  #pingMs = -1;
+  /** When the unanswered ping was sent. */
+  #pingMs: number | undefined = undefined;
 
   constructor(options: KeepaliveOptions, nowMs: number) {
     this.#options = options;
@@ -24,8 +24,8 @@ export class Keepalive {
 
   /** An acknowledgement arrived; false when no ping waits for one. */
   acknowledged(): boolean {
-    if (this.#pingMs < 0) return false;
-    this.#pingMs = -1;
+    if (this.#pingMs === undefined) return false;
+    this.#pingMs = undefined;
     return true;
   }
 
@@ -33,10 +33,10 @@ export class Keepalive {
   look(nowMs: number, mayPing: boolean): "nothing" | "ping" | "dead" {
     const { keepaliveIntervalMs, keepaliveTimeoutMs } = this.#options;
     if (nowMs - this.#lastReadMs < keepaliveIntervalMs) {
-      this.#pingMs = -1;
+      this.#pingMs = undefined;
       return "nothing";
     }
-    if (this.#pingMs >= 0) {
+    if (this.#pingMs !== undefined) {
       return nowMs - this.#pingMs >= keepaliveTimeoutMs ? "dead" : "nothing";
     }
     if (!mayPing) return "nothing";

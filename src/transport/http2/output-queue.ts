@@ -13,29 +13,35 @@ const pool: Buffer[] = [];
 const NO_SLAB = Buffer.alloc(0);
 
 export class OutputQueue {
-  /** The open slab; write at `end` after `reserve`. */
-  slab: Buffer = NO_SLAB;
-  end = 0;
+  #slab: Buffer = NO_SLAB;
+  #end = 0;
   #sealed: Uint8Array[] = [];
   #sealedBytes = 0;
   #start = 0;
 
   /** Bytes not yet taken. */
   get bytes(): number {
-    return this.#sealedBytes + this.end - this.#start;
+    return this.#sealedBytes + this.#end - this.#start;
   }
 
-  /** Makes room for `count` bytes in the open slab. */
-  reserve(count: number): void {
-    if (this.slab.length - this.end < count) this.#open(count);
+  /** The open slab, where `claim` gave room. */
+  get slab(): Buffer {
+    return this.#slab;
+  }
+
+  /** Appends `count` bytes to the open slab, for the caller to fill; returns where they begin. */
+  claim(count: number): number {
+    if (this.#slab.length - this.#end < count) this.#open(count);
+    const at = this.#end;
+    this.#end = at + count;
+    return at;
   }
 
   /** Copies, or for large pieces keeps the reference. */
   append(bytes: Uint8Array): void {
     if (bytes.length < REFERENCE_BYTES) {
-      this.reserve(bytes.length);
-      this.slab.set(bytes, this.end);
-      this.end += bytes.length;
+      const at = this.claim(bytes.length);
+      this.#slab.set(bytes, at);
     } else {
       this.#seal();
       this.#sealed.push(bytes);
@@ -57,28 +63,28 @@ export class OutputQueue {
 
   /** After `take`: `written` says that the kernel has copied every piece. */
   recycle(written: boolean): void {
-    if (written && this.slab.length === SLAB_BYTES && pool.length < POOLED_SLABS) {
-      pool.push(this.slab);
+    if (written && this.#slab.length === SLAB_BYTES && pool.length < POOLED_SLABS) {
+      pool.push(this.#slab);
     }
-    this.slab = NO_SLAB;
+    this.#slab = NO_SLAB;
     this.#start = 0;
-    this.end = 0;
+    this.#end = 0;
   }
 
   #seal(): void {
-    if (this.end > this.#start) {
-      this.#sealed.push(this.slab.subarray(this.#start, this.end));
-      this.#sealedBytes += this.end - this.#start;
-      this.#start = this.end;
+    if (this.#end > this.#start) {
+      this.#sealed.push(this.#slab.subarray(this.#start, this.#end));
+      this.#sealedBytes += this.#end - this.#start;
+      this.#start = this.#end;
     }
   }
 
   #open(count: number): void {
     this.#seal();
-    this.slab =
+    this.#slab =
       count <= SLAB_BYTES ? (pool.pop() ?? allocateSlab()) : Buffer.allocUnsafeSlow(count);
     this.#start = 0;
-    this.end = 0;
+    this.#end = 0;
   }
 }
 

@@ -100,7 +100,7 @@ export class CoreHarness implements ConnectionHost {
 
   /** One turn of the loop: the bytes, then the batch. Returns the frames that left. */
   feed(...chunks: Uint8Array[]): Frame[] {
-    this.connection.nowMs = this.clock.now;
+    this.connection.setNow(this.clock.now);
     for (const chunk of chunks) this.connection.receive(Buffer.from(chunk));
     return this.turn();
   }
@@ -118,7 +118,7 @@ export class CoreHarness implements ConnectionHost {
     for (let more = true; more; ) {
       const pieces = this.connection.takeOutput();
       for (const piece of pieces) frames.push(...this.parser.push(Buffer.from(piece)));
-      this.connection.send.output.recycle(true);
+      this.connection.recycle(true);
       more = pieces.length > 0;
     }
     return frames;
