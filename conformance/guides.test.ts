@@ -330,11 +330,9 @@ WantedBy=multi-user.target
 /** etcd-1 to etcd-3. Connections between them come from 127.0.0.1. */
 const HOSTS = ["127.0.0.2", "127.0.0.3", "127.0.0.4"] as const;
 
-/** Member `index` of the guide: its unit, whose EnvironmentFile is written beside it. */
-function secureUnit(world: GuideWorld, index: number, plainPort: number): string {
-  const host = HOSTS[index] ?? "";
-  const folder = `etcd-${index + 1}`;
-  const settings = world.write(
+/** The guide's EnvironmentFile of the member in `folder`. */
+function secureSettings(world: GuideWorld, folder: string, host: string): string {
+  return world.write(
     `${folder}/etcd.conf`,
     world
       .local(`#[Member]
@@ -355,6 +353,13 @@ ETCD_ADVERTISE_CLIENT_URLS="https://192.168.31.37:2379"
 `)
       .replaceAll("192.168.31.37", host),
   );
+}
+
+/** Member `index` of the guide: its unit, whose EnvironmentFile is written beside it. */
+function secureUnit(world: GuideWorld, index: number, plainPort: number): string {
+  const host = HOSTS[index] ?? "";
+  const folder = `etcd-${index + 1}`;
+  const settings = secureSettings(world, folder, host);
   const cluster = HOSTS.map((each, i) => `etcd-${i + 1}=https://${each}:${world.peerPort}`);
   const ssl = world.path("ssl");
   return world.write(
