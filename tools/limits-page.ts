@@ -34,6 +34,17 @@ const SECTIONS: readonly Section[] = [
     ],
   },
   {
+    title: "TLS",
+    sources: [
+      {
+        path: "src/platform/tls/tls-acceptor.ts",
+        names: ["HANDSHAKE_TIMEOUT_MS", "MAX_PENDING_HANDSHAKES"],
+      },
+      { path: "src/platform/tls/verify-peer.ts", names: ["MAX_CHAIN"] },
+      { path: "src/cli/etcdctl/tls-findings.ts", names: ["MIN_RSA_BITS"] },
+    ],
+  },
+  {
     title: "Between members",
     sources: [
       { path: "src/transport/peer/limits.ts" },

@@ -42,6 +42,7 @@ const SECTIONS: readonly Section[] = [
     prefixes: ["etcd_disk_", "etcd_snap_", "etcd_debugging_snap_", "etcd_debugging_disk_"],
   },
   { title: "Network and RPCs", prefixes: ["etcd_network_", "grpc_"] },
+  { title: "TLS", prefixes: ["etcd_tls_"] },
   { title: "Authentication", prefixes: ["etcd_debugging_auth_"] },
   { title: "The process", prefixes: [""] },
 ];

@@ -118,6 +118,8 @@ export const OTHER_DOORS: readonly OtherDoor[] = [
   { layer: "embed", target: "src/gateway/json-reader.ts" },
   // Loaded by members that serve with certificates.
   { layer: "embed", target: "src/platform/tls/index.ts" },
+  // `tls check` reads endpoints as the client does, and makes no client.
+  { layer: "cli", target: "src/client/target.ts" },
   { layer: "server", target: "src/env/index.ts" },
   { layer: "server", target: "src/backend/types.ts" },
 ];

@@ -148,7 +148,11 @@ const PRODUCTION: readonly Permission[] = [
 const TESTS: readonly Permission[] = [
   { path: "src/env/system-clock.test.ts", kinds: ["timer"], why: "is about them" },
   { path: "src/platform/logger.test.ts", kinds: ["clock"], why: "formats the present" },
-  { path: "src/platform/tls/certificate-expiry.test.ts", kinds: ["clock"], why: "real certificates" },
+  {
+    path: "src/platform/tls/certificate-expiry.test.ts",
+    kinds: ["clock"],
+    why: "real certificates",
+  },
   { path: "src/platform/tls/testing/authority.ts", kinds: ["clock"], why: "real certificates" },
   { path: "src/platform/tls/tls-dialer.test.ts", kinds: ["clock"], why: "real certificates" },
   { path: "src/platform/metrics.test.ts", kinds: ["clock"], why: "the process began just now" },

@@ -25,6 +25,11 @@ export interface EtcdUrl {
   readonly href: string;
 }
 
+/** True when connections to it speak TLS. */
+export function isSecureUrl({ scheme }: EtcdUrl): boolean {
+  return scheme === "https" || scheme === "unixs";
+}
+
 function isControl(character: string): boolean {
   return character < " " || character === "\x7f";
 }

@@ -5,12 +5,9 @@
 import { connect as netConnect, isIP, type Socket } from "node:net";
 import type { SecureContextOptions } from "node:tls";
 import { StatusCode } from "../api/errors.ts";
+import { dialReason } from "../base/dial-reason.ts";
 import type { Clock } from "../env/clock.ts";
-import {
-  ClientConnection,
-  type ClientOptions,
-  dialReason,
-} from "../transport/client/connection.ts";
+import { ClientConnection, type ClientOptions } from "../transport/client/connection.ts";
 import { RpcError } from "../transport/client/rpc-error.ts";
 import { joinHostPort } from "../transport/socket-driver.ts";
 import type { Pem, TlsOptions } from "./options.ts";

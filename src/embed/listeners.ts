@@ -18,9 +18,17 @@ import {
   type ListenerOptions,
   listen,
 } from "../transport/listener.ts";
+import { isSecureUrl } from "../base/etcd-url.ts";
 import { systemCalls } from "../platform/index.ts";
-import { type EtcdConfig, type EtcdUrl, plainListenerWarnings } from "./config/index.ts";
+import {
+  type EtcdConfig,
+  type EtcdUrl,
+  type LogRecord,
+  plainClientWarnings,
+  plainPeerWarnings,
+} from "./config/index.ts";
 import { maxClientConnections } from "./descriptor-limit.ts";
+import type { MemberTls } from "./member-tls.ts";
 
 export interface ListenersDeps {
   readonly clock: Clock;
@@ -36,6 +44,9 @@ export interface Handlers {
   readonly peer: HttpHandler;
 }
 
+const SECURELY = "serving client traffic securely";
+const INSECURELY = "serving client traffic insecurely; this is strongly discouraged!";
+
 export class Listeners {
   readonly #config: EtcdConfig;
   readonly #deps: ListenersDeps;
@@ -43,6 +54,7 @@ export class Listeners {
   readonly #clients: Listener[] = [];
   readonly #metrics: Listener[] = [];
   #handlers: Handlers | undefined;
+  #tls: MemberTls | undefined;
 
   constructor(config: EtcdConfig, deps: ListenersDeps) {
     this.#config = config;
@@ -67,30 +79,33 @@ export class Listeners {
     );
   }
 
-  /** Rejects with the system's refusal; whatever was bound stays bound until `stop`. */
-  async bind(): Promise<void> {
+  /**
+   * Rejects with the system's refusal; whatever was bound stays bound until `stop`. `tls` is for
+   * the URLs that ask for it.
+   */
+  async bind(tls: MemberTls): Promise<void> {
+    this.#tls = tls;
     const { listenPeerUrls, listenClientUrls, listenClientHttpUrls, listenMetricsUrls } =
       this.#config;
     const { logger } = this.#deps;
     logger.info("configuring peer listeners", { "listen-peer-urls": hrefs(listenPeerUrls) });
+    this.#say(plainPeerWarnings(this.#config));
     for (const url of listenPeerUrls) {
-      this.#peers.push(await listen(addressOf(url), this.#options("peer", false)));
+      this.#peers.push(await listen(addressOf(url), this.#options(url, "peer", false)));
     }
     if (this.#config.enablePprof) logger.info("pprof is enabled", { path: "/debug/pprof" });
-    for (const { level, message, fields } of plainListenerWarnings(this.#config)) {
-      logger[level](message, fields);
-    }
+    this.#say(plainClientWarnings(this.#config));
     logger.info("configuring client listeners", { "listen-client-urls": hrefs(listenClientUrls) });
     const httpToo = listenClientHttpUrls.length === 0;
     for (const url of listenClientUrls) {
-      const options = this.#clientOptions(httpToo ? "client" : undefined, true);
+      const options = this.#clientOptions(url, httpToo ? "client" : undefined, true);
       this.#clients.push(await listen(addressOf(url), options));
     }
     for (const url of listenClientHttpUrls) {
-      this.#clients.push(await listen(addressOf(url), this.#clientOptions("client", false)));
+      this.#clients.push(await listen(addressOf(url), this.#clientOptions(url, "client", false)));
     }
     for (const url of listenMetricsUrls) {
-      this.#metrics.push(await listen(addressOf(url), this.#options("metrics", false)));
+      this.#metrics.push(await listen(addressOf(url), this.#options(url, "metrics", false)));
     }
   }
 
@@ -110,14 +125,14 @@ export class Listeners {
 
   serveClients(): void {
     const { listenClientUrls, listenClientHttpUrls } = this.#config;
+    const urls = [...listenClientUrls, ...listenClientHttpUrls];
     for (const [i, listener] of this.#clients.entries()) {
       listener.startServing();
+      const url = urls[i];
+      const message = url !== undefined && isSecureUrl(url) ? SECURELY : INSECURELY;
       let traffic = "grpc+http";
       if (listenClientHttpUrls.length > 0) traffic = i < listenClientUrls.length ? "grpc" : "http";
-      this.#deps.logger.info("serving client traffic insecurely; this is strongly discouraged!", {
-        traffic,
-        address: addressText(listener.address),
-      });
+      this.#deps.logger.info(message, { traffic, address: addressText(listener.address) });
     }
   }
 
@@ -146,7 +161,15 @@ export class Listeners {
     );
   }
 
-  #options(http: "client" | "peer" | "metrics" | undefined, grpc: boolean): ListenerOptions {
+  #say(warnings: readonly LogRecord[]): void {
+    for (const { level, message, fields } of warnings) this.#deps.logger[level](message, fields);
+  }
+
+  #options(
+    url: EtcdUrl,
+    http: "client" | "peer" | "metrics" | undefined,
+    grpc: boolean,
+  ): ListenerOptions {
     const config = this.#config;
     const upgrades = http === "client";
     return {
@@ -162,16 +185,17 @@ export class Listeners {
       keepaliveIntervalMs: config.grpcKeepaliveIntervalMs,
       keepaliveTimeoutMs: config.grpcKeepaliveTimeoutMs,
       hold: true,
+      tls: this.#tls?.acceptorFor(http === "peer" ? "peer" : "client", url),
       // A database may take longer; the handler of the peers watches that it moves.
       ...(http === "peer" && { http1RequestTimeoutMs: 0 }),
     };
   }
 
   /** Clients may not take the descriptors that the member itself needs. */
-  #clientOptions(http: "client" | undefined, grpc: boolean): ListenerOptions {
+  #clientOptions(url: EtcdUrl, http: "client" | undefined, grpc: boolean): ListenerOptions {
     const calls = systemCalls();
     return {
-      ...this.#options(http, grpc),
+      ...this.#options(url, http, grpc),
       maxConnections: maxClientConnections(),
       duplicate: calls instanceof Error ? undefined : calls.duplicate,
     };
@@ -202,7 +226,7 @@ function hrefs(urls: readonly EtcdUrl[]): string[] {
 }
 
 function addressOf(url: EtcdUrl): ListenAddress {
-  if (url.scheme === "unix") return { path: `${url.host}${url.path}` };
+  if (url.scheme.startsWith("unix")) return { path: `${url.host}${url.path}` };
   // As Go resolves it; the system's resolver may prefer ::1, where nobody expects a listener.
   const host = url.hostname === "localhost" ? "127.0.0.1" : url.hostname;
   return { host, port: url.port };

@@ -4,7 +4,7 @@
  */
 import { lookup, reverse } from "node:dns/promises";
 import { join } from "node:path";
-import type { EtcdUrl } from "../base/etcd-url.ts";
+import { type EtcdUrl, isSecureUrl } from "../base/etcd-url.ts";
 import type { Clock } from "../env/clock.ts";
 import type { Logger } from "../env/logger.ts";
 import type { Metrics } from "../env/metrics.ts";
@@ -43,10 +43,6 @@ const SYSTEM_NAMES: NameLookup = {
   lookup: async (name) => (await lookup(name, { all: true })).map(({ address }) => address),
 };
 
-export function isSecure({ scheme }: EtcdUrl): boolean {
-  return scheme === "https" || scheme === "unixs";
-}
-
 export class MemberTls {
   /** Connects to members with https URLs. */
   readonly dialer: TlsDialer;
@@ -54,7 +50,7 @@ export class MemberTls {
   readonly #credentials: Partial<Record<TlsSide, TlsCredentials>>;
   readonly #expiry: CertificateExpiry;
   readonly #metrics: ReturnType<typeof registerTlsMetrics>;
-  readonly #acceptors: TlsAcceptor[] = [];
+  readonly #skipsAddressCheck: boolean;
 
   /**
    * Reads the files, and makes the certificates of `--auto-tls` and `--peer-auto-tls` if they are
@@ -62,17 +58,18 @@ export class MemberTls {
    */
   constructor(config: EtcdConfig, deps: MemberTlsDeps) {
     this.#deps = deps;
+    this.#skipsAddressCheck = config.peerSkipClientSanVerification;
     this.#metrics = registerTlsMetrics(deps.metrics);
     const peer = this.#open("peer", peerSettings(config, deps));
     this.dialer = new TlsDialer(peer);
     const { listenClientUrls, listenClientHttpUrls, listenMetricsUrls } = config;
     const clientUrls = [...listenClientUrls, ...listenClientHttpUrls];
     this.#credentials = { peer };
-    // As in etcd, files that no listener needs are not looked at.
-    if ([...clientUrls, ...listenMetricsUrls].some(isSecure)) {
+    // As in etcd, files that no listener needs are not looked at, but `--auto-tls` makes its own.
+    const isNeeded = [...clientUrls, ...listenMetricsUrls].some(isSecureUrl);
+    if (isNeeded || config.autoTls) {
       this.#credentials.client = this.#open("client", clientSettings(config, deps));
     }
-    sayWhatIsPlain(config, deps.logger);
     const sides = (["client", "peer"] as const).flatMap((side) => {
       const credentials = this.#credentials[side];
       return credentials === undefined ? [] : [{ side, credentials }];
@@ -82,24 +79,22 @@ export class MemberTls {
   }
 
   /** For a listener of this side; undefined for a URL without TLS. */
-  acceptorFor(side: TlsSide, url: EtcdUrl, config: EtcdConfig): TlsAcceptor | undefined {
+  acceptorFor(side: TlsSide, url: EtcdUrl): TlsAcceptor | undefined {
     const credentials = this.#credentials[side];
-    if (!isSecure(url) || credentials === undefined) return undefined;
-    const checksAddress = side === "peer" && !config.peerSkipClientSanVerification;
-    const acceptor = new NodeTlsAcceptor({
+    if (!isSecureUrl(url) || credentials === undefined) return undefined;
+    const checksAddress = side === "peer" && !this.#skipsAddressCheck;
+    return new NodeTlsAcceptor({
       credentials,
       logger: this.#deps.logger,
       rejectedMessage: REJECTED[side],
       names: checksAddress ? SYSTEM_NAMES : undefined,
       onOutcome: (outcome) => this.#metrics.handshakes.of(side, outcome).add(),
     });
-    this.#acceptors.push(acceptor);
-    return acceptor;
   }
 
+  /** Listeners stop their acceptors themselves. */
   stop(): void {
     this.#expiry.stop();
-    for (const acceptor of this.#acceptors) acceptor.stop();
   }
 
   #open(side: TlsSide, settings: TlsSettings): TlsCredentials {
@@ -222,39 +217,4 @@ function withSelfSigned(settings: TlsSettings, where: SelfSignedWhere): TlsSetti
     allowedHostnames: [],
     isSelfSigned: true,
   };
-}
-
-function sayWhatIsPlain(config: EtcdConfig, logger: Logger): void {
-  const peers = config.listenPeerUrls.filter(({ scheme }) => scheme === "http");
-  for (const { href } of peers) {
-    const fields = { "peer-url": href };
-    if (config.peerCertFile !== "" || config.peerKeyFile !== "") {
-      logger.warn(
-        "scheme is HTTP while key and cert files are present; ignoring key and cert files",
-        fields,
-      );
-    }
-    if (config.peerClientCertAuth) {
-      logger.warn(
-        "scheme is HTTP while --peer-client-cert-auth is enabled; ignoring client cert auth for this URL",
-        fields,
-      );
-    }
-  }
-  const clients = [...config.listenClientUrls, ...config.listenClientHttpUrls];
-  for (const { href } of clients.filter((url) => !isSecure(url))) {
-    const fields = { "client-url": href };
-    if (config.certFile !== "" || config.keyFile !== "") {
-      logger.warn(
-        "scheme is http or unix while key and cert files are present; ignoring key and cert files",
-        fields,
-      );
-    }
-    if (config.clientCertAuth) {
-      logger.warn(
-        "scheme is http or unix while --client-cert-auth is enabled; ignoring client cert auth for this URL",
-        fields,
-      );
-    }
-  }
 }

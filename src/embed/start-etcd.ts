@@ -23,6 +23,7 @@ import {
   registerProcessMetrics,
 } from "../platform/index.ts";
 import { EtcdServer } from "../server/index.ts";
+import { dialPeer } from "../transport/peer/peer-http.ts";
 import { PeerTransport } from "../transport/peer/peer-transport.ts";
 import { walExists } from "../wal/index.ts";
 import { withChosenPorts } from "./chosen-ports.ts";
@@ -38,6 +39,7 @@ import { DescriptorWatch } from "./descriptor-watch.ts";
 import { TOO_FEW_DESCRIPTORS, tooLowDescriptorLimit } from "./descriptor-limit.ts";
 import { makeHttpHandlers } from "./http-handlers.ts";
 import { Listeners } from "./listeners.ts";
+import { MemberTls } from "./member-tls.ts";
 import { openLogger } from "./open-logger.ts";
 import { verifyOlderSegmentsInWorker } from "./older-segments.ts";
 import { serverOptionsOf } from "./server-options.ts";
@@ -130,6 +132,7 @@ class RunningMember implements RunningEtcd {
   readonly #processMetrics = registerProcessMetrics(this.#metrics);
   readonly #listeners: Listeners;
   readonly #descriptors: DescriptorWatch;
+  #tls: MemberTls | undefined;
   #server: EtcdServer | undefined;
   #stopping: Promise<void> | undefined;
   #resolveReady: () => void = () => {};
@@ -172,13 +175,14 @@ class RunningMember implements RunningEtcd {
 
   async start(): Promise<void> {
     try {
-      await this.#listeners.bind();
+      const tls = this.#openTls();
+      await this.#listeners.bind(tls);
       this.#config = withChosenPorts(this.#config, {
         peers: this.#listeners.peerAddresses,
         clients: this.#listeners.clientAddresses,
       });
       this.#logStarting();
-      const network = this.#openNetwork();
+      const network = this.#openNetwork(tls);
       const server = await EtcdServer.start(serverOptionsOf(this.#config), {
         disk: new NodeDisk(),
         clock: this.#clock,
@@ -212,6 +216,7 @@ class RunningMember implements RunningEtcd {
     } catch (error) {
       await this.#listeners.stopClients(0);
       await this.#listeners.stopPeers(0);
+      this.#tls?.stop();
       this.#processMetrics.stop();
       throw error;
     }
@@ -228,7 +233,16 @@ class RunningMember implements RunningEtcd {
     await this.stop();
   }
 
-  #openNetwork(): PeerTransport {
+  #openTls(): MemberTls {
+    this.#tls = new MemberTls(this.#config, {
+      clock: this.#clock,
+      logger: this.#logger,
+      metrics: this.#metrics,
+    });
+    return this.#tls;
+  }
+
+  #openNetwork(tls: MemberTls): PeerTransport {
     return new PeerTransport(
       {
         clock: this.#clock,
@@ -236,7 +250,10 @@ class RunningMember implements RunningEtcd {
         metrics: this.#metrics,
         random: new NodeRandom(),
       },
-      { dialTimeoutMs: PEER_DIAL_TIMEOUT_MS + this.#config.electionTimeoutMs },
+      {
+        dialTimeoutMs: PEER_DIAL_TIMEOUT_MS + this.#config.electionTimeoutMs,
+        dial: (url) => dialPeer(url, (target) => tls.dialer.dial(target)),
+      },
     );
   }
 
@@ -282,6 +299,7 @@ class RunningMember implements RunningEtcd {
     this.#descriptors.stop();
     await this.#server?.stop();
     await this.#listeners.stopPeers(graceMs);
+    this.#tls?.stop();
     this.#processMetrics.stop();
     this.#logger.info("closed etcd server", stopFields(this.#config));
     this.#resolveStopped(reason);

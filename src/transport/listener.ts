@@ -9,6 +9,7 @@ import type { Clock, Timer } from "../env/clock.ts";
 import type { HttpHandler } from "../env/http.ts";
 import type { Logger } from "../env/logger.ts";
 import type { Metrics } from "../env/metrics.ts";
+import type { TlsAcceptor } from "../env/tls.ts";
 import { GRPC_OVERHEAD_BYTES, type RpcService } from "../env/rpc.ts";
 import { FlushQueue } from "./flush-queue.ts";
 import { CallBatch } from "./grpc/call-batch.ts";
@@ -72,6 +73,8 @@ export interface ListenerOptions {
   readonly http1RequestTimeoutMs?: number | undefined;
   /** Connections are accepted but not read before `startServing`. Default false. */
   readonly hold?: boolean | undefined;
+  /** Every connection begins with a handshake. Default: plain. */
+  readonly tls?: TlsAcceptor | undefined;
 }
 
 export type { ListenAddress };
@@ -472,10 +475,16 @@ function plainProblem(head: HeaderBlock): { status: number; text: string } | und
 /** Binds and serves. Rejects with Go's text, such as "listen tcp 1.2.3.4:1: bind: …". */
 export async function listen(address: ListenAddress, options: ListenerOptions): Promise<Listener> {
   const acceptor = new ConnectionAcceptor(options);
-  const socket = await ListeningSocket.bind(address, options, (accepted) =>
-    acceptor.accept(accepted, peerOf(accepted)),
-  );
-  return new NetListener(socket, acceptor);
+  const { tls } = options;
+  if (tls !== undefined) {
+    tls.onSecured = ({ stream, protocol, remote, certificateName }) =>
+      acceptor.accept(stream, { remote, secure: true, certificateName }, protocol);
+  }
+  const socket = await ListeningSocket.bind(address, options, (accepted) => {
+    if (tls === undefined) acceptor.accept(accepted, peerOf(accepted));
+    else tls.accept(accepted);
+  });
+  return new NetListener(socket, acceptor, tls);
 }
 
 function peerOf(socket: Socket): ExchangePeer {
@@ -485,10 +494,12 @@ function peerOf(socket: Socket): ExchangePeer {
 class NetListener implements Listener {
   readonly #socket: ListeningSocket;
   readonly #acceptor: ConnectionAcceptor;
+  readonly #tls: TlsAcceptor | undefined;
 
-  constructor(socket: ListeningSocket, acceptor: ConnectionAcceptor) {
+  constructor(socket: ListeningSocket, acceptor: ConnectionAcceptor, tls: TlsAcceptor | undefined) {
     this.#socket = socket;
     this.#acceptor = acceptor;
+    this.#tls = tls;
   }
 
   get address(): ListenAddress {
@@ -504,12 +515,17 @@ class NetListener implements Listener {
   }
 
   async drain(graceMs: number): Promise<void> {
-    this.#socket.close();
+    this.#closeSocket();
     await this.#acceptor.drain(graceMs);
   }
 
   async stop(graceMs: number): Promise<void> {
-    this.#socket.close();
+    this.#closeSocket();
     await this.#acceptor.stop(graceMs);
+  }
+
+  #closeSocket(): void {
+    this.#socket.close();
+    this.#tls?.stop();
   }
 }

@@ -11,6 +11,7 @@ import { clusterRows } from "./cluster-rows.ts";
 import { bool, duration, int, string } from "./flag-rows.ts";
 import { KEY_ROWS } from "./key-rows.ts";
 import { COORDINATION_ROWS, LEASE_ROW } from "./lease-rows.ts";
+import { TLS_ROWS } from "./tls-rows.ts";
 
 const FORMATS = ["fields", "json", "protobuf", "simple", "table"];
 
@@ -83,6 +84,7 @@ export const etcdctlTable = (world: UtilityWorld): CommandSpec => ({
     AUTH_ROWS,
     USER_ROWS,
     ROLE_ROWS,
+    TLS_ROWS,
     completionCommand("etcdctl"),
     {
       use: "version",

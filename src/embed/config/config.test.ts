@@ -5,7 +5,12 @@ import { ConfigError, createConfig, type EtcdConfigInput } from "./config.ts";
 import { helpText } from "./help.ts";
 import { unsupportedSettings } from "./unsupported.ts";
 import { formatUrls } from "../../base/etcd-url.ts";
-import { autoCompactionOf, plainListenerWarnings, startProblem } from "./verify.ts";
+import {
+  autoCompactionOf,
+  plainClientWarnings,
+  plainPeerWarnings,
+  startProblem,
+} from "./verify.ts";
 
 test("an embedded member advertises what it listens on and is its own cluster", () => {
   const config = createConfig({
@@ -82,6 +87,10 @@ const START_PROBLEMS: readonly (readonly [EtcdConfigInput, string | undefined])[
   [{ authToken: "simple,a=b,a=c" }, "auth: invalid auth options"],
   [{ authToken: "simple,a=b" }, undefined],
   [{ authToken: "" }, undefined],
+  [
+    { listenMetricsUrls: ["https://127.0.0.1:1"] },
+    "client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url",
+  ],
   // Without a TLS listener nobody looks at them, as in etcd.
   [{ certFile: "/x" }, undefined],
   [{ keyFile: "/x" }, undefined],
@@ -100,21 +109,31 @@ test("a certificate beside plain addresses is ignored with a warning for each", 
     listenClientUrls: ["http://127.0.0.1:1", "unix://a:2"],
   });
   assert.deepEqual(unsupportedSettings(config), []);
-  const warnings = plainListenerWarnings(config);
+  const warnings = plainClientWarnings(config);
   assert.deepEqual(
     warnings.map(({ fields }) => fields?.["client-url"]),
     ["http://127.0.0.1:1", "unix://a:2"],
   );
-  assert.deepEqual(plainListenerWarnings(createConfig()), []);
+  assert.deepEqual(plainClientWarnings(createConfig()), []);
+  const peers = plainPeerWarnings(createConfig({ peerClientCertAuth: true, peerCertFile: "/c" }));
+  assert.deepEqual(
+    peers.map(({ message, fields }) => [message, fields?.["peer-url"]]),
+    [
+      [
+        "scheme is HTTP while key and cert files are present; ignoring key and cert files",
+        "http://localhost:2380",
+      ],
+      [
+        "scheme is HTTP while --peer-client-cert-auth is enabled; ignoring client cert auth for this URL",
+        "http://localhost:2380",
+      ],
+    ],
+  );
 });
 
 test("settings that are not honoured yet are named, plain ones are not", () => {
   assert.deepEqual(unsupportedSettings(createConfig({ name: "a", enablePprof: true })), []);
   for (const input of [
-    { listenClientUrls: ["https://127.0.0.1:1"] },
-    { clientCertAuth: true },
-    { peerCertFile: "/c", peerKeyFile: "/k" },
-    { autoTls: true },
     { authToken: "jwt,pub-key=x" },
     { discovery: "http://d/t" },
     { discoverySrv: "example.com" },

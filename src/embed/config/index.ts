@@ -19,6 +19,7 @@ export {
 export {
   type AutoCompaction,
   autoCompactionOf,
-  plainListenerWarnings,
+  plainClientWarnings,
+  plainPeerWarnings,
   startProblem,
 } from "./verify.ts";

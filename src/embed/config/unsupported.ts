@@ -5,7 +5,6 @@
  * A row leaves this list in the change that implements its feature.
  */
 import type { EtcdConfig } from "./config.ts";
-import type { EtcdUrl } from "../../base/etcd-url.ts";
 
 interface Row {
   readonly what: string;
@@ -13,36 +12,6 @@ interface Row {
 }
 
 const ROWS: readonly Row[] = [
-  { what: "TLS for clients (https or unixs URLs)", applies: (c) => isSecure(clientUrls(c)) },
-  {
-    what: "TLS between members (https URLs)",
-    applies: (c) => isSecure([...c.listenPeerUrls, ...c.initialAdvertisePeerUrls]),
-  },
-  {
-    // A certificate beside plain URLs is ignored, as by etcd.
-    what: "TLS for clients (--trusted-ca-file, --auto-tls, --client-crl-file)",
-    applies: (c) => c.trustedCaFile !== "" || c.autoTls || c.clientCrlFile !== "",
-  },
-  {
-    what: "TLS between members (--peer-cert-file, --peer-key-file, --peer-trusted-ca-file, --peer-auto-tls, --peer-crl-file)",
-    applies: (c) =>
-      c.peerCertFile !== "" ||
-      c.peerKeyFile !== "" ||
-      c.peerTrustedCaFile !== "" ||
-      c.peerAutoTls ||
-      c.peerCrlFile !== "",
-  },
-  {
-    what: "client certificates (--client-cert-auth, --client-cert-allowed-hostname)",
-    applies: (c) => c.clientCertAuth || c.clientCertAllowedHostnames.length > 0,
-  },
-  {
-    what: "members' certificates (--peer-client-cert-auth, --peer-cert-allowed-cn, --peer-cert-allowed-hostname)",
-    applies: (c) =>
-      c.peerClientCertAuth ||
-      c.peerCertAllowedCns.length > 0 ||
-      c.peerCertAllowedHostnames.length > 0,
-  },
   { what: "v2 discovery (--discovery)", applies: (c) => c.discovery !== "" },
   { what: "DNS discovery (--discovery-srv)", applies: (c) => c.discoverySrv !== "" },
   {
@@ -60,17 +29,4 @@ const ROWS: readonly Row[] = [
 /** What of this configuration cannot be honoured, in words for an error message. */
 export function unsupportedSettings(config: EtcdConfig): string[] {
   return ROWS.filter((row) => row.applies(config)).map((row) => row.what);
-}
-
-function clientUrls(config: EtcdConfig): EtcdUrl[] {
-  return [
-    ...config.listenClientUrls,
-    ...config.listenClientHttpUrls,
-    ...config.listenMetricsUrls,
-    ...config.advertiseClientUrls,
-  ];
-}
-
-function isSecure(urls: readonly EtcdUrl[]): boolean {
-  return urls.some((url) => url.scheme === "https" || url.scheme === "unixs");
 }

@@ -15,6 +15,7 @@ import {
   bindProblem,
   type EtcdUrl,
   formatUrls,
+  isSecureUrl,
   parseInitialCluster,
 } from "../../base/etcd-url.ts";
 
@@ -367,7 +368,7 @@ function clientTlsProblem(config: EtcdConfig): string | undefined {
   const { certFile: cert, keyFile: key } = config;
   const urls = [...config.listenClientUrls, ...config.listenClientHttpUrls];
   for (const url of urls) {
-    if (isSecure(url) && cert === "" && key === "" && !config.autoTls) {
+    if (isSecureUrl(url) && cert === "" && key === "" && !config.autoTls) {
       return `TLS key/cert (--cert-file, --key-file) must be provided for client url ${url.href} with HTTPS scheme`;
     }
   }
@@ -376,27 +377,56 @@ function clientTlsProblem(config: EtcdConfig): string | undefined {
   if (twice !== undefined) {
     return `cannot bind both --listen-client-urls and --listen-client-http-urls on the same url ${twice.href}`;
   }
-  // Plain listeners ignore both, see `plainListenerWarnings`.
-  if ((cert === "") === (key === "") || !urls.some(isSecure)) return undefined;
+  if (cert === "" && key === "" && !config.autoTls && config.listenMetricsUrls.some(isSecureUrl)) {
+    return "client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url";
+  }
+  urls.push(...config.listenMetricsUrls);
+  // Plain listeners ignore both, see `plainClientWarnings`.
+  if ((cert === "") === (key === "") || !urls.some(isSecureUrl)) return undefined;
   return `KeyFile and CertFile must both be present[key: ${key}, cert: ${cert}]`;
 }
 
-function isSecure(url: EtcdUrl): boolean {
-  return url.scheme === "https" || url.scheme === "unixs";
+/** What plain listeners of peers leave unused. */
+export function plainPeerWarnings(config: EtcdConfig): readonly LogRecord[] {
+  return unusedWarnings(
+    config.listenPeerUrls.filter(({ scheme }) => scheme === "http"),
+    { field: "peer-url", schemes: "HTTP", flag: "--peer-client-cert-auth" },
+    {
+      files: config.peerCertFile !== "" || config.peerKeyFile !== "" || config.peerAutoTls,
+      clientCertAuth: config.peerClientCertAuth,
+    },
+  );
 }
 
 /** What plain listeners of clients leave unused. */
-export function plainListenerWarnings(config: EtcdConfig): readonly LogRecord[] {
-  if (config.certFile === "" && config.keyFile === "") return [];
-  const plain = [...config.listenClientUrls, ...config.listenClientHttpUrls].filter(
-    (url) => !isSecure(url),
+export function plainClientWarnings(config: EtcdConfig): readonly LogRecord[] {
+  return unusedWarnings(
+    [...config.listenClientUrls, ...config.listenClientHttpUrls].filter((url) => !isSecureUrl(url)),
+    { field: "client-url", schemes: "http or unix", flag: "--client-cert-auth" },
+    {
+      files: config.certFile !== "" || config.keyFile !== "" || config.autoTls,
+      clientCertAuth: config.clientCertAuth,
+    },
   );
-  return plain.map((url) => ({
-    level: "warn",
-    message:
-      "scheme is http or unix while key and cert files are present; ignoring key and cert files",
-    fields: { "client-url": url.href },
-  }));
+}
+
+function unusedWarnings(
+  urls: readonly EtcdUrl[],
+  words: { readonly field: string; readonly schemes: string; readonly flag: string },
+  unused: { readonly files: boolean; readonly clientCertAuth: boolean },
+): LogRecord[] {
+  const { field, schemes, flag } = words;
+  const messages = [
+    ...(unused.files
+      ? [`scheme is ${schemes} while key and cert files are present; ignoring key and cert files`]
+      : []),
+    ...(unused.clientCertAuth
+      ? [`scheme is ${schemes} while ${flag} is enabled; ignoring client cert auth for this URL`]
+      : []),
+  ];
+  return urls.flatMap(({ href }) =>
+    messages.map((message) => ({ level: "warn" as const, message, fields: { [field]: href } })),
+  );
 }
 
 function initialClusterProblem(config: EtcdConfig): string | undefined {

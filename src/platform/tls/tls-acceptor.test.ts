@@ -10,7 +10,8 @@ import { MemoryLogger } from "../../env/testing/index.ts";
 import { type Issued, TestAuthority } from "./testing/authority.ts";
 import { NodeTlsAcceptor } from "./tls-acceptor.ts";
 import { TlsCredentials } from "./tls-credentials.ts";
-import { NO_TLS, type TlsSettings } from "./tls-settings.ts";
+import { NO_TLS } from "./testing/no-tls.ts";
+import type { TlsSettings } from "./tls-settings.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "tls-"));
 after(() => rmSync(directory, { recursive: true }));

@@ -8,6 +8,7 @@
  */
 import type { Socket } from "node:net";
 import { createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
+import { shownCertificates } from "../../base/shown-certificates.ts";
 import type { Logger } from "../../env/logger.ts";
 import type { SecuredConnection, TlsAcceptor } from "../../env/tls.ts";
 import type { TlsCredentials } from "./tls-credentials.ts";
@@ -20,7 +21,6 @@ import {
   nameProblem,
   type NameLookup,
   revocationProblem,
-  shownCertificates,
 } from "./verify-peer.ts";
 
 /** As etcd's: from the connection to the end of the handshake. */
@@ -53,15 +53,19 @@ export class NodeTlsAcceptor implements TlsAcceptor {
 
   constructor(options: TlsListenerOptions) {
     this.#options = options;
+    const needsCertificate = requiresClientCertificate(options.credentials.settings);
     this.#server = createServer({
       ALPNProtocols: PROTOCOLS,
-      requestCert: requiresClientCertificate(options.credentials.settings),
-      // Decided in `#problem`, so that the reason reaches the log.
-      rejectUnauthorized: false,
+      requestCert: needsCertificate,
+      // A client without any is told so by an alert. One whose chain does not verify is not: the
+      // runtime closes the connection after the handshake.
+      rejectUnauthorized: needsCertificate,
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     });
     this.#server.on("secureConnection", (stream) => void this.#decide(stream));
-    this.#server.on("tlsClientError", (error, stream) => this.#reject(stream, wordsOf(error)));
+    this.#server.on("tlsClientError", (error, stream) =>
+      this.#reject(stream, chainProblem(stream) ?? wordsOf(error)),
+    );
   }
 
   accept(socket: Socket): void {
@@ -120,8 +124,6 @@ export class NodeTlsAcceptor implements TlsAcceptor {
     const { credentials, names } = this.#options;
     const { settings } = credentials;
     if (!requiresClientCertificate(settings)) return undefined;
-    const problem = chainProblem(stream);
-    if (problem !== undefined) return problem;
     const shown = shownCertificates(stream);
     const [own] = shown;
     if (own === undefined) return "tls: client didn't provide a certificate";
@@ -154,10 +156,11 @@ function protocolOf({ alpnProtocol }: TLSSocket): "h2" | "http/1.1" | undefined 
   return alpnProtocol === "h2" || alpnProtocol === "http/1.1" ? alpnProtocol : undefined;
 }
 
-function addressOf({ remoteAddress, remotePort }: Socket): string {
-  if (remoteAddress === undefined) return "@";
-  const host = remoteAddress.includes(":") ? `[${remoteAddress}]` : remoteAddress;
-  return `${host}:${remotePort ?? 0}`;
+function addressOf(socket: Socket): string {
+  if (socket.remoteAddress === undefined) return "@";
+  const address = hostOf(socket);
+  const host = address.includes(":") ? `[${address}]` : address;
+  return `${host}:${socket.remotePort ?? 0}`;
 }
 
 /** Without the prefix of an IPv4 address on a socket for both families. */
@@ -180,6 +183,8 @@ function wordsOf(error: NodeJS.ErrnoException): string {
     case "ERR_SSL_HTTP_REQUEST":
     case "ERR_SSL_WRONG_VERSION_NUMBER":
       return "tls: first record does not look like a TLS handshake";
+    case "ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE":
+      return "tls: client didn't provide a certificate";
     case "ERR_SSL_NO_SHARED_CIPHER":
       return "tls: no cipher suite supported by both client and server";
     case "ERR_SSL_UNSUPPORTED_PROTOCOL":

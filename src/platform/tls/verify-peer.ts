@@ -17,36 +17,18 @@ export interface NameLookup {
   lookup(name: string): Promise<readonly string[]>;
 }
 
-/** The certificates that the peer showed, its own first. */
-export function shownCertificates(socket: TLSSocket): X509Certificate[] {
-  const shown: X509Certificate[] = [];
-  let next = socket.getPeerX509Certificate();
-  while (next !== undefined && shown.length < MAX_CHAIN) {
-    shown.push(next);
-    const issuer: X509Certificate | undefined = next.issuerCertificate;
-    if (issuer === undefined || issuer.fingerprint256 === next.fingerprint256) break;
-    next = issuer;
-  }
-  return shown;
-}
-
-/** OpenSSL follows a hundred; a real chain has three or four. */
-const MAX_CHAIN = 16;
-
 /** The common name; of several the last, as Go reads it. Undefined when there is none. */
 export function commonName(certificate: X509Certificate): string | undefined {
   const names: string | string[] | undefined = certificate.toLegacyObject().subject.CN;
   return typeof names === "string" ? names : names?.at(-1);
 }
 
-/** Why the chain does not verify, in Go's words; undefined when it does. */
-export function chainProblem(socket: TLSSocket): string | undefined {
-  if (socket.authorized) return undefined;
-  if (socket.getPeerX509Certificate() === undefined) {
-    return "tls: client didn't provide a certificate";
-  }
-  const code = String(socket.authorizationError ?? "");
-  return `tls: failed to verify certificate: ${CHAIN_PROBLEMS[code] ?? `x509: ${code}`}`;
+/** Why the chain does not verify, in Go's words; undefined when it does, or was not looked at. */
+export function chainProblem({ authorizationError }: TLSSocket): string | undefined {
+  const code: unknown = authorizationError;
+  if (code === undefined || code === null) return undefined;
+  const reason = CHAIN_PROBLEMS[String(code)] ?? `x509: ${code}`;
+  return `tls: failed to verify certificate: ${reason}`;
 }
 
 const UNKNOWN_AUTHORITY = "x509: certificate signed by unknown authority";

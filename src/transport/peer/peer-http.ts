@@ -1,27 +1,36 @@
 /**
- * Connections to one peer and requests over them, by node:http. The only place that dials: plain
- * TCP and unix sockets, and TLS with the system's authorities.
+ * Connections to one peer and requests over them, by node:http. Dials plain TCP and unix sockets;
+ * TLS as its owner says, or with the system's authorities.
  */
 import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import { connect as netConnect, isIP, type Socket } from "node:net";
 import { connect as tlsConnect } from "node:tls";
-import type { EtcdUrl } from "../../base/etcd-url.ts";
+import { type EtcdUrl, isSecureUrl } from "../../base/etcd-url.ts";
 import type { Clock } from "../../env/clock.ts";
 import { PeerRequestError, type PeerResponse } from "../../env/peers.ts";
-import { dialReason } from "../client/connection.ts";
+import { dialReason } from "../../base/dial-reason.ts";
 
 /** Opens a connection; it need not be open yet. Failures are the socket's "error" event. */
 export type Dial = (url: EtcdUrl) => Socket;
 
-export function dialPeer(url: EtcdUrl): Socket {
-  const keepAlive = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 15_000 };
-  const secure = url.scheme === "https" || url.scheme === "unixs";
+/** Where to connect: a host and port, or the path of a unix socket. */
+export type DialTarget =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string };
+
+const KEEP_ALIVE = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 15_000 } as const;
+
+export function dialPeer(url: EtcdUrl, dialTls = dialWithSystemAuthorities): Socket {
   const target = url.scheme.startsWith("unix")
     ? { path: `${url.host}${url.path}` }
-    : { host: url.hostname, port: url.port, ...keepAlive };
-  if (!secure) return netConnect(target);
-  const servername = isIP(url.hostname) === 0 ? url.hostname : "";
-  return tlsConnect({ ...target, servername, ALPNProtocols: ["http/1.1"] });
+    : { host: url.hostname, port: url.port };
+  return isSecureUrl(url) ? dialTls(target) : netConnect({ ...target, ...KEEP_ALIVE });
+}
+
+function dialWithSystemAuthorities(target: DialTarget): Socket {
+  const host = "path" in target ? "localhost" : target.host;
+  const servername = isIP(host) === 0 ? host : "";
+  return tlsConnect({ ...target, ...KEEP_ALIVE, servername, ALPNProtocols: ["http/1.1"] });
 }
 
 export interface PeerHttpDeps {

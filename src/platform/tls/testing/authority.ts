@@ -33,7 +33,7 @@ export class TestAuthority {
       issuer: { commonName: name },
       publicKey,
       signingKey: privateKey,
-      ...dates(-1, 24),
+      ...dates(-1, 24 * 365),
       isAuthority: true,
       usages: [],
       hosts: [],
