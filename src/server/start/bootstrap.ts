@@ -18,16 +18,10 @@ import { AUTH_BUCKET, type Backend } from "../../backend/types.ts";
 import { bytesFromUtf8 } from "../../base/bytes.ts";
 import { sizeFields } from "../../base/go-text.ts";
 import { type ClusterID, formatID, type Index, type MemberID, type Term } from "../../base/ids.ts";
-import {
-  Cluster,
-  computeClusterID,
-  type Member,
-  type Membership,
-  membershipOfSnapshot,
-  NO_MEMBERSHIP,
-} from "../../membership/index.ts";
+import { Cluster, computeClusterID, type Member } from "../../membership/index.ts";
 import { MemoryStorage } from "../../raft/index.ts";
 import { SnapError, SnapshotFiles } from "../../snap/index.ts";
+import { V2Store } from "../../v2store/index.ts";
 import {
   recordedSnapshotEntries,
   validSnapshotEntries,
@@ -65,8 +59,7 @@ export interface Bootstrapped {
   /** Index of the snapshot that the log starts behind, 0 when there is none. */
   readonly snapshotIndex: Index;
   readonly snapshotTerm: Term;
-  /** The membership in that snapshot. */
-  readonly snapshotMembership: Membership;
+  readonly v2store: V2Store;
   readonly snapshotFiles: SnapshotFiles;
   readonly backend: Backend;
   readonly cluster: Cluster;
@@ -212,6 +205,7 @@ async function makeMember(
   storage.setHardState(hardState);
   storage.append(entries);
   const { maxLearners } = options;
+  const cluster = new Cluster({ id: clusterID, localID: local.id, backend, maxLearners });
   return {
     memberID: local.id,
     clusterID,
@@ -221,10 +215,10 @@ async function makeMember(
     hardState,
     snapshotIndex: 0,
     snapshotTerm: 0,
-    snapshotMembership: NO_MEMBERSHIP,
+    v2store: new V2Store(cluster),
     snapshotFiles,
     backend,
-    cluster: new Cluster({ id: clusterID, localID: local.id, backend, maxLearners }),
+    cluster,
     remotes: isJoining ? members.filter(({ id }) => id !== local.id) : [],
     olderSegmentsVerified: Promise.resolve(),
   };
@@ -319,7 +313,9 @@ async function assemble(
     backend,
     maxLearners: options.maxLearners,
   });
-  mendMembership(cluster, { snapshot, entries: content.entries, consistentIndex }, deps.logger);
+  const v2store = new V2Store(cluster, snapshot);
+  const { documented } = v2store;
+  mendMembership(cluster, { documented, entries: content.entries, consistentIndex }, deps.logger);
   logRecoveredCluster(deps.logger, cluster);
   refuseDowngrade(cluster.version);
   const { hardState, entries } = wasInterrupted
@@ -338,7 +334,7 @@ async function assemble(
     hardState,
     snapshotIndex: snapshot?.metadata.index ?? 0,
     snapshotTerm: snapshot?.metadata.term ?? 0,
-    snapshotMembership: membershipOfSnapshot(snapshot),
+    v2store,
     snapshotFiles,
     backend,
     cluster,
