@@ -39,6 +39,7 @@ import {
   refuseNoDirectory,
   touchDirectory,
 } from "./data-directory.ts";
+import { defragmentAtStart } from "./defragment-at-start.ts";
 import { forceNewCluster } from "./force-new-cluster.ts";
 import { checkInitialMembers, initialMembers, writeInitialMembers } from "./initial-members.ts";
 import { isBootstrapped, joinCluster } from "./join-cluster.ts";
@@ -142,6 +143,7 @@ async function bootstrapBehindLock(
         "restore the WAL, or restore the member from a snapshot file",
     );
   }
+  await defragmentAtStart(backend, options.bootstrapDefragThresholdBytes, logger);
   const basis = { walDirectory: paths.wal, snapshot, snapshotFiles, backend, consistentIndex };
   const booted = isNew
     ? await makeMember(options, deps, basis)
@@ -172,8 +174,8 @@ async function takeReceivedDatabase(
   } catch (error) {
     if (!(error instanceof SnapError)) throw error;
     throw new BootstrapError(
-      `the db is older than the snapshot at index ${index}, and ${error.message}: ` +
-        "the db file is not the one that belongs to this WAL",
+      `failed to find database snapshot file (${error.reason}): ${error.path}; the db is older than ` +
+        `the snapshot at index ${index}, so it is not the one that belongs to this WAL`,
     );
   }
   await installAtStart(backend, received);

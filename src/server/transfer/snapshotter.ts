@@ -131,9 +131,10 @@ export class Snapshotter {
   }
 
   #compactMemory(applied: Index, confState: ConfState): void {
-    const { storage, catchUpEntries, limits } = this.#options;
-    const first = storage.firstIndex();
-    if (applied - first < catchUpEntries + limits.logCompactionStepEntries) return;
+    const { storage, catchUpEntries, snapshotCount, limits } = this.#options;
+    // As in etcd: whoever asks for frequent snapshots gets a log that is as short.
+    const step = Math.min(limits.logCompactionStepEntries, snapshotCount);
+    if (applied - storage.firstIndex() < catchUpEntries + step) return;
     if (this.#options.keepsLog()) return;
     storage.createSnapshot(applied, ConfState.create(confState), EMPTY_SNAPSHOT_DATA);
     storage.compact(applied - catchUpEntries);
