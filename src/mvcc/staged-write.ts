@@ -6,7 +6,7 @@
 import { type Backend, KEY_BUCKET } from "../backend/index.ts";
 import { assert } from "../base/assert.ts";
 import type { Revision } from "../base/ids.ts";
-import { encodeRevisionKey } from "./revision.ts";
+import { encodeRevisionKey } from "../base/revision-key.ts";
 
 /** Keys in ascending order whose being there changed in the same way. */
 interface Run {

@@ -31,7 +31,7 @@ import { encodeKeyValue, encodeTombstone, KeyValueView } from "./key-value.ts";
 import { type LeaseHooks, NO_LEASE } from "./lease-hooks.ts";
 import { type CompactMarks, readCompactMarks, SCHEDULED_COMPACT_KEY } from "./meta.ts";
 import { type LoadedState, loadState, type RestoreReport } from "./restore.ts";
-import { encodeRevisionKey, REVISION_KEY_BYTES, writeRevisionKey } from "./revision.ts";
+import { encodeRevisionKey, REVISION_KEY_BYTES, writeRevisionKey } from "../base/revision-key.ts";
 import { StagedWrite } from "./staged-write.ts";
 
 /** One change of a write, for watchers. */
