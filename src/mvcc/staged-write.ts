@@ -1,7 +1,8 @@
 /**
  * The records of a write that is made in slices. They stay here until all of them are there, so
  * that nothing of a half-made write is in the backend. Handing them over may take several slices,
- * too: then commits are held meanwhile, so that no transaction has a part of them. Also remembers which keys came to life or died, for counts of the state before the write.
+ * too: then commits are held meanwhile, so that no transaction has a part of them. Also remembers
+ * which keys came to life or died, for counts of the state before the write.
  */
 import { type Backend, KEY_BUCKET } from "../backend/index.ts";
 import { assert } from "../base/assert.ts";
