@@ -3,9 +3,9 @@
  * contains it, hands its request to the `Applier`, and settles whoever proposed it here.
  *
  * Invariant: the consistent index moves to an entry only after all its changes are in the open
- * backend batch, with no chance of a commit in between, as all of this is synchronous. The records
- * of an entry that is applied in slices reach the backend in the last of them (see
- * `RaftLoop.finishApply` for a commit that comes just then).
+ * backend batch, with no chance of a commit in between, as all of this is synchronous. An entry that
+ * is applied in slices holds commits while its records reach the backend, up to the stretch in which
+ * the index moves.
  */
 import { AlarmRequest, AlarmRequest_AlarmAction, AlarmType } from "../../api/gen/rpc.ts";
 import { type ConfState, EntryType, type Snapshot } from "../../api/gen/raft.ts";

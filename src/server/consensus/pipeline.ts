@@ -188,6 +188,8 @@ export class Pipeline {
 
   /** Nothing is proposed, ticked or applied any more; what waits is told that the member stops. */
   stop(): void {
+    // The backend can be closed only with all of an entry in it, or nothing.
+    if (this.#ended === undefined && this.#server.store.isFlushing) this.raft.finishApply();
     this.#ended = new EtcdError("stopped");
     this.#ticker?.cancel();
     this.leadership.stop();
@@ -256,9 +258,7 @@ export class Pipeline {
 
   /** A commit has all of an entry or nothing, and the index of what it has. */
   #beforeCommit(): void {
-    const { store } = this.#server;
-    if (store.isFlushing) this.raft.finishApply();
-    assert(!store.isFlushing, "a commit amid an entry");
+    assert(!this.#server.store.isFlushing, "a commit amid an entry");
     this.consistentIndex.save();
   }
 
