@@ -47,6 +47,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     testImports: ["lease"],
     isPure: true,
   },
+  v2store: { door: "index", imports: ["base", "api", "membership"], isPure: true },
   server: {
     door: "index",
     imports: [
@@ -61,6 +62,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "lease",
       "membership",
       "auth",
+      "v2store",
     ],
   },
   // The client is tried against a member in the same process.
@@ -93,7 +95,18 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   cli: {
     door: "deep",
     isOutside: true,
-    imports: ["base", "api", "env", "wal", "snap", "backend", "mvcc", "membership", "client"],
+    imports: [
+      "base",
+      "api",
+      "env",
+      "wal",
+      "snap",
+      "backend",
+      "mvcc",
+      "membership",
+      "v2store",
+      "client",
+    ],
   },
   bin: {
     door: "deep",
