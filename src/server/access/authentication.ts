@@ -34,6 +34,8 @@ export interface AuthenticationOptions {
   readonly appliedIndex: () => Index;
 }
 
+const BEARER = /^Bearer /;
+
 /** A token that another member gave out for a login which is not applied here yet. */
 export interface EarlyToken {
   readonly kind: "early";
@@ -80,7 +82,7 @@ export class Authentication {
   identify(call: Call): Identity | EarlyToken {
     if (!this.store.enabled) return NOBODY;
     const given = call.metadata("token") ?? call.metadata("authorization");
-    if (given !== undefined) return this.#bearerOf(given.replace(/^Bearer /, ""));
+    if (given !== undefined) return this.#bearerOf(given.replace(BEARER, ""));
     const { certificateName } = call;
     if (!this.#options.clientCertAuth || certificateName === undefined) return NOBODY;
     if (call.viaGateway) {
@@ -92,6 +94,14 @@ export class Authentication {
       return NOBODY;
     }
     return { username: certificateName, authRevision: this.store.revision };
+  }
+
+  /** Whose token another member passes on; without one, nobody's. Throws `invalidAuthToken`. */
+  identifyForwarded(token: string | undefined): Identity {
+    if (!this.store.enabled || token === undefined) return NOBODY;
+    const identity = this.#bearerOf(token.replace(BEARER, ""));
+    if (isEarly(identity)) throw new EtcdError("invalidAuthToken");
+    return identity;
   }
 
   /** As `identify`, for a stream whose token was good when it was opened. */

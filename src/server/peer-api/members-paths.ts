@@ -1,7 +1,7 @@
 /** `/members`, `/members/promote/ID`, `/members/hashkv`: what members ask of the membership. */
 import { EtcdError } from "../../api/errors.ts";
 import { utf8FromBytes } from "../../base/bytes.ts";
-import { formatID, type Revision } from "../../base/ids.ts";
+import { formatID, type MemberID, type Revision } from "../../base/ids.ts";
 import type { HttpRequest, HttpResponse } from "../../env/index.ts";
 import { internalText, type Member, memberToJSON } from "../../membership/index.ts";
 import type { KeyValueHash } from "../../mvcc/index.ts";
@@ -50,7 +50,7 @@ export class MembersPaths {
       sendError(request, response, 404, `member ${text} not found in cluster`, headers);
       return;
     }
-    this.#changes.promote(id, request.headers["authorization"], PEER).then(
+    this.#promoteFor(request.headers["authorization"], id).then(
       (members) => this.#sendMembers(request, response, members),
       (error: unknown) => {
         const status = error instanceof EtcdError ? PROMOTE_STATUS[error.kind] : undefined;
@@ -59,6 +59,13 @@ export class MembersPaths {
         logger.warn("failed to promote a member", { "member-id": formatID(id), error });
       },
     );
+  }
+
+  /** For the client that asked the other member: it has to be an administrator here too. */
+  async #promoteFor(token: string | undefined, id: MemberID): Promise<readonly Member[]> {
+    const { auth } = this.#server;
+    auth.store.requireAdmin(auth.identifyForwarded(token));
+    return this.#changes.promote(id, token, PEER);
   }
 
   hashKV(request: HttpRequest, response: HttpResponse): void {

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { InternalAuthenticateRequest } from "../../api/gen/raft-internal.ts";
 import {
   AlarmRequest,
+  AuthUserAddRequest,
+  AuthUserChangePasswordRequest,
   Compare,
   Compare_CompareTarget,
   DeleteRangeRequest,
@@ -48,6 +51,21 @@ test("requests read in the log as those of etcd, without the values that clients
       RaftField.alarm,
       AlarmRequest.create({ memberID: 5n, alarm: 1, action: 1 }),
       "alarm:<action:ACTIVATE member_ID:5 alarm:NOSPACE > ",
+    ],
+    [
+      RaftField.authUserAdd,
+      AuthUserAddRequest.create({ name: "eve", hashedPassword: "$2a$10$secret" }),
+      "auth_user_add:<name:eve>",
+    ],
+    [
+      RaftField.authUserChangePassword,
+      AuthUserChangePasswordRequest.create({ name: "eve", hashedPassword: "$2a$10$secret" }),
+      "auth_user_change_password:<name:eve>",
+    ],
+    [
+      RaftField.authenticate,
+      InternalAuthenticateRequest.create({ name: "eve", simpleToken: "secret" }),
+      "authenticate:<name:eve>",
     ],
   ];
   for (const [field, request, text] of cases) assert.equal(raftRequestText(field, request), text);

@@ -52,6 +52,11 @@ export function raftRequestText(field: number, request: unknown): string {
     }
     case RaftField.leaseRevoke:
       return `${name}:<id:${leaseText((request as LeaseRevokeRequest).ID)}>`;
+    // What must not be read in a log: passwords, their hashes, and what a token is made of.
+    case RaftField.authenticate:
+    case RaftField.authUserAdd:
+    case RaftField.authUserChangePassword:
+      return `${name}:<name:${(request as { readonly name: string }).name}>`;
     default:
       return `${name}:<${messageText(request as object)}> `;
   }
