@@ -282,6 +282,27 @@ test("of too many handshakes that idle the oldest ends, and others are served", 
   for (const socket of idle) socket.destroy();
 });
 
+test("who says nothing in time is told of and closed", async () => {
+  const order: string[] = [];
+  const closed = new Promise<void>((resolve) => {
+    const socket = {
+      destroy: () => {
+        order.push("closed");
+        resolve();
+      },
+    } as unknown as Socket;
+    const onTimeout = (): void => {
+      order.push("told");
+    };
+    new SilentConnections({ limit: 2, timeoutMs: 1, onTimeout }).add(socket);
+  });
+  // The timer of silent connections keeps no process alive.
+  const alive = setInterval(() => undefined, 1000);
+  await closed;
+  clearInterval(alive);
+  assert.deepEqual(order, ["told", "closed"]);
+});
+
 test("of too many connections that say nothing the oldest ends", () => {
   const closed: number[] = [];
   const silent = new SilentConnections({ limit: 2, timeoutMs: 60_000, onTimeout: () => undefined });
