@@ -15,7 +15,7 @@ import {
   RpcClient,
   txnOp,
 } from "../src/embed/e2e/rpc-client.ts";
-import { RpcError } from "../src/transport/index.ts";
+import { RpcError } from "../src/transport/client/rpc-error.ts";
 
 export const CALLERS = [
   "nobody",
@@ -297,9 +297,10 @@ export async function authMatrix(port: number): Promise<string[]> {
       { metadata: root },
     );
     for (const [name, run] of ROWS) {
+      await restoreLeases(client, root);
       const cells: string[] = [];
       for (const caller of CALLERS) {
-        await restoreLeases(client, root);
+        if (name.startsWith("LeaseRevoke")) await restoreLeases(client, root);
         cells.push(await outcomeOf(() => run(new Attempt(client, metadataOf(caller)))));
       }
       lines.push(`${name} | ${cells.join(" | ")}`);

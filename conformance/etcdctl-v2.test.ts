@@ -8,8 +8,9 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { textOfBytes } from "../src/cli/framework/raw-text.ts";
+import { textOfBytes } from "../src/base/raw-text.ts";
 import { SERVER_VERSION } from "../src/api/version.ts";
+import { SystemClock } from "../src/env/system-clock.ts";
 import type { Io } from "../src/cli/framework/io.ts";
 import { utilityDeps } from "../src/bin/utility-world.ts";
 import { runEtcdctlV2 } from "../src/cli/v2/run.ts";
@@ -84,6 +85,7 @@ function ours(url: string): Run {
         err += text(data);
       },
       status: () => undefined,
+      clock: new SystemClock({ holdsProcess: true }),
       stdin: {
         isTerminal: false,
         readLine: async () => {

@@ -21,7 +21,8 @@ import {
   newSnapshot,
   RawNode,
 } from "../src/raft/index.ts";
-import { type Listener, listen, PeerTransport } from "../src/transport/index.ts";
+import { type Listener, listen } from "../src/transport/listener.ts";
+import { PeerTransport } from "../src/transport/peer/peer-transport.ts";
 import { EtcdProcess, freePorts } from "./harness.ts";
 
 const TOKEN = "etcd-cluster";

@@ -10,7 +10,7 @@ import { test } from "node:test";
 import { WatchCreateRequest, type WatchResponse } from "../src/api/gen/rpc.ts";
 import { eventTexts, FROM_KEY, RpcClient, type WatchClient } from "../src/embed/e2e/rpc-client.ts";
 import { until } from "../src/embed/e2e/wait.ts";
-import type { RpcError } from "../src/transport/index.ts";
+import type { RpcError } from "../src/transport/client/rpc-error.ts";
 import { type EtcdProcess, missing, startEtcd, versionOf } from "./harness.ts";
 import { type RandomRequest, RandomRequests } from "./random-requests.ts";
 

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import type { HttpHandler } from "../src/env/http.ts";
-import { type Listener, listen } from "../src/transport/index.ts";
+import { type Listener, listen } from "../src/transport/listener.ts";
 import {
   ECHO_METHODS,
   EchoService,

@@ -86,7 +86,8 @@ const SECTIONS: readonly Section[] = [
     sources: [
       { path: "src/base/wire.ts", names: ["MAX_NESTING"] },
       { path: "src/mvcc/requests/check.ts", names: ["MAX_TXN_DEPTH"] },
-      { path: "src/server/services/kv.ts", names: ["MAX_SEND_BYTES", "KEPT_RESPONSE_BYTES"] },
+      { path: "src/api/message-size.ts" },
+      { path: "src/server/services/kv.ts", names: ["KEPT_RESPONSE_BYTES"] },
       {
         path: "src/server/services/watch.ts",
         names: ["MAX_WATCHES_PER_STREAM", "CONGESTED_BYTES"],

@@ -1,7 +1,7 @@
 /**
  * A rough reading of TypeScript for checks of style: text with comments and the contents of
- * literals blanked out, and the module paths a file imports. It knows just enough of the
- * language for our own code; it is not a parser.
+ * literals blanked out. It knows just enough of the language for our own code; it is not a
+ * parser. `source-imports.ts` reads the imports from it.
  */
 
 /** A source with every blanked character replaced by a space: lines and columns stay. */
@@ -123,25 +123,6 @@ class Blanker {
     }
     this.#keep(1);
   }
-}
-
-/** One module that a file refers to, by any form of import or re-export. */
-export interface ImportOf {
-  readonly specifier: string;
-  readonly line: number;
-}
-
-const IMPORT_FORMS = /\b(?:from|import)\s*\(?\s*(["'])/g;
-
-/** Every static, dynamic and type-only import of a source. */
-export function importsOf({ raw, code }: SourceText): ImportOf[] {
-  const found: ImportOf[] = [];
-  for (const match of code.matchAll(IMPORT_FORMS)) {
-    const start = match.index + match[0].length;
-    const end = code.indexOf(match[1] ?? '"', start);
-    found.push({ specifier: raw.slice(start, end), line: lineAt(raw, start) });
-  }
-  return found;
 }
 
 export function lineAt(text: string, offset: number): number {

@@ -1,51 +1,115 @@
 /**
- * The layers of `src/` and who may import whom. Imports point downwards only, so that the same
- * member runs on real disks and sockets, inside another program, and inside the simulator.
+ * The layers of `src/`, who may import whom, and by which door. Imports point downwards only, so
+ * that the same member runs on real disks and sockets, inside another program, and inside the
+ * simulator.
  */
 import { dirname, posix } from "node:path";
-import { importsOf, type SourceText } from "./source-text.ts";
+import { type ImportOf, importsOf } from "./source-imports.ts";
+import type { SourceText } from "./source-text.ts";
 
-const CORE = ["base", "api"] as const;
-const FILES = [...CORE, "raft", "env", "wal", "snap", "backend"] as const;
-const DATA = [...FILES, "mvcc", "lease", "auth", "membership"] as const;
-const SERVER = [...DATA, "server"] as const;
-const OFFERED = [...SERVER, "gateway", "v2", "transport", "discovery"] as const;
+export interface Layer {
+  /**
+   * How other layers import this one: "index" is the file `index.ts` and nothing else, "deep" is
+   * any file, without an index.
+   */
+  readonly door: "index" | "deep";
+  /** The layers that it may import besides itself. */
+  readonly imports: readonly string[];
+  /** What its tests may import besides. */
+  readonly testImports?: readonly string[];
+  /** Runs without Node.js: no `node:` module. */
+  readonly isPure?: true;
+  /** May open files and sockets and start processes; others are given a `Disk` and the like. */
+  readonly isOutside?: true;
+}
 
-/** Layer to the layers that it may import besides itself. */
-const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  base: [],
-  api: ["base"],
+export const LAYERS: Readonly<Record<string, Layer>> = {
+  base: { door: "deep", imports: [] },
+  api: { door: "deep", imports: ["base"], isPure: true },
+  env: { door: "deep", imports: ["base", "api"] },
   // Of env only interfaces: raft takes its randomness as an argument.
-  raft: [...CORE, "env"],
-  env: CORE,
-  platform: ["base", "env"],
-  transport: [...CORE, "env"],
-  wal: [...CORE, "raft", "env"],
-  snap: [...CORE, "raft", "env"],
-  backend: [...CORE, "raft", "env"],
-  mvcc: FILES,
-  lease: [...FILES, "mvcc"],
-  auth: [...FILES, "mvcc", "lease"],
-  membership: [...FILES, "mvcc", "lease", "auth"],
-  server: DATA,
-  client: [...CORE, "env", "transport"],
-  discovery: [...DATA, "transport", "client"],
-  gateway: SERVER,
-  v2: SERVER,
-  embed: [...OFFERED, "platform", "client"],
-  cli: [...DATA, "client", "transport"],
-  bin: [...OFFERED, "platform", "client", "cli", "embed"],
+  raft: { door: "index", imports: ["base", "api", "env"], isPure: true },
+  platform: { door: "index", imports: ["base", "env"], isOutside: true },
+  transport: { door: "deep", imports: ["base", "api", "env"], isOutside: true },
+  wal: { door: "index", imports: ["base", "api", "env"], isPure: true },
+  snap: { door: "index", imports: ["base", "api", "env"], isPure: true },
+  backend: { door: "index", imports: ["base", "env"], isPure: true },
+  mvcc: { door: "index", imports: ["base", "api", "backend"], testImports: ["env"], isPure: true },
+  lease: { door: "index", imports: ["base", "api", "env", "backend", "mvcc"], isPure: true },
+  membership: {
+    door: "index",
+    imports: ["base", "api", "env", "backend"],
+    testImports: ["lease"],
+  },
+  server: {
+    door: "index",
+    imports: [
+      "base",
+      "api",
+      "env",
+      "raft",
+      "wal",
+      "snap",
+      "backend",
+      "mvcc",
+      "lease",
+      "membership",
+    ],
+  },
+  // The client is tried against a member in the same process.
+  client: {
+    door: "index",
+    isOutside: true,
+    imports: ["base", "api", "env", "transport"],
+    testImports: ["embed"],
+  },
+  // The WebSocket library works on sockets that the transport has accepted.
+  gateway: { door: "index", isOutside: true, imports: ["base", "api", "env"] },
+  // Its index is for programs outside.
+  embed: {
+    door: "deep",
+    isOutside: true,
+    imports: ["base", "api", "env", "raft", "wal", "server", "gateway", "transport", "platform"],
+    testImports: ["client"],
+  },
+  cli: {
+    door: "deep",
+    isOutside: true,
+    imports: ["base", "api", "env", "wal", "snap", "backend", "mvcc", "membership", "client"],
+  },
+  bin: {
+    door: "deep",
+    isOutside: true,
+    imports: ["base", "api", "env", "platform", "cli", "embed"],
+    testImports: ["client", "transport"],
+  },
 };
 
-/** What tests may import besides: the client is tried against a member in the same process. */
-const TESTS_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = { client: ["embed"] };
+/** Uses of another door that are known: the layer that imports, and the file that it imports. */
+export interface OtherDoor {
+  readonly layer: string;
+  readonly target: string;
+}
 
-/** Layers that run without Node.js: no `node:` module, no clock. */
-const WITHOUT_NODE: ReadonlySet<string> = new Set(["raft", "mvcc", "lease", "auth"]);
+/** Must stay exact: one that nobody uses any more is a finding. */
+export const OTHER_DOORS: readonly OtherDoor[] = [
+  // A program like others, beyond what its own start and help need.
+  { layer: "bin", target: "src/embed/index.ts" },
+  // The settings know numbers of the log and the reader of JSON before either is loaded.
+  { layer: "embed", target: "src/wal/segment-bytes.ts" },
+  { layer: "embed", target: "src/gateway/json-reader.ts" },
+  { layer: "server", target: "src/env/index.ts" },
+  { layer: "server", target: "src/backend/types.ts" },
+];
 
 /** Tests, and helpers that only tests use, may bring the real world along. */
 export function isTestFile(path: string): boolean {
-  return path.endsWith(".test.ts") || path.includes("/testing/") || path.includes("/testdata/");
+  return path.endsWith(".test.ts") || isTestHelper(path);
+}
+
+/** Folders of what only tests use. */
+export function isTestHelper(path: string): boolean {
+  return /\/(?:testing|testdata|e2e)\//.test(path);
 }
 
 export function layerOf(path: string): string | undefined {
@@ -63,34 +127,114 @@ export interface LayerProblem {
   readonly text: string;
 }
 
+/** Modules that reach files, the network and other processes. */
+const WAYS_OUT =
+  /^node:(?:fs|net|tls|https?|http2|dns|dgram|child_process|worker_threads|cluster)\b/;
+/** Questions about a text. */
+const TEXT_ONLY = /^isIP(?:v[46])?$/;
+
+function isWayOut({ specifier, names }: ImportEdge): boolean {
+  if (!WAYS_OUT.test(specifier)) return false;
+  return names === "all" || !names.every(({ theirs, isType }) => isType || TEXT_ONLY.test(theirs));
+}
+
+interface ImportEdge extends ImportOf {
+  readonly path: string;
+  readonly layer: string;
+  readonly rules: Layer;
+}
+
 export function layerProblems(source: SourceText): LayerProblem[] {
-  const layer = layerOf(source.path);
+  const { path } = source;
+  const layer = layerOf(path);
   if (layer === undefined) return [];
-  const allowed = MAY_IMPORT[layer];
-  if (allowed === undefined) {
+  const rules = LAYERS[layer];
+  if (rules === undefined) {
     return [{ line: 1, text: `src/${layer} is no known layer; add it to tools/tidy-layers.ts` }];
   }
-  const isTest = isTestFile(source.path);
-  const problems: LayerProblem[] = [];
-  for (const { specifier, line } of importsOf(source)) {
-    if (specifier.startsWith("node:")) {
-      if (WITHOUT_NODE.has(layer) && !isTest) {
-        problems.push({ line, text: `${layer} must not import ${specifier}` });
+  return importsOf(source).flatMap((edge) => {
+    const text = edgeProblem({ ...edge, path, layer, rules });
+    return text === undefined ? [] : [{ line: edge.line, text }];
+  });
+}
+
+function edgeProblem(edge: ImportEdge): string | undefined {
+  const { specifier, path, layer, rules } = edge;
+  const isTest = isTestFile(path);
+  if (specifier.startsWith("node:")) {
+    const isBanned = rules.isPure === true || (rules.isOutside !== true && isWayOut(edge));
+    return isBanned && !isTest ? `${layer} must not import ${specifier}` : undefined;
+  }
+  const target = resolveImport(path, specifier);
+  if (target === undefined) return undefined;
+  if (!specifier.endsWith(".ts")) return `${specifier} lacks .ts`;
+  if (!isTest && isTestHelper(target)) return `only tests may import ${target}`;
+  const targetLayer = layerOf(target);
+  if (targetLayer === undefined) {
+    return isTest ? undefined : `${layer} must not import ${target}`;
+  }
+  if (targetLayer === layer) return undefined;
+  if (!mayImport(rules, targetLayer, isTest)) {
+    return `${layer} must not import from ${targetLayer} (${specifier})`;
+  }
+  return isTest ? undefined : doorProblem(layer, targetLayer, target);
+}
+
+function mayImport(rules: Layer, target: string, isTest: boolean): boolean {
+  if (rules.imports.includes(target)) return true;
+  return isTest && (target === "platform" || rules.testImports?.includes(target) === true);
+}
+
+function doorProblem(layer: string, targetLayer: string, target: string): string | undefined {
+  const door = LAYERS[targetLayer]?.door;
+  const isIndex = target === `src/${targetLayer}/index.ts`;
+  if (isIndex === (door === "index")) return undefined;
+  if (OTHER_DOORS.some((known) => known.layer === layer && known.target === target)) {
+    return undefined;
+  }
+  return door === "index"
+    ? `${targetLayer} is imported through its index, not by ${target}`
+    : `${targetLayer} has no index for others; name the file that is meant`;
+}
+
+/** Layers, permissions and exceptions in `tables` that no source needs. */
+export function unusedPermissions(
+  sources: readonly SourceText[],
+  tables = { layers: LAYERS, otherDoors: OTHER_DOORS },
+): string[] {
+  const production = new Set<string>();
+  const tests = new Set<string>();
+  for (const source of sources) {
+    const layer = layerOf(source.path);
+    if (layer === undefined) continue;
+    const edges = isTestFile(source.path) ? tests : production;
+    edges.add(layer);
+    for (const { specifier } of importsOf(source)) {
+      const target = resolveImport(source.path, specifier) ?? "";
+      edges.add(`${layer} ${layerOf(target)}`).add(`${layer} ${target}`);
+    }
+  }
+  const problems: string[] = [];
+  for (const [layer, { imports, testImports = [] }] of Object.entries(tables.layers)) {
+    if (!production.has(layer)) {
+      problems.push(`src/${layer} does not exist`);
+      continue;
+    }
+    for (const target of imports) {
+      if (!production.has(`${layer} ${target}`)) {
+        problems.push(`${layer} may import ${target} but does not`);
       }
-      continue;
     }
-    const target = resolveImport(source.path, specifier);
-    if (target === undefined) continue;
-    if (!specifier.endsWith(".ts")) problems.push({ line, text: `${specifier} lacks .ts` });
-    const targetLayer = layerOf(target);
-    if (targetLayer === undefined) {
-      if (!isTest) problems.push({ line, text: `${layer} must not import ${target}` });
-      continue;
+    for (const target of testImports) {
+      if (!tests.has(`${layer} ${target}`)) {
+        problems.push(`tests of ${layer} may import ${target} but do not`);
+      }
     }
-    if (targetLayer === layer || allowed.includes(targetLayer)) continue;
-    if (isTest && targetLayer === "platform") continue;
-    if (isTest && TESTS_MAY_IMPORT[layer]?.includes(targetLayer) === true) continue;
-    problems.push({ line, text: `${layer} must not import from ${targetLayer} (${specifier})` });
+  }
+  for (const { layer, target } of tables.otherDoors) {
+    if (!production.has(`${layer} ${target}`)) {
+      problems.push(`${layer} no longer imports ${target}: take it from OTHER_DOORS`);
+    }
   }
   return problems;
 }

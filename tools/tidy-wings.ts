@@ -3,7 +3,8 @@
  * never one behind it. What lies in the room itself (contexts, options, limits, metrics) is for all;
  * only the composition, `etcd-server.ts`, sees every wing.
  */
-import { importsOf, type SourceText } from "./source-text.ts";
+import { importsOf } from "./source-imports.ts";
+import type { SourceText } from "./source-text.ts";
 import { isTestFile, type LayerProblem, resolveImport } from "./tidy-layers.ts";
 
 const WINGS = [

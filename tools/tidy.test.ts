@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { importsOf, readSource } from "./source-text.ts";
+import { readSource } from "./source-text.ts";
 import {
   checkDocuments,
   checkSources,
@@ -11,7 +11,6 @@ import {
   formatFinding,
   readSources,
 } from "./tidy.ts";
-import { layerProblems } from "./tidy-layers.ts";
 import { wingProblems } from "./tidy-wings.ts";
 import { fileProblems, longFunctions } from "./tidy-rules.ts";
 
@@ -33,42 +32,6 @@ test("comments and the insides of literals are not code", () => {
     code.replace(/ +/g, " "),
     'const a = " "; \nconst b = ` @{f(" ")} `; const c = / /g;\nreturn 1 / 2;'.replace("@", "$"),
   );
-});
-
-test("every form of import is seen, and none in a comment", () => {
-  const source = readSource(
-    "src/a/b.ts",
-    'import { x } from "./x.ts";\nimport type { T } from "./t.ts";\nexport * from "./e.ts";\n' +
-      'import "./side.ts";\nawait import("./dynamic.ts");\n// import "./comment.ts";\n' +
-      'import {\n  many,\n} from "./many.ts";',
-  );
-  assert.deepEqual(
-    importsOf(source).map(({ specifier, line }) => `${line} ${specifier}`),
-    ["1 ./x.ts", "2 ./t.ts", "3 ./e.ts", "4 ./side.ts", "5 ./dynamic.ts", "9 ./many.ts"],
-  );
-});
-
-const layer = (path: string, specifier: string): number =>
-  layerProblems(readSource(path, `import type { T } from "${specifier}";\n`)).length;
-
-test("imports point downwards only", () => {
-  assert.equal(layer("src/mvcc/a.ts", "../backend/x.ts"), 0);
-  assert.equal(layer("src/mvcc/a.ts", "./index/x.ts"), 0);
-  assert.equal(layer("src/backend/a.ts", "../mvcc/x.ts"), 1);
-  assert.equal(layer("src/server/a.ts", "../platform/x.ts"), 1);
-  assert.equal(layer("src/server/a.ts", "../transport/x.ts"), 1);
-  assert.equal(layer("src/embed/a.ts", "../platform/x.ts"), 0);
-  assert.equal(layer("src/client/a.ts", "../server/x.ts"), 1);
-  assert.equal(layer("src/transport/a.ts", "../server/x.ts"), 1);
-  assert.equal(layer("src/base/a.ts", "../../tools/x.ts"), 1);
-  assert.equal(layer("src/unheard/a.ts", "./x.ts"), 1);
-});
-
-test("pure layers know no node: module; their tests do", () => {
-  assert.equal(layer("src/raft/a.ts", "node:fs"), 1);
-  assert.equal(layer("src/raft/a.test.ts", "node:fs"), 0);
-  assert.equal(layer("src/raft/testing/a.ts", "node:fs"), 0);
-  assert.equal(layer("src/wal/a.ts", "node:buffer"), 0);
 });
 
 const wing = (path: string, specifier: string): number =>

@@ -6,16 +6,16 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { importsOf, readSource, type SourceText } from "./source-text.ts";
-import { isTestFile, layerProblems, resolveImport } from "./tidy-layers.ts";
+import { readSource, type SourceText } from "./source-text.ts";
+import { unknownNames } from "./tidy-comments.ts";
+import { type Finding, isGenerated, leftovers } from "./tidy-exports.ts";
+import { layerProblems, unusedPermissions } from "./tidy-layers.ts";
 import { wingProblems } from "./tidy-wings.ts";
+import { worldProblems } from "./tidy-world.ts";
+import { limitProblems } from "./tidy-limits.ts";
 import { fileProblems, type LongFunction, longFunctions } from "./tidy-rules.ts";
 
-export interface Finding {
-  readonly path: string;
-  readonly line: number;
-  readonly text: string;
-}
+export type { Finding };
 
 const ROOTS: readonly string[] = [
   "src",
@@ -33,11 +33,6 @@ export function findRepository(from: string): string {
     if (existsSync(join(folder, "package.json")) && existsSync(join(folder, "src"))) return folder;
   }
   throw new Error(`no repository is above ${from}`);
-}
-
-/** Made by the codec generator; only looked at for what it imports and uses. */
-function isGenerated(path: string): boolean {
-  return path.includes("/gen/");
 }
 
 /** Every TypeScript source by path from the root. */
@@ -70,74 +65,19 @@ export function checkSources(sources: readonly SourceText[]): Finding[] {
     ];
     for (const { line, text } of problems) findings.push({ path: source.path, line, text });
   }
-  return [...findings, ...deadFiles(sources), ...unusedExports(sources)];
-}
-
-/** Files that run by themselves. */
-function isEntry(path: string): boolean {
-  return (
-    path.endsWith(".test.ts") ||
-    /^src\/bin\/\w+\.ts$/.test(path) ||
-    /^src\/\w+\/index\.ts$/.test(path) ||
-    isGenerated(path) ||
-    /^(?:tools|benchmarks|conformance|simulation|faults)\//.test(path)
-  );
-}
-
-/** A measurement beside the tests of its layer: it prints. */
-function isRunByHand(path: string, code: string): boolean {
-  return path.includes("/testing/") && /\b(?:console\.log|process\.stdout\.write)\(/.test(code);
-}
-
-function deadFiles(sources: readonly SourceText[]): Finding[] {
-  const imported = new Set<string>();
-  for (const source of sources) {
-    for (const { specifier } of importsOf(source)) {
-      const target = resolveImport(source.path, specifier);
-      if (target !== undefined) imported.add(target);
-    }
-    // Workers and child processes are started by URL.
-    for (const match of source.raw.matchAll(/new URL\(\s*[`"'](\.[^`"'$]+)/g)) {
-      const target = resolveImport(source.path, match[1] ?? "");
-      // The ending is often the running program's own: "./worker${extension}".
-      if (target !== undefined) imported.add(`${target.replace(/\.[jt]s$/, "")}.ts`);
-    }
-  }
-  return sources
-    .filter(({ path, code }) => !isEntry(path) && !imported.has(path) && !isRunByHand(path, code))
-    .map(({ path }) => ({ path, line: 1, text: "no other file imports it" }));
-}
-
-const EXPORT =
-  /^export (?:declare )?(?:abstract )?(?:async )?(?:const|let|function\*?|class) (\w+)/gm;
-
-/**
- * Values exported from `src` whose name stands in no other file. Types are exempt: they belong
- * to the signature of what is exported beside them.
- */
-function unusedExports(sources: readonly SourceText[]): Finding[] {
-  const files = new Map<string, Set<string>>();
-  for (const { path, code } of sources) {
-    for (const [word] of code.matchAll(/\b[A-Za-z_]\w*\b/g)) {
-      const set = files.get(word) ?? new Set();
-      set.add(path);
-      files.set(word, set);
-    }
-  }
-  const findings: Finding[] = [];
-  for (const { path, code } of sources) {
-    if (!path.startsWith("src/") || isTestFile(path) || isGenerated(path)) continue;
-    for (const match of code.matchAll(EXPORT)) {
-      const name = match[1] ?? "";
-      // Limits and numbers of a specification stand together, used or not.
-      if (/^[A-Z0-9_]+$/.test(name)) continue;
-      const users = files.get(name) ?? new Set();
-      if (users.size > 1) continue;
-      const line = code.slice(0, match.index).split("\n").length;
-      findings.push({ path, line, text: `nobody else uses the export ${name}` });
-    }
-  }
-  return findings;
+  const unused = unusedPermissions(sources).map((text) => ({
+    path: "tools/tidy-layers.ts",
+    line: 1,
+    text,
+  }));
+  return [
+    ...findings,
+    ...unused,
+    ...worldProblems(sources),
+    ...unknownNames(sources),
+    ...limitProblems(sources),
+    ...leftovers(sources),
+  ];
 }
 
 /** Texts for people: present, and free of paths of one machine. */

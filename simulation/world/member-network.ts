@@ -151,7 +151,7 @@ export class MemberNetwork implements PeerNetwork {
     const target = this.options.directory.find(this.#peers.get(message.to) ?? "");
     const transfer = new SnapshotTransfer(this, target, message, image);
     this.#images.add(image);
-    transfer.run().then((ok) => {
+    void transfer.run().then((ok) => {
       if (!this.#images.delete(image)) return;
       image.close();
       if (ok) this.options.onSnapshotSent();
@@ -187,7 +187,7 @@ export class MemberNetwork implements PeerNetwork {
       }
       const toName = target.options.name;
       this.#carry(name, toName, target.options.actor, () => {
-        answerRequest(handler, request).then((response) => {
+        void answerRequest(handler, request).then((response) => {
           if (target.options.isDead()) return;
           this.#carry(toName, name, actor, () => {
             timeout.cancel();

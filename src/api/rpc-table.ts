@@ -144,10 +144,6 @@ export const METHODS: readonly MethodInfo[] = (Object.keys(ROWS) as RpcPath[]).m
   },
 );
 
-export const methodByPath: ReadonlyMap<string, MethodInfo> = new Map(
-  METHODS.map((method) => [method.path, method]),
-);
-
 /** "Range", "Lock" ...; methods of the health service are "HealthCheck" and "HealthWatch". */
 type MethodName<Path> = Path extends `/grpc.health.v1.Health/${infer Name}`
   ? `Health${Name}`

@@ -10,8 +10,3 @@ export class AssertionError extends Error {
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new AssertionError(message);
 }
-
-/** For the default branch of an exhaustive switch. */
-export function unreachable(value: never, what = "case"): never {
-  throw new AssertionError(`unreachable ${what}: ${String(value)}`);
-}

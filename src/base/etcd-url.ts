@@ -6,7 +6,8 @@
  * Nothing is looked up here: names stay names.
  */
 import { isIP } from "node:net";
-import { quote, TextError } from "./go-text.ts";
+import { quote } from "./go-quote.ts";
+import { TextError } from "./go-text.ts";
 
 export type EtcdUrlScheme = "http" | "https" | "unix" | "unixs";
 

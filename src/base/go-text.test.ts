@@ -2,15 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   formatDuration,
-  INT64,
-  parseBool,
+  humanizeBytes,
+  parseDuration,
   parseDurationMs,
-  parseInteger,
-  quote,
-  quoteList,
   TextError,
-  UINT32,
-  UINT64,
 } from "./go-text.ts";
 
 test("durations are read as Go reads them", () => {
@@ -71,34 +66,34 @@ test("durations are printed as Go prints them", () => {
   for (const [ms, text] of cases) assert.equal(formatDuration(ms), text);
 });
 
-test("integers take prefixes and underscores, and know their range", () => {
-  const value = (text: string) => parseInteger(text, INT64);
-  assert.deepEqual(value("0x1F"), { kind: "value", value: 31 });
-  assert.deepEqual(value("0b101"), { kind: "value", value: 5 });
-  assert.deepEqual(value("0o17"), { kind: "value", value: 15 });
-  assert.deepEqual(value("017"), { kind: "value", value: 15 });
-  assert.deepEqual(value("1_000"), { kind: "value", value: 1000 });
-  assert.deepEqual(value("-12"), { kind: "value", value: -12 });
-  assert.deepEqual(value("+12"), { kind: "value", value: 12 });
-  for (const bad of ["", "-", "1__0", "_1", "1_", "08", "1.5", "1e3", "0x", " 1", "١"]) {
-    assert.deepEqual(value(bad), { kind: "syntax" }, bad);
+test("what is printed is read as the same", () => {
+  const rows: [number, string][] = [
+    [0, "0s"],
+    [0.000999, "999ns"],
+    [0.0015, "1.5µs"],
+    [3.157068, "3.157068ms"],
+    [5000, "5s"],
+    [90_000, "1m30s"],
+    [3_661_500, "1h1m1.5s"],
+    [1001, "1.001s"],
+  ];
+  for (const [value, text] of rows) {
+    assert.equal(formatDuration(value), text);
+    assert.deepEqual(parseDuration(text), { value });
   }
-  assert.deepEqual(value("9223372036854775808"), { kind: "range" });
-  assert.deepEqual(parseInteger("-1", UINT64), { kind: "syntax" });
-  assert.deepEqual(parseInteger("4294967296", UINT32), { kind: "range" });
+  assert.deepEqual(parseDuration("x"), { error: 'time: invalid duration "x"' });
+  assert.deepEqual(parseDuration("5y"), { error: 'time: unknown unit "y" in duration "5y"' });
 });
 
-test("booleans are the twelve words of Go", () => {
-  for (const word of ["1", "t", "T", "true", "TRUE", "True"]) assert.equal(parseBool(word), true);
-  for (const word of ["0", "f", "F", "false", "FALSE", "False"]) {
-    assert.equal(parseBool(word), false);
-  }
-  for (const word of ["", "yes", "no", "tRUE", "on", " true"]) {
-    assert.equal(parseBool(word), undefined);
-  }
-});
-
-test("texts are quoted as %q does", () => {
-  assert.equal(quote('a"b\\c\n\x01\x7fé'), '"a\\"b\\\\c\\n\\x01\\x7fé"');
-  assert.equal(quoteList(["a", "b"]), '["a" "b"]');
+test("sizes are in decimal units with one decimal below ten", () => {
+  const rows: [number, string][] = [
+    [0, "0 B"],
+    [9, "9 B"],
+    [999, "999 B"],
+    [20_480, "20 kB"],
+    [2_147_483_648, "2.1 GB"],
+    [9_950, "10 kB"],
+    [1_000_000, "1.0 MB"],
+  ];
+  for (const [bytes, text] of rows) assert.equal(humanizeBytes(bytes), text);
 });

@@ -30,6 +30,7 @@ export const MAX_NESTING = 1000;
 export const cursor: { at: number } = { at: 0 };
 
 const TWO_32 = 0x1_0000_0000;
+/** The upper half of 2^53 - 1, the largest safe integer. */
 const MAX_SAFE_HI = 0x1fffff;
 
 const halves = new Uint32Array(2);
@@ -359,7 +360,7 @@ function prependHalves(b: Uint8Array, at: number, low: number, high: number): nu
   return start;
 }
 
-/** Up to this length a copy loop beats `TypedArray.set`. */
+/** Up to this length a copy loop beats the array's own `set`. */
 const COPY_LOOP_LIMIT = 32;
 
 /** Puts a length and the bytes before `at`. */

@@ -20,12 +20,16 @@ import {
   TOO_FEW_DESCRIPTORS,
   tooLowDescriptorLimit,
 } from "../embed/descriptor-limit.ts";
-import type { RunningEtcd } from "../embed/index.ts";
+import type { RunningEtcd } from "../embed/start-etcd.ts";
 import { openLogger } from "../embed/open-logger.ts";
 import type { Logger } from "../env/logger.ts";
-import { goArchitecture, goOperatingSystem } from "../platform/go-names.ts";
-import { createLogger, type RootLogger } from "../platform/logger.ts";
-import { sdNotify } from "../platform/sd-notify.ts";
+import {
+  type RootLogger,
+  createLogger,
+  goArchitecture,
+  goOperatingSystem,
+  sdNotify,
+} from "../platform/index.ts";
 import { inspectDataDir } from "./data-dir.ts";
 import { findDefaultHost } from "./default-host.ts";
 

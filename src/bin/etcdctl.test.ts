@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { etcdctlTable } from "../cli/etcdctl/command-table.ts";
+import { SystemClock } from "../env/system-clock.ts";
 import type { Io } from "../cli/framework/io.ts";
 import { runTool } from "../cli/framework/run-tool.ts";
 import { createConfig, type RunningEtcd, startEtcd } from "../embed/index.ts";
@@ -66,6 +67,7 @@ async function etcdctl(
       err += String(data);
     },
     status: () => undefined,
+    clock: new SystemClock({ holdsProcess: true }),
     stdin: {
       isTerminal: false,
       readAll: async () => Buffer.from(rest),
@@ -387,6 +389,7 @@ const quietIo: Io = {
   out: () => undefined,
   err: () => undefined,
   status: () => undefined,
+  clock: new SystemClock({ holdsProcess: true }),
   stdin: {
     isTerminal: false,
     readAll: async () => Buffer.alloc(0),

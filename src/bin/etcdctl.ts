@@ -20,4 +20,4 @@ const ended =
   io.env.ETCDCTL_API === "2"
     ? import("../cli/v2/run.ts").then(({ runEtcdctlV2 }) => runEtcdctlV2(io.argv, io, files))
     : runTool(table, ABOUT, io);
-ended.then((code) => process.exit(code));
+void ended.then((code) => process.exit(code));

@@ -3,10 +3,13 @@ import type { UtilityDeps } from "../cli/etcdutl/deps.ts";
 import type { Io } from "../cli/framework/io.ts";
 import { ProgressBar } from "../cli/framework/progress-bar.ts";
 import { SystemClock } from "../env/system-clock.ts";
-import { NodeDisk, NodeHostNames } from "../platform/index.ts";
-import { createLogger } from "../platform/logger.ts";
-import type { LogFormat } from "../platform/logger-encoder.ts";
-import type { LogSink } from "../platform/logger-sinks.ts";
+import {
+  type LogFormat,
+  type LogSink,
+  NodeDisk,
+  NodeHostNames,
+  createLogger,
+} from "../platform/index.ts";
 
 export function utilityDeps(io: Io, format: LogFormat): UtilityDeps {
   const clock = new SystemClock();

@@ -16,7 +16,7 @@ import type { Bytes } from "./options.ts";
 type TargetUnion = NonNullable<Compare["targetUnion"]>;
 
 /** Waits for the relation and what to compare with. */
-export class Comparison<T> {
+class Comparison<T> {
   readonly #target: number;
   readonly #key: Bytes;
   readonly #range: RangeOptions;

@@ -37,8 +37,10 @@ const DEFAULT_ENDPOINT = "http://127.0.0.1:2379";
 const DEFAULT_DIAL_TIMEOUT_MS = 5000;
 const DEFAULT_KEEPALIVE_INTERVAL_MS = 30_000;
 const DEFAULT_KEEPALIVE_TIMEOUT_MS = 10_000;
+/** A call that failed so often, on many members, is told. */
 const DEFAULT_MAX_ATTEMPTS = 5;
 const DEFAULT_BACKOFF_MS = 50;
+/** A member that comes back is found within seconds. */
 const DEFAULT_MAX_BACKOFF_MS = 2000;
 
 export class EtcdClient implements KeyClient, AsyncDisposable {

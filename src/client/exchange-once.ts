@@ -7,6 +7,7 @@ import type { RpcMethod } from "./methods.ts";
 import type { CallOptions } from "./options.ts";
 import { type Limits, pause, within } from "./waiting.ts";
 
+/** As other calls: a failure that goes on is told. */
 const MAX_ATTEMPTS = 5;
 
 export async function exchangeOnce<Q, R>(

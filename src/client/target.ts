@@ -1,7 +1,7 @@
 /** Endpoint addresses as users write them: every form that etcd's own client can reach. */
+import { MAX_PORT } from "../base/port.ts";
 
 const DEFAULT_PORT = 2379;
-const MAX_PORT = 65_535;
 
 export interface Target {
   /** As given; how errors and `endpoint` options name it. */

@@ -1,5 +1,5 @@
 /** How many file descriptors the process has, and what a member does with them. */
-import { fileDescriptorLimit } from "../platform/metrics-process.ts";
+import { fileDescriptorLimit } from "../platform/index.ts";
 
 /**
  * What a member needs for itself: segments and snapshots, the database, listeners, and the

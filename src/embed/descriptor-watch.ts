@@ -1,5 +1,6 @@
 /** Warns when the process comes near its limit of file descriptors, as etcd does. */
-import type { Clock, Logger, Timer } from "../env/index.ts";
+import type { Clock, Timer } from "../env/clock.ts";
+import type { Logger } from "../env/logger.ts";
 
 /** etcd's: reading the descriptors of a busy process takes its time. */
 const INTERVAL_MS = 10 * 60 * 1000;

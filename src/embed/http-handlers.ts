@@ -2,15 +2,20 @@
 import { AlarmType } from "../api/gen/rpc.ts";
 import { SERVER_VERSION } from "../api/version.ts";
 import { formatID } from "../base/ids.ts";
-import type { Clock, HttpHandler, Logger } from "../env/index.ts";
+import type { Clock } from "../env/clock.ts";
+import type { HttpHandler } from "../env/http.ts";
+import type { Logger } from "../env/logger.ts";
 import {
   type ClientHttpHandler,
   createHttpHandler,
   createMetricsHandler,
   type HealthSource,
 } from "../gateway/index.ts";
-import { fileDescriptorLimit } from "../platform/metrics-process.ts";
-import { METRICS_CONTENT_TYPE, type MetricsRegistry } from "../platform/metrics.ts";
+import {
+  METRICS_CONTENT_TYPE,
+  type MetricsRegistry,
+  fileDescriptorLimit,
+} from "../platform/index.ts";
 import { NO_MEMBER } from "../raft/index.ts";
 import { alarmName, type EtcdServer, requestTimeoutMs } from "../server/index.ts";
 import type { EtcdConfig } from "./config/index.ts";

@@ -6,7 +6,11 @@
 import type { Duplex } from "node:stream";
 import { METHODS } from "../api/rpc-table.ts";
 import { assert } from "../base/assert.ts";
-import type { Clock, HttpHandler, HttpRequest, Logger, Metrics, RpcService } from "../env/index.ts";
+import type { Clock } from "../env/clock.ts";
+import type { HttpHandler, HttpRequest } from "../env/http.ts";
+import type { Logger } from "../env/logger.ts";
+import type { Metrics } from "../env/metrics.ts";
+import type { RpcService } from "../env/rpc.ts";
 import type { ClientHttpHandler } from "../gateway/index.ts";
 import {
   type ListenAddress,
@@ -14,7 +18,7 @@ import {
   type ListenerOptions,
   listen,
 } from "../transport/listener.ts";
-import { systemCalls } from "../platform/system-calls.ts";
+import { systemCalls } from "../platform/index.ts";
 import {
   type EtcdConfig,
   type EtcdUrl,

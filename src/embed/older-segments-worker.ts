@@ -1,6 +1,6 @@
 /** The thread of `older-segments.ts`: one check, one answer. It only reads. */
 import { parentPort, workerData } from "node:worker_threads";
-import type { Logger } from "../env/index.ts";
+import type { Logger } from "../env/logger.ts";
 import { NodeDisk } from "../platform/index.ts";
 import { verifySegmentsBefore, WalCorruptError } from "../wal/index.ts";
 import type { OlderSegmentsJob, OlderSegmentsReply } from "./older-segments.ts";

@@ -1,10 +1,5 @@
 /** The logger that the settings ask for. */
-import {
-  createLogger,
-  parseLogFormat,
-  parseLogLevel,
-  type RootLogger,
-} from "../platform/logger.ts";
+import { type RootLogger, createLogger, parseLogFormat, parseLogLevel } from "../platform/index.ts";
 import type { EtcdConfig } from "./config/index.ts";
 
 /** Throws when an output cannot be opened or a setting of the log is malformed. */

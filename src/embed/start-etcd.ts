@@ -10,14 +10,17 @@ import { assert } from "../base/assert.ts";
 import { optionNames, unknownOption } from "../base/known-options.ts";
 import { formatID } from "../base/ids.ts";
 import { ServerMetrics } from "../env/etcd-metrics.ts";
-import { type Logger, SystemClock } from "../env/index.ts";
-import { NodeDisk, NodeHostNames, NodeRandom } from "../platform/index.ts";
-import { MetricsRegistry } from "../platform/metrics.ts";
+import type { Logger } from "../env/logger.ts";
+import { SystemClock } from "../env/system-clock.ts";
 import {
+  MetricsRegistry,
+  NodeDisk,
+  NodeHostNames,
+  NodeRandom,
   fileDescriptorLimit,
   openFileDescriptors,
   registerProcessMetrics,
-} from "../platform/metrics-process.ts";
+} from "../platform/index.ts";
 import { EtcdServer } from "../server/index.ts";
 import { dialPeer } from "../transport/peer/peer-http.ts";
 import { PeerTransport } from "../transport/peer/peer-transport.ts";

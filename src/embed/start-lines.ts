@@ -5,8 +5,8 @@
 import { availableParallelism, cpus } from "node:os";
 import { SERVER_VERSION } from "../api/version.ts";
 import { formatDuration } from "../base/go-text.ts";
-import type { LogFields } from "../env/index.ts";
-import { goArchitecture, goOperatingSystem } from "../platform/go-names.ts";
+import type { LogFields } from "../env/logger.ts";
+import { goArchitecture, goOperatingSystem } from "../platform/index.ts";
 import { DEFAULT_QUOTA_BYTES } from "../server/index.ts";
 import {
   autoCompactionOf,

@@ -63,6 +63,7 @@ function message(type: MessageType<unknown>, depth = 0): fc.Arbitrary<unknown> {
 
 test("what is written can be read back, by either spelling of the names", () => {
   for (const type of TYPES) {
+    // biome-ignore lint/nursery/noFloatingPromises: the property is synchronous.
     fc.assert(
       fc.property(message(type), fc.boolean(), (original, escapeHtml) => {
         const json = encodeJson(type, original, escapeHtml);
@@ -80,6 +81,7 @@ test("what is written can be read back, by either spelling of the names", () => 
 test("damaged JSON is refused or read, never anything else", () => {
   const damage = fc.tuple(fc.nat(), fc.constantFrom(...'"\\{}[],:0e-.utrnd\n\u00ff\0'));
   for (const type of TYPES) {
+    // biome-ignore lint/nursery/noFloatingPromises: the property is synchronous.
     fc.assert(
       fc.property(message(type), fc.array(damage, { maxLength: 4 }), (original, damages) => {
         let json = encodeJson(type, original);
@@ -107,6 +109,7 @@ function at8bit(damages: readonly (readonly [number, string])[]): boolean {
 test("what JSON.parse takes for a whole text is taken, what it refuses is refused", () => {
   const { request } = METHODS[0] ?? assert.fail();
   const token = fc.constantFrom(..."{}[],:", '"a"', '"\\u0041"', "1", "-0.5e3", "01", "true", " ");
+  // biome-ignore lint/nursery/noFloatingPromises: the property is synchronous.
   fc.assert(
     fc.property(fc.array(token, { maxLength: 8 }), (tokens) => {
       const text = `{"x":${tokens.join("")}}`;

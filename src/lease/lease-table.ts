@@ -6,11 +6,11 @@
 
 import { EtcdError } from "../api/errors.ts";
 import { Lease as LeaseRecord } from "../api/gen/lease.ts";
-import { LEASE_BUCKET, type Reader } from "../backend/types.ts";
+import { LEASE_BUCKET, type Reader } from "../backend/index.ts";
 import { EMPTY_BYTES } from "../base/bytes.ts";
 import type { LeaseID } from "../base/ids.ts";
 import { DecodeError } from "../base/wire.ts";
-import type { LeaseAttachments } from "../mvcc/lease-hooks.ts";
+import type { LeaseAttachments } from "../mvcc/index.ts";
 import { Lease } from "./lease.ts";
 
 export class LeaseTable implements LeaseAttachments {

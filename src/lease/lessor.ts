@@ -16,13 +16,13 @@
 import { EtcdError } from "../api/errors.ts";
 import { Lease as LeaseRecord } from "../api/gen/lease.ts";
 import { LeaseCheckpoint } from "../api/gen/rpc.ts";
-import { type Backend, LEASE_BUCKET, type Reader } from "../backend/types.ts";
+import { type Backend, LEASE_BUCKET, type Reader } from "../backend/index.ts";
 import { DueQueue } from "../base/due-queue.ts";
 import type { LeaseID } from "../base/ids.ts";
 import { LeaseMetrics } from "../env/etcd-metrics.ts";
 import type { Counter, Histogram, Metrics } from "../env/metrics.ts";
 import { charge, ENDLESS, finish, type Slice, type Steps } from "../base/slice.ts";
-import { type LeaseHooks, NO_LEASE } from "../mvcc/lease-hooks.ts";
+import { type LeaseHooks, NO_LEASE } from "../mvcc/index.ts";
 import { sortInSteps } from "../base/sort-in-steps.ts";
 import { CheckpointItem, Lease, type LeaseView, sortKeys } from "./lease.ts";
 import { LeaseTable, loadLeases } from "./lease-table.ts";
@@ -31,7 +31,7 @@ import { LeaseTable, loadLeases } from "./lease-table.ts";
 export const MAX_LEASE_TTL = 9_000_000_000;
 
 /** Leases that may be revoked per second; two expiry scans a second take half of it each. */
-export const LEASE_REVOKES_PER_SECOND = 1000;
+const LEASE_REVOKES_PER_SECOND = 1000;
 const MAX_EXPIRED_PER_SCAN = LEASE_REVOKES_PER_SECOND / 2;
 
 /** After a change of leader, piled-up leases are spread to leave a quarter of the rate free. */

@@ -3,7 +3,7 @@
  * after it, and the version of the db's layout.
  */
 import type { ConfState } from "../api/gen/raft.ts";
-import { type Backend, META_BUCKET, type Reader } from "../backend/types.ts";
+import { type Backend, META_BUCKET, type Reader } from "../backend/index.ts";
 import { bytesFromUtf8, utf8FromBytes, viewAsBuffer } from "../base/bytes.ts";
 import type { Index, Term } from "../base/ids.ts";
 

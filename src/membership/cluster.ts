@@ -14,7 +14,7 @@ import {
   MEMBERS_BUCKET,
   MEMBERS_REMOVED_BUCKET,
   type Reader,
-} from "../backend/types.ts";
+} from "../backend/index.ts";
 import { bytesFromUtf8, EMPTY_BYTES, utf8FromBytes } from "../base/bytes.ts";
 import { type ClusterID, formatID, type MemberID } from "../base/ids.ts";
 import {

@@ -7,8 +7,11 @@
  */
 import { isIP } from "node:net";
 import { type EtcdUrl, parseEtcdUrl } from "../base/etcd-url.ts";
-import { formatDuration, quote, quoteList, TextError } from "../base/go-text.ts";
-import type { Clock, HostNames, Logger } from "../env/index.ts";
+import { quote, quoteList } from "../base/go-quote.ts";
+import { TextError, formatDuration } from "../base/go-text.ts";
+import type { Clock } from "../env/clock.ts";
+import type { HostNames } from "../env/host-names.ts";
+import type { Logger } from "../env/logger.ts";
 
 export interface NamingDeps {
   readonly hostNames: HostNames;
@@ -112,7 +115,7 @@ class Names {
       const timer = clock.setTimer(this.#endMs - clock.nowMs(), () => {
         resolve(new Error(`lookup ${hostname}: i/o timeout`));
       });
-      hostNames
+      void hostNames
         .lookup(hostname)
         .then(shortAddress, (error: Error) => error)
         .then((result) => {

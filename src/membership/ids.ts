@@ -2,9 +2,9 @@
  * Member and cluster ids, computed as etcd computes them, so that a configuration gives the same
  * ids whichever implementation starts first.
  */
+import { createHash } from "node:crypto";
 import { bytesFromUtf8 } from "../base/bytes.ts";
 import type { ClusterID, MemberID } from "../base/ids.ts";
-import { sha1 } from "../base/sha1.ts";
 
 /**
  * The first eight bytes of SHA-1 over the sorted peer URLs and the cluster token. A member added
@@ -30,8 +30,7 @@ export function computeClusterID(memberIDs: readonly MemberID[]): ClusterID {
 }
 
 function idFromDigest(data: Uint8Array): bigint {
-  const digest = sha1(data);
-  return new DataView(digest.buffer, digest.byteOffset).getBigUint64(0);
+  return createHash("sha1").update(data).digest().readBigUInt64BE(0);
 }
 
 /** Go sorts strings by their UTF-8 bytes. */

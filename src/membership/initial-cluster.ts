@@ -2,7 +2,7 @@
  * Checks of `--initial-cluster` before a member is made for the first time, with etcd's error
  * texts.
  */
-import { quote } from "../base/go-text.ts";
+import { quote } from "../base/go-quote.ts";
 import type { CompareURLs } from "./compare-urls.ts";
 
 /** Peer URLs by member name. */

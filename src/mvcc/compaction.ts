@@ -9,7 +9,7 @@
  * Progress is not kept: after a crash the work starts over and finds less to do.
  */
 
-import { KEY_BUCKET, META_BUCKET } from "../backend/types.ts";
+import { KEY_BUCKET, META_BUCKET } from "../backend/index.ts";
 import type { Revision } from "../base/ids.ts";
 import { HistoryHasher, KeepProbe, type KeyValueHash } from "./hash.ts";
 import { keyOf } from "./key-value.ts";

@@ -8,7 +8,7 @@
  * tombstones of the compact revision itself, which old releases of etcd did not keep.
  */
 
-import { KEY_BUCKET, type ReadView } from "../backend/types.ts";
+import { KEY_BUCKET, type ReadView } from "../backend/index.ts";
 import { bytesFromUtf8 } from "../base/bytes.ts";
 import { crc32c, crc32cRange } from "../base/crc32c.ts";
 import type { Revision } from "../base/ids.ts";

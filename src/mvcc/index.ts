@@ -10,8 +10,9 @@
 
 export type { CompactionResult, CompactionStep } from "./compaction.ts";
 export { type HashJob, hashInSteps, type KeyValueHash } from "./hash.ts";
-export { keyOf } from "./key-value.ts";
+export { KeyValueView, keyOf } from "./key-value.ts";
 export { type LeaseAttachments, type LeaseHooks, NO_LEASE } from "./lease-hooks.ts";
+export { type CompactMarks, readCompactMarks, SCHEDULED_COMPACT_KEY } from "./meta.ts";
 export {
   checkDeleteRange,
   checkPut,
@@ -32,7 +33,6 @@ export {
   RangeExecution,
   type RangeOptions,
   type RangeResult,
-  rangeInSteps,
 } from "./requests/range.ts";
 export {
   executeTxn,
@@ -55,6 +55,13 @@ export {
   type PutResult,
 } from "./requests/write.ts";
 export { type LoadedState, loadState, type RestoreReport } from "./restore.ts";
+export {
+  checkRevisionKey,
+  encodeRevisionKey,
+  isTombstone,
+  mainOf,
+  subOf,
+} from "./revision.ts";
 export { Store, type StoreOptions } from "./store.ts";
 export {
   encodeWatchHead,

@@ -12,6 +12,7 @@
 const SEGMENT_BITS = 10;
 const SEGMENTS = 1 << SEGMENT_BITS;
 const FIRST_CAPACITY = 16;
+/** Bounds a lookup among colliding keys; by chance nobody gets so far. */
 const MAX_PROBES = 64;
 
 /** Record number of a key that is not there. */

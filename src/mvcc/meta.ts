@@ -1,6 +1,6 @@
 /** How far compaction got, as kept in the "meta" bucket. */
 
-import { META_BUCKET, type Reader } from "../backend/types.ts";
+import { META_BUCKET, type Reader } from "../backend/index.ts";
 import { bytesFromUtf8 } from "../base/bytes.ts";
 import type { Revision } from "../base/ids.ts";
 import { checkRevisionKey, mainOf } from "./revision.ts";

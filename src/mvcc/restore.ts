@@ -4,7 +4,7 @@
  * the result is for `Store.adopt`.
  */
 
-import type { Reader } from "../backend/types.ts";
+import type { Reader } from "../backend/index.ts";
 import type { LeaseID, Revision } from "../base/ids.ts";
 import { KeyIndex } from "./key-index.ts";
 import { KeyValueView } from "./key-value.ts";

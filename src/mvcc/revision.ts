@@ -13,11 +13,12 @@ export interface RevisionPair {
 }
 
 export const REVISION_KEY_BYTES = 17;
-export const TOMBSTONE_KEY_BYTES = 18;
+const TOMBSTONE_KEY_BYTES = 18;
 
 const SEPARATOR = 0x5f;
 const TOMBSTONE_MARK = 0x74;
 const TWO_32 = 0x1_0000_0000;
+/** The upper half of 2^53 - 1, the largest safe integer. */
 const MAX_SAFE_HIGH = 0x1f_ffff;
 
 /** Writes the 17 bytes of a revision at the start of `target`. */

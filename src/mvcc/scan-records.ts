@@ -1,6 +1,6 @@
 /** Walks over the records of the key bucket, without an object per record where the reader can. */
 
-import { KEY_BUCKET, type Reader, type VisitInPlace } from "../backend/types.ts";
+import { KEY_BUCKET, type Reader, type VisitInPlace } from "../backend/index.ts";
 
 /** Visits the records from `start` to before `end` (undefined: all that follow) in order. */
 export function scanRecords(

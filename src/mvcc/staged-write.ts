@@ -3,7 +3,7 @@
  * that nothing of a half-made write is in the backend: no commit, image or view can contain it.
  * Also remembers which keys came to life or died, for counts of the state before the write.
  */
-import { type Backend, KEY_BUCKET } from "../backend/types.ts";
+import { type Backend, KEY_BUCKET } from "../backend/index.ts";
 import { assert } from "../base/assert.ts";
 import type { Revision } from "../base/ids.ts";
 import { encodeRevisionKey } from "./revision.ts";

@@ -19,8 +19,7 @@
  */
 
 import { EtcdError } from "../api/errors.ts";
-import type { Backend } from "../backend/types.ts";
-import { KEY_BUCKET, META_BUCKET } from "../backend/types.ts";
+import { type Backend, KEY_BUCKET, META_BUCKET } from "../backend/index.ts";
 import { assert } from "../base/assert.ts";
 import type { TreeCursor } from "../base/btree.ts";
 import type { LeaseID, Revision } from "../base/ids.ts";

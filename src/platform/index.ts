@@ -1,6 +1,22 @@
 export { BcryptHasher } from "./bcrypt-hasher.ts";
+export { goArchitecture, goOperatingSystem } from "./go-names.ts";
+export {
+  createLogger,
+  parseLogFormat,
+  parseLogLevel,
+  type RootLogger,
+} from "./logger.ts";
+export type { LogFormat } from "./logger-encoder.ts";
+export type { LogSink } from "./logger-sinks.ts";
+export { METRICS_CONTENT_TYPE, MetricsRegistry } from "./metrics.ts";
+export {
+  fileDescriptorLimit,
+  openFileDescriptors,
+  registerProcessMetrics,
+} from "./metrics-process.ts";
 export { NodeDisk } from "./node-disk.ts";
 export { NodeHostNames } from "./node-host-names.ts";
 export { NodeRandom } from "./node-random.ts";
 export { sdNotify } from "./sd-notify.ts";
-export { type TokenKeys, TokenKeyError, tokenSigner } from "./token-signer.ts";
+export { type TokenKeys, tokenSigner } from "./token-signer.ts";
+export { systemCalls } from "./system-calls.ts";

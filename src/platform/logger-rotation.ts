@@ -38,6 +38,7 @@ export interface RotationOptions {
 }
 
 const MEGABYTE = 1024 * 1024;
+/** As etcd's rotation: a file of this size is set aside. */
 const DEFAULT_MAX_MEGABYTES = 100;
 const DAY_MS = 24 * 3600 * 1000;
 const STAMP = /^(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d\.\d{3})$/;

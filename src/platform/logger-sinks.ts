@@ -10,6 +10,7 @@
 import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
 import { Socket } from "node:net";
 import { basename, dirname } from "node:path";
+import { SystemClock } from "../env/system-clock.ts";
 import type { CallResult } from "./system-calls.ts";
 
 export interface LogSink {
@@ -21,7 +22,7 @@ export interface LogSink {
 }
 
 /** A stuck reader may cost this much memory. */
-export const MAX_QUEUED_LOG_BYTES = 8 * 1024 * 1024;
+const MAX_QUEUED_LOG_BYTES = 8 * 1024 * 1024;
 const FLUSH_TIMEOUT_MS = 2_000;
 const RETRY_MS = 20;
 
@@ -42,6 +43,7 @@ export class QueuedSink implements LogSink {
   readonly #target: LogTarget;
   readonly #maxBytes: number;
   readonly #droppedLine: (count: number) => string;
+  readonly #clock = new SystemClock();
   #lines: string[] = [];
   #rest: Uint8Array | undefined;
   #queuedBytes = 0;
@@ -69,8 +71,8 @@ export class QueuedSink implements LogSink {
   }
 
   flushSync(): void {
-    const deadline = performance.now() + FLUSH_TIMEOUT_MS;
-    while (!this.#drain() && performance.now() < deadline) sleepSync(RETRY_MS);
+    const deadline = this.#clock.nowMs() + FLUSH_TIMEOUT_MS;
+    while (!this.#drain() && this.#clock.nowMs() < deadline) sleepSync(RETRY_MS);
   }
 
   close(): void {
@@ -84,7 +86,7 @@ export class QueuedSink implements LogSink {
     this.#scheduled = false;
     if (this.#closed || this.#drain()) return;
     this.#scheduled = true;
-    setTimeout(() => this.#flushTurn(), RETRY_MS).unref();
+    this.#clock.setTimer(RETRY_MS, () => this.#flushTurn());
   }
 
   /** Writes as much as the target takes; true if nothing is left. */

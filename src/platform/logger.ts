@@ -8,6 +8,7 @@
 
 import { systemErrorCode, systemErrorText } from "../base/system-errors.ts";
 import type { Logger, LogFields, LogLevel } from "../env/logger.ts";
+import { SystemClock } from "../env/system-clock.ts";
 import { encodeEntry, type LogFormat } from "./logger-encoder.ts";
 import { parseRotationOptions, RotatingFile } from "./logger-rotation.ts";
 import {
@@ -76,7 +77,7 @@ export function parseLogFormat(text: string): LogFormat {
 
 /** Throws an Error with etcd's words when the outputs cannot be opened together. */
 export function createLogger(options: LoggerOptions = {}): RootLogger {
-  const wallMs = options.wallMs ?? systemWallMs;
+  const wallMs = options.wallMs ?? fineWallClock();
   const sinks = options.sinks ?? openOutputs(options, wallMs);
   const core = new LoggerCore(options, sinks, wallMs);
   return new ZapLogger(core, undefined, undefined);
@@ -341,15 +342,19 @@ function formatStack(sites: readonly NodeJS.CallSite[]): string {
     .join("\n");
 }
 
-/** Offset of the monotonic clock to the wall clock. */
-let anchorMs = performance.timeOrigin;
+/** Apart by more, the wall clock has been set. */
 const MAX_CLOCK_DRIFT_MS = 2;
 
 /** Wall time with microseconds, which `Date` does not have; follows steps of the system's clock. */
-function systemWallMs(): number {
-  const coarseMs = Date.now();
-  const fineMs = anchorMs + performance.now();
-  if (Math.abs(fineMs - coarseMs) <= MAX_CLOCK_DRIFT_MS) return fineMs;
-  anchorMs = coarseMs - performance.now();
-  return coarseMs;
+function fineWallClock(): () => number {
+  const clock = new SystemClock();
+  /** Offset of the monotonic clock to the wall clock. */
+  let anchorMs = clock.wallMs() - clock.nowMs();
+  return () => {
+    const coarseMs = clock.wallMs();
+    const fineMs = anchorMs + clock.nowMs();
+    if (Math.abs(fineMs - coarseMs) <= MAX_CLOCK_DRIFT_MS) return fineMs;
+    anchorMs = coarseMs - clock.nowMs();
+    return coarseMs;
+  };
 }

@@ -3,6 +3,7 @@ import { randomFillSync } from "node:crypto";
 import { assert } from "../base/assert.ts";
 import type { Random } from "../env/random.ts";
 
+/** `Random` promises bounds up to this. */
 const MAX_BOUND = 2 ** 31;
 /** Random words are drawn in blocks: one call of the generator costs about a microsecond. */
 const BLOCK_WORDS = 256;

@@ -42,7 +42,7 @@ const FLOCK_STRUCT_BYTES = 32;
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
-/** `sizeof(sun_path)` in `struct sockaddr_un`. */
+/** The room for a path in the system's address of a unix socket. */
 const UNIX_PATH_BYTES = 108;
 
 const SIXTY_FOUR_BIT = new Set(["x64", "arm64", "riscv64", "ppc64", "s390x", "loong64"]);

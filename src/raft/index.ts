@@ -30,22 +30,7 @@
  *
  * The two threads may proceed independently; neither may skip, repeat or reorder.
  */
-export {
-  type AnyConfChange,
-  asConfChangeV2,
-  confChangeEntry,
-  confChangeOf,
-} from "./confchange/conf-change.ts";
-export {
-  describeConfChange,
-  formatConfig,
-  formatConfState,
-  formatEntry,
-  formatHardState,
-  formatMessage,
-  formatReady,
-  messageTypeName,
-} from "./format.ts";
+export { type AnyConfChange, confChangeOf } from "./confchange/conf-change.ts";
 export { isReservedID, newEntry, newMessage } from "./messages.ts";
 export { type BasicStatus, RawNode, type Status } from "./raw-node.ts";
 export { emptyConfState, MemoryStorage, newSnapshot } from "./storage.ts";
@@ -53,7 +38,6 @@ export type { TrackerConfig } from "./tracker.ts";
 export {
   APPEND_THREAD,
   APPLY_THREAD,
-  LogError,
   NO_MEMBER,
   type ProposeResult,
   type RaftConfig,

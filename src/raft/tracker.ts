@@ -21,7 +21,7 @@ export interface TrackerConfig extends JointVoters {
   readonly learnersNext: Voters;
 }
 
-export const EMPTY_CONFIG: TrackerConfig = {
+const EMPTY_CONFIG: TrackerConfig = {
   incoming: [],
   outgoing: [],
   autoLeave: false,

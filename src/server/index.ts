@@ -1,4 +1,3 @@
-export { BootstrapError } from "./start/data-directory.ts";
 export { EtcdServer } from "./etcd-server.ts";
 export { MemberRemovedError } from "./members/member-removed.ts";
 export { alarmName } from "./metrics.ts";

@@ -26,16 +26,16 @@ export interface ServerLimits {
 }
 
 /** Under load snapshots come no faster than this; each costs several syncs. */
-export const MIN_SNAPSHOT_INTERVAL_MS = 1000;
+const MIN_SNAPSHOT_INTERVAL_MS = 1000;
 
-/** As in etcd (`memorySnapshotCount`): who lags more than this behind the catch-up gets a database. */
-export const LOG_COMPACTION_STEP_ENTRIES = 100;
+/** As etcd's `memorySnapshotCount`: who lags more than this behind the catch-up gets a database. */
+const LOG_COMPACTION_STEP_ENTRIES = 100;
 
 /** Applied in one stretch of the loop: about 10 ms of work. */
-export const UNITS_PER_STRETCH = 3000;
+const UNITS_PER_STRETCH = 3000;
 
 /** Long reads share this between two turns of the loop: about 5 ms of work. */
-export const UNITS_PER_TURN = 3000;
+const UNITS_PER_TURN = 3000;
 
 const DEFAULTS: ServerLimits = {
   walSegmentBytes: SEGMENT_BYTES,
@@ -51,3 +51,6 @@ const DEFAULTS: ServerLimits = {
 export function serverLimits(chosen: Partial<ServerLimits> | undefined): ServerLimits {
   return { ...DEFAULTS, ...chosen };
 }
+
+/** Far above any list of members that a cluster can have. */
+export const MAX_MEMBERS_BYTES = 4 * 1024 * 1024;

@@ -1,3 +1,8 @@
 export { SnapError, type SnapErrorCode } from "./errors.ts";
-export { databaseName, decodeSnapFile, encodeSnapFile, snapName } from "./snap-file.ts";
-export { type SnapDeps, SnapshotFiles, type SnapshotPoint } from "./snapshot-files.ts";
+export { decodeSnapFile, encodeSnapFile, snapName } from "./snap-file.ts";
+export {
+  MAX_SNAP_BYTES,
+  type SnapDeps,
+  SnapshotFiles,
+  type SnapshotPoint,
+} from "./snapshot-files.ts";

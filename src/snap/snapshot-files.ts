@@ -30,7 +30,7 @@ import {
 import { SnapMeter } from "./snap-meter.ts";
 
 /** A `.snap` file holds the membership and the legacy v2 store; above this it is not one of ours. */
-const MAX_SNAP_BYTES = 1024 * 1024 * 1024;
+export const MAX_SNAP_BYTES = 1024 * 1024 * 1024;
 
 export interface SnapDeps {
   readonly disk: Disk;

@@ -1,7 +1,7 @@
 /**
  * Every limit of the transport, named once, with its unit and its reason. A limit that a peer can
  * meet by mistake is generous; a limit that only an attack meets is tight. Limits that an operator
- * may change are the defaults of `ListenerLimits`.
+ * may change are the defaults of `ListenerOptions`.
  */
 
 /** RFC 9113 4.2: the size that every endpoint must accept; a larger one only costs memory. */

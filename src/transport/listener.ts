@@ -1,7 +1,7 @@
 /**
  * Accepts connections and finds out what they speak: the HTTP/2 preface leads to our own HTTP/2,
  * anything else to node:http. gRPC requests go to the `RpcService`, all others to the
- * `HttpHandler`. TLS listeners hand their decrypted sockets to the same `ConnectionAcceptor`.
+ * `HttpHandler`. One `ConnectionAcceptor` serves the sockets of a listener.
  */
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -96,7 +96,7 @@ export interface Listener {
 const UINT32_MAX = 4_294_967_295;
 
 /** Serves sockets of any origin: the part of a listener that is not about listening. */
-export class ConnectionAcceptor {
+class ConnectionAcceptor {
   readonly #options: ListenerOptions;
   readonly #flushQueue = new FlushQueue();
   readonly #grpc: GrpcServer | undefined;

@@ -10,6 +10,7 @@
 import { closeSync, existsSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
+import { MAX_PORT } from "../base/port.ts";
 import { systemErrorText } from "../base/system-errors.ts";
 import type { Logger } from "../env/logger.ts";
 import { joinHostPort } from "./socket-driver.ts";
@@ -170,9 +171,8 @@ export function remoteAddress(socket: Socket): string {
   return joinHostPort(address.replace(/^::ffff:(?=[\d.]+$)/, ""), remotePort ?? 0);
 }
 
-/** `sizeof(sun_path)` without the end mark; Node would cut a longer path off and bind elsewhere. */
+/** What the system takes, without the end mark; Node would cut a longer path off and bind elsewhere. */
 const MAX_UNIX_PATH_BYTES = 107;
-const MAX_PORT = 65_535;
 
 /** What Go refuses before it asks the system; undefined when nothing. */
 function addressProblem(address: ListenAddress): string | undefined {

@@ -7,11 +7,10 @@ export {
   readLog,
   recordedSnapshotEntries,
   validSnapshotEntries,
-  verifyLog,
   verifySegmentsBefore,
   type WalContent,
   type WalSnapshotPoint,
 } from "./read-log.ts";
 export { RecordType } from "./record.ts";
-export { MIN_SEGMENT_BYTES, SEGMENT_BYTES } from "./segment-bytes.ts";
+export { SEGMENT_BYTES } from "./segment-bytes.ts";
 export { Wal, type WalDeps, type WalOptions } from "./wal.ts";

@@ -3,6 +3,7 @@
  * place of each record. It judges frames, checksums and tails, not what the records say; start-up
  * (`open-log.ts`) is stricter. Takes no locks, changes nothing.
  */
+import { MAX_TAIL_BYTES } from "./read-log.ts";
 import type { DiskFile } from "../env/disk.ts";
 import type { ReadDeps } from "./read-log.ts";
 import { isZero } from "./record.ts";
@@ -35,9 +36,6 @@ export type LogFinding =
       /** From `place` to the end of the file. */
       readonly lostBytes: number;
     };
-
-/** Larger rests are taken for damage, not for a torn end. */
-const MAX_TAIL_BYTES = 1024 * 1024 * 1024;
 
 /** Throws "not-found" when there is no segment. `isWanted` leaves segments out. */
 export function* inspectLog(

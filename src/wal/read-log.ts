@@ -57,7 +57,7 @@ export interface OpenSegment {
 }
 
 /** Largest segment rest that is examined in memory after a bad record. */
-const MAX_TAIL_BYTES = 1024 * 1024 * 1024;
+export const MAX_TAIL_BYTES = 1024 * 1024 * 1024;
 
 /** What the records so far add up to. */
 class Replay {

@@ -30,6 +30,7 @@ const TAG_CRC = 0x10;
 const TAG_DATA = 0x1a;
 /** Frame, type, crc tag, a five-byte crc and the data tag; the data's length comes on top. */
 const HEAD_BYTES = FRAME_BYTES + 2 + 1 + 5 + 1;
+/** A varint of 32 bits. */
 const MAX_CRC_BYTES = 5;
 const PADDING_BYTES = 7;
 

@@ -22,7 +22,7 @@ import {
   state,
   texts,
   ZERO,
-} from "./wal-fixture.ts";
+} from "./testing/wal-fixture.ts";
 
 /** What a member was promised, and what it asked for. */
 interface Ledger {

@@ -15,7 +15,7 @@ import {
   snapshotRecord,
   state,
   texts,
-} from "./wal-fixture.ts";
+} from "./testing/wal-fixture.ts";
 
 const FIRST = `${DIRECTORY}/0000000000000000-0000000000000000.wal`;
 

@@ -22,7 +22,7 @@ import {
   state,
   texts,
   ZERO,
-} from "./wal-fixture.ts";
+} from "./testing/wal-fixture.ts";
 
 test("a new log begins with the bytes that etcd writes", async () => {
   const disk = emptyDisk();

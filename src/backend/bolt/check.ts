@@ -39,6 +39,7 @@ export interface CheckOptions {
   readonly maxErrors?: number;
 }
 
+/** A damaged file has thousands; the first tell where to look. */
 const DEFAULT_MAX_ERRORS = 100;
 
 /** Never throws for what the file contains; DiskError when it cannot be read. */

@@ -23,6 +23,7 @@ export const FREELIST_PAGE = 0x10;
 /** Leaf element flag: the value is a nested bucket. */
 export const BUCKET_ELEMENT = 0x01;
 
+/** The sizes of a page that bbolt can open. */
 export const MIN_PAGE_BYTES = 512;
 export const MAX_PAGE_BYTES = 65536;
 /** What a new file gets: the memory page of the machines that etcd runs on. */

@@ -9,6 +9,7 @@ import { type Page, parsePage } from "./page.ts";
 import { pageOverflow } from "./page-scan.ts";
 import type { PageSource } from "./tree-read.ts";
 
+/** One read; larger ones win nothing and hold the loop. */
 const MAX_WINDOW_BYTES = 256 * 1024;
 /** Pages apart that still count as one behind the other. */
 const NEAR_PAGES = 16;

@@ -1,5 +1,6 @@
 /** Whether a member leads its cluster, by its own word over the JSON gateway. */
 import { type IncomingMessage, request } from "node:http";
+import type { Clock } from "../../env/clock.ts";
 
 /** A member that does not say so soon is stopped like one that does not lead. */
 const ANSWER_TIMEOUT_MS = 500;
@@ -7,10 +8,10 @@ const ANSWER_TIMEOUT_MS = 500;
 const MAX_ANSWER_BYTES = 64 * 1024;
 
 /** False for whoever does not answer, and for endpoints other than plain HTTP. Never rejects. */
-export async function leads(endpoint: string): Promise<boolean> {
+export async function leads(endpoint: string, clock: Clock): Promise<boolean> {
   if (!endpoint.startsWith("http://")) return false;
   try {
-    const { leader, header } = JSON.parse(await askStatus(endpoint)) as {
+    const { leader, header } = JSON.parse(await askStatus(endpoint, clock)) as {
       readonly leader?: unknown;
       readonly header?: { readonly member_id?: unknown };
     };
@@ -21,13 +22,14 @@ export async function leads(endpoint: string): Promise<boolean> {
   }
 }
 
-function askStatus(endpoint: string): Promise<string> {
+function askStatus(endpoint: string, clock: Clock): Promise<string> {
   return new Promise((resolve, reject) => {
     const url = `${endpoint}/v3/maintenance/status`;
-    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
-    const asking = request(url, { method: "POST", agent: false, signal }, (answer) => {
+    const asking = request(url, { method: "POST", agent: false }, (answer) => {
       readAll(answer).then(resolve, reject);
     });
+    const patience = clock.setTimer(ANSWER_TIMEOUT_MS, () => asking.destroy(new Error("slow")));
+    asking.on("close", () => patience.cancel());
     asking.on("error", reject);
     asking.end("{}");
   });

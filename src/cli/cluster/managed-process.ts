@@ -14,7 +14,7 @@ import type { ProcessPlan } from "./plan.ts";
 import type { Screen } from "./screen.ts";
 
 /** A process that was asked to end and has not after so long is killed. */
-export const STOP_TIMEOUT_MS = 15_000;
+const STOP_TIMEOUT_MS = 15_000;
 /** How long the output of a process is read on when only its children still hold it. */
 const LAST_OUTPUT_MS = 1000;
 

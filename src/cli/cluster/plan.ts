@@ -3,13 +3,13 @@
  * form or from a Procfile. Nothing here touches the disk or starts anything.
  */
 import { join } from "node:path";
+import { MAX_PORT } from "../../base/port.ts";
 import type { ListenAddress } from "./line-flags.ts";
 
 /** More processes than this on one machine are a mistake; bounds what a Procfile can start. */
 export const MAX_PROCESSES = 64;
 /** Larger clusters are slower and no safer; etcd itself advises at most seven members. */
 export const MAX_MEMBERS = 9;
-const MAX_PORT = 65_535;
 
 /** A program with arguments, which no shell looks at, or a line for the system's shell. */
 export type ProcessCommand =

@@ -9,7 +9,7 @@ import { MAX_PROCESSES, type ProcessPlan } from "./plan.ts";
 export const MAX_PROCFILE_BYTES = 1024 * 1024;
 
 /** More than this the systems do not take as one argument. */
-export const MAX_COMMAND_CHARACTERS = 64 * 1024;
+const MAX_COMMAND_CHARACTERS = 64 * 1024;
 
 /** @throws Error that names the line. */
 export function parseProcfile(text: string, path: string): ProcessPlan[] {

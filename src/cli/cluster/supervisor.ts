@@ -4,6 +4,7 @@
  * `finished` settles once: when `shutDown` was asked for and everything has ended, or when nothing
  * runs any more and the last process ended by itself.
  */
+import type { Clock } from "../../env/clock.ts";
 import { leads } from "./leads.ts";
 import { ManagedProcess, type ProcessState, type ProcessWorld } from "./managed-process.ts";
 import type { ProcessPlan } from "./plan.ts";
@@ -19,11 +20,13 @@ export type Finish = "asked" | "alone";
 
 export class Supervisor {
   readonly #processes: readonly ManagedProcess[];
+  readonly #clock: Clock;
   readonly finished: Promise<Finish>;
   #finish: (why: Finish) => void = () => {};
   #isShuttingDown = false;
 
   constructor(plans: readonly ProcessPlan[], world: ProcessWorld) {
+    this.#clock = world.clock;
     this.#processes = plans.map(
       (plan) => new ManagedProcess(plan, world, () => this.#afterUnexpectedEnd()),
     );
@@ -53,7 +56,7 @@ export class Supervisor {
   /** The leader after the others, so that nobody hands leadership to a member that stops too. */
   async stop(names: readonly string[] = []): Promise<void> {
     const chosen = this.#chosen(names);
-    const leaders = chosen.length > 1 ? await leadersOf(chosen) : [];
+    const leaders = chosen.length > 1 ? await leadersOf(chosen, this.#clock) : [];
     const others = chosen.filter((each) => !leaders.includes(each));
     await Promise.all(others.map((each) => each.stop()));
     await Promise.all(leaders.map((each) => each.stop()));
@@ -87,11 +90,14 @@ export class Supervisor {
   }
 }
 
-async function leadersOf(processes: readonly ManagedProcess[]): Promise<ManagedProcess[]> {
+async function leadersOf(
+  processes: readonly ManagedProcess[],
+  clock: Clock,
+): Promise<ManagedProcess[]> {
   const asked = await Promise.all(
     processes.map(async ({ plan, state }) => {
       const { endpoint } = plan;
-      return state.kind === "running" && endpoint !== undefined && (await leads(endpoint));
+      return state.kind === "running" && endpoint !== undefined && (await leads(endpoint, clock));
     }),
   );
   return processes.filter((_, i) => asked[i]);

@@ -9,7 +9,7 @@ import {
 } from "../../api/gen/rpc.ts";
 import { equalBytes } from "../../base/bytes.ts";
 import { prefixEnd } from "../../client/index.ts";
-import { goQuote } from "../framework/go-text.ts";
+import { quote } from "../../base/go-quote.ts";
 import { headerFields, messageForms } from "./header-view.ts";
 import type { Printer, View } from "./view.ts";
 
@@ -58,7 +58,7 @@ export function rolesView(response: AuthRoleListResponse): View {
     },
     fields: (out) => {
       headerFields(out, response.header);
-      out.line(['"Roles" :', ...response.roles.map((role) => goQuote(role))].join(" "));
+      out.line(['"Roles" :', ...response.roles.map((role) => quote(role))].join(" "));
     },
     ...messageForms(AuthRoleListResponse, response),
   };
@@ -79,8 +79,8 @@ export function roleView(role: string, response: AuthRoleGetResponse): View {
       for (const { permType, key, rangeEnd } of perm) {
         // Two blanks, as etcd prints it.
         out.field("PermType", ` ${PERMISSION_NAMES[permType] ?? permType}`);
-        out.field("Key", goQuote(key));
-        out.field("RangeEnd", goQuote(rangeEnd));
+        out.field("Key", quote(key));
+        out.field("RangeEnd", quote(rangeEnd));
       }
     },
     ...messageForms(AuthRoleGetResponse, response),

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EtcdClientError } from "../../client/index.ts";
+import { SystemClock } from "../../env/system-clock.ts";
 import type { Io } from "../framework/io.ts";
 import { judge, putAtRate } from "./commands/check-perf.ts";
 import { LoadReport, type Pace } from "./load.ts";
@@ -39,6 +40,7 @@ function fakeIo(): FakeIo {
     },
     err: () => undefined,
     status: (line: string) => shown.push(line),
+    clock: new SystemClock({ holdsProcess: true }),
     stdin: { isTerminal: false, readLine: async () => undefined, readAll: async () => Buffer.of() },
   };
   return { io, text: () => text, shown };

@@ -12,7 +12,7 @@ import {
 } from "../../api/gen/rpc.ts";
 import type { MemberID } from "../../base/ids.ts";
 import { humanizeBytes } from "../../base/go-text.ts";
-import { goQuote } from "../framework/go-text.ts";
+import { quote } from "../../base/go-quote.ts";
 import { type JsonValue, messageJson } from "./go-json.ts";
 import { headerFields, messageForms } from "./header-view.ts";
 import type { Table, View } from "./view.ts";
@@ -54,9 +54,9 @@ export function membersView(response: MemberListResponse): View {
       headerFields(out, response.header);
       for (const member of response.members) {
         out.idField("ID", member.ID);
-        out.field("Name", goQuote(member.name));
-        for (const url of member.peerURLs) out.field("PeerURL", goQuote(url));
-        for (const url of member.clientURLs) out.field("ClientURL", goQuote(url));
+        out.field("Name", quote(member.name));
+        for (const url of member.peerURLs) out.field("PeerURL", quote(url));
+        for (const url of member.clientURLs) out.field("ClientURL", quote(url));
         out.field("IsLearner", member.isLearner);
         out.line("");
       }
@@ -96,9 +96,9 @@ export function memberAddView(
     simple: (out) => {
       out.line(`Member ${wideID(id)} added ${as}to cluster ${wideID(header?.clusterId ?? 0n)}`);
       out.line("");
-      out.line(`ETCD_NAME=${goQuote(memberName)}`);
-      out.line(`ETCD_INITIAL_CLUSTER=${goQuote(cluster.join(","))}`);
-      out.line(`ETCD_INITIAL_ADVERTISE_PEER_URLS=${goQuote(peerUrls)}`);
+      out.line(`ETCD_NAME=${quote(memberName)}`);
+      out.line(`ETCD_INITIAL_CLUSTER=${quote(cluster.join(","))}`);
+      out.line(`ETCD_INITIAL_ADVERTISE_PEER_URLS=${quote(peerUrls)}`);
       out.line('ETCD_INITIAL_CLUSTER_STATE="existing"');
     },
   };
@@ -126,7 +126,7 @@ export function healthView(list: readonly Health[], onUnhealthy: (line: string) 
     },
     fields: (out) => {
       for (const { endpoint, health, took, error } of list) {
-        out.field("Endpoint", goQuote(endpoint));
+        out.field("Endpoint", quote(endpoint));
         out.field("Health", health);
         out.field("Took", took);
         out.field("Error", error);
@@ -200,8 +200,8 @@ export function statusView(list: readonly EndpointAnswer<StatusResponse>[]): Vie
     fields: (out) => {
       for (const { endpoint, answer } of list) {
         headerFields(out, answer.header);
-        out.field("Version", goQuote(answer.version));
-        out.field("StorageVersion", goQuote(answer.storageVersion));
+        out.field("Version", quote(answer.version));
+        out.field("StorageVersion", quote(answer.storageVersion));
         out.field("DBSize", answer.dbSize);
         out.field("DBSizeInUse", answer.dbSizeInUse);
         out.field("DBSizeQuota", answer.dbSizeQuota);
@@ -212,8 +212,8 @@ export function statusView(list: readonly EndpointAnswer<StatusResponse>[]): Vie
         out.field("RaftTerm", answer.raftTerm);
         out.field("RaftAppliedIndex", answer.raftAppliedIndex);
         out.field("Errors", `[${answer.errors.join(" ")}]`);
-        out.field("Endpoint", goQuote(endpoint));
-        out.field("DowngradeTargetVersion", goQuote(answer.downgradeInfo?.targetVersion ?? ""));
+        out.field("Endpoint", quote(endpoint));
+        out.field("DowngradeTargetVersion", quote(answer.downgradeInfo?.targetVersion ?? ""));
         out.field("DowngradeEnabled", answer.downgradeInfo?.enabled ?? false);
         out.line("");
       }
@@ -244,7 +244,7 @@ export function hashView(list: readonly EndpointAnswer<HashKVResponse>[]): View 
     fields: (out) => {
       for (const { endpoint, answer } of list) {
         headerFields(out, answer.header);
-        out.field("Endpoint", goQuote(endpoint));
+        out.field("Endpoint", quote(endpoint));
         out.field("Hash", answer.hash);
         out.field("HashRevision", answer.hashRevision);
         out.line("");

@@ -1,7 +1,8 @@
 /** Conditions of a transaction as they are typed: `mod("key") > "5"`. */
 import { Compare, Compare_CompareResult, Compare_CompareTarget } from "../../api/gen/rpc.ts";
-import { goQuote, parseInt64, readGoString } from "../framework/go-text.ts";
-import { bytesOfText } from "../framework/raw-text.ts";
+import { parseInt64 } from "../../base/go-number.ts";
+import { quote, readGoString } from "../../base/go-quote.ts";
+import { bytesOfText } from "../../base/raw-text.ts";
 
 const RESULTS: Readonly<Record<string, number>> = {
   "=": Compare_CompareResult.EQUAL,
@@ -17,7 +18,7 @@ export function parseCompare(line: string): { value: Compare } | { error: string
   const target = line.slice(0, open);
   const { key, operator, value } = scan(line.slice(open + 1));
   if (value === undefined) {
-    const got = `${target}(${goQuote(key ?? "")}) ${operator ?? ""} ""`;
+    const got = `${target}(${quote(key ?? "")}) ${operator ?? ""} ""`;
     return { error: `malformed comparison: ${line}; got ${got}` };
   }
   const result = RESULTS[operator ?? ""];

@@ -3,7 +3,7 @@ import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { prefixEnd } from "../../client/index.ts";
 import { ExitCode, exitWithError } from "../framework/exit.ts";
 import type { FlagSet } from "../framework/flags.ts";
-import { bytesOfText } from "../framework/raw-text.ts";
+import { bytesOfText } from "../../base/raw-text.ts";
 
 const ZERO = Uint8Array.of(0);
 

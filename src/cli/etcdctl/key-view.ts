@@ -9,7 +9,8 @@ import {
   TxnResponse,
   WatchResponse,
 } from "../../api/gen/rpc.ts";
-import { formatLeaseID, goQuote } from "../framework/go-text.ts";
+import { formatLeaseID } from "../../base/go-number.ts";
+import { quote } from "../../base/go-quote.ts";
 import { messageJson } from "./go-json.ts";
 import { headerFields, messageForms } from "./header-view.ts";
 import type { Printer, View } from "./view.ts";
@@ -26,11 +27,11 @@ function hexBytes(bytes: Uint8Array): Buffer {
 }
 
 function keyValueFields(out: Printer, prefix: string, kv: KeyValue): void {
-  out.field(`${prefix}Key`, goQuote(kv.key));
+  out.field(`${prefix}Key`, quote(kv.key));
   out.field(`${prefix}CreateRevision`, kv.createRevision);
   out.field(`${prefix}ModRevision`, kv.modRevision);
   out.field(`${prefix}Version`, kv.version);
-  out.field(`${prefix}Value`, goQuote(kv.value));
+  out.field(`${prefix}Value`, quote(kv.value));
   const lease = BigInt.asIntN(64, kv.lease);
   out.field(`${prefix}Lease`, out.hex ? formatLeaseID(lease) : lease);
 }

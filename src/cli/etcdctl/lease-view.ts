@@ -8,7 +8,8 @@ import {
   ResponseHeader,
 } from "../../api/gen/rpc.ts";
 import type { LeaseID } from "../../base/ids.ts";
-import { formatLeaseID, goQuote } from "../framework/go-text.ts";
+import { formatLeaseID } from "../../base/go-number.ts";
+import { quote } from "../../base/go-quote.ts";
 import { headerFields, headerJson, plainView } from "./header-view.ts";
 import type { Printer, View } from "./view.ts";
 
@@ -77,7 +78,7 @@ export function timeToLiveView(response: LeaseTimeToLiveResponse, withKeys: bool
       leaseField(out, ID);
       out.field("TTL", TTL);
       out.field("GrantedTTL", grantedTTL);
-      for (const key of keys) out.field("Key", goQuote(key));
+      for (const key of keys) out.field("Key", quote(key));
     },
     json: () => ({
       ...headerJson(header),

@@ -1,12 +1,13 @@
 /** Random puts from many clients, for the check commands, with their statistics and clean-up. */
 import { randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { EtcdClientError } from "../../client/index.ts";
+import type { Clock } from "../../env/clock.ts";
+import { sleep } from "../../env/sleep.ts";
 import type { Invocation } from "../framework/command.ts";
 import { ExitCode, exitWithError } from "../framework/exit.ts";
 import type { Io } from "../framework/io.ts";
-import { goQuote } from "../framework/go-text.ts";
-import { bytesOfText } from "../framework/raw-text.ts";
+import { quote } from "../../base/go-quote.ts";
+import { bytesOfText } from "../../base/raw-text.ts";
 import { errorText, type Session, sessionAt } from "./session.ts";
 
 const AFTERWARDS_TIMEOUT_MS = 30_000;
@@ -38,7 +39,7 @@ export async function mustBeEmpty(session: Session, prefix: string, advice: stri
   if (kvs.length > 0) {
     exitWithError(
       ExitCode.INVALID_INPUT,
-      `prefix ${goQuote(prefix)} has keys. Delete with ${advice} first`,
+      `prefix ${quote(prefix)} has keys. Delete with ${advice} first`,
     );
   }
 }
@@ -49,7 +50,9 @@ export interface Pace {
   sleep(ms: number): Promise<unknown>;
 }
 
-export const REAL_PACE: Pace = { now: () => performance.now(), sleep: (ms) => sleep(ms) };
+export function paceOf(clock: Clock): Pace {
+  return { now: () => clock.nowMs(), sleep: (ms) => sleep(clock, ms) };
+}
 
 /** Latencies and failures of a run. */
 export class LoadReport {
@@ -125,10 +128,10 @@ export async function cleanUp(session: Session, prefix: string): Promise<void> {
   }
   if (!flags.bool("auto-defrag")) return;
   for (const endpoint of session.target.endpoints) {
-    io.out(`Defragmenting ${goQuote(endpoint)}\n`);
+    io.out(`Defragmenting ${quote(endpoint)}\n`);
     const own = sessionAt(session, endpoint);
     await own.must("Maintenance/Defragment", own.client.maintenance.defragment(bounded));
-    io.out(`Defragmented ${goQuote(endpoint)}\n`);
+    io.out(`Defragmented ${quote(endpoint)}\n`);
   }
 }
 

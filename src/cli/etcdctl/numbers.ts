@@ -1,7 +1,7 @@
 /** Ids and numbers among the arguments. */
 import type { LeaseID, MemberID } from "../../base/ids.ts";
 import { ExitCode, exitWithError } from "../framework/exit.ts";
-import { parseInt64, parseUint64 } from "../framework/go-text.ts";
+import { parseInt64, parseUint64 } from "../../base/go-number.ts";
 
 /** A lease id in hexadecimal, as the tools print it. `what` begins the complaint. */
 export function leaseIDFrom(text: string, what = "bad lease ID arg"): LeaseID {

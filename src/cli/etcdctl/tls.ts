@@ -1,9 +1,9 @@
 /** TLS options from flags. Files are read here, so that a wrong path is told before connecting. */
-import { readFileSync } from "node:fs";
 import type { TlsOptions } from "../../client/index.ts";
 import type { Invocation } from "../framework/command.ts";
 import { bundleProblem, pairProblem } from "./pem.ts";
 import { ExitCode, exitWithError } from "../framework/exit.ts";
+import { readNamedFile } from "../framework/named-file.ts";
 
 export interface TlsFiles {
   readonly cert: string;
@@ -57,16 +57,6 @@ function readBundle(path: string): TlsOptions {
 }
 
 function readPem(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const reason =
-      code === "ENOENT"
-        ? "no such file or directory"
-        : code === "EACCES"
-          ? "permission denied"
-          : code;
-    return exitWithError(ExitCode.BAD_ARGS, `open ${path}: ${reason}`);
-  }
+  const file = readNamedFile(path);
+  return "error" in file ? exitWithError(ExitCode.BAD_ARGS, file.error) : file.value;
 }

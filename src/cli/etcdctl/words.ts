@@ -1,6 +1,6 @@
 /** Splits a line of input into words: quoted with " as in Go, with ' as they are, or bare. */
 import { ExitCode, exitWithError } from "../framework/exit.ts";
-import { readGoString } from "../framework/go-text.ts";
+import { readGoString } from "../../base/go-quote.ts";
 
 const WORD = /"(?:[^"\\]|\\.)*"|'[^']*'|[^'"\s]\S*[^'"\s]?/g;
 

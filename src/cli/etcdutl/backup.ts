@@ -16,10 +16,10 @@ import {
   MEMBERS_BUCKET,
   MEMBERS_REMOVED_BUCKET,
   META_BUCKET,
-} from "../../backend/types.ts";
-import { openBackend } from "../../backend/index.ts";
+  openBackend,
+} from "../../backend/index.ts";
 import { bytesFromUtf8, utf8FromBytes } from "../../base/bytes.ts";
-import { quote } from "../../base/go-text.ts";
+import { quote } from "../../base/go-quote.ts";
 import { formatID, type MemberID } from "../../base/ids.ts";
 import {
   type Member,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { SystemClock } from "../../env/system-clock.ts";
 import type { Io } from "../framework/io.ts";
 import { runTool } from "../framework/run-tool.ts";
 import { etcdutlTable } from "./command-table.ts";
@@ -31,6 +32,7 @@ async function run({ deps }: Pick<Fixture, "deps">, ...argv: string[]): Promise<
       err += String(data);
     },
     status: () => undefined,
+    clock: new SystemClock({ holdsProcess: true }),
     stdin: {
       isTerminal: false,
       readLine: async () => undefined,

@@ -2,10 +2,15 @@
  * Opening a db file that no member has open. The file's lock tells; while a member holds it, the
  * tool waits, as etcd's does, and says so.
  */
-import { setTimeout as sleep } from "node:timers/promises";
-import { type BoltBackend, BackendLockedError, openBackend } from "../../backend/index.ts";
-import type { Backend, Bucket } from "../../backend/types.ts";
-import type { DiskFile } from "../../env/index.ts";
+import {
+  type Backend,
+  BackendLockedError,
+  type BoltBackend,
+  type Bucket,
+  openBackend,
+} from "../../backend/index.ts";
+import type { DiskFile } from "../../env/disk.ts";
+import { sleep } from "../../env/sleep.ts";
 import type { UtilityDeps } from "./deps.ts";
 import { requireFile } from "./member-paths.ts";
 
@@ -88,7 +93,7 @@ class LockWait {
   }
 
   async pause(): Promise<void> {
-    const { clock, tell } = this.#deps;
+    const { clock, naming, tell } = this.#deps;
     if (!this.#hasTold && clock.nowMs() - this.#startMs >= LOCK_PATIENCE_MS) {
       this.#hasTold = true;
       tell(
@@ -96,7 +101,7 @@ class LockWait {
           "To defrag a running etcd instance, use `etcdctl defrag` instead.",
       );
     }
-    // The clock's own timers would let the process end.
-    await sleep(LOCK_RETRY_MS);
+    // The other clock's timers would let the process end.
+    await sleep(naming.clock, LOCK_RETRY_MS);
   }
 }

@@ -1,5 +1,7 @@
 /** What the offline tool is given: the disk, a clock, a logger for people, and its own text stream. */
-import type { Clock, Disk, Logger } from "../../env/index.ts";
+import type { Clock } from "../../env/clock.ts";
+import type { Disk } from "../../env/disk.ts";
+import type { Logger } from "../../env/logger.ts";
 import type { NamingDeps } from "../../membership/index.ts";
 import type { Invocation } from "../framework/command.ts";
 import type { ProgressReport } from "../framework/progress-bar.ts";

@@ -7,7 +7,7 @@ import type {
   ReadView,
   Replacement,
   Visit,
-} from "../../backend/types.ts";
+} from "../../backend/index.ts";
 import { type KeyValueHash, NO_LEASE, Store } from "../../mvcc/index.ts";
 import { withDb } from "./db-access.ts";
 import { type UtilityDeps, UtilityError } from "./deps.ts";

@@ -1,5 +1,5 @@
 /** Where the parts of a member lie in its data directory. */
-import { type Disk, DiskError } from "../../env/index.ts";
+import { type Disk, DiskError } from "../../env/disk.ts";
 
 export interface MemberPaths {
   readonly member: string;

@@ -12,8 +12,8 @@ import {
   parseVersion,
   type SemanticVersion,
 } from "../../api/version.ts";
-import type { Backend } from "../../backend/types.ts";
-import { quote } from "../../base/go-text.ts";
+import type { Backend } from "../../backend/index.ts";
+import { quote } from "../../base/go-quote.ts";
 import { DecodeError } from "../../base/wire.ts";
 import {
   readAppliedTerm,

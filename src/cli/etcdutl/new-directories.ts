@@ -1,5 +1,5 @@
 /** Directories that a piece of work makes, so that it can take them away again when it fails. */
-import type { Disk } from "../../env/index.ts";
+import type { Disk } from "../../env/disk.ts";
 
 const PRIVATE_MODE = 0o700;
 

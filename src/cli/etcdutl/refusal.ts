@@ -1,7 +1,7 @@
 /** How refused or failed offline work ends the tool. */
 import { BackendCorruptError } from "../../backend/index.ts";
 import { TextError } from "../../base/go-text.ts";
-import { DiskError } from "../../env/index.ts";
+import { DiskError } from "../../env/disk.ts";
 import { WalError } from "../../wal/index.ts";
 import type { Invocation } from "../framework/command.ts";
 import { ExitCode, exitWithError } from "../framework/exit.ts";

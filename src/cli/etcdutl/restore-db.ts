@@ -8,7 +8,7 @@ import {
   MEMBERS_BUCKET,
   MEMBERS_REMOVED_BUCKET,
   META_BUCKET,
-} from "../../backend/types.ts";
+} from "../../backend/index.ts";
 import { bytesFromUtf8, EMPTY_BYTES } from "../../base/bytes.ts";
 import { formatID, type Index, type Revision, type Term } from "../../base/ids.ts";
 import {
@@ -17,8 +17,7 @@ import {
   writeConfState,
   writeConsistentIndex,
 } from "../../membership/index.ts";
-import { SCHEDULED_COMPACT_KEY } from "../../mvcc/meta.ts";
-import { encodeRevisionKey, mainOf } from "../../mvcc/revision.ts";
+import { SCHEDULED_COMPACT_KEY, encodeRevisionKey, mainOf } from "../../mvcc/index.ts";
 import { withWritableDb } from "./db-access.ts";
 import { type UtilityDeps, UtilityError } from "./deps.ts";
 

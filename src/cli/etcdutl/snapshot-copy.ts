@@ -3,7 +3,7 @@
  * a copy of a db file has no such end.
  */
 import { createHash } from "node:crypto";
-import type { DiskFile } from "../../env/index.ts";
+import type { DiskFile } from "../../env/disk.ts";
 import { type UtilityDeps, UtilityError } from "./deps.ts";
 
 export const DIGEST_BYTES = 32;

@@ -12,7 +12,7 @@ import { ConfState, HardState, Snapshot, SnapshotMetadata } from "../../api/gen/
 import { Snapshot as WalSnapshot } from "../../api/gen/wal.ts";
 import { parseEtcdUrl, parseInitialCluster } from "../../base/etcd-url.ts";
 import { bytesFromUtf8 } from "../../base/bytes.ts";
-import { quote } from "../../base/go-text.ts";
+import { quote } from "../../base/go-quote.ts";
 import { formatID } from "../../base/ids.ts";
 import {
   computeClusterID,

@@ -2,16 +2,14 @@
  * What is in a snapshot file or db: a checksum over everything, the last revision, how many keys
  * live, its size. The checksum is the one that etcd's tools print.
  */
-import { type BoltBackend, checkBolt } from "../../backend/index.ts";
-import { KEY_BUCKET } from "../../backend/types.ts";
+import { type BoltBackend, KEY_BUCKET, checkBolt } from "../../backend/index.ts";
 import { bytesFromLatin1, EMPTY_BYTES } from "../../base/bytes.ts";
 import { crc32c } from "../../base/crc32c.ts";
-import { quote } from "../../base/go-text.ts";
+import { quote } from "../../base/go-quote.ts";
 import { DecodeError } from "../../base/wire.ts";
-import type { DiskFile } from "../../env/index.ts";
+import type { DiskFile } from "../../env/disk.ts";
 import { readStorageVersion } from "../../membership/index.ts";
-import { keyOf } from "../../mvcc/index.ts";
-import { checkRevisionKey, isTombstone, mainOf } from "../../mvcc/revision.ts";
+import { checkRevisionKey, isTombstone, keyOf, mainOf } from "../../mvcc/index.ts";
 import { withDb } from "./db-access.ts";
 import { type UtilityDeps, UtilityError } from "./deps.ts";
 import { requireFile } from "./member-paths.ts";
@@ -109,8 +107,7 @@ function readKey(bucketKey: Uint8Array, record: Uint8Array): string {
 
 function unreadable(what: string, key: Uint8Array, error: unknown): UtilityError {
   const reason = error instanceof Error ? error.message : String(error);
-  const shown = quote(Buffer.from(key).toString("latin1"));
   return new UtilityError(
-    `error during bucket key iteration, name: "key" err: ${what}: ${shown} err: ${reason}`,
+    `error during bucket key iteration, name: "key" err: ${what}: ${quote(key)} err: ${reason}`,
   );
 }

@@ -9,7 +9,7 @@ import {
   TEST_BUCKET,
 } from "../../backend/types.ts";
 import { EMPTY_BYTES } from "../../base/bytes.ts";
-import type { Clock } from "../../env/clock.ts";
+import { VirtualClock } from "../../env/testing/virtual-clock.ts";
 import { CRASH_POLICIES, FaultDisk } from "../../env/testing/fault-disk.ts";
 import { SeededRandom } from "../../env/testing/seeded-random.ts";
 import { withDb, withWritableDb } from "./db-access.ts";
@@ -196,21 +196,26 @@ test("a db that a member has open is waited for, and the wait is told", async ()
   const held = disk.open(db);
   assert.ok(held.tryLock("flock"));
   let isUsed = false;
-  let nowMs = 0;
+  const clock = new VirtualClock();
   const told: string[] = [];
   const patient = {
     ...deps,
-    clock: { ...deps.clock, nowMs: () => (nowMs += 600) } as Clock,
+    clock,
+    naming: { ...deps.naming, clock },
     tell: (line: string) => {
       told.push(line);
       assert.equal(isUsed, false);
       held.close();
     },
   };
-  const size = await withDb(patient, db, async (backend) => {
+  const used = withDb(patient, db, async (backend) => {
     isUsed = true;
     return backend.sizeBytes;
   });
+  await clock.advanceAsync(900);
+  assert.deepEqual(told, []);
+  await clock.advanceAsync(300);
+  const size = await used;
   assert.ok(size > 0);
   assert.match(told.join(), /^waiting for etcd to close and release its lock on "\/data\//);
 });

@@ -3,7 +3,7 @@
  * stand anywhere, so the words are told from the values of flags first.
  */
 import type { Command } from "./command.ts";
-import { goQuote } from "./go-text.ts";
+import { quote } from "../../base/go-quote.ts";
 
 /** Names at this distance or nearer are suggested. */
 const SUGGESTION_DISTANCE = 2;
@@ -68,7 +68,7 @@ function refuse(root: Command, word: string): string {
   const near = suggestionsFor(root, word);
   const hint =
     near.length === 0 ? "" : `\n\nDid you mean this?\n${near.map((n) => `\t${n}\n`).join("")}`;
-  return `unknown command ${goQuote(word)} for ${goQuote(root.path)}${hint}`;
+  return `unknown command ${quote(word)} for ${quote(root.path)}${hint}`;
 }
 
 function suggestionsFor(root: Command, word: string): string[] {

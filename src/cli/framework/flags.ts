@@ -3,8 +3,9 @@
  * `-n value`, `-nvalue`, `-n=value`; boolean flags take a value only behind "="; flags and
  * arguments mix freely; everything behind "--" is an argument.
  */
-import { formatDuration, parseBool, parseDuration, parseInt64, parseUint64 } from "./go-text.ts";
-import { goQuote } from "./go-text.ts";
+import { parseBool, parseInt64, parseUint64 } from "../../base/go-number.ts";
+import { formatDuration, parseDuration } from "../../base/go-text.ts";
+import { quote } from "../../base/go-quote.ts";
 
 export type FlagKind = "string" | "bool" | "int" | "uint" | "duration" | "strings";
 
@@ -186,7 +187,7 @@ export class FlagSet {
     if (problem === undefined) return undefined;
     const { name, short } = flag.spec;
     const shown = short === undefined ? `--${name}` : `-${short}, --${name}`;
-    return `invalid argument ${goQuote(text)} for ${goQuote(shown)} flag: ${problem}`;
+    return `invalid argument ${quote(text)} for ${quote(shown)} flag: ${problem}`;
   }
 
   /** Sets a flag from elsewhere; returns what is wrong with the text. */
@@ -225,7 +226,7 @@ export class FlagSet {
   /** A "duration" in milliseconds. */
   durationMs(name: string): number {
     const { value } = this.#flag(name);
-    return typeof value === "number" ? value / 1e6 : 0;
+    return typeof value === "number" ? value : 0;
   }
 
   strings(name: string): readonly string[] {

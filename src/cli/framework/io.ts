@@ -1,9 +1,11 @@
 /**
- * The world of a tool: its streams, its environment, its arguments. Commands use nothing else, so
- * that tests run them inside a process.
+ * The world of a tool: its streams, its environment, its arguments, its clock. Commands use nothing
+ * else, so that tests run them inside a process.
  */
 import { readFileSync, readSync, writeSync } from "node:fs";
-import { bytesOfText, textOfBytes } from "./raw-text.ts";
+import type { Clock } from "../../env/clock.ts";
+import { SystemClock } from "../../env/system-clock.ts";
+import { bytesOfText, textOfBytes } from "../../base/raw-text.ts";
 import { outputWithStatus } from "./status-line.ts";
 
 export interface Io {
@@ -20,6 +22,8 @@ export interface Io {
    */
   status(text: string): void;
   readonly stdin: Stdin;
+  /** The process stays alive for a timer of this clock. */
+  readonly clock: Clock;
 }
 
 /** Standard input. */
@@ -49,6 +53,7 @@ export function processIo(): Io {
       status(text);
     },
     stdin: new ProcessStdin(),
+    clock: new SystemClock({ holdsProcess: true }),
   };
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CommandSpec } from "./command.ts";
 import { exitWithError } from "./exit.ts";
+import { SystemClock } from "../../env/system-clock.ts";
 import type { Io } from "./io.ts";
 import { runTool } from "./run-tool.ts";
 
@@ -71,6 +72,7 @@ async function run(...argv: string[]): Promise<{ code: number; out: string; err:
       err += String(data);
     },
     status: (text) => statuses.push(text),
+    clock: new SystemClock({ holdsProcess: true }),
     stdin: {
       isTerminal: false,
       readLine: async () => undefined,

@@ -3,7 +3,7 @@ import { Command, type CommandSpec, type Invocation, type ToolVersion } from "./
 import { CliExit, ExitCode } from "./exit.ts";
 import { findCommand } from "./find.ts";
 import { FlagSet } from "./flags.ts";
-import { goQuote } from "./go-text.ts";
+import { quote } from "../../base/go-quote.ts";
 import type { Io } from "./io.ts";
 import { plainUsageOf } from "./usage-plain.ts";
 import { usageOf } from "./usage.ts";
@@ -97,5 +97,5 @@ async function printHelp({ command, args, io, about }: Invocation): Promise<void
 
 /** As `%#q`: in backquotes where possible. */
 function rawQuote(text: string): string {
-  return text.includes("`") ? goQuote(text) : `\`${text}\``;
+  return text.includes("`") ? quote(text) : `\`${text}\``;
 }

@@ -4,7 +4,7 @@
  * domain. Texts of failures are Go's.
  */
 import { getServers } from "node:dns";
-import { goQuote } from "./go-text.ts";
+import { quote } from "../../base/go-quote.ts";
 import type { Io } from "./io.ts";
 
 export interface SrvQuestion {
@@ -33,7 +33,7 @@ export async function endpointsFromSrv(io: Io, question: SrvQuestion): Promise<S
   if (isInsecure) return { urls };
   const kept = urls.filter((url) => {
     if (!url.startsWith("http://")) return true;
-    io.err(`ignoring discovered insecure endpoint ${goQuote(url)}\n`);
+    io.err(`ignoring discovered insecure endpoint ${quote(url)}\n`);
     return false;
   });
   return { urls: kept };

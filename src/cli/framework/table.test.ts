@@ -66,3 +66,17 @@ test("of all ways to break, one with the least raggedness is taken", () => {
     assert.equal(cost, leastRagged(words, 14), words.join(" "));
   }
 });
+
+test("a table has centred headings in capitals and cells to the right", () => {
+  assert.equal(
+    formatTable(["ID", "is_learner"], [["8e9e05c52164694d", "false"]]),
+    [
+      "+------------------+------------+",
+      "|        ID        | IS LEARNER |",
+      "+------------------+------------+",
+      "| 8e9e05c52164694d |      false |",
+      "+------------------+------------+",
+      "",
+    ].join("\n"),
+  );
+});

@@ -1,7 +1,7 @@
 /** The help page of a command, in etcd's layout. */
 import type { Command, ToolVersion } from "./command.ts";
 import type { FlagSpec } from "./flags.ts";
-import { goQuote } from "./go-text.ts";
+import { quote } from "../../base/go-quote.ts";
 import { alignTabs } from "./tab-columns.ts";
 
 /** `showsHelpFlag` false: without "--help" among the options, as `help` prints for unknown topics. */
@@ -55,7 +55,7 @@ function listFlags(flags: readonly FlagSpec[]): string {
   return flags
     .map(({ name, short, kind, default: value, usage }) => {
       const names = short === undefined ? `      --${name}` : `  -${short}, --${name}`;
-      const text = kind === "string" ? goQuote(value) : value;
+      const text = kind === "string" ? quote(value) : value;
       return `${names}${kind === "bool" ? `[=${text}]` : `=${text}`}\t${usage}\n`;
     })
     .join("");

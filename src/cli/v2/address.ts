@@ -1,6 +1,6 @@
 /** Addresses of members as API 2 reads them: looser than those of a server's settings. */
-import { goQuote } from "../framework/go-text.ts";
-import { bytesOfText } from "../framework/raw-text.ts";
+import { quote } from "../../base/go-quote.ts";
+import { bytesOfText } from "../../base/raw-text.ts";
 
 export interface Address {
   readonly scheme: string;
@@ -22,7 +22,7 @@ export function parseAddress(given: string): ParsedAddress {
 
 function split(text: string): ParsedAddress {
   const fail = (reason: string): ParsedAddress => ({
-    error: `parse ${goQuote(text)}: ${reason}`,
+    error: `parse ${quote(text)}: ${reason}`,
   });
   if (hasControl(text)) return fail("net/url: invalid control character in URL");
   const match = /^([a-zA-Z][a-zA-Z0-9+.-]*):(.*)$/.exec(text);
@@ -33,11 +33,11 @@ function split(text: string): ParsedAddress {
     return fail("first path segment in URL cannot contain colon");
   }
   const badEscape = /%(?![0-9a-fA-F]{2}).{0,2}/.exec(rest);
-  if (badEscape !== null) return fail(`invalid URL escape ${goQuote(badEscape[0])}`);
+  if (badEscape !== null) return fail(`invalid URL escape ${quote(badEscape[0])}`);
   const [, authority = "", path = ""] = /^(?:\/\/([^/?#]*))?(.*)$/.exec(rest) ?? [];
   const host = authority.slice(authority.lastIndexOf("@") + 1);
   const [, port = ""] = /^(?:\[[^\]]*\]|[^:]*)(:.*)?$/.exec(host) ?? [];
-  if (!/^(:\d*)?$/.test(port)) return fail(`invalid port ${goQuote(port)} after host`);
+  if (!/^(:\d*)?$/.test(port)) return fail(`invalid port ${quote(port)} after host`);
   const slashes = rest.startsWith("//") ? "//" : "";
   const href = scheme === "" ? rest : `${scheme}:${slashes}${host}${path}`;
   return { address: { scheme, host, path: decodePath(path), href } };

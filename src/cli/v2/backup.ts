@@ -7,7 +7,8 @@ import { V2Exit } from "./session.ts";
 
 export const backup: Action = async ({ flags, io, world }) => {
   // As Go's log lines: local time with microseconds.
-  const remark = (text: string): void => io.err(`${timestamp(new Date())} I | ${text}\n`);
+  const remark = (text: string): void =>
+    io.err(`${timestamp(new Date(io.clock.wallMs()))} I | ${text}\n`);
   const deps = await world(io);
   const dataDirectory = flags.string("data-dir");
   const db = deps.disk.join(dataDirectory, "member", "snap", "db");

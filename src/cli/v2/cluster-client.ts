@@ -2,7 +2,7 @@
  * The v2 client: tries endpoints in turn, keeps to one that answered, and learns the members'
  * addresses from the cluster. The order of endpoints is by chance, so that clients spread.
  */
-import { goQuote } from "../framework/go-text.ts";
+import { quote } from "../../base/go-quote.ts";
 import { type Address, parseAddress } from "./address.ts";
 import { ClientError, ClusterError, DeadlineError, NoEndpointsError } from "./errors.ts";
 import type { HttpAnswer, HttpRequest, Transport } from "./transport.ts";
@@ -132,7 +132,7 @@ export class ClusterClient {
   }
 
   #tellCurl(to: Address, { method, target, body }: HttpRequest): void {
-    const data = body === undefined ? "" : ` -d ${goQuote(body)}`;
+    const data = body === undefined ? "" : ` -d ${quote(body)}`;
     this.#options.onCurl?.(`curl -X ${method} ${to.scheme}://${to.host}${target}${data}`);
   }
 

@@ -1,7 +1,7 @@
 /** `cluster-health`: asks every member for its health on the addresses that it published. */
-import { setTimeout as sleep } from "node:timers/promises";
+import { sleep } from "../../env/sleep.ts";
 import { CliExit } from "../framework/exit.ts";
-import { goQuote } from "../framework/go-text.ts";
+import { quote } from "../../base/go-quote.ts";
 import type { Action } from "./actions.ts";
 import { escapePath, parseAddress } from "./address.ts";
 import { ClientError } from "./errors.ts";
@@ -27,7 +27,7 @@ export const clusterHealth: Action = async (session) => {
       throw new CliExit(V2Exit.CLUSTER_NOT_HEALTHY);
     }
     session.io.out("\nnext check after 10 second...\n\n");
-    await sleep(CHECK_INTERVAL_MS);
+    await sleep(session.io.clock, CHECK_INTERVAL_MS);
   }
 };
 
@@ -97,7 +97,7 @@ async function askHealth(transport: Transport, url: string): Promise<boolean> {
   };
   const options = { headerTimeoutMs: 0, signal: undefined };
   const answer = await transport.send(parsed.address, request, options).catch((error: unknown) => {
-    throw new ClientError(`Get ${goQuote(`${url}/health`)}: ${messageOf(error)}`);
+    throw new ClientError(`Get ${quote(`${url}/health`)}: ${messageOf(error)}`);
   });
   const { health } = parseGoJson(answer.body.toString("utf8"));
   return health === "true" || health === true;

@@ -16,7 +16,7 @@ export interface FlagRow {
   readonly placeholder?: string;
 }
 
-/** Names of the functions in commands.ts that carry commands out. */
+/** Names of the functions that carry commands out; `run.ts` knows their modules. */
 export type ActionName =
   | "backup"
   | "clusterHealth"

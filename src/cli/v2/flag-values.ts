@@ -3,7 +3,9 @@
  * up to the first argument that is none. Behind a command, its own flags may stand anywhere before
  * `--`; what looks like a flag but is not one of the command's stays an argument.
  */
-import { goQuote, parseBool, parseDuration, parseInt64 } from "../framework/go-text.ts";
+import { parseBool, parseInt64 } from "../../base/go-number.ts";
+import { quote } from "../../base/go-quote.ts";
+import { parseDuration } from "../../base/go-text.ts";
 import type { FlagKind, FlagRow } from "./command-table.ts";
 
 type Value = string | boolean | bigint | number | readonly string[];
@@ -79,7 +81,7 @@ export class FlagValues {
   milliseconds(name: string, absent: number): number {
     const row = this.#find(name);
     const value = row === undefined ? undefined : this.#values.get(row);
-    return value === undefined ? absent : (value as number) / 1e6;
+    return value === undefined ? absent : (value as number);
   }
 
   #find(name: string): FlagRow | undefined {
@@ -104,7 +106,7 @@ export class FlagValues {
       const reason = isRange ? "value out of range" : "parse error";
       const what = row.kind === "bool" ? "invalid boolean value" : "invalid value";
       const preposition = row.kind === "bool" ? "for" : "for flag";
-      return `${what} ${goQuote(given ?? "")} ${preposition} -${name}: ${reason}`;
+      return `${what} ${quote(given ?? "")} ${preposition} -${name}: ${reason}`;
     }
     this.#given.set(row, name);
     this.#values.set(row, parsed.value);

@@ -1,5 +1,5 @@
 /** Commands about keys and directories, apart from watches. */
-import { textOfBytes } from "../framework/raw-text.ts";
+import { textOfBytes } from "../../base/raw-text.ts";
 import type { Action } from "./actions.ts";
 import type { ActionName } from "./command-table.ts";
 import { KeysApi, type KeyNode, type KeyResponse } from "./keys-api.ts";

@@ -1,5 +1,5 @@
 /** Commands about the members of a cluster. */
-import { goQuote } from "../framework/go-text.ts";
+import { quote } from "../../base/go-quote.ts";
 import type { Action } from "./actions.ts";
 import type { ActionName } from "./command-table.ts";
 import { type Member, MembersApi } from "./members-api.ts";
@@ -47,8 +47,8 @@ const memberAdd: Action = async (session) => {
   const cluster = members.flatMap((member) =>
     member.peerURLs.map((peer) => `${member.id === added.id ? name : member.name}=${peer}`),
   );
-  session.io.out(`\nETCD_NAME=${goQuote(name)}\n`);
-  session.io.out(`ETCD_INITIAL_CLUSTER=${goQuote(cluster.join(","))}\n`);
+  session.io.out(`\nETCD_NAME=${quote(name)}\n`);
+  session.io.out(`ETCD_INITIAL_CLUSTER=${quote(cluster.join(","))}\n`);
   session.io.out('ETCD_INITIAL_CLUSTER_STATE="existing"\n');
 };
 

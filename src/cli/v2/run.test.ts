@@ -5,8 +5,9 @@ import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { FaultDisk } from "../../env/testing/fault-disk.ts";
 import { depsOn } from "../etcdutl/testing/fixture.ts";
+import { SystemClock } from "../../env/system-clock.ts";
 import type { Io } from "../framework/io.ts";
-import { textOfBytes } from "../framework/raw-text.ts";
+import { textOfBytes } from "../../base/raw-text.ts";
 import { runEtcdctlV2 } from "./run.ts";
 
 type Answer = (request: IncomingMessage, body: string) => readonly [number, unknown, object?];
@@ -64,6 +65,7 @@ async function run(
       err += text(data);
     },
     status: () => undefined,
+    clock: new SystemClock({ holdsProcess: true }),
     stdin: {
       isTerminal: false,
       readLine: async () => stdin,

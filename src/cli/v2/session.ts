@@ -2,12 +2,11 @@
  * What a command works with: its flags, the settings from flags and environment, and a client that
  * knows the cluster. How failures end a command is decided here.
  */
-import { readFileSync } from "node:fs";
-import { SystemClock } from "../../env/system-clock.ts";
 import { askPassword } from "../etcdctl/password.ts";
 import type { UtilityDeps } from "../etcdutl/deps.ts";
 import { CliExit } from "../framework/exit.ts";
 import type { Io } from "../framework/io.ts";
+import { readNamedFile } from "../framework/named-file.ts";
 import { endpointsFromSrv } from "../framework/srv-lookup.ts";
 import { parseAddress } from "./address.ts";
 import { ClusterClient } from "./cluster-client.ts";
@@ -27,6 +26,7 @@ export const V2Exit = {
 const DEFAULT_ENDPOINTS = "http://127.0.0.1:2379,http://127.0.0.1:4001";
 const DEFAULT_TIMEOUT_MS = 2_000;
 const DEFAULT_TOTAL_TIMEOUT_MS = 5_000;
+/** As etcdctl's: nobody waits longer for a connection. */
 const MAX_DIAL_TIMEOUT_MS = 30_000;
 
 export type FilesWorld = (io: Io) => Promise<UtilityDeps>;
@@ -76,7 +76,8 @@ export class Session {
     const total = this.globals.milliseconds("total-timeout", DEFAULT_TOTAL_TIMEOUT_MS);
     if (total <= 0) return AbortSignal.abort();
     const controller = new AbortController();
-    new SystemClock().setTimer(total, () => controller.abort());
+    const timer = this.io.clock.setTimer(total, () => controller.abort());
+    this.#closers.push(() => timer.cancel());
     return controller.signal;
   }
 
@@ -161,7 +162,7 @@ export class Session {
   newTransport(): Transport {
     const total = this.globals.milliseconds("total-timeout", DEFAULT_TOTAL_TIMEOUT_MS);
     const dialMs = total > 0 ? Math.min(total, MAX_DIAL_TIMEOUT_MS) : MAX_DIAL_TIMEOUT_MS;
-    const transport = new Transport(this.#tls(), dialMs);
+    const transport = new Transport(this.#tls(), dialMs, this.io.clock);
     this.#closers.push(() => transport.close());
     return transport;
   }
@@ -228,12 +229,7 @@ export function messageOf(error: unknown): string {
 }
 
 function readPem(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const reason =
-      { ENOENT: "no such file or directory", EACCES: "permission denied" }[code ?? ""] ?? code;
-    throw new ClientError(`open ${path}: ${reason}`);
-  }
+  const file = readNamedFile(path);
+  if ("error" in file) throw new ClientError(file.error);
+  return file.value;
 }

@@ -3,8 +3,7 @@
  * http is loaded with the first request, so that help pages stay quick.
  */
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from "node:http";
-import type { Timer } from "../../env/clock.ts";
-import { SystemClock } from "../../env/system-clock.ts";
+import type { Clock, Timer } from "../../env/clock.ts";
 import type { Address } from "./address.ts";
 import { ClientError, DeadlineError, networkError } from "./errors.ts";
 
@@ -35,15 +34,16 @@ export interface TlsMaterial {
 /** Bounds the memory that a wrong endpoint may take. */
 const MAX_BODY_BYTES = 1 << 30;
 
-const clock = new SystemClock({ holdsProcess: true });
-
 export class Transport {
   readonly #tls: TlsMaterial;
   readonly #connectTimeoutMs: number;
+  readonly #clock: Clock;
   readonly #agents = new Map<string, Agent>();
 
-  constructor(tls: TlsMaterial, connectTimeoutMs: number) {
+  /** The process stays alive for a timer of `clock`. */
+  constructor(tls: TlsMaterial, connectTimeoutMs: number, clock: Clock) {
     this.#tls = tls;
+    this.#clock = clock;
     this.#connectTimeoutMs = connectTimeoutMs;
   }
 
@@ -114,12 +114,14 @@ export class Transport {
       };
       if (request.isWait !== true && options.headerTimeoutMs > 0) {
         const text = `client: endpoint ${to.href} exceeded header timeout`;
-        timers.push(clock.setTimer(options.headerTimeoutMs, () => fail(new ClientError(text))));
+        timers.push(
+          this.#clock.setTimer(options.headerTimeoutMs, () => fail(new ClientError(text))),
+        );
       }
       outgoing.on("socket", (socket) => {
         if (!socket.connecting) return;
         const text = `dial tcp ${to.host}: i/o timeout`;
-        const timer = clock.setTimer(this.#connectTimeoutMs, () =>
+        const timer = this.#clock.setTimer(this.#connectTimeoutMs, () =>
           fail(new ClientError(text, true)),
         );
         timers.push(timer);

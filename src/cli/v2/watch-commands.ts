@@ -2,7 +2,7 @@
 import type { Action } from "./actions.ts";
 import type { ActionName } from "./command-table.ts";
 import { CliExit } from "../framework/exit.ts";
-import { goQuote } from "../framework/go-text.ts";
+import { quote } from "../../base/go-quote.ts";
 import { requireKey } from "./key-commands.ts";
 import { KeysApi, type KeyResponse } from "./keys-api.ts";
 import { printResponse } from "./print-response.ts";
@@ -93,7 +93,7 @@ async function start(
     child.once("error", ({ message, code }: NodeJS.ErrnoException) => {
       const isAbsent = code === "ENOENT" && !program.includes("/");
       const reason = isAbsent
-        ? `exec: ${goQuote(program)}: executable file not found in $PATH`
+        ? `exec: ${quote(program)}: executable file not found in $PATH`
         : message;
       session.io.err(reason);
       reject(new CliExit(V2Exit.BAD_ARGS));

@@ -34,7 +34,7 @@ export function isKnownCipherSuite(name: string): boolean {
   return SUITES.has(name);
 }
 
-/** OpenSSL's name of a suite, for Node's `ciphers` option; undefined for an unknown one. */
+/** OpenSSL's name of a suite, for Node's option; undefined for an unknown one. */
 export function opensslCipherName(name: string): string | undefined {
   return SUITES.get(name);
 }

@@ -3,7 +3,8 @@
  * in the next argument, booleans without one, `--` ends the flags, the first other word too.
  */
 import { FLAGS, type GivenSettings, isBoolFlag } from "./flags.ts";
-import { quote, TextError } from "../../base/go-text.ts";
+import { quote } from "../../base/go-quote.ts";
+import { TextError } from "../../base/go-text.ts";
 
 export type ArgumentsOutcome =
   | { readonly kind: "read"; readonly rest: readonly string[] }

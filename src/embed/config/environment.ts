@@ -6,7 +6,8 @@
  */
 import type { LogRecord } from "./config.ts";
 import { FLAGS, type GivenSettings } from "./flags.ts";
-import { quote, TextError } from "../../base/go-text.ts";
+import { quote } from "../../base/go-quote.ts";
+import { TextError } from "../../base/go-text.ts";
 import { environmentName } from "./setting.ts";
 
 const PREFIX = "ETCD_";
@@ -14,7 +15,7 @@ const PREFIX = "ETCD_";
 /** Set by the images of older releases; never a setting. */
 const VERSION_VARIABLE = "ETCD_VERSION";
 
-/** Read before any flag; see `architectureProblem`. */
+/** Read before any flag. */
 const ARCHITECTURE_VARIABLE = "ETCD_UNSUPPORTED_ARCH";
 
 export type Environment = Readonly<Record<string, string | undefined>>;

@@ -3,7 +3,8 @@
  * them replace. Gates set one after the other add up; AllAlpha and AllBeta move every gate of
  * their stage that is not set by name before them.
  */
-import { parseBool, quote, TextError } from "../../base/go-text.ts";
+import { parseBool } from "../../base/go-number.ts";
+import { TextError } from "../../base/go-text.ts";
 
 export type GateStage = "ALPHA" | "BETA";
 
@@ -55,13 +56,11 @@ export function parseGates(text: string, previous: GateSettings): GateSettings {
     const name = (equals < 0 ? pair : pair.slice(0, equals)).trim();
     if (equals < 0) throw new TextError(`missing bool value for ${name}`);
     const word = pair.slice(equals + 1).trim();
-    const value = parseBool(word);
-    if (value === undefined) {
-      throw new TextError(
-        `invalid value of ${name}=${word}, err: strconv.ParseBool: parsing ${quote(word)}: invalid syntax`,
-      );
+    const parsed = parseBool(word);
+    if ("error" in parsed) {
+      throw new TextError(`invalid value of ${name}=${word}, err: ${parsed.error}`);
     }
-    given.push([name, value]);
+    given.push([name, parsed.value]);
   }
   return setGates(given, previous);
 }

@@ -17,7 +17,8 @@ import {
   RENAMED_CHECK_FLAGS,
   RENAMED_TRACING_FLAGS,
 } from "./former-flags.ts";
-import { quote, TextError } from "../../base/go-text.ts";
+import { quote } from "../../base/go-quote.ts";
+import { TextError } from "../../base/go-text.ts";
 import type { GateFlag, RenamedFlag } from "./setting.ts";
 import { CLUSTERING, V2_LEGACY } from "./settings-cluster.ts";
 import { MEMBER } from "./settings-member.ts";

@@ -1,11 +1,9 @@
 /** The configuration of a member: settings, their sources, rules and texts. */
-export { opensslCipherName } from "./cipher-suites.ts";
 export {
   ConfigError,
   createConfig,
   type EtcdConfig,
   type EtcdConfigInput,
-  isDiscovered,
   type LogRecord,
 } from "./config.ts";
 export { type FeatureGates, GATE_NAMES, type GateName, gateSpec } from "./feature-gates.ts";
@@ -15,10 +13,8 @@ export { unsupportedSettings } from "./unsupported.ts";
 export {
   type EtcdUrl,
   formatInitialCluster,
-  formatUrls,
   isSecureUrl,
   parseEtcdUrl,
-  parseEtcdUrls,
   parseInitialCluster,
 } from "../../base/etcd-url.ts";
 export {

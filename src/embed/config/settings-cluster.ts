@@ -1,5 +1,6 @@
 /** Settings of the cluster: bootstrap, discovery, reconfiguration, compaction, the v2 legacy. */
-import { quote, TextError } from "../../base/go-text.ts";
+import { quote } from "../../base/go-quote.ts";
+import { TextError } from "../../base/go-text.ts";
 import { setting } from "./setting.ts";
 import { DEFAULT_CLIENT_URL, DEFAULT_NAME, DEFAULT_PEER_URL } from "./settings-member.ts";
 import { parseEtcdUrls } from "../../base/etcd-url.ts";

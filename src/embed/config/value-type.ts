@@ -3,17 +3,15 @@
  * YAML file, and printed. Errors carry the words of Go's `flag` and `encoding/json` packages.
  */
 import {
-  formatDuration,
-  type IntegerRange,
   INT64,
-  parseBool,
-  parseDurationMs,
-  parseInteger,
-  quote,
-  TextError,
+  type IntegerRange,
   UINT32,
   UINT64,
-} from "../../base/go-text.ts";
+  parseBool,
+  parseInteger,
+} from "../../base/go-number.ts";
+import { quote } from "../../base/go-quote.ts";
+import { TextError, formatDuration, parseDurationMs } from "../../base/go-text.ts";
 import { type EtcdUrl, formatUrls, parseEtcdUrls } from "../../base/etcd-url.ts";
 
 export interface ValueType<T> {
@@ -74,9 +72,9 @@ export const bool: ValueType<boolean> = {
   goType: "bool",
   isBool: true,
   parse(given) {
-    const value = parseBool(given);
-    if (value === undefined) throw new TextError("parse error");
-    return value;
+    const parsed = parseBool(given);
+    if ("error" in parsed) throw new TextError("parse error");
+    return parsed.value;
   },
   fromYaml(value) {
     if (typeof value !== "boolean") throw new YamlTypeError(jsonTypeOf(value), "bool");
@@ -91,7 +89,7 @@ function integer(goType: string, range: IntegerRange, isFlagPackage: boolean): V
     isBool: false,
     parse(given) {
       const outcome = parseInteger(given, range);
-      if (outcome.kind === "value") return outcome.value;
+      if (outcome.kind === "value") return Number(outcome.value);
       const isRange = outcome.kind === "range";
       if (isFlagPackage) throw new TextError(isRange ? "value out of range" : "parse error");
       const problem = isRange ? "value out of range" : "invalid syntax";

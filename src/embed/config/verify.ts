@@ -6,13 +6,8 @@
 import { JsonError, JsonReader } from "../../gateway/json-reader.ts";
 import { isKnownCipherSuite } from "./cipher-suites.ts";
 import type { EtcdConfig, LogRecord } from "./config.ts";
-import {
-  formatDuration,
-  parseDurationMs,
-  quote,
-  quoteList,
-  TextError,
-} from "../../base/go-text.ts";
+import { quote, quoteList } from "../../base/go-quote.ts";
+import { TextError, formatDuration, parseDurationMs } from "../../base/go-text.ts";
 import { MIN_SEGMENT_BYTES } from "../../wal/segment-bytes.ts";
 import {
   advertiseProblem,

@@ -40,8 +40,8 @@ import {
   type ClientConnection,
   type ClientStream,
   connect,
-  RpcError,
-} from "../../transport/index.ts";
+} from "../../transport/client/connection.ts";
+import { RpcError } from "../../transport/client/rpc-error.ts";
 import { Inbox, within } from "./wait.ts";
 
 type RequestOf<P extends RpcPath> =

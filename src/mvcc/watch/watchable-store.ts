@@ -15,7 +15,7 @@
  * No clock: the server calls `syncWatchers` while `hasUnsynced` (etcd: every 100 ms, or sooner).
  */
 
-import { KEY_BUCKET } from "../../backend/types.ts";
+import { KEY_BUCKET } from "../../backend/index.ts";
 import type { Revision } from "../../base/ids.ts";
 import { keyOf } from "../key-value.ts";
 import { type LoadedState, loadState, type RestoreReport } from "../restore.ts";

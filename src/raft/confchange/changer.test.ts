@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ConfChangeSingle, ConfChangeType } from "../../api/gen/raft.ts";
-import { formatConfig, formatProgressMap } from "../format.ts";
+import { formatConfig } from "../format.ts";
+import { formatProgressMap } from "../testing/format.ts";
 import { SeededRandom } from "../testing/seeded-random.ts";
 import { ProgressTracker } from "../tracker.ts";
 import { type ChangeResult, changeSimply, enterJoint, leaveJoint } from "./changer.ts";

@@ -2,7 +2,8 @@
  * Transcripts about configurations: `simple`, `enter-joint` and `leave-joint` on a tracker that
  * starts without members. The log grows by one entry with each command, successful or not.
  */
-import { formatConfig, formatProgressMap } from "../format.ts";
+import { formatConfig } from "../format.ts";
+import { formatProgressMap } from "./format.ts";
 import { type ChangeResult, changeSimply, enterJoint, leaveJoint } from "../confchange/changer.ts";
 import { ProgressTracker } from "../tracker.ts";
 import { parseConfChanges } from "./conf-change-text.ts";

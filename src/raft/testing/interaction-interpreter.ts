@@ -12,7 +12,7 @@ import {
 import { bytesFromUtf8, EMPTY_BYTES } from "../../base/bytes.ts";
 import type { MemberID } from "../../base/ids.ts";
 import type { AnyConfChange } from "../confchange/conf-change.ts";
-import { formatEntries, formatMessage, formatProgressMap, formatReady } from "../format.ts";
+import { formatEntries, formatMessage, formatProgressMap, formatReady } from "./format.ts";
 import { isStorageThread, newEntry, newMessage } from "../messages.ts";
 import type { RawNode } from "../raw-node.ts";
 import { ERR_PROPOSAL_DROPPED, LogError, type ProposeResult } from "../types.ts";

@@ -5,7 +5,7 @@
  * does not, the output says so.
  */
 import type { Index, MemberID } from "../../base/ids.ts";
-import { describeQuorum, formatIndex } from "../format.ts";
+import { describeQuorum, formatIndex } from "./format.ts";
 import { allVoters, jointCommitted, jointVote, sortedIDs } from "../quorum/joint.ts";
 import {
   type AckedIndexes,

@@ -17,16 +17,16 @@ import { objectionToEntry } from "./entry-objections.ts";
  * How far a message's term may be ahead of this member's own: an election every millisecond for
  * seven weeks. One message cannot take the last term, after which nobody could be elected.
  */
-export const MAX_TERM_STEP = 4_294_967_296;
+const MAX_TERM_STEP = 4_294_967_296;
 
 /** For a member that knows no term yet, which takes the cluster's: leaves 1024 such steps to 2^53. */
-export const MAX_FIRST_TERM = 9_002_801_208_229_887;
+const MAX_FIRST_TERM = 9_002_801_208_229_887;
 
 /** An entry in a proposal of another member; far above any `--max-request-bytes` that works. */
-export const MAX_FORWARDED_ENTRY_BYTES = 134_217_728;
+const MAX_FORWARDED_ENTRY_BYTES = 134_217_728;
 
 /** What identifies a read; members use 8 bytes. */
-export const MAX_READ_CONTEXT_BYTES = 64;
+const MAX_READ_CONTEXT_BYTES = 64;
 
 /** Why raft must not see a message of a peer; undefined when it may. Its entries are decoded then. */
 export function objectionTo(message: Message, node: RawNode): string | undefined {

@@ -4,7 +4,7 @@ import { formatID } from "../../base/ids.ts";
 import type { Clock, Logger } from "../../env/index.ts";
 
 /** Lines about refused messages are at least this far apart; somebody may send thousands. */
-export const REFUSAL_REPORT_MS = 1_000;
+const REFUSAL_REPORT_MS = 1_000;
 
 const NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(MessageType).map(([name, value]) => [value, name]),

@@ -43,7 +43,7 @@ export interface RaftRequest {
 }
 
 /** Bytes of the envelope around a body, at the most. */
-export const RAFT_REQUEST_OVERHEAD_BYTES = 32;
+const RAFT_REQUEST_OVERHEAD_BYTES = 32;
 
 /** Builds the entry data. Copies `body`. */
 export function encodeRaftRequest(field: number, body: Uint8Array, id: RequestID): Uint8Array {

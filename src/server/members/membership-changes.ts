@@ -26,6 +26,7 @@ import { askLeader, requestDeadlineMs } from "../consensus/ask-leader.ts";
 import type { ServerContext } from "../context.ts";
 import { pause } from "../consensus/pause.ts";
 import { waitApplied } from "../consensus/wait-applied.ts";
+import { MAX_MEMBERS_BYTES } from "../limits.ts";
 
 /** etcd's HealthInterval: a connection counts once it has been there for this long. */
 const HEALTH_INTERVAL_MS = 5000;
@@ -33,8 +34,6 @@ const HEALTH_INTERVAL_MS = 5000;
 const READY_SHARE = 0.9;
 /** Raft hears of applied entries at the end of a batch, mostly at once. */
 const APPLIED_POLL_MS = 5;
-/** Far above any list of members that a cluster can have. */
-const MAX_MEMBERS_BYTES = 4 * 1024 * 1024;
 
 /** Before a change is proposed again that met another one. */
 const RETRY_PAUSE_MS = 50;

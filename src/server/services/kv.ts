@@ -4,6 +4,7 @@
  * Requests are decoded from the bytes that go into the log (writes) or from a copy (reads that
  * wait), since a call's body is only borrowed.
  */
+import { MAX_MESSAGE_BYTES } from "../../api/message-size.ts";
 import { EtcdError, StatusCode } from "../../api/errors.ts";
 import {
   CompactionRequest,
@@ -46,8 +47,6 @@ import { failWith, finish } from "./reply.ts";
 const LARGE_RESPONSE_BYTES = 1024 * 1024;
 /** Records beyond this are read again when their piece is made: a slow reader holds no more. */
 const KEPT_RESPONSE_BYTES = 4 * 1024 * 1024;
-/** gRPC's largest message, which etcd's server allows itself to send. */
-const MAX_SEND_BYTES = 2 ** 31 - 1;
 
 export class KeyValueService {
   readonly #server: ServerContext;
@@ -181,8 +180,8 @@ export class KeyValueService {
   #replyRange(call: UnaryCall, result: RangeResult): number {
     const header = this.#server.header.encode(result.revision, this.#server.term);
     const size = sizeRangeResponse(header, result);
-    if (size > MAX_SEND_BYTES) {
-      const text = `grpc: trying to send message larger than max (${size} vs. ${MAX_SEND_BYTES})`;
+    if (size > MAX_MESSAGE_BYTES) {
+      const text = `grpc: trying to send message larger than max (${size} vs. ${MAX_MESSAGE_BYTES})`;
       call.fail(StatusCode.RESOURCE_EXHAUSTED, text);
       result.late?.close();
     } else if (size <= LARGE_RESPONSE_BYTES && result.late === undefined) {

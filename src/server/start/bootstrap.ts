@@ -95,7 +95,7 @@ export async function bootstrapLogged(
 }
 
 /** Throws `BootstrapError`, `DiskError`, or the errors of WAL and backend about damaged files. */
-export async function bootstrap(options: ServerOptions, deps: ServerDeps): Promise<Bootstrapped> {
+async function bootstrap(options: ServerOptions, deps: ServerDeps): Promise<Bootstrapped> {
   const { disk } = deps;
   const paths = memberDirectories(disk, options);
   refuseNoDirectory(disk, paths.wal, "WAL directory");

@@ -23,6 +23,7 @@ import {
 } from "../../membership/index.ts";
 import { BootstrapError } from "./data-directory.ts";
 import { askVersions } from "../members/peer-versions.ts";
+import { MAX_MEMBERS_BYTES } from "../limits.ts";
 
 interface AskDeps {
   readonly network: PeerNetwork;
@@ -36,8 +37,6 @@ export interface RunningCluster {
   readonly members: readonly Member[];
 }
 
-/** Far above any list of members that a cluster can have. */
-const MAX_MEMBERS_BYTES = 4 * 1024 * 1024;
 /** As etcd's for questions before a start. */
 const MEMBERS_TIMEOUT_MS = 10_000;
 

@@ -125,7 +125,7 @@ class Scenario {
       follower.disk.hold = random.chance(50);
       this.assertOneState(before, index);
       this.serve();
-      if (random.chance(30)) this.beginWork();
+      if (random.chance(30)) void this.beginWork();
       if (random.chance(20)) this.lead();
       await nextTurn();
       follower.disk.release(random.below(3));

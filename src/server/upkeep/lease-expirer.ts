@@ -74,7 +74,7 @@ export class LeaseExpirer {
       const id = this.#queue.shift();
       if (id === undefined) return;
       this.#running++;
-      this.#revoke(id).finally(() => {
+      void this.#revoke(id).finally(() => {
         this.#running--;
         this.#pending.delete(id);
         this.#revokeNext();

@@ -143,7 +143,7 @@ export class LeaseRenewals {
       if (this.#asked.has(id)) continue;
       this.#queue.delete(id);
       this.#asked.add(id);
-      this.#renewForAll(id, waiting).finally(() => {
+      void this.#renewForAll(id, waiting).finally(() => {
         this.#asked.delete(id);
         this.#askNext();
       });

@@ -19,6 +19,7 @@ export interface PeerHash {
   readonly problem: string;
 }
 
+/** A hash and a header. */
 const MAX_ANSWER_BYTES = 64 * 1024;
 
 export interface PeerHashesOptions {

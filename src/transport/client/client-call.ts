@@ -70,7 +70,7 @@ export class ClientCall implements StreamHandler, MessageSink, DeadlineEntry {
   #reader: MessageReader | undefined = undefined;
   #headSeen = false;
   #httpStatus = 200;
-  /** A unary answer that waits for its status; borrowed, then `#bodyOwned`. */
+  /** A unary answer that waits for its status; borrowed until then. */
   #body: Uint8Array | undefined = undefined;
 
   constructor(owner: CallOwner, handler: CallHandler, unary: boolean, deadlineMs: number) {

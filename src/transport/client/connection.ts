@@ -5,6 +5,7 @@
  */
 import { connect as netConnect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { MAX_MESSAGE_BYTES } from "../../api/message-size.ts";
 import type { Clock, Timer } from "../../env/clock.ts";
 import { SystemClock } from "../../env/system-clock.ts";
 import { FlushQueue } from "../flush-queue.ts";
@@ -159,7 +160,7 @@ export class ClientConnection implements ConnectionHost, CallOwner {
     this.#clock = options.clock ?? new SystemClock();
     this.#deadlines = new Deadlines(this.#clock);
     this.#authority = options.authority ?? authority;
-    this.maxMessageBytes = options.maxMessageBytes ?? 0x7fff_ffff;
+    this.maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
     this.http2 = new Http2Connection(this, {
       isServer: false,
       nowMs: this.#clock.nowMs(),
@@ -444,7 +445,7 @@ export async function connect(
 }
 
 /** Speaks over a socket that is connected (and secured) already. */
-export async function startClient(
+async function startClient(
   socket: Duplex,
   authority: string,
   plain: boolean,

@@ -3,6 +3,7 @@
  * the client abandoned while the service works on it still counts against the connection's
  * streams until the service has answered (rapid reset, CVE-2023-44487).
  */
+import { MAX_MESSAGE_BYTES } from "../../api/message-size.ts";
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import type { ReplySource, UnaryCall } from "../../env/rpc.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
@@ -28,9 +29,6 @@ const COLLECTING = 0;
 const QUEUED = 1;
 const RUNNING = 2;
 const DONE = 3;
-
-/** gRPC's largest message: the length must fit Go's default send limit. */
-const MAX_REPLY_BYTES = 0x7fff_ffff;
 
 export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, DeadlineEntry {
   readonly method: number;
@@ -100,8 +98,8 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
   replyParts(parts: readonly Uint8Array[]): void {
     let bytes = 0;
     for (const part of parts) bytes += part.length;
-    if (bytes > MAX_REPLY_BYTES) {
-      const text = `trying to send message larger than max (${bytes} vs. ${MAX_REPLY_BYTES})`;
+    if (bytes > MAX_MESSAGE_BYTES) {
+      const text = `trying to send message larger than max (${bytes} vs. ${MAX_MESSAGE_BYTES})`;
       this.fail(RESOURCE_EXHAUSTED, `grpc: ${text}`);
       return;
     }

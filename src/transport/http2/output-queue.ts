@@ -7,7 +7,7 @@ const SLAB_BYTES = 16_384;
 /** Slabs kept for the next turn; idle connections hold none. */
 const POOLED_SLABS = 256;
 /** From this size on a reference is cheaper than a copy. */
-export const REFERENCE_BYTES = 8_192;
+const REFERENCE_BYTES = 8_192;
 
 const pool: Buffer[] = [];
 const NO_SLAB = Buffer.alloc(0);

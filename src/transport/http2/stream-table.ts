@@ -5,6 +5,7 @@
 import { ResetMemory } from "./reset-memory.ts";
 import type { Http2Stream } from "./stream.ts";
 
+/** RFC 9113, section 5.1.1: stream identifiers have 31 bits. */
 const MAX_STREAM_ID = 0x7fff_ffff;
 
 export class StreamTable {

@@ -49,7 +49,7 @@ export class Pipeline {
 
   #start(message: Message): void {
     this.#posts++;
-    this.#post(message).then((failure) => {
+    void this.#post(message).then((failure) => {
       this.#posts--;
       this.#bytes -= messageWeight(message);
       if (this.#stopped) return;

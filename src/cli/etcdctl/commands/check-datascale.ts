@@ -6,8 +6,8 @@ import {
   cleanUp,
   LoadReport,
   mustBeEmpty,
+  paceOf,
   randomKey,
-  REAL_PACE,
   reportFailures,
   workloadOf,
 } from "../load.ts";
@@ -43,8 +43,9 @@ export async function checkDatascale(call: Invocation): Promise<void> {
   );
   const sessions = [first];
   while (sessions.length < load.clients) sessions.push(new Session(call, first.target));
-  const report = new LoadReport(REAL_PACE);
-  const bar = new ProgressBar(io, REAL_PACE.now);
+  const pace = paceOf(io.clock);
+  const report = new LoadReport(pace);
+  const bar = new ProgressBar(io, pace.now);
   const value = Buffer.alloc(VALUE_BYTES);
   let left = load.keys;
   let written = 0;

@@ -8,8 +8,8 @@ import {
   LoadReport,
   mustBeEmpty,
   type Pace,
+  paceOf,
   randomKey,
-  REAL_PACE,
   reportFailures,
   workloadOf,
 } from "../load.ts";
@@ -51,7 +51,7 @@ export async function checkPerf(call: Invocation): Promise<void> {
       (key, value) =>
         client.kv.put(key, value),
   );
-  const world = { io: call.io, pace: REAL_PACE, signal: interruption() };
+  const world = { io: call.io, pace: paceOf(call.io.clock), signal: interruption() };
   const report = await putAtRate(world, { writers, prefix, rate: load.writesPerSecond });
   for (const { client } of sessions.slice(1)) client.close();
   await cleanUp(first, prefix);

@@ -1,7 +1,7 @@
 /** `etcdctl compaction`. */
 import type { Invocation } from "../../framework/command.ts";
 import { ExitCode, exitWithError } from "../../framework/exit.ts";
-import { parseInt64 } from "../../framework/go-text.ts";
+import { parseInt64 } from "../../../base/go-number.ts";
 import { openSession } from "../session.ts";
 
 export async function compaction(call: Invocation): Promise<void> {

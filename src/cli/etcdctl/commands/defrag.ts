@@ -2,7 +2,7 @@
 import { EtcdClientError } from "../../../client/index.ts";
 import type { Invocation } from "../../framework/command.ts";
 import { CliExit, ExitCode } from "../../framework/exit.ts";
-import { formatDuration } from "../../framework/go-text.ts";
+import { formatDuration } from "../../../base/go-text.ts";
 import { errorText, openForEach, sessionAt } from "../session.ts";
 
 export async function defrag(call: Invocation): Promise<void> {
@@ -11,8 +11,8 @@ export async function defrag(call: Invocation): Promise<void> {
   let failures = 0;
   for (const endpoint of endpoints) {
     const own = sessionAt(session, endpoint);
-    const begun = performance.now();
-    const took = (): string => formatDuration((performance.now() - begun) * 1e6);
+    const begun = io.clock.nowMs();
+    const took = (): string => formatDuration(io.clock.nowMs() - begun);
     try {
       await own.client.maintenance.defragment(own.bounded);
       io.out(`Finished defragmenting etcd member[${endpoint}]. took ${took()}\n`);

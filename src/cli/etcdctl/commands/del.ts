@@ -1,11 +1,11 @@
 /** `etcdctl del`. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { DeleteRangeRequest } from "../../../api/gen/rpc.ts";
 import { METHODS } from "../../../client/index.ts";
+import { sleep } from "../../../env/sleep.ts";
 import type { Invocation } from "../../framework/command.ts";
 import { ExitCode, exitWithError } from "../../framework/exit.ts";
 import type { FlagSet } from "../../framework/flags.ts";
-import { goQuote } from "../../framework/go-text.ts";
+import { quote } from "../../../base/go-quote.ts";
 import { keyRange } from "../key-range.ts";
 import { delView } from "../key-view.ts";
 import { openSession } from "../session.ts";
@@ -19,9 +19,9 @@ export async function del(call: Invocation): Promise<void> {
   const request = delRequest(args, flags);
   if (args.length > 1 && !flags.bool("range")) {
     io.err(
-      `Warning: Keys between ${goQuote(args[0] ?? "")} and ${goQuote(args[1] ?? "")} will be deleted. Please interrupt the command within next 2 seconds to cancel. You can provide \`--range\` flag to avoid the delay.\n`,
+      `Warning: Keys between ${quote(args[0] ?? "")} and ${quote(args[1] ?? "")} will be deleted. Please interrupt the command within next 2 seconds to cancel. You can provide \`--range\` flag to avoid the delay.\n`,
     );
-    await sleep(SECOND_THOUGHTS_MS);
+    await sleep(io.clock, SECOND_THOUGHTS_MS);
   }
   const session = await openSession(call);
   const answer = session.client.call(METHODS.deleteRange, request, session.bounded);

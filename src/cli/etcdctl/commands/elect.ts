@@ -10,7 +10,7 @@ import {
 } from "../../../client/index.ts";
 import type { Invocation } from "../../framework/command.ts";
 import { ExitCode, exitWithError } from "../../framework/exit.ts";
-import { bytesOfText } from "../../framework/raw-text.ts";
+import { bytesOfText } from "../../../base/raw-text.ts";
 import { getView } from "../key-view.ts";
 import { errorText, openSession, type Session } from "../session.ts";
 import { interruption, whenAborted } from "../signals.ts";

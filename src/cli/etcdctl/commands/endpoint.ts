@@ -3,7 +3,7 @@ import type { HashKVResponse, StatusResponse } from "../../../api/gen/rpc.ts";
 import { EtcdClientError, isErrorKind } from "../../../client/index.ts";
 import type { Invocation } from "../../framework/command.ts";
 import { CliExit, ExitCode, exitWithError } from "../../framework/exit.ts";
-import { formatDuration } from "../../framework/go-text.ts";
+import { formatDuration } from "../../../base/go-text.ts";
 import {
   alarmName,
   type EndpointAnswer,
@@ -32,9 +32,10 @@ export async function endpointHealth(call: Invocation): Promise<void> {
 /** Healthy is an endpoint that answers a read of the cluster's state, and has no alarm. */
 async function healthOf(session: Session): Promise<Health> {
   const endpoint = session.target.endpoints[0] ?? "";
-  const begun = performance.now();
   const { client, bounded } = session;
-  const took = (): string => formatDuration((performance.now() - begun) * 1e6);
+  const { clock } = session.call.io;
+  const begun = clock.nowMs();
+  const took = (): string => formatDuration(clock.nowMs() - begun);
   try {
     await client.kv.get("health", bounded);
   } catch (error) {

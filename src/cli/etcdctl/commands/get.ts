@@ -9,7 +9,7 @@ import {
 import { METHODS } from "../../../client/index.ts";
 import type { Invocation } from "../../framework/command.ts";
 import { ExitCode, exitWithError } from "../../framework/exit.ts";
-import { goQuote } from "../../framework/go-text.ts";
+import { quote } from "../../../base/go-quote.ts";
 import type { FlagSet } from "../../framework/flags.ts";
 import { getView } from "../key-view.ts";
 import { keyRange } from "../key-range.ts";
@@ -130,5 +130,5 @@ function checkRevisions(flags: FlagSet, name: string, shown: string): void {
 /** "s" or "l". */
 export function isSerializable(consistency: string): boolean {
   if (consistency === "s" || consistency === "l") return consistency === "s";
-  return exitWithError(ExitCode.BAD_FEATURE, `unknown consistency flag ${goQuote(consistency)}`);
+  return exitWithError(ExitCode.BAD_FEATURE, `unknown consistency flag ${quote(consistency)}`);
 }

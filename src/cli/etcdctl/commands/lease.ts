@@ -3,7 +3,7 @@ import { LeaseRevokeRequest } from "../../../api/gen/rpc.ts";
 import { METHODS, EtcdClientError, isErrorKind } from "../../../client/index.ts";
 import type { Invocation } from "../../framework/command.ts";
 import { ExitCode, exitWithError } from "../../framework/exit.ts";
-import { formatLeaseID, parseInt64 } from "../../framework/go-text.ts";
+import { formatLeaseID, parseInt64 } from "../../../base/go-number.ts";
 import { grantView, keepAliveView, leasesView, revokeView, timeToLiveView } from "../lease-view.ts";
 import { leaseIDFrom } from "../numbers.ts";
 import { errorText, openSession } from "../session.ts";

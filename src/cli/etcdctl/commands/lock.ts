@@ -3,7 +3,7 @@ import { RangeRequest } from "../../../api/gen/rpc.ts";
 import { EtcdClientError, METHODS, Mutex, Session as LeaseSession } from "../../../client/index.ts";
 import type { Invocation } from "../../framework/command.ts";
 import { CliExit, ExitCode, exitWithError } from "../../framework/exit.ts";
-import { bytesOfText } from "../../framework/raw-text.ts";
+import { bytesOfText } from "../../../base/raw-text.ts";
 import { getView } from "../key-view.ts";
 import { runCommand } from "../run-command.ts";
 import { errorText, openSession, type Session } from "../session.ts";

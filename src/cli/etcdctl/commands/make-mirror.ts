@@ -1,8 +1,9 @@
 /** `etcdctl make-mirror`: copies keys to another cluster, then follows what happens to them. */
 import { EtcdClientError, type Op, op } from "../../../client/index.ts";
+import { repeat } from "../../../env/sleep.ts";
 import type { Invocation } from "../../framework/command.ts";
 import { ExitCode, exitWithError } from "../../framework/exit.ts";
-import { bytesOfText } from "../../framework/raw-text.ts";
+import { bytesOfText } from "../../../base/raw-text.ts";
 import { errorText, openSession, Session, splitCredentials } from "../session.ts";
 import { readTlsFiles } from "../tls.ts";
 
@@ -22,14 +23,14 @@ export async function makeMirror(call: Invocation): Promise<void> {
     );
   }
   const mirror = new Mirror(source, destination);
-  const report = setInterval(() => io.out(`${mirror.total}\n`), REPORT_INTERVAL_MS);
+  const report = repeat(io.clock, REPORT_INTERVAL_MS, () => io.out(`${mirror.total}\n`));
   try {
     await mirror.run();
   } catch (error) {
     if (!(error instanceof EtcdClientError)) throw error;
     exitWithError(ExitCode.ERROR, errorText(error));
   } finally {
-    clearInterval(report);
+    report.cancel();
   }
 }
 

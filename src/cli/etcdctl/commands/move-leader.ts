@@ -1,7 +1,7 @@
 /** `etcdctl move-leader`: finds the leader among the endpoints and asks it to step aside. */
 import type { Invocation } from "../../framework/command.ts";
 import { ExitCode, exitWithError } from "../../framework/exit.ts";
-import { parseUint64 } from "../../framework/go-text.ts";
+import { parseUint64 } from "../../../base/go-number.ts";
 import { moveLeaderView } from "../cluster-view.ts";
 import { openSession, sessionAt } from "../session.ts";
 import { show } from "../view.ts";

@@ -6,7 +6,7 @@ import type { Invocation } from "../../framework/command.ts";
 import { ExitCode, exitWithError } from "../../framework/exit.ts";
 import type { FlagSet } from "../../framework/flags.ts";
 import type { Stdin } from "../../framework/io.ts";
-import { bytesOfText } from "../../framework/raw-text.ts";
+import { bytesOfText } from "../../../base/raw-text.ts";
 import { putView } from "../key-view.ts";
 import { leaseIDFrom } from "../numbers.ts";
 import { openSession } from "../session.ts";

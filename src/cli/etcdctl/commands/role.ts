@@ -8,7 +8,7 @@ import {
 import { type PermissionName, prefixEnd } from "../../../client/index.ts";
 import type { Invocation } from "../../framework/command.ts";
 import { ExitCode, exitWithError } from "../../framework/exit.ts";
-import { bytesOfText, textOfBytes } from "../../framework/raw-text.ts";
+import { bytesOfText, textOfBytes } from "../../../base/raw-text.ts";
 import { roleView, rolesView } from "../auth-view.ts";
 import { plainView } from "../header-view.ts";
 import { openSession } from "../session.ts";

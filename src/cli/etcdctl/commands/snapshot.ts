@@ -5,8 +5,8 @@ import { dirname } from "node:path";
 import { EtcdClientError, type Snapshot } from "../../../client/index.ts";
 import type { Invocation } from "../../framework/command.ts";
 import { ExitCode, exitWithError } from "../../framework/exit.ts";
-import { humanizeBytes } from "../../../base/go-text.ts";
-import { formatDuration } from "../../framework/go-text.ts";
+import { systemErrorText } from "../../../base/system-errors.ts";
+import { formatDuration, humanizeBytes } from "../../../base/go-text.ts";
 import { logLine } from "../log-line.ts";
 import { errorText, openSession } from "../session.ts";
 
@@ -91,7 +91,7 @@ async function download(
   endpoint: string,
 ): Promise<void> {
   logLine(io, "info", "created temporary db file", { path: partial });
-  const begun = performance.now();
+  const begun = io.clock.nowMs();
   logLine(io, "info", "opened snapshot stream; downloading", { logger: "client" });
   logLine(io, "info", "fetching snapshot", { endpoint });
   for await (const blob of snapshot) await said(`write ${partial}: `, "", file.writeFile(blob));
@@ -100,7 +100,7 @@ async function download(
   logLine(io, "info", "fetched snapshot", {
     endpoint,
     size: humanizeBytes(snapshot.receivedBytes),
-    took: formatDuration((performance.now() - begun) * 1e6),
+    took: formatDuration(io.clock.nowMs() - begun),
     "etcd-version": snapshot.version,
   });
 }
@@ -114,22 +114,11 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "no such file or directory",
-  EACCES: "permission denied",
-  EISDIR: "is a directory",
-  ENOTDIR: "not a directory",
-  ENOSPC: "no space left on device",
-  EROFS: "read-only file system",
-  EIO: "input/output error",
-};
-
 /** Awaits work on a file; its failure says what was done, and why it failed in Go's words. */
 async function said<T>(before: string, behind: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new Error(`${before}${REASONS[code ?? ""] ?? message}${behind}`, { cause: error });
+    throw new Error(`${before}${systemErrorText(error)}${behind}`, { cause: error });
   }
 }

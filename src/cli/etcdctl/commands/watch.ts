@@ -11,8 +11,8 @@ import {
 import { Command, type Invocation } from "../../framework/command.ts";
 import { ExitCode, exitWithError } from "../../framework/exit.ts";
 import { FlagSet } from "../../framework/flags.ts";
-import { goQuote } from "../../framework/go-text.ts";
-import { bytesOfText } from "../../framework/raw-text.ts";
+import { quote } from "../../../base/go-quote.ts";
+import { bytesOfText } from "../../../base/raw-text.ts";
 import { WATCH_ROW } from "../key-rows.ts";
 import { eventTypeName, watchView } from "../key-view.ts";
 import { runCommand } from "../run-command.ts";
@@ -33,7 +33,7 @@ export async function watch(call: Invocation): Promise<void> {
     rangeEnd: io.env.ETCDCTL_WATCH_RANGE_END ?? "",
   };
   if (environment.key === "" && environment.rangeEnd !== "") {
-    const range = goQuote(environment.rangeEnd);
+    const range = quote(environment.rangeEnd);
     exitWithError(
       ExitCode.BAD_ARGS,
       `ETCDCTL_WATCH_KEY is empty but got ETCDCTL_WATCH_RANGE_END=${range}`,
@@ -185,11 +185,11 @@ async function runForEach(
       ...call.io.env,
       ETCD_WATCH_REVISION: String(response.header?.revision ?? 0),
       ETCD_WATCH_EVENT_TYPE: `"${eventTypeName(event)}"`,
-      ETCD_WATCH_KEY: goQuote(key),
-      ETCD_WATCH_VALUE: goQuote(value),
+      ETCD_WATCH_KEY: quote(key),
+      ETCD_WATCH_VALUE: quote(value),
     });
     if (failure === undefined) continue;
-    call.io.err(`command [${command.map((word) => goQuote(word)).join(" ")}] error (${failure})\n`);
+    call.io.err(`command [${command.map((word) => quote(word)).join(" ")}] error (${failure})\n`);
     process.exit(ExitCode.ERROR);
   }
 }

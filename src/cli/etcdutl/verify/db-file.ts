@@ -2,15 +2,16 @@
 import {
   BackendCorruptError,
   type BoltBackend,
+  KEY_BUCKET,
+  META_BUCKET,
   checkBolt,
   openBackend,
 } from "../../../backend/index.ts";
-import { KEY_BUCKET, META_BUCKET } from "../../../backend/types.ts";
 import { EMPTY_BYTES } from "../../../base/bytes.ts";
 import type { Index, Term } from "../../../base/ids.ts";
-import type { DiskFile } from "../../../env/index.ts";
+import type { DiskFile } from "../../../env/disk.ts";
 import { readAppliedTerm, readConsistentIndex } from "../../../membership/index.ts";
-import { type CompactMarks, readCompactMarks } from "../../../mvcc/meta.ts";
+import { type CompactMarks, readCompactMarks } from "../../../mvcc/index.ts";
 import { hashKeyValues } from "../hash-kv.ts";
 import type { UtilityDeps } from "../deps.ts";
 import { HistoryChecker } from "./history-checker.ts";

@@ -5,9 +5,14 @@
  */
 import type { LeaseID, Revision } from "../../../base/ids.ts";
 import { DecodeError } from "../../../base/wire.ts";
-import { KeyValueView } from "../../../mvcc/key-value.ts";
-import type { CompactMarks } from "../../../mvcc/meta.ts";
-import { checkRevisionKey, isTombstone, mainOf, subOf } from "../../../mvcc/revision.ts";
+import {
+  type CompactMarks,
+  KeyValueView,
+  checkRevisionKey,
+  isTombstone,
+  mainOf,
+  subOf,
+} from "../../../mvcc/index.ts";
 import { showBytes } from "../show-bytes.ts";
 import type { VerifyReport } from "./report.ts";
 

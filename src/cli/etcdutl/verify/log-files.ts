@@ -2,14 +2,11 @@
 import { utf8FromBytes } from "../../../base/bytes.ts";
 import { formatID, type Index } from "../../../base/ids.ts";
 import { decodeV2Document } from "../../../membership/index.ts";
-import { decodeSnapFile, SnapError, snapName } from "../../../snap/index.ts";
+import { MAX_SNAP_BYTES, decodeSnapFile, SnapError, snapName } from "../../../snap/index.ts";
 import { inspectLog, WalError } from "../../../wal/index.ts";
 import type { UtilityDeps } from "../deps.ts";
 import { LogChecker } from "./log-checker.ts";
 import type { VerifyReport } from "./report.ts";
-
-/** As the loader: a larger file is none of etcd's. */
-const MAX_SNAP_BYTES = 1024 * 1024 * 1024;
 
 /** Undefined when there is no log to look at. */
 export function verifyLogFiles(

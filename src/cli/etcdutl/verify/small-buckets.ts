@@ -15,12 +15,12 @@ import {
   MEMBERS_REMOVED_BUCKET,
   META_BUCKET,
   type Reader,
-} from "../../../backend/types.ts";
+} from "../../../backend/index.ts";
 import { EMPTY_BYTES, utf8FromBytes, viewAsBuffer } from "../../../base/bytes.ts";
 import { formatID, type LeaseID } from "../../../base/ids.ts";
 import { DecodeError } from "../../../base/wire.ts";
 import { memberFromJSON } from "../../../membership/index.ts";
-import { checkRevisionKey } from "../../../mvcc/revision.ts";
+import { checkRevisionKey } from "../../../mvcc/index.ts";
 import { showBytes } from "../show-bytes.ts";
 import type { VerifyReport } from "./report.ts";
 

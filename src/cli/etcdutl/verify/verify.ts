@@ -4,7 +4,7 @@
  * a rule can be seen; the hash of a snapshot file and of other members sees the rest.
  */
 import { compareBytes } from "../../../base/bytes.ts";
-import type { DiskFile } from "../../../env/index.ts";
+import type { DiskFile } from "../../../env/disk.ts";
 import { withLockedFile } from "../db-access.ts";
 import { type UtilityDeps, UtilityError } from "../deps.ts";
 import { memberPaths } from "../member-paths.ts";

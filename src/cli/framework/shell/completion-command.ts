@@ -1,6 +1,6 @@
 /** `TOOL completion SHELL`, for the command table of any tool. */
 import type { CommandSpec, Invocation } from "../command.ts";
-import { goQuote } from "../go-text.ts";
+import { quote } from "../../../base/go-quote.ts";
 import type { Shell } from "./scripts.ts";
 
 const SHELL_NAMES: readonly string[] = ["bash", "zsh", "fish", "powershell"];
@@ -17,7 +17,7 @@ export function completionCommand(tool: string): CommandSpec {
       const [shell = ""] = args;
       return SHELL_NAMES.includes(shell)
         ? undefined
-        : `invalid argument ${goQuote(shell)} for ${goQuote(path)}`;
+        : `invalid argument ${quote(shell)} for ${quote(path)}`;
     },
     load: async () => printScript,
   };

@@ -1,10 +1,10 @@
 /** What the tests of this folder share: small entries, states, and logs on a fault disk. */
-import { Entry, HardState } from "../api/gen/raft.ts";
-import { Snapshot } from "../api/gen/wal.ts";
-import { FaultDisk } from "../env/testing/fault-disk.ts";
-import { MemoryLogger } from "../env/testing/memory-logger.ts";
-import { readLog } from "./read-log.ts";
-import { Wal, type WalOptions } from "./wal.ts";
+import { Entry, HardState } from "../../api/gen/raft.ts";
+import { Snapshot } from "../../api/gen/wal.ts";
+import { FaultDisk } from "../../env/testing/fault-disk.ts";
+import { MemoryLogger } from "../../env/testing/memory-logger.ts";
+import { readLog } from "../read-log.ts";
+import { Wal, type WalOptions } from "../wal.ts";
 
 export const DIRECTORY = "/data/member/wal";
 export const METADATA: Uint8Array = Buffer.from("0893e2b1d4ea9c10108f9d", "hex");
