@@ -5,7 +5,10 @@
 import { lookup, reverse } from "node:dns/promises";
 import { join } from "node:path";
 import { type EtcdUrl, isSecureUrl } from "../base/etcd-url.ts";
-import type { Clock, Logger, Metrics, TlsAcceptor } from "../env/index.ts";
+import type { Clock } from "../env/clock.ts";
+import type { Logger } from "../env/logger.ts";
+import type { Metrics } from "../env/metrics.ts";
+import type { TlsAcceptor } from "../env/tls.ts";
 import {
   CertificateExpiry,
   describeTls,
@@ -19,7 +22,7 @@ import {
   type TlsSettings,
   type TlsSide,
   type TlsVersion,
-} from "../platform/tls/index.ts";
+} from "../platform/index.ts";
 import { opensslCipherName } from "./config/cipher-suites.ts";
 import type { EtcdConfig } from "./config/index.ts";
 
@@ -82,6 +85,7 @@ export class MemberTls {
     const checksAddress = side === "peer" && !this.#skipsAddressCheck;
     return new NodeTlsAcceptor({
       credentials,
+      clock: this.#deps.clock,
       logger: this.#deps.logger,
       rejectedMessage: REJECTED[side],
       names: checksAddress ? SYSTEM_NAMES : undefined,

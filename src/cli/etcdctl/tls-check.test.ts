@@ -5,6 +5,7 @@ import { createServer as createTcpServer } from "node:net";
 import type { AddressInfo, Server } from "node:net";
 import { createServer, type TlsOptions } from "node:tls";
 import { test } from "node:test";
+import { SystemClock } from "../../env/system-clock.ts";
 import { type Issued, TestAuthority } from "../../platform/tls/testing/authority.ts";
 import { findingsOf } from "./tls-findings.ts";
 import { probe } from "./tls-probe.ts";
@@ -45,7 +46,7 @@ async function judge(server: Server, ca: string, own?: Issued): Promise<string[]
     name: "127.0.0.1",
     hasAuthorities: true,
     own: own && new X509Certificate(own.cert),
-    nowMs: Date.now(),
+    nowMs: new SystemClock().wallMs(),
   });
   return found.map(({ level, text }) => `${level}: ${text}`);
 }

@@ -6,7 +6,6 @@ import type { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import type { TlsOptions } from "../../client/index.ts";
-import { dialReason } from "../../transport/client/connection.ts";
 
 export interface ProbeTarget {
   /** The path of a unix socket, or a host. */
@@ -36,8 +35,8 @@ export type Probe =
       readonly alert: string | undefined;
     };
 
-/** OpenSSL follows a hundred; a real chain has three or four. */
-const MAX_CHAIN = 16;
+/** More than any real chain. */
+const MAX_SHOWN_CERTIFICATES = 10;
 
 export function probe(target: ProbeTarget, tls: TlsOptions, timeoutMs: number): Promise<Probe> {
   const { host, port } = target;
@@ -59,17 +58,16 @@ export function probe(target: ProbeTarget, tls: TlsOptions, timeoutMs: number): 
     });
     let shown: Omit<Extract<Probe, { kind: "shown" }>, "reaction" | "alert"> | undefined;
     const end = (reaction: Reaction, error?: NodeJS.ErrnoException): void => {
-      clearTimeout(timer);
       socket.destroy();
       if (shown !== undefined) {
-        resolve({ ...shown, reaction, alert: error && dialReason(error) });
+        resolve({ ...shown, reaction, alert: error && reasonOf(error) });
         return;
       }
       const code = error?.code ?? (reaction === "silent" ? "ETIMEDOUT" : "ECONNRESET");
-      const reason = error === undefined ? "no answer in time" : dialReason(error);
+      const reason = error === undefined ? "no answer in time" : reasonOf(error);
       resolve({ kind: "unreachable", reason, code });
     };
-    const timer = setTimeout(() => end("silent"), timeoutMs);
+    socket.setTimeout(timeoutMs, () => end("silent"));
     socket.once("secureConnect", () => {
       shown = describe(socket);
       socket.write(HTTP2_GREETING);
@@ -78,6 +76,11 @@ export function probe(target: ProbeTarget, tls: TlsOptions, timeoutMs: number): 
     socket.once("error", (error) => end("hung up", error));
     socket.once("close", () => end("hung up"));
   });
+}
+
+/** OpenSSL's message names its own source lines; its reason is for people. */
+function reasonOf(error: Error & { readonly reason?: string }): string {
+  return error.reason ?? error.message;
 }
 
 /** The name that the server has to prove. */
@@ -89,7 +92,7 @@ export function serverNameOf({ host, port }: ProbeTarget, { serverName }: TlsOpt
 function describe(socket: TLSSocket) {
   const chain: X509Certificate[] = [];
   let next = socket.getPeerX509Certificate();
-  while (next !== undefined && chain.length < MAX_CHAIN) {
+  while (next !== undefined && chain.length < MAX_SHOWN_CERTIFICATES) {
     chain.push(next);
     const issuer: X509Certificate | undefined = next.issuerCertificate;
     if (issuer === undefined || issuer.fingerprint256 === next.fingerprint256) break;

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { MemoryLogger } from "../../env/testing/index.ts";
-import type { Clock } from "../../env/index.ts";
+import type { Clock } from "../../env/clock.ts";
 import { CertificateExpiry } from "./certificate-expiry.ts";
 import { TestAuthority } from "./testing/authority.ts";
 import { TlsCredentials } from "./tls-credentials.ts";

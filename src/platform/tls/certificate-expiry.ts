@@ -3,7 +3,8 @@
  * each for every certificate. One that was renewed meanwhile is a new one.
  */
 import type { X509Certificate } from "node:crypto";
-import type { Clock, Logger, Timer } from "../../env/index.ts";
+import type { Clock, Timer } from "../../env/clock.ts";
+import type { Logger } from "../../env/logger.ts";
 import type { TlsCredentials } from "./tls-credentials.ts";
 import type { TlsMetrics, TlsSide } from "./tls-metrics.ts";
 

@@ -3,17 +3,13 @@ export { selfSignedFiles } from "./self-signed.ts";
 export { NodeTlsAcceptor } from "./tls-acceptor.ts";
 export { TlsCredentials } from "./tls-credentials.ts";
 export { TlsDialer } from "./tls-dialer.ts";
-export { TlsFileError } from "./tls-files.ts";
 export {
   registerTlsMetrics,
-  type TlsMetrics,
-  TlsMetricNames,
   type TlsSide,
 } from "./tls-metrics.ts";
 export {
   describeTls,
   hasNoCertificate,
-  NO_TLS,
   type TlsSettings,
   type TlsVersion,
 } from "./tls-settings.ts";

@@ -3,7 +3,7 @@
  * etcd, a list counts whoever signed it, and also without a next update or after it.
  *
  * The list is walked node by node and anything unexpected refuses it: the schema of
- * `@peculiar/asn1-x509` 2.11 reads a list without `nextUpdate` as one that revokes nothing.
+ * `@peculiar/asn1-x509` 2.11 reads a list without a next update as one that revokes nothing.
  */
 import { createRequire } from "node:module";
 

@@ -6,7 +6,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { Logger } from "../../env/index.ts";
+import type { Logger } from "../../env/logger.ts";
 import { writeCertificate } from "./certificate-writer.ts";
 
 const YEAR_MS = 365 * 24 * 60 * 60 * 1000;

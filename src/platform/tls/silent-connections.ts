@@ -3,8 +3,10 @@
  * in time. One more than the limit ends the oldest.
  */
 import type { Socket } from "node:net";
+import type { Clock, Timer } from "../../env/clock.ts";
 
 export interface SilentOptions {
+  readonly clock: Clock;
   readonly limit: number;
   readonly timeoutMs: number;
   /** Is about to be closed, as it took too long. */
@@ -15,7 +17,7 @@ export class SilentConnections {
   readonly #options: SilentOptions;
   /** With the time of arrival, oldest first. */
   readonly #since = new Map<Socket, number>();
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
 
   constructor(options: SilentOptions) {
     this.#options = options;
@@ -26,7 +28,7 @@ export class SilentConnections {
       const [oldest] = this.#since.keys();
       this.#end(oldest);
     }
-    this.#since.set(socket, performance.now());
+    this.#since.set(socket, this.#options.clock.nowMs());
     this.#watch();
   }
 
@@ -37,7 +39,7 @@ export class SilentConnections {
 
   /** Ends all. */
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#timer = undefined;
     for (const socket of this.#since.keys()) this.#end(socket);
   }
@@ -53,20 +55,16 @@ export class SilentConnections {
     if (this.#timer !== undefined) return;
     const [oldest] = this.#since.values();
     if (oldest === undefined) return;
-    const { timeoutMs, onTimeout } = this.#options;
-    this.#timer = setTimeout(
-      () => {
-        this.#timer = undefined;
-        const nowMs = performance.now();
-        for (const [socket, sinceMs] of this.#since) {
-          if (nowMs - sinceMs < timeoutMs) break;
-          onTimeout(socket);
-          this.#end(socket);
-        }
-        this.#watch();
-      },
-      Math.max(1, oldest + timeoutMs - performance.now()),
-    );
-    this.#timer.unref();
+    const { clock, timeoutMs, onTimeout } = this.#options;
+    this.#timer = clock.setTimer(oldest + timeoutMs - clock.nowMs(), () => {
+      this.#timer = undefined;
+      const nowMs = clock.nowMs();
+      for (const [socket, sinceMs] of this.#since) {
+        if (nowMs - sinceMs < timeoutMs) break;
+        onTimeout(socket);
+        this.#end(socket);
+      }
+      this.#watch();
+    });
   }
 }

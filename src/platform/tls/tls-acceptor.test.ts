@@ -11,8 +11,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
-import type { SecuredConnection } from "../../env/index.ts";
-import { MemoryLogger } from "../../env/testing/index.ts";
+import type { SecuredConnection } from "../../env/tls.ts";
+import { SystemClock } from "../../env/system-clock.ts";
+import { MemoryLogger, VirtualClock } from "../../env/testing/index.ts";
 import { type Issued, TestAuthority } from "./testing/authority.ts";
 import { NodeTlsAcceptor } from "./tls-acceptor.ts";
 import { SilentConnections } from "./silent-connections.ts";
@@ -66,6 +67,7 @@ class World implements AsyncDisposable {
     };
     this.acceptor = new NodeTlsAcceptor({
       credentials,
+      clock: new SystemClock(),
       logger: this.logger,
       rejectedMessage: "rejected",
       names: lookup,
@@ -282,30 +284,30 @@ test("of too many handshakes that idle the oldest ends, and others are served", 
   for (const socket of idle) socket.destroy();
 });
 
-test("who says nothing in time is told of and closed", async () => {
+test("who says nothing in time is told of and closed", () => {
+  const clock = new VirtualClock();
   const order: string[] = [];
-  const closed = new Promise<void>((resolve) => {
-    const socket = {
-      destroy: () => {
-        order.push("closed");
-        resolve();
-      },
-    } as unknown as Socket;
-    const onTimeout = (): void => {
-      order.push("told");
-    };
-    new SilentConnections({ limit: 2, timeoutMs: 1, onTimeout }).add(socket);
+  const silent = new SilentConnections({
+    clock,
+    limit: 2,
+    timeoutMs: 10_000,
+    onTimeout: () => order.push("told"),
   });
-  // The timer of silent connections keeps no process alive.
-  const alive = setInterval(() => undefined, 1000);
-  await closed;
-  clearInterval(alive);
+  silent.add({ destroy: () => order.push("closed") } as unknown as Socket);
+  clock.advance(9999);
+  assert.deepEqual(order, []);
+  clock.advance(1);
   assert.deepEqual(order, ["told", "closed"]);
 });
 
 test("of too many connections that say nothing the oldest ends", () => {
   const closed: number[] = [];
-  const silent = new SilentConnections({ limit: 2, timeoutMs: 60_000, onTimeout: () => undefined });
+  const silent = new SilentConnections({
+    clock: new VirtualClock(),
+    limit: 2,
+    timeoutMs: 60_000,
+    onTimeout: () => undefined,
+  });
   const sockets = [0, 1, 2, 3].map((i) => ({ destroy: () => closed.push(i) }) as unknown as Socket);
   for (const socket of sockets.slice(0, 3)) silent.add(socket);
   assert.deepEqual(closed, [0]);

@@ -8,7 +8,9 @@
  */
 import type { Socket } from "node:net";
 import { createServer, type SecureContext, type Server, TLSSocket } from "node:tls";
-import type { Logger, SecuredConnection, TlsAcceptor } from "../../env/index.ts";
+import type { Clock } from "../../env/clock.ts";
+import type { Logger } from "../../env/logger.ts";
+import type { SecuredConnection, TlsAcceptor } from "../../env/tls.ts";
 import { awaitHello } from "./client-hello.ts";
 import { SilentConnections } from "./silent-connections.ts";
 import type { TlsCredentials } from "./tls-credentials.ts";
@@ -25,15 +27,16 @@ import {
 } from "./verify-peer.ts";
 
 /** For the client's hello, and again for the rest of the handshake. */
-export const HANDSHAKE_TIMEOUT_MS = 10_000;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** Of a listener, after the client's hello. About 50 KB each while they last. */
-export const MAX_PENDING_HANDSHAKES = 1000;
+const MAX_PENDING_HANDSHAKES = 1000;
 /** Connections of a listener that have not said hello. About 5 KB each. */
-export const MAX_SILENT_CONNECTIONS = 4000;
+const MAX_SILENT_CONNECTIONS = 4000;
 const PROTOCOLS = ["h2", "http/1.1"];
 
 export interface TlsListenerOptions {
   readonly credentials: TlsCredentials;
+  readonly clock: Clock;
   readonly logger: Logger;
   /** Such as "rejected connection on client endpoint". */
   readonly rejectedMessage: string;
@@ -58,6 +61,7 @@ export class NodeTlsAcceptor implements TlsAcceptor {
   constructor(options: TlsListenerOptions) {
     this.#options = options;
     this.#silent = new SilentConnections({
+      clock: options.clock,
       limit: MAX_SILENT_CONNECTIONS,
       timeoutMs: HANDSHAKE_TIMEOUT_MS,
       onTimeout: (socket) => this.#logRejection(socket, "i/o timeout"),

@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { revokedSerials } from "./revocation-list.ts";
 
 /** A file that cannot be used; the message is complete, in Go's words where it has some. */
-export class TlsFileError extends Error {
+class TlsFileError extends Error {
   readonly path: string;
 
   constructor(path: string, message: string) {

@@ -1,10 +1,10 @@
 /** What a member tells of its TLS. etcd has no such metrics; the names follow its style. */
-import type { Counter, Gauge, Labelled, Metrics } from "../../env/index.ts";
+import type { Counter, Gauge, Labelled, Metrics } from "../../env/metrics.ts";
 
 /** "client" or "peer": which listeners and connections a figure is about. */
 export type TlsSide = "client" | "peer";
 
-export const TlsMetricNames = {
+const TlsMetricNames = {
   notAfter: {
     name: "etcd_tls_certificate_not_after_seconds",
     help: "Unix time at which the certificate in force ends.",

@@ -1,12 +1,12 @@
 /** `etcdctl tls check`: connects to each endpoint and says what is wrong with its TLS. */
 import { X509Certificate } from "node:crypto";
-import { parseTarget } from "../../../client/target.ts";
+import { parseEtcdUrl } from "../../../base/etcd-url.ts";
 import type { Invocation } from "../../framework/command.ts";
 import { ExitCode, exitWithError } from "../../framework/exit.ts";
 import { applyEnvironment } from "../environment.ts";
 import { tlsFromFlags } from "../tls.ts";
 import { findingsOf } from "../tls-findings.ts";
-import { type Probe, probe, serverNameOf } from "../tls-probe.ts";
+import { type Probe, type ProbeTarget, probe, serverNameOf } from "../tls-probe.ts";
 
 export async function tlsCheck(call: Invocation): Promise<void> {
   applyEnvironment(call);
@@ -22,7 +22,7 @@ export async function tlsCheck(call: Invocation): Promise<void> {
       name: serverNameOf(target, tls),
       hasAuthorities: tls.ca !== undefined,
       own,
-      nowMs: Date.now(),
+      nowMs: call.io.clock.wallMs(),
     });
     const isBad = findings.some(({ level }) => level === "wrong");
     if (isBad) bad++;
@@ -36,9 +36,13 @@ export async function tlsCheck(call: Invocation): Promise<void> {
   if (bad > 0) exitWithError(ExitCode.ERROR, `something is wrong with ${bad} endpoint(s)`);
 }
 
-function targetOf(endpoint: string) {
+/** An address without a scheme is taken for https. */
+function targetOf(endpoint: string): ProbeTarget {
   try {
-    return parseTarget(endpoint, true);
+    const url = parseEtcdUrl(endpoint.includes("://") ? endpoint : `https://${endpoint}`);
+    return url.scheme.startsWith("unix")
+      ? { host: `${url.host}${url.path}`, port: undefined }
+      : { host: url.hostname, port: url.port };
   } catch (error) {
     return exitWithError(ExitCode.BAD_ARGS, error);
   }
