@@ -60,6 +60,7 @@ const PRODUCTION: readonly Permission[] = [
     why: "the machine's clock behind `Clock`, for everybody",
   },
   { path: "src/platform/node-random.ts", kinds: ["chance"], why: "the system's generator" },
+  { path: "src/platform/tls/certificate-writer.ts", kinds: ["chance"], why: "serial numbers" },
   {
     path: "src/platform/logger.ts",
     kinds: ["systemClock", "process"],
@@ -147,6 +148,13 @@ const PRODUCTION: readonly Permission[] = [
 const TESTS: readonly Permission[] = [
   { path: "src/env/system-clock.test.ts", kinds: ["timer"], why: "is about them" },
   { path: "src/platform/logger.test.ts", kinds: ["clock"], why: "formats the present" },
+  {
+    path: "src/platform/tls/certificate-expiry.test.ts",
+    kinds: ["clock"],
+    why: "real certificates",
+  },
+  { path: "src/platform/tls/testing/authority.ts", kinds: ["clock"], why: "real certificates" },
+  { path: "src/platform/tls/tls-dialer.test.ts", kinds: ["clock"], why: "real certificates" },
   { path: "src/platform/metrics.test.ts", kinds: ["clock"], why: "the process began just now" },
   { path: "src/embed/e2e/wait.ts", kinds: ["clock", "timer"], why: "how tests of a process wait" },
   { path: "src/client/testing/check.ts", kinds: ["timer"], why: "how tests of the client wait" },

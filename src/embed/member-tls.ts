@@ -14,6 +14,7 @@ import {
   describeTls,
   hasNoCertificate,
   type NameLookup,
+  NO_TLS,
   NodeTlsAcceptor,
   registerTlsMetrics,
   selfSignedFiles,
@@ -205,17 +206,13 @@ function withSelfSigned(settings: TlsSettings, where: SelfSignedWhere): TlsSetti
     logger: deps.logger,
   });
   return {
-    ...settings,
+    // etcd's own certificate takes the place of all other settings, the CA included.
+    ...NO_TLS,
+    ...sharedSettings(config),
     certFile,
     keyFile,
     clientCertFile: certFile,
     clientKeyFile: keyFile,
-    // etcd's own certificate takes the place of all settings, the CA included.
-    trustedCaFile: "",
-    crlFile: "",
-    clientCertAuth: false,
-    allowedCommonNames: [],
-    allowedHostnames: [],
     isSelfSigned: true,
   };
 }

@@ -25,6 +25,7 @@ export {
   describeTls,
   hasNoCertificate,
   type NameLookup,
+  NO_TLS,
   NodeTlsAcceptor,
   registerTlsMetrics,
   selfSignedFiles,

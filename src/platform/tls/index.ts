@@ -10,6 +10,7 @@ export {
 export {
   describeTls,
   hasNoCertificate,
+  NO_TLS,
   type TlsSettings,
   type TlsVersion,
 } from "./tls-settings.ts";

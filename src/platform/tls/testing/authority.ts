@@ -1,6 +1,5 @@
 /** A certificate authority of a test: certificates for any purpose, and lists that revoke them. */
 import { generateKeyPairSync, type KeyObject, sign, X509Certificate } from "node:crypto";
-import { SystemClock } from "../../../env/system-clock.ts";
 import { library, nameOf, toPem, writeCertificate } from "../certificate-writer.ts";
 
 const HOUR_MS = 3_600_000;
@@ -99,7 +98,7 @@ function newKeys(): { privateKey: KeyObject; publicKey: KeyObject } {
 }
 
 function dates(fromHours: number, untilHours: number): { notBefore: Date; notAfter: Date } {
-  const nowMs = new SystemClock().wallMs();
+  const nowMs = Date.now();
   return {
     notBefore: new Date(nowMs + fromHours * HOUR_MS),
     notAfter: new Date(nowMs + untilHours * HOUR_MS),
