@@ -13,7 +13,7 @@ import { CLUSTER_WORKLOADS } from "./cluster-workloads.ts";
 import { type GeneratorReply, type LoadJob, type LoadResult, STOP_MESSAGE } from "./load/jobs.ts";
 import { formatTable, type Sample, summarise } from "./report.ts";
 import { ServerCluster } from "./server-cluster.ts";
-import { dataRoot, ServerProcess, type ServerUnderTest } from "./server-process.ts";
+import { dataRoot, secureShape, ServerProcess, type ServerUnderTest } from "./server-process.ts";
 import { ETCDCTL_ROWS, timeTools, toolsUnderTest } from "./tool-workload.ts";
 import {
   MEMBER_WORKLOADS,
@@ -99,7 +99,8 @@ async function measure(
   folder: string,
 ): Promise<Sample[]> {
   if (workload.kind === "member") {
-    const process = new ServerProcess(server, folder);
+    const shape = workload.isSecure === true ? await secureShape(folder) : undefined;
+    const process = new ServerProcess(server, folder, shape);
     return measureOn(process, (options) => workload.run(process, options), server, round, args);
   }
   const cluster = await ServerCluster.prepare(server, folder, CLUSTER_SIZE, workload.flags);

@@ -11,10 +11,12 @@ import {
   readFileSync,
   rmSync,
   statfsSync,
+  writeFileSync,
 } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { TestAuthority } from "../src/platform/tls/testing/authority.ts";
 import { runClosedLoop } from "./load/closed-loop.ts";
 
 const TMPFS_MAGIC = 0x01021994;
@@ -44,6 +46,8 @@ export interface MemberShape {
   /** As --initial-cluster takes it. */
   readonly initialCluster: string;
   readonly flags: readonly string[];
+  /** It serves clients over TLS there, too. */
+  readonly secure?: { readonly port: number; readonly certFile: string; readonly keyFile: string };
 }
 
 /** A folder for data directories; never in memory. */
@@ -84,6 +88,13 @@ export class ServerProcess {
     return this.#port;
   }
 
+  /** Where clients are served over TLS. */
+  get securePort(): number {
+    const port = this.#shape?.secure?.port;
+    if (port === undefined) throw new Error("the member does not serve TLS");
+    return port;
+  }
+
   get isRunning(): boolean {
     const child = this.#process;
     return child !== undefined && child.exitCode === null && child.signalCode === null;
@@ -109,8 +120,10 @@ export class ServerProcess {
     this.#launch(this.#shape);
   }
 
-  #launch({ name, clientPort, peerPort, initialCluster, flags }: MemberShape): void {
+  #launch({ name, clientPort, peerPort, initialCluster, flags, secure }: MemberShape): void {
     const clientUrl = `http://127.0.0.1:${clientPort}`;
+    const secureUrls = secure === undefined ? [] : [`https://127.0.0.1:${secure.port}`];
+    const files = secure && ["--cert-file", secure.certFile, "--key-file", secure.keyFile];
     const peerUrl = `http://127.0.0.1:${peerPort}`;
     this.#port = clientPort;
     const log = openSync(this.#logPath, "a");
@@ -118,10 +131,16 @@ export class ServerProcess {
       this.server.binary,
       [
         ...["--name", name, "--data-dir", this.dataDir],
-        ...["--listen-client-urls", clientUrl, "--advertise-client-urls", clientUrl],
+        ...[
+          "--listen-client-urls",
+          [clientUrl, ...secureUrls].join(),
+          "--advertise-client-urls",
+          clientUrl,
+        ],
         ...["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl],
         ...["--initial-cluster", initialCluster, "--quota-backend-bytes", String(QUOTA_BYTES)],
         ...["--logger", "zap", "--log-outputs", "stderr", ...flags],
+        ...(files ?? []),
       ],
       { stdio: ["ignore", log, log], env: { ...process.env, ...this.server.env } },
     );
@@ -212,4 +231,15 @@ async function shapeOfOne(): Promise<MemberShape> {
   const [clientPort = 0, peerPort = 0] = await freePorts(2);
   const initialCluster = `bench=http://127.0.0.1:${peerPort}`;
   return { name: "bench", clientPort, peerPort, initialCluster, flags: [] };
+}
+
+/** A member alone that serves clients over TLS as well, with a certificate made in `folder`. */
+export async function secureShape(folder: string): Promise<MemberShape> {
+  const [port = 0] = await freePorts(1);
+  const { cert, key } = new TestAuthority().issue();
+  const certFile = join(folder, "server.crt");
+  const keyFile = join(folder, "server.key");
+  writeFileSync(certFile, cert);
+  writeFileSync(keyFile, key);
+  return { ...(await shapeOfOne()), secure: { port, certFile, keyFile } };
 }

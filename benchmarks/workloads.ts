@@ -41,6 +41,8 @@ interface AnyWorkload {
 /** On one member. */
 export interface MemberWorkload extends AnyWorkload {
   readonly kind: "member";
+  /** The member serves clients over TLS, too. Default false. */
+  readonly isSecure?: boolean;
   run(server: ServerProcess, options: WorkloadOptions): Promise<Measurement[]>;
 }
 
@@ -62,6 +64,8 @@ export const BUDGETS: ReadonlyMap<string, number> = new Map([
   ["get-linearizable", 8],
   ["get-serializable", 8],
   ["txn-compare-put", 5],
+  ["put-tls", 2],
+  ["get-tls", 2],
   ["memory-after-puts", 0.7],
   ["memory-after-reads", 0.7],
   ["restart", 0.4],
@@ -90,16 +94,18 @@ type Loop = Omit<ClosedLoopJob, "kind" | "ports" | "warmUpSeconds" | "limit">;
 
 export const PUT = { kind: "put", valueBytes: VALUE_BYTES } as const;
 
-function throughput(row: string, loop: Loop, needsKeys: boolean): MemberWorkload {
+function throughput(row: string, loop: Loop, needsKeys: boolean, isSecure = false): MemberWorkload {
   return {
     kind: "member",
     rows: [row],
     isLong: false,
+    isSecure,
     async run(server, { seconds, runJob }) {
       if (needsKeys) await loadKeys([server.port], LOADED_KEYS, runJob);
       const result = await runJob({
         kind: "closedLoop",
-        ports: [server.port],
+        ports: [isSecure ? server.securePort : server.port],
+        isSecure,
         warmUpSeconds: WARM_UP_SECONDS,
         limit: { seconds },
         ...loop,
@@ -164,6 +170,23 @@ const leaseKeepAlive: MemberWorkload = {
     });
     const value = result.operations / result.seconds;
     return [{ row: "lease-keep-alive", unit: "op/s", value, result }];
+  },
+};
+
+const handshakes: MemberWorkload = {
+  kind: "member",
+  rows: ["tls-handshakes"],
+  isLong: false,
+  isSecure: true,
+  async run(server, { seconds, runJob }) {
+    const result = await runJob({
+      kind: "handshakes",
+      port: server.securePort,
+      connections: 16,
+      seconds,
+    });
+    const value = result.operations / result.seconds;
+    return [{ row: "tls-handshakes", unit: "op/s", value, result }];
   },
 };
 
@@ -246,6 +269,14 @@ export const MEMBER_WORKLOADS: readonly MemberWorkload[] = [
     { connections: 50, streams: 4, request: { kind: "txn", valueBytes: VALUE_BYTES }, ...LOADED },
     true,
   ),
+  throughput("put-tls", { connections: 100, streams: 10, request: PUT, ...SAME_KEY }, false, true),
+  throughput(
+    "get-tls",
+    { connections: 100, streams: 10, request: { kind: "get", isSerializable: false }, ...LOADED },
+    true,
+    true,
+  ),
+  handshakes,
   watchFanOut,
   leaseKeepAlive,
   manyKeys,

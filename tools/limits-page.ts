@@ -38,7 +38,7 @@ const SECTIONS: readonly Section[] = [
     sources: [
       {
         path: "src/platform/tls/tls-acceptor.ts",
-        names: ["HANDSHAKE_TIMEOUT_MS", "MAX_PENDING_HANDSHAKES"],
+        names: ["HANDSHAKE_TIMEOUT_MS", "MAX_PENDING_HANDSHAKES", "MAX_SILENT_CONNECTIONS"],
       },
       { path: "src/platform/tls/verify-peer.ts", names: ["MAX_CHAIN"] },
       { path: "src/cli/etcdctl/tls-findings.ts", names: ["MIN_RSA_BITS"] },

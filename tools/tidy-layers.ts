@@ -129,8 +129,6 @@ export const OTHER_DOORS: readonly OtherDoor[] = [
   // The settings know numbers of the log and the reader of JSON before either is loaded.
   { layer: "embed", target: "src/wal/segment-bytes.ts" },
   { layer: "embed", target: "src/gateway/json-reader.ts" },
-  // Loaded by members that serve with certificates.
-  { layer: "embed", target: "src/platform/tls/index.ts" },
   // `tls check` reads endpoints as the client does, and makes no client.
   { layer: "cli", target: "src/client/target.ts" },
   { layer: "server", target: "src/env/index.ts" },

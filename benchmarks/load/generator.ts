@@ -3,6 +3,7 @@
  * message stops a job that has no other limit.
  */
 import { runClosedLoop } from "./closed-loop.ts";
+import { runHandshakes } from "./handshakes.ts";
 import { type GeneratorReply, type LoadJob, type LoadResult, STOP_MESSAGE } from "./jobs.ts";
 import { runKeepAlive, runWatch } from "./streams.ts";
 
@@ -14,6 +15,8 @@ function run(job: LoadJob, stop: AbortSignal): Promise<LoadResult> {
       return runWatch(job);
     case "keepAlive":
       return runKeepAlive(job);
+    case "handshakes":
+      return runHandshakes(job);
   }
 }
 

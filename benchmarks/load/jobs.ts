@@ -7,6 +7,8 @@ export interface ClosedLoopJob {
   readonly kind: "closedLoop";
   /** Connections take these in turn. */
   readonly ports: readonly number[];
+  /** Over TLS; the server's certificate is not verified. Default false. */
+  readonly isSecure?: boolean;
   readonly connections: number;
   readonly streams: number;
   readonly request: RequestKind;
@@ -41,7 +43,16 @@ export interface KeepAliveJob {
   readonly seconds: number;
 }
 
-export type LoadJob = ClosedLoopJob | WatchJob | KeepAliveJob;
+/** Every connection ends once its TLS handshake is done, and the next one begins. */
+export interface HandshakeJob {
+  readonly kind: "handshakes";
+  readonly port: number;
+  /** At a time. */
+  readonly connections: number;
+  readonly seconds: number;
+}
+
+export type LoadJob = ClosedLoopJob | WatchJob | KeepAliveJob | HandshakeJob;
 
 export interface LoadResult {
   /** Operations that were answered with success while measured. */

@@ -5,6 +5,7 @@
  * Not a client for anything else: the peer is believed, and errors end the connection.
  */
 import { connect, type Socket } from "node:net";
+import { connect as tlsConnect } from "node:tls";
 import { HpackDecoder } from "../../src/transport/http2/hpack-decoder.ts";
 import { type RequestTemplate, writeDigits } from "./requests.ts";
 
@@ -44,9 +45,12 @@ export class LoadConnection {
   #isClosed = false;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(port: number, handlers: LoadHandlers) {
+  constructor(port: number, handlers: LoadHandlers, isSecure = false) {
     this.#handlers = handlers;
-    this.#socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    const where = { port, host: "127.0.0.1", noDelay: true };
+    this.#socket = isSecure
+      ? tlsConnect({ ...where, ALPNProtocols: ["h2"], rejectUnauthorized: false })
+      : connect(where);
     this.#socket.on("data", (chunk) => this.#receive(chunk));
     this.#socket.on("error", (error) => this.#fail(error));
     this.#socket.on("close", () => this.#fail(new Error("the server closed the connection")));

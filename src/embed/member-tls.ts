@@ -14,6 +14,7 @@ import {
   describeTls,
   hasNoCertificate,
   type NameLookup,
+  NO_TLS,
   NodeTlsAcceptor,
   registerTlsMetrics,
   selfSignedFiles,
@@ -22,7 +23,7 @@ import {
   type TlsSettings,
   type TlsSide,
   type TlsVersion,
-} from "../platform/tls/index.ts";
+} from "../platform/index.ts";
 import { opensslCipherName } from "./config/cipher-suites.ts";
 import type { EtcdConfig } from "./config/index.ts";
 
@@ -85,6 +86,7 @@ export class MemberTls {
     const checksAddress = side === "peer" && !this.#skipsAddressCheck;
     return new NodeTlsAcceptor({
       credentials,
+      clock: this.#deps.clock,
       logger: this.#deps.logger,
       rejectedMessage: REJECTED[side],
       names: checksAddress ? SYSTEM_NAMES : undefined,
@@ -204,17 +206,13 @@ function withSelfSigned(settings: TlsSettings, where: SelfSignedWhere): TlsSetti
     logger: deps.logger,
   });
   return {
-    ...settings,
+    // etcd's own certificate takes the place of all other settings, the CA included.
+    ...NO_TLS,
+    ...sharedSettings(config),
     certFile,
     keyFile,
     clientCertFile: certFile,
     clientKeyFile: keyFile,
-    // etcd's own certificate takes the place of all settings, the CA included.
-    trustedCaFile: "",
-    crlFile: "",
-    clientCertAuth: false,
-    allowedCommonNames: [],
-    allowedHostnames: [],
     isSelfSigned: true,
   };
 }

@@ -20,3 +20,18 @@ export { NodeRandom } from "./node-random.ts";
 export { sdNotify } from "./sd-notify.ts";
 export { type TokenKeys, tokenSigner } from "./token-signer.ts";
 export { systemCalls } from "./system-calls.ts";
+export {
+  CertificateExpiry,
+  describeTls,
+  hasNoCertificate,
+  type NameLookup,
+  NO_TLS,
+  NodeTlsAcceptor,
+  registerTlsMetrics,
+  selfSignedFiles,
+  TlsCredentials,
+  TlsDialer,
+  type TlsSettings,
+  type TlsSide,
+  type TlsVersion,
+} from "./tls/index.ts";

@@ -8,7 +8,7 @@ import type { Clock } from "../../env/clock.ts";
 import { CertificateExpiry } from "./certificate-expiry.ts";
 import { TestAuthority } from "./testing/authority.ts";
 import { TlsCredentials } from "./tls-credentials.ts";
-import { NO_TLS } from "./testing/no-tls.ts";
+import { NO_TLS } from "./tls-settings.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "expiry-"));
 after(() => rmSync(directory, { recursive: true }));

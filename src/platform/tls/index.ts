@@ -5,12 +5,12 @@ export { TlsCredentials } from "./tls-credentials.ts";
 export { TlsDialer } from "./tls-dialer.ts";
 export {
   registerTlsMetrics,
-  type TlsMetrics,
   type TlsSide,
 } from "./tls-metrics.ts";
 export {
   describeTls,
   hasNoCertificate,
+  NO_TLS,
   type TlsSettings,
   type TlsVersion,
 } from "./tls-settings.ts";

@@ -1,17 +1,24 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { type AddressInfo, connect as netConnect, createServer, type Server } from "node:net";
+import {
+  type AddressInfo,
+  connect as netConnect,
+  createServer,
+  type Server,
+  type Socket,
+} from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 import type { SecuredConnection } from "../../env/tls.ts";
-import { MemoryLogger } from "../../env/testing/index.ts";
+import { SystemClock } from "../../env/system-clock.ts";
+import { MemoryLogger, VirtualClock } from "../../env/testing/index.ts";
 import { type Issued, TestAuthority } from "./testing/authority.ts";
 import { NodeTlsAcceptor } from "./tls-acceptor.ts";
+import { SilentConnections } from "./silent-connections.ts";
 import { TlsCredentials } from "./tls-credentials.ts";
-import { NO_TLS } from "./testing/no-tls.ts";
-import type { TlsSettings } from "./tls-settings.ts";
+import { NO_TLS, type TlsSettings } from "./tls-settings.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "tls-"));
 after(() => rmSync(directory, { recursive: true }));
@@ -60,6 +67,7 @@ class World implements AsyncDisposable {
     };
     this.acceptor = new NodeTlsAcceptor({
       credentials,
+      clock: new SystemClock(),
       logger: this.logger,
       rejectedMessage: "rejected",
       names: lookup,
@@ -242,13 +250,25 @@ test("what is no TLS is refused and logged", async () => {
   assert.equal(await world.greet(), "hello");
 });
 
+/** The first record of a client of TLS 1.2. */
+const HELLO = Buffer.from(
+  [
+    "16030100830100007f03038e41a96832dc9d491a0387d119ec6a35bc876be726e40cf24bebd28742ba853f0000",
+    "04c02b00ff01000052000b000403000102000a000c000a001d0017001e00190018002300000016000000170000",
+    "000d002a0028040305030603080708080809080a080b0804080508060401050106010303030103020402050206",
+    "02",
+  ].join(""),
+  "hex",
+);
+
 test("of too many handshakes that idle the oldest ends, and others are served", async () => {
   await using world = await World.open(pairSettings());
   const open = (): Promise<{ closed: boolean; destroy(): void }> =>
     new Promise((resolve, reject) => {
       const state = { closed: false, destroy: () => socket.destroy() };
-      const socket = netConnect(world.port, "127.0.0.1", () => resolve(state));
-      socket.resume();
+      const socket = netConnect(world.port, "127.0.0.1", () => socket.write(HELLO));
+      // The server's half of the handshake.
+      socket.once("data", () => resolve(state));
       socket.once("error", reject);
       socket.once("close", () => {
         state.closed = true;
@@ -262,6 +282,42 @@ test("of too many handshakes that idle the oldest ends, and others are served", 
   assert.equal(idle.filter(({ closed }) => closed).length, 1);
   assert.equal(idle[0]?.closed, true);
   for (const socket of idle) socket.destroy();
+});
+
+test("who says nothing in time is told of and closed", () => {
+  const clock = new VirtualClock();
+  const order: string[] = [];
+  const silent = new SilentConnections({
+    clock,
+    limit: 2,
+    timeoutMs: 10_000,
+    onTimeout: () => order.push("told"),
+  });
+  silent.add({ destroy: () => order.push("closed") } as unknown as Socket);
+  clock.advance(9999);
+  assert.deepEqual(order, []);
+  clock.advance(1);
+  assert.deepEqual(order, ["told", "closed"]);
+});
+
+test("of too many connections that say nothing the oldest ends", () => {
+  const closed: number[] = [];
+  const silent = new SilentConnections({
+    clock: new VirtualClock(),
+    limit: 2,
+    timeoutMs: 60_000,
+    onTimeout: () => undefined,
+  });
+  const sockets = [0, 1, 2, 3].map((i) => ({ destroy: () => closed.push(i) }) as unknown as Socket);
+  for (const socket of sockets.slice(0, 3)) silent.add(socket);
+  assert.deepEqual(closed, [0]);
+  const [, second, , fourth] = sockets;
+  assert.ok(second !== undefined && fourth !== undefined);
+  assert.equal(silent.delete(second), true);
+  silent.add(fourth);
+  assert.deepEqual(closed, [0]);
+  silent.stop();
+  assert.deepEqual(closed, [0, 2, 3]);
 });
 
 test("files that cannot serve are refused at start, in Go's words", () => {

@@ -2,15 +2,18 @@
  * The server's half of TLS on accepted sockets. The runtime does the handshake; whether the client
  * may talk is decided here, with one set of checks for every listener.
  *
- * A handshake that does not end costs memory and may be one of thousands: it has ten seconds, and
- * when too many are under way the oldest one goes. An honest client's takes milliseconds, so it is
- * never the oldest of a thousand that idle.
+ * A handshake that does not end costs memory and may be one of thousands: it has ten seconds until
+ * the client's hello and ten from there, and when too many are under way the oldest one goes. An
+ * honest client's takes milliseconds, so it is never the oldest of a thousand that idle.
  */
 import type { Socket } from "node:net";
-import { createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
+import { createServer, type SecureContext, type Server, TLSSocket } from "node:tls";
 import { shownCertificates } from "../../base/shown-certificates.ts";
+import type { Clock } from "../../env/clock.ts";
 import type { Logger } from "../../env/logger.ts";
 import type { SecuredConnection, TlsAcceptor } from "../../env/tls.ts";
+import { awaitHello } from "./client-hello.ts";
+import { SilentConnections } from "./silent-connections.ts";
 import type { TlsCredentials } from "./tls-credentials.ts";
 import { requiresClientCertificate } from "./tls-settings.ts";
 import {
@@ -23,14 +26,17 @@ import {
   revocationProblem,
 } from "./verify-peer.ts";
 
-/** As etcd's: from the connection to the end of the handshake. */
+/** For the client's hello, and again for the rest of the handshake. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** About 50 KB each while they last. */
+/** Of a listener, after the client's hello. About 50 KB each while they last. */
 const MAX_PENDING_HANDSHAKES = 1000;
+/** Connections of a listener that have not said hello. About 5 KB each. */
+const MAX_SILENT_CONNECTIONS = 4000;
 const PROTOCOLS = ["h2", "http/1.1"];
 
 export interface TlsListenerOptions {
   readonly credentials: TlsCredentials;
+  readonly clock: Clock;
   readonly logger: Logger;
   /** Such as "rejected connection on client endpoint". */
   readonly rejectedMessage: string;
@@ -47,12 +53,19 @@ export class NodeTlsAcceptor implements TlsAcceptor {
   onSecured: ((connection: SecuredConnection) => void) | undefined;
   readonly #options: TlsListenerOptions;
   readonly #server: Server;
+  readonly #silent: SilentConnections;
   /** By the client's address, in the order of arrival. Unix sockets have none, and no strangers. */
   readonly #pending = new Map<string, Socket>();
   #shown: SecureContext | undefined;
 
   constructor(options: TlsListenerOptions) {
     this.#options = options;
+    this.#silent = new SilentConnections({
+      clock: options.clock,
+      limit: MAX_SILENT_CONNECTIONS,
+      timeoutMs: HANDSHAKE_TIMEOUT_MS,
+      onTimeout: (socket) => this.#logRejection(socket, "i/o timeout"),
+    });
     const needsCertificate = requiresClientCertificate(options.credentials.settings);
     this.#server = createServer({
       ALPNProtocols: PROTOCOLS,
@@ -69,6 +82,33 @@ export class NodeTlsAcceptor implements TlsAcceptor {
   }
 
   accept(socket: Socket): void {
+    const remote = addressOf(socket);
+    this.#silent.add(socket);
+    const onError = (): void => {
+      socket.destroy();
+    };
+    const onClose = (): void => {
+      if (this.#silent.delete(socket)) this.#logRejection(socket, "EOF", remote);
+    };
+    socket.on("error", onError);
+    socket.on("end", onError);
+    socket.once("close", onClose);
+    awaitHello(socket, () => {
+      socket.off("error", onError);
+      socket.off("end", onError);
+      socket.off("close", onClose);
+      this.#silent.delete(socket);
+      this.#begin(socket);
+    });
+  }
+
+  stop(): void {
+    this.#silent.stop();
+    for (const socket of this.#pending.values()) socket.destroy();
+  }
+
+  /** The handshake proper. */
+  #begin(socket: Socket): void {
     const credentials = this.#options.credentials.server();
     if (credentials === undefined) {
       socket.destroy();
@@ -80,10 +120,6 @@ export class NodeTlsAcceptor implements TlsAcceptor {
     }
     this.#track(socket);
     this.#server.emit("connection", socket);
-  }
-
-  stop(): void {
-    for (const socket of this.#pending.values()) socket.destroy();
   }
 
   #track(socket: Socket): void {
@@ -135,18 +171,22 @@ export class NodeTlsAcceptor implements TlsAcceptor {
   }
 
   #reject(stream: TLSSocket, reason: string): void {
+    this.#logRejection(stream, reason);
+    stream.destroy();
+  }
+
+  #logRejection(stream: Socket, reason: string, remote = addressOf(stream)): void {
     const { logger, rejectedMessage, onOutcome } = this.#options;
-    const certificate = stream.getPeerX509Certificate();
+    const certificate = stream instanceof TLSSocket ? stream.getPeerX509Certificate() : undefined;
     const { dns, addresses } = certificate === undefined ? NO_NAMES : alternativeNames(certificate);
     logger.warn(rejectedMessage, {
-      "remote-addr": addressOf(stream),
+      "remote-addr": remote,
       "server-name": serverNameOf(stream),
       "ip-addresses": addresses,
       "dns-names": dns,
       error: reason,
     });
     onOutcome?.("rejected");
-    stream.destroy();
   }
 }
 
@@ -168,7 +208,7 @@ function hostOf({ remoteAddress = "" }: Socket): string {
   return remoteAddress.replace(/^::ffff:(?=[0-9.]+$)/, "");
 }
 
-function serverNameOf(stream: TLSSocket): string {
+function serverNameOf(stream: Socket): string {
   const { servername } = stream as { servername?: string | false | null };
   return typeof servername === "string" ? servername : "";
 }

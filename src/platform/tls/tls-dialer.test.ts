@@ -11,8 +11,7 @@ import { selfSignedFiles } from "./self-signed.ts";
 import { type Issued, TestAuthority } from "./testing/authority.ts";
 import { TlsCredentials } from "./tls-credentials.ts";
 import { TlsDialer } from "./tls-dialer.ts";
-import { NO_TLS } from "./testing/no-tls.ts";
-import type { TlsSettings } from "./tls-settings.ts";
+import { NO_TLS, type TlsSettings } from "./tls-settings.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "tls-dial-"));
 after(() => rmSync(directory, { recursive: true }));

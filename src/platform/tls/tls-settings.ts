@@ -27,6 +27,24 @@ export interface TlsSettings {
 
 export type TlsVersion = "TLSv1.2" | "TLSv1.3";
 
+/** Nothing is set. */
+export const NO_TLS: TlsSettings = {
+  certFile: "",
+  keyFile: "",
+  clientCertFile: "",
+  clientKeyFile: "",
+  trustedCaFile: "",
+  crlFile: "",
+  clientCertAuth: false,
+  allowedCommonNames: [],
+  allowedHostnames: [],
+  ciphers: undefined,
+  minVersion: "TLSv1.2",
+  maxVersion: undefined,
+  isSelfSigned: false,
+  serverName: "",
+};
+
 /** True when there is nothing that a server could show. */
 export function hasNoCertificate({ certFile, keyFile }: TlsSettings): boolean {
   return certFile === "" && keyFile === "";
