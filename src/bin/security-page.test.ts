@@ -105,7 +105,8 @@ test(
     const [settings = ""] = blocksOf(page, "ini");
     writeSettings(settings);
     const said = await runPage(page);
-    const [, , , asked = "", checked = "", renewed = "", revoked = ""] = said;
+    const [, , , asked = "", checked = "", renewed = "", revoked = "", users = "", roles = ""] =
+      said;
     const healthy = (text: string): number => text.match(/ is healthy: /g)?.length ?? 0;
     assert.equal(healthy(asked), 3, asked);
     assert.match(asked, /^OK$/m);
@@ -113,5 +114,7 @@ test(
     assert.equal(healthy(renewed), 3, renewed);
     assert.equal(revoked.match(/the server does not accept "CN=app"/g)?.length, 3, revoked);
     assert.equal(healthy(revoked), 3, revoked);
+    assert.match(users, /^Authentication Enabled$/m);
+    assert.match(roles, /^OK\n.*permission denied.*\nrefused\nOK\nAuthentication Status: true$/ms);
   },
 );
