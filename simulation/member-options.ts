@@ -38,6 +38,7 @@ export function memberOptions(
     backendBatchIntervalMs: plan.backendBatchIntervalMs,
     backendBatchLimit: plan.backendBatchLimit,
     pageCacheBytes: 1 << 20,
+    bootstrapDefragThresholdBytes: 0,
     autoCompactionMode: "periodic",
     autoCompactionRetention: 0,
     compactionBatchLimit: plan.compactionBatchLimit,

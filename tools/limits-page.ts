@@ -140,7 +140,8 @@ const SECTIONS: readonly Section[] = [
         path: "src/backend/bolt/format.ts",
         names: ["MAX_KEY_BYTES", "MAX_PAGE_RUN_BYTES", "MAX_PAGES", "MAX_TREE_DEPTH"],
       },
-      { path: "src/backend/backend.ts", names: ["DEFAULT_BATCH_LIMIT", "CONGESTED_BATCHES"] },
+      { path: "src/backend/options.ts", names: ["DEFAULT_BATCH_LIMIT"] },
+      { path: "src/backend/commit-pipeline.ts", names: ["CONGESTED_BATCHES"] },
     ],
   },
   {

@@ -47,7 +47,7 @@ test("pure layers know no node: module; their tests do", () => {
 
 test("files and the network are for the layers outside", () => {
   refuses("src/server/a.ts", "node:fs/promises", /server must not import node:fs/);
-  refuses("src/gateway/a.ts", "node:net", /gateway must not import node:net/);
+  refuses("src/lease/a.ts", "node:net", /lease must not import node:net/);
   refuses("src/base/a.ts", "node:child_process", /base must not import/);
   refuses("src/env/a.ts", "node:net", /env must not import/);
   allows("src/platform/a.ts", "node:fs");

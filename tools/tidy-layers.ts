@@ -41,6 +41,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     imports: ["base", "api", "env", "backend"],
     testImports: ["lease"],
   },
+  v2store: { door: "index", imports: ["base", "api", "membership"], isPure: true },
   server: {
     door: "index",
     imports: [
@@ -54,6 +55,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "mvcc",
       "lease",
       "membership",
+      "v2store",
     ],
   },
   // The client is tried against a member in the same process.
@@ -75,7 +77,18 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   cli: {
     door: "deep",
     isOutside: true,
-    imports: ["base", "api", "env", "wal", "snap", "backend", "mvcc", "membership", "client"],
+    imports: [
+      "base",
+      "api",
+      "env",
+      "wal",
+      "snap",
+      "backend",
+      "mvcc",
+      "membership",
+      "v2store",
+      "client",
+    ],
   },
   bin: {
     door: "deep",

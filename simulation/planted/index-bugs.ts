@@ -3,6 +3,7 @@ import { applyTransaction, DEFAULT_FILL, ListOps } from "../../src/backend/bolt/
 import { PUT } from "../../src/backend/bolt/tree-merge.ts";
 import { BoltBackend } from "../../src/backend/backend.ts";
 import { Defragmenter } from "../../src/backend/defragment.ts";
+import type { FileHost } from "../../src/backend/file-host.ts";
 import { Slicer } from "../../src/backend/slicer.ts";
 import { bytesFromUtf8 } from "../../src/base/bytes.ts";
 import { VirtualClock } from "../../src/env/testing/index.ts";
@@ -72,8 +73,7 @@ export function plantDefragmentationBug({ serverOf }: PlantedWorld): () => void 
   const undoRun = replaceMethod(Defragmenter.prototype, "run", (original) => {
     return function (host) {
       if (lastBackend !== undefined) running.set(this, lastBackend);
-      const hold = async (): Promise<void> => {
-        await host.hold();
+      const saveIndex = async (): Promise<void> => {
         const backend = running.get(this);
         const index = backend === undefined ? undefined : serverOf(backend)?.appliedIndex;
         // After a start the server counts anew what the database holds: never an index that goes back.
@@ -85,23 +85,31 @@ export function plantDefragmentationBug({ serverOf }: PlantedWorld): () => void 
         ops.add(PUT, bytesFromUtf8("consistent_index"), value);
         const changes = [{ name: "meta", fillPercent: DEFAULT_FILL, ops }];
         try {
-          const tx = await applyTransaction(host.file(), changes, patientSlicer());
-          await host.file().writeOut(tx);
+          const tx = await applyTransaction(host.file, changes, patientSlicer());
+          await host.file.writeOut(tx);
         } catch (error) {
-          // As for any commit to the file in use; held for ever would be another bug than this one.
+          // As for any commit to the file in use; paused for ever would be another bug than this one.
           host.fail(error as Error);
           throw error;
         }
       };
-      return original.call(this, {
-        file: () => host.file(),
+      const early: FileHost = {
+        get file() {
+          return host.file;
+        },
+        get isClosing() {
+          return host.isClosing;
+        },
         commit: () => host.commit(),
-        hold,
-        resume: () => host.resume(),
-        replace: (file) => host.replace(file),
-        isClosing: () => host.isClosing(),
+        paused: (work) =>
+          host.paused(async () => {
+            await saveIndex();
+            return await work();
+          }),
+        replaceFile: (next, content) => host.replaceFile(next, content),
         fail: (error) => host.fail(error),
-      });
+      };
+      return original.call(this, early);
     };
   });
   return () => {

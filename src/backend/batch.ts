@@ -6,6 +6,10 @@ import { WriteBuffer } from "./write-buffer.ts";
 export class Batch {
   /** Puts and deletes so far. */
   ops = 0;
+  /** Keys and values put so far. */
+  bytes = 0;
+  /** It is time to seal it, or somebody waits for that. */
+  isWanted = false;
   /** By bucket id; a bucket that is here exists after the commit, even when it stays empty. */
   readonly #buffers: (WriteBuffer | undefined)[];
   readonly #buckets: (Bucket | undefined)[];
@@ -16,6 +20,7 @@ export class Batch {
     this.#buckets = [];
     if (from === undefined) return;
     this.ops = from.ops;
+    this.bytes = from.bytes;
     for (const bucket of from.#buckets) {
       if (bucket === undefined) continue;
       this.#buckets[bucket.id] = bucket;
@@ -48,6 +53,7 @@ export class Batch {
     if (bucket.sequential) buffer.putSequential(key, value);
     else buffer.put(key, value);
     this.ops++;
+    this.bytes += key.length + value.length;
   }
 
   delete(bucket: Bucket, key: Uint8Array): void {

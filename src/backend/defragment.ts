@@ -20,23 +20,9 @@ import { TreeDiff } from "./bolt/tree-diff.ts";
 import { type BucketRoot, TreeCursor } from "./bolt/tree-read.ts";
 import type { WriteTx } from "./bolt/write-tx.ts";
 import { BackendClosedError } from "./errors.ts";
+import type { FileHost } from "./file-host.ts";
 import type { Slicer } from "./slicer.ts";
 import { splitPath } from "./split-path.ts";
-
-/** What the backend lends to a defragmentation. */
-export interface DefragmentHost {
-  file(): BoltFile;
-  commit(): Promise<void>;
-  /** Stops sealing and waits until the file's newest tree is durable. */
-  hold(): Promise<void>;
-  resume(): void;
-  /** Hands over the new file. Called while held. */
-  replace(file: BoltFile): void;
-  /** True when the backend closes: the defragmentation is given up. */
-  isClosing(): boolean;
-  /** The file's name points to the new file but could not be made durable. */
-  fail(error: Error): void;
-}
 
 const FILL_PERCENT = SEQUENTIAL_FILL;
 /** With fewer changes than this left, the rest is done while sealing is held. */
@@ -61,23 +47,26 @@ export class Defragmenter {
   }
 
   /** On failure the old file stays in use, and the new one is removed. */
-  async run(host: DefragmentHost): Promise<void> {
+  async run(host: FileHost): Promise<void> {
     await host.commit();
-    const source = host.file();
+    const source = host.file;
     const path = source.path;
     const target = await this.#createTarget(path);
     try {
       const copied = await this.#copyAndCatchUp(host, source, target);
-      await host.hold();
       try {
-        await this.#catchUp(host, source, target, copied, source.durable);
-        this.#switchFiles(host, target, path);
+        await host.paused(async () => {
+          if (source.state !== source.durable) {
+            throw new BackendClosedError(new Error("no space left for a commit"));
+          }
+          await this.#catchUp(host, source, target, copied, source.durable);
+          this.#switchFiles(host, target, path);
+        });
       } finally {
         source.unpin(copied);
-        host.resume();
       }
     } catch (error) {
-      if (host.file() !== target) this.#discard(target);
+      if (host.file !== target) this.#discard(target);
       throw error;
     }
   }
@@ -91,11 +80,7 @@ export class Defragmenter {
   }
 
   /** The transaction that the target equals at the end; it is pinned. */
-  async #copyAndCatchUp(
-    host: DefragmentHost,
-    source: BoltFile,
-    target: BoltFile,
-  ): Promise<TreeState> {
+  async #copyAndCatchUp(host: FileHost, source: BoltFile, target: BoltFile): Promise<TreeState> {
     let at = source.durable;
     source.pin(at);
     try {
@@ -123,7 +108,7 @@ export class Defragmenter {
 
   /** Brings the target from tree `from` to tree `to`; returns the number of changes. */
   async #catchUp(
-    host: DefragmentHost,
+    host: FileHost,
     source: BoltFile,
     target: BoltFile,
     from: TreeState,
@@ -153,13 +138,9 @@ export class Defragmenter {
     );
   }
 
-  async #apply(
-    host: DefragmentHost,
-    target: BoltFile,
-    changes: readonly BucketOps[],
-  ): Promise<void> {
+  async #apply(host: FileHost, target: BoltFile, changes: readonly BucketOps[]): Promise<void> {
     const tx = await applyTransaction(target, changes, this.#slicer(), async (running) => {
-      if (host.isClosing()) throw new BackendClosedError();
+      if (host.isClosing) throw new BackendClosedError();
       await this.#drain(target, running);
     });
     await target.writeOut(tx);
@@ -175,11 +156,10 @@ export class Defragmenter {
     await target.sync();
   }
 
-  #switchFiles(host: DefragmentHost, target: BoltFile, path: string): void {
+  #switchFiles(host: FileHost, target: BoltFile, path: string): void {
     this.#disk.rename(target.path, path);
     target.path = path;
-    host.file().markReplaced();
-    host.replace(target);
+    host.replaceFile(target, "same");
     try {
       this.#disk.syncDirectory(splitPath(path).directory);
     } catch (error) {

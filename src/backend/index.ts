@@ -1,10 +1,6 @@
-export {
-  type BackendDeps,
-  type BackendOptions,
-  type BoltBackend,
-  openBackend,
-} from "./backend.ts";
+export { type BoltBackend, openBackend } from "./backend.ts";
 export { type CheckOptions, type CheckReport, checkBolt } from "./bolt/check.ts";
 export * from "./errors.ts";
+export type { BackendDeps, BackendOptions } from "./options.ts";
 export { installAtStart } from "./replacement.ts";
 export * from "./types.ts";

@@ -21,43 +21,33 @@ import type { Disk } from "../env/disk.ts";
 import type { BoltFile } from "./bolt/bolt-file.ts";
 import { applyTransaction, DEFAULT_FILL, ListOps } from "./bolt/transaction.ts";
 import { BackendClosedError } from "./errors.ts";
+import type { FileHost } from "./file-host.ts";
 import { type Layers, layeredGet, layeredScan, layeredScanInPlace } from "./layered-reader.ts";
 import type { Slicer } from "./slicer.ts";
 import { splitPath } from "./split-path.ts";
 import type { Backend, Bucket, Replacement, Visit, VisitInPlace } from "./types.ts";
 
-/** What the backend lends to a replacement. */
-export interface ReplacementHost {
-  readonly path: string;
-  /** Stops sealing and waits until no transaction is on its way to the disk. */
-  pause(): Promise<void>;
-  resume(): void;
-  /** Drops all batches; reads see `file` from now on. Called while paused. */
-  takeOver(file: BoltFile): void;
-  /** True when the backend closes: nothing is installed any more. */
-  isClosing(): boolean;
-  /** The switch cannot be completed nor taken back. */
-  fail(error: Error): void;
-  /** The replacement was installed or given up. */
-  ended(): void;
-}
-
 export class FileReplacement implements Replacement {
   readonly #disk: Disk;
-  readonly #host: ReplacementHost;
+  readonly #host: FileHost;
+  readonly #onEnd: () => void;
   /** Undefined once it is closed or live. */
   #file: BoltFile | undefined;
   #isInstalling = false;
 
-  /** Owns `file`, which is locked and lies in the directory of the live one. */
-  constructor(disk: Disk, file: BoltFile, host: ReplacementHost) {
+  /**
+   * Owns `file`, which is locked and lies in the directory of the live one. `onEnd` is called when
+   * it was installed or given up.
+   */
+  constructor(disk: Disk, file: BoltFile, host: FileHost, onEnd: () => void) {
     assert(
-      splitPath(file.path).directory === splitPath(host.path).directory,
+      splitPath(file.path).directory === splitPath(host.file.path).directory,
       "a replacement lies beside the db file",
     );
     this.#disk = disk;
     this.#file = file;
     this.#host = host;
+    this.#onEnd = onEnd;
   }
 
   get sizeBytes(): number {
@@ -86,13 +76,10 @@ export class FileReplacement implements Replacement {
     assert(!this.#isInstalling, "a replacement is installed once");
     this.#isInstalling = true;
     try {
-      await this.#host.pause();
-      try {
+      await this.#host.paused(async () => {
         this.#giveName(file);
         await this.#switch(file, onSwitch);
-      } finally {
-        this.#host.resume();
-      }
+      });
     } finally {
       this.#end();
     }
@@ -103,16 +90,17 @@ export class FileReplacement implements Replacement {
   }
 
   #giveName(file: BoltFile): void {
-    if (this.#host.isClosing()) throw new BackendClosedError();
-    this.#disk.rename(file.path, this.#host.path);
-    file.path = this.#host.path;
+    if (this.#host.isClosing) throw new BackendClosedError();
+    const { path } = this.#host.file;
+    this.#disk.rename(file.path, path);
+    file.path = path;
   }
 
   /** Behind the point of no return: the name "db" may be the new file after a crash. */
   async #switch(file: BoltFile, onSwitch: () => void): Promise<void> {
     try {
       await this.#disk.syncDirectoryAsync(splitPath(file.path).directory);
-      this.#host.takeOver(file);
+      this.#host.replaceFile(file, "another");
       this.#file = undefined;
       onSwitch();
     } catch (error) {
@@ -124,7 +112,7 @@ export class FileReplacement implements Replacement {
   #end(): void {
     this.#file?.release();
     this.#file = undefined;
-    this.#host.ended();
+    this.#onEnd();
   }
 
   #layers(): Layers {

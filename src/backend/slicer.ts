@@ -7,6 +7,9 @@ export type YieldTurn = () => Promise<void>;
 
 export const yieldToEventLoop: YieldTurn = () => new Promise((resolve) => setImmediate(resolve));
 
+/** Work of sealing and hashing between two turns of the event loop. */
+const SLICE_MS = 4;
+
 export class Slicer {
   readonly #clock: Clock;
   readonly #yieldTurn: YieldTurn;
@@ -27,4 +30,9 @@ export class Slicer {
     await this.#yieldTurn();
     this.#deadlineMs = this.#clock.nowMs() + this.#sliceMs;
   }
+}
+
+/** For one piece of the backend's work. `yieldTurn` is by default a turn of Node's event loop. */
+export function newSlicer(deps: { readonly clock: Clock; readonly yieldTurn?: YieldTurn }): Slicer {
+  return new Slicer(deps.clock, deps.yieldTurn ?? yieldToEventLoop, SLICE_MS);
 }

@@ -6,7 +6,8 @@
  * - One writer: all writes happen synchronously on the one event loop and join the open batch.
  * - A batch is never sealed between two writes of one synchronous stretch: sealing happens in
  *   `commitIfDue`, `commit` or a timer, so that all changes of one applied entry and their
- *   `consistent_index` land in the same transaction.
+ *   `consistent_index` land in the same transaction. Writes that take several stretches ask for
+ *   the same with `holdCommits`.
  * - Reads see every write made before them, sealed or not.
  * - Returned bytes belong to immutable pages or to the write buffer; they stay valid for ever but
  *   must not be changed. Whoever keeps them long copies them.
@@ -124,6 +125,16 @@ export interface Backend extends Reader {
   waitUncongested(): Promise<void>;
   /** Settles when everything written before the call is durable. */
   commit(): Promise<void>;
+  /**
+   * No batch is sealed until the result is called, so that writes of several turns of the loop get
+   * into one transaction; what was sealed before goes on to the disk. Several may hold at once. A
+   * commit that falls due meanwhile (its interval, its limits, a call of `commit`) happens right
+   * behind the synchronous stretch in which the last of them lets go.
+   *
+   * Whoever fails half-way must not let go: `close` then leaves the open batch out, as a crash
+   * would, and rejects the commits that wait. Throws `BackendClosedError`, once closing has begun.
+   */
+  holdCommits(): () => void;
   /** Logical size of the db file (high-water mark times page size). */
   readonly sizeBytes: number;
   readonly sizeInUseBytes: number;
@@ -131,7 +142,10 @@ export interface Backend extends Reader {
   /** Includes everything written before the call. */
   openView(): ReadView;
   openSnapshot(): Promise<BackendSnapshot>;
-  /** CRC-32C over bucket names, keys and values in order, as etcd's `Hash`; in slices. */
+  /**
+   * CRC-32C over bucket names, keys and values in order, as etcd's `Hash`; in slices. Waits while
+   * commits are held: it covers whole writes only.
+   */
   hash(ignore: (bucket: string, key: Uint8Array) => boolean): Promise<number>;
   /** Rewrites the file compactly, in slices, while reads and writes go on. */
   defragment(): Promise<void>;

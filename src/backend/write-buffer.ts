@@ -8,6 +8,7 @@
  */
 
 import { EMPTY_BYTES, latin1FromBytes } from "../base/bytes.ts";
+import { isPackable, mainOf, packedSubOf } from "../base/revision-key.ts";
 import { DELETE, type OpSource, PUT } from "./bolt/tree-merge.ts";
 
 /** A put, or a delete when `value` is undefined. */
@@ -17,14 +18,6 @@ export interface BufferedEntry {
   readonly key: Uint8Array;
   readonly value: Uint8Array | undefined;
 }
-
-const REVISION_KEY_BYTES = 17;
-const TOMBSTONE_KEY_BYTES = 18;
-const SEPARATOR_AT = 8;
-const SEPARATOR = 0x5f;
-const TOMBSTONE = 0x74;
-/** High halves of revision parts from here on are not exact as numbers: such keys use the map. */
-const MAX_HIGH = 0x000f_ffff;
 
 export class WriteBuffer {
   /** Revisions of the run: main, and sub * 2 + (1 for a tombstone). */
@@ -59,9 +52,9 @@ export class WriteBuffer {
 
   /** For keys that usually arrive in order. */
   putSequential(key: Uint8Array, value: Uint8Array): void {
-    if (isRevisionKey(key)) {
+    if (isPackable(key)) {
       const main = mainOf(key);
-      const sub = subOf(key);
+      const sub = packedSubOf(key);
       const last = this.#length - 1;
       if (
         last < 0 ||
@@ -95,9 +88,9 @@ export class WriteBuffer {
       const entry = this.#others.get(latin1FromBytes(key));
       if (entry !== undefined) return entry.value ?? null;
     }
-    if (this.#length === 0 || !isRevisionKey(key)) return undefined;
+    if (this.#length === 0 || !isPackable(key)) return undefined;
     const main = mainOf(key);
-    const sub = subOf(key);
+    const sub = packedSubOf(key);
     const index = this.#lowerBound(main, sub);
     if (index < this.#length && this.#mains[index] === main && this.#subs[index] === sub) {
       return this.#values[index];
@@ -152,7 +145,7 @@ export class WriteBuffer {
 
   #runPosition(start: Uint8Array): number {
     if (this.#length === 0 || start.length === 0) return 0;
-    if (isRevisionKey(start)) return this.#lowerBound(mainOf(start), subOf(start));
+    if (isPackable(start)) return this.#lowerBound(mainOf(start), packedSubOf(start));
     let low = 0;
     for (let high = this.#length; low < high; ) {
       const middle = (low + high) >>> 1;
@@ -267,31 +260,4 @@ class BufferOps implements OpSource {
     this.valueBuffer = value ?? EMPTY_BYTES;
     this.valueEnd = this.valueBuffer.length;
   }
-}
-
-/** Main and sub as etcd packs them, with parts small enough to be exact numbers. */
-function isRevisionKey(key: Uint8Array): boolean {
-  if (key.length !== REVISION_KEY_BYTES) {
-    if (key.length !== TOMBSTONE_KEY_BYTES || key[REVISION_KEY_BYTES] !== TOMBSTONE) return false;
-  }
-  return key[SEPARATOR_AT] === SEPARATOR && high(key, 0) <= MAX_HIGH && high(key, 9) <= MAX_HIGH;
-}
-
-function high(key: Uint8Array, at: number): number {
-  return (
-    (((key[at] as number) << 24) |
-      ((key[at + 1] as number) << 16) |
-      ((key[at + 2] as number) << 8) |
-      (key[at + 3] as number)) >>>
-    0
-  );
-}
-
-function mainOf(key: Uint8Array): number {
-  return high(key, 0) * 0x1_0000_0000 + high(key, 4);
-}
-
-function subOf(key: Uint8Array): number {
-  const sub = high(key, 9) * 0x1_0000_0000 + high(key, 13);
-  return sub * 2 + (key.length - REVISION_KEY_BYTES);
 }

@@ -46,6 +46,7 @@ export function serverOptionsOf(config: EtcdConfig): ServerOptions {
     backendBatchIntervalMs: config.backendBatchIntervalMs,
     backendBatchLimit: config.backendBatchLimit,
     pageCacheBytes: config.backendPageCacheBytes,
+    bootstrapDefragThresholdBytes: config.bootstrapDefragThresholdMegabytes * 1024 * 1024,
     autoCompactionMode: compaction.kind === "revision" ? "revision" : "periodic",
     autoCompactionRetention: retentionOf(compaction),
     compactionBatchLimit: config.compactionBatchLimit || DEFAULT_COMPACTION_BATCH_LIMIT,

@@ -7,7 +7,6 @@ export * from "./ids.ts";
 export * from "./initial-cluster.ts";
 export * from "./initial-members.ts";
 export * from "./member.ts";
+export * from "./membership.ts";
 export * from "./replayed-membership.ts";
-export * from "./v2-document.ts";
-export * from "./v2-request.ts";
 export * from "./version-rules.ts";

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Request } from "../api/gen/etcdserver.ts";
 import { FixedHostNames, MemoryLogger, VirtualClock } from "../env/testing/index.ts";
 import { urlComparison } from "./compare-urls.ts";
 import { formatInitialCluster, refuseBootstrap, refuseJoin } from "./initial-cluster.ts";
@@ -11,7 +10,6 @@ import {
   memberToJSON,
   promotionToJSON,
 } from "./member.ts";
-import { membershipOfV2Request } from "./v2-request.ts";
 
 test("ids beyond 2^53 survive JSON in both directions", () => {
   const text =
@@ -42,27 +40,6 @@ test("what is not a member is refused", () => {
     assert.throws(() => memberFromJSON(text), SyntaxError, text);
   }
   assert.throws(() => membersFromJSON("{}"), SyntaxError);
-});
-
-test("membership changes of old logs are found among the v2 requests", () => {
-  const put = (Path: string, Val: string, Method = "PUT"): Request =>
-    Request.create({ Method, Path, Val });
-  const value = '{"name":"infra1","clientURLs":["http://127.0.0.1:2379"]}';
-  const path = "/0/members/8211f1d0f64f3269/attributes";
-  assert.deepEqual(membershipOfV2Request(put(path, value)), {
-    kind: "memberAttributes",
-    id: 0x8211f1d0f64f3269n,
-    name: "infra1",
-    clientURLs: ["http://127.0.0.1:2379"],
-  });
-  assert.deepEqual(membershipOfV2Request(put("/0/version", "3.4.0")), {
-    kind: "clusterVersion",
-    version: "3.4.0",
-  });
-  assert.equal(membershipOfV2Request(put("/1/user/key", "x")), undefined);
-  assert.equal(membershipOfV2Request(put(path, "", "DELETE")), undefined);
-  assert.equal(membershipOfV2Request(put("", "", "SYNC")), undefined);
-  assert.throws(() => membershipOfV2Request(put(path, "{")), SyntaxError);
 });
 
 const LOCAL = ["http://127.0.0.1:2380"];

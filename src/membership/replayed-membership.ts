@@ -9,7 +9,7 @@ import type { MemberID } from "../base/ids.ts";
 import { EtcdError } from "../api/errors.ts";
 import { type MembershipView, validateConfChange } from "./conf-change-rules.ts";
 import { confChangeContextFromJSON, type Member, memberFromJSON } from "./member.ts";
-import type { Membership } from "./v2-document.ts";
+import type { Membership } from "./membership.ts";
 
 export class ReplayedMembership implements MembershipView {
   readonly #members = new Map<MemberID, Member>();

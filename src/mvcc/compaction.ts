@@ -14,7 +14,7 @@ import type { Revision } from "../base/ids.ts";
 import { HistoryHasher, KeepProbe, type KeyValueHash } from "./hash.ts";
 import { keyOf } from "./key-value.ts";
 import { FINISHED_COMPACT_KEY } from "./meta.ts";
-import { encodeRevisionKey, isTombstone, mainOf, subOf } from "./revision.ts";
+import { encodeRevisionKey, isTombstone, mainOf, subOf } from "../base/revision-key.ts";
 import { scanRecords } from "./scan-records.ts";
 import type { Store } from "./store.ts";
 

@@ -15,7 +15,7 @@ import type { Revision } from "../base/ids.ts";
 import { type Slice, type Steps, unitsOfBytes } from "../base/slice.ts";
 import type { KeepRule, KeyIndex } from "./key-index.ts";
 import { keyOf } from "./key-value.ts";
-import { isTombstone, mainOf, subOf } from "./revision.ts";
+import { isTombstone, mainOf, subOf } from "../base/revision-key.ts";
 import { scanRecords } from "./scan-records.ts";
 import type { Store } from "./store.ts";
 

@@ -55,13 +55,6 @@ export {
   type PutResult,
 } from "./requests/write.ts";
 export { type LoadedState, loadState, type RestoreReport } from "./restore.ts";
-export {
-  checkRevisionKey,
-  encodeRevisionKey,
-  isTombstone,
-  mainOf,
-  subOf,
-} from "./revision.ts";
 export { Store, type StoreOptions } from "./store.ts";
 export {
   encodeWatchHead,

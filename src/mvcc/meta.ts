@@ -3,7 +3,7 @@
 import { META_BUCKET, type Reader } from "../backend/index.ts";
 import { bytesFromUtf8 } from "../base/bytes.ts";
 import type { Revision } from "../base/ids.ts";
-import { checkRevisionKey, mainOf } from "./revision.ts";
+import { checkRevisionKey, mainOf } from "../base/revision-key.ts";
 
 export const SCHEDULED_COMPACT_KEY: Uint8Array = bytesFromUtf8("scheduledCompactRev");
 export const FINISHED_COMPACT_KEY: Uint8Array = bytesFromUtf8("finishedCompactRev");

@@ -10,7 +10,7 @@ import { KeyIndex } from "./key-index.ts";
 import { KeyValueView } from "./key-value.ts";
 import { type LeaseAttachments, NO_LEASE } from "./lease-hooks.ts";
 import { type CompactMarks, readCompactMarks } from "./meta.ts";
-import { checkRevisionKey, isTombstone, mainOf, subOf } from "./revision.ts";
+import { checkRevisionKey, isTombstone, mainOf, subOf } from "../base/revision-key.ts";
 import { scanRecords } from "./scan-records.ts";
 
 export interface RestoreReport {

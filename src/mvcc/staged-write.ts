@@ -1,12 +1,13 @@
 /**
  * The records of a write that is made in slices. They stay here until all of them are there, so
- * that nothing of a half-made write is in the backend: no commit, image or view can contain it.
- * Also remembers which keys came to life or died, for counts of the state before the write.
+ * that nothing of a half-made write is in the backend. Handing them over may take several slices,
+ * too: then commits are held meanwhile, so that no transaction has a part of them. Also remembers
+ * which keys came to life or died, for counts of the state before the write.
  */
 import { type Backend, KEY_BUCKET } from "../backend/index.ts";
 import { assert } from "../base/assert.ts";
 import type { Revision } from "../base/ids.ts";
-import { encodeRevisionKey } from "./revision.ts";
+import { encodeRevisionKey } from "../base/revision-key.ts";
 
 /** Keys in ascending order whose being there changed in the same way. */
 interface Run {
@@ -21,6 +22,8 @@ export class StagedWrite {
   readonly #isTombstone: boolean[] = [];
   readonly #runs: Run[] = [];
   #flushed = 0;
+  /** Set while a part of the records is in the backend. Half a write must never be committed. */
+  #releaseCommits: (() => void) | undefined;
 
   /** `main` is the revision of the write. */
   constructor(main: Revision) {
@@ -70,15 +73,20 @@ export class StagedWrite {
     return this.#flushed > 0;
   }
 
-  /** Hands up to `count` records to the backend; returns how many there were. */
+  /**
+   * Hands up to `count` records to the backend; returns how many there were. Behind the stretch of
+   * the last of them they may be committed.
+   */
   flush(backend: Backend, count: number): number {
     const begin = this.#flushed;
     const end = Math.min(this.#records.length, begin + count);
+    if (end < this.#records.length) this.#releaseCommits ??= backend.holdCommits();
     for (; this.#flushed < end; this.#flushed++) {
       const sub = this.#flushed;
       const bucketKey = encodeRevisionKey(this.#main, sub, this.#isTombstone[sub] === true);
       backend.put(KEY_BUCKET, bucketKey, this.#records[sub] as Uint8Array);
     }
+    if (this.isFlushed) this.#releaseCommits?.();
     return end - begin;
   }
 }

@@ -6,7 +6,7 @@ import { bytesFromLatin1 } from "../base/bytes.ts";
 import { executeRange, RangeExecution } from "./requests/range.ts";
 import { executeDeleteRange, executePut } from "./requests/write.ts";
 import { loadState } from "./restore.ts";
-import { encodeRevisionKey } from "./revision.ts";
+import { encodeRevisionKey } from "../base/revision-key.ts";
 import type { Store } from "./store.ts";
 import {
   deleteRequest,

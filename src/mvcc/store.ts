@@ -8,7 +8,8 @@
  *
  * A wide write is made in slices (`writeInSteps`). Between them the index is ahead of what is shown:
  * readers get `currentRevision`, and look keys up at that revision (`findAt`, `countAt`), as if
- * nothing had happened. Its records are staged and reach the backend when all of them are there.
+ * nothing had happened. Its records are staged and reach the backend when all of them are there,
+ * in one transaction.
  *
  * Invariants: the index names exactly the records of the "key" bucket that compaction has not
  * dropped; `compactRevision` < `currentRevision` + 1; revisions never go down, not even over a
@@ -31,7 +32,7 @@ import { encodeKeyValue, encodeTombstone, KeyValueView } from "./key-value.ts";
 import { type LeaseHooks, NO_LEASE } from "./lease-hooks.ts";
 import { type CompactMarks, readCompactMarks, SCHEDULED_COMPACT_KEY } from "./meta.ts";
 import { type LoadedState, loadState, type RestoreReport } from "./restore.ts";
-import { encodeRevisionKey, REVISION_KEY_BYTES, writeRevisionKey } from "./revision.ts";
+import { encodeRevisionKey, REVISION_KEY_BYTES, writeRevisionKey } from "../base/revision-key.ts";
 import { StagedWrite } from "./staged-write.ts";
 
 /** One change of a write, for watchers. */
@@ -142,7 +143,7 @@ export class Store {
     return this.#suspended;
   }
 
-  /** Records of such a write are in the backend, and it must end before the next commit. */
+  /** Records of such a write are in the backend, which commits nothing before it has ended. */
   get isFlushing(): boolean {
     return this.#staged?.isFlushing === true;
   }
@@ -323,8 +324,8 @@ export class Store {
    * likes, and nobody sees anything of it before the end. It may fail only before its first change.
    * Nothing else may write meanwhile.
    *
-   * Once `isFlushing`, records of it are in the backend: then the steps must be run to their end,
-   * without a pause, before the backend seals a batch.
+   * Once `isFlushing`, it holds the backend's commits. They go on behind the stretch of the last
+   * step; if the steps are not run to their end, never.
    */
   *writeInSteps<T>(work: Steps<T>, slice: Slice): Steps<WriteResult<T>> {
     this.beginWrite();

@@ -343,7 +343,8 @@ export class EtcdServer implements ServerContext {
 
   async #installSnapshot(snapshot: Snapshot): Promise<void> {
     const { index, term } = snapshot.metadata;
-    const path = this.#boot.snapshotFiles.databasePath(index);
+    const { snapshotFiles, v2store } = this.#boot;
+    const path = snapshotFiles.databasePath(index);
     await this.#background.snapshotsIdle();
     const { backend, lessor, watchable, cluster, alarms, logger, clock } = this;
     const knownBefore = cluster.members;
@@ -366,6 +367,7 @@ export class EtcdServer implements ServerContext {
         alarms,
         storageVersion: this.#storageVersion,
         compaction: this.#background.compaction,
+        others: [{ prepareReload: () => v2store.prepareReload(snapshot) }],
         defer: (step) => void clock.setTimer(INSTALL_REST_MS, step),
         logger,
         ...(this.options.limits?.recordsPerStep === undefined
@@ -419,7 +421,8 @@ export class EtcdServer implements ServerContext {
   }
 
   #makeSnapshotSender(): SnapshotSender {
-    const { clock, logger, backend, network, cluster } = this;
+    const { clock, logger, backend, network } = this;
+    const { storage, v2store } = this.#boot;
     return new SnapshotSender({
       clock,
       keepLogAfterMs: serverLimits(this.options.limits).keepLogAfterSendingMs,
@@ -429,8 +432,8 @@ export class EtcdServer implements ServerContext {
       confState: () => this.#pipeline.confState,
       appliedIndex: () => this.#pipeline.appliedIndex,
       describe: (index) => {
-        const term = this.#boot.storage.term(index) ?? this.#pipeline.appliedTerm;
-        return describeSnapshot(cluster, index, term, this.#pipeline.confState);
+        const term = storage.term(index) ?? this.#pipeline.appliedTerm;
+        return describeSnapshot(v2store, index, term, this.#pipeline.confState);
       },
       send: (message, image) => network.sendSnapshot(message, image),
       failed: (to) => {

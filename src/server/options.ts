@@ -62,6 +62,8 @@ export interface ServerOptions {
   readonly backendBatchIntervalMs: number;
   readonly backendBatchLimit: number;
   readonly pageCacheBytes: number;
+  /** The db is defragmented at the start when that frees as many bytes; 0 is never. */
+  readonly bootstrapDefragThresholdBytes: number;
   readonly autoCompactionMode: "periodic" | "revision";
   /** Milliseconds (periodic) or revisions (revision); 0 is off. */
   readonly autoCompactionRetention: number;

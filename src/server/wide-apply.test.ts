@@ -21,12 +21,18 @@ import {
   WatchResponse,
 } from "../api/gen/rpc.ts";
 import { METHOD } from "../api/rpc-table.ts";
+import { KEY_BUCKET, openBackend } from "../backend/index.ts";
+import type { Index } from "../base/ids.ts";
+import { isTombstone } from "../base/revision-key.ts";
 import {
   CRASH_POLICIES,
   CRASH_REORDERS_AND_TEARS,
   FaultDisk,
+  MemoryLogger,
   SeededRandom,
+  VirtualClock,
 } from "../env/testing/index.ts";
+import { readConsistentIndex } from "../membership/index.ts";
 import type { ServerOptions } from "./options.ts";
 import { FakeStreamCall, type FakeUnaryCall } from "./testing/fake-call.ts";
 import { TestCluster } from "./testing/test-cluster.ts";
@@ -229,6 +235,82 @@ test("a member that stops amid a deletion has none of it, and makes it when it s
 
 /** Commits of the backend in nearly every turn, so that they meet every slice. */
 const CRASH_OPTIONS = { ...OPTIONS, backendBatchIntervalMs: 1, backendBatchLimit: 10 };
+
+async function whileHandingOver(member: TestMember): Promise<FakeUnaryCall> {
+  const call = deleteRange(member, "k");
+  await member.until(() => member.server.store.isFlushing);
+  return call;
+}
+
+/** What the db file holds: keys that were deleted, and the index of the last entry in it. */
+async function contentOf(disk: FaultDisk): Promise<{ tombstones: number; index: Index }> {
+  const copy = new FaultDisk();
+  copy.open("/db", { create: true }).close();
+  copy.editFile("/db", () => disk.fileContent("/data/member/snap/db"));
+  const deps = { disk: copy, clock: new VirtualClock(), logger: new MemoryLogger() };
+  const backend = await openBackend(deps, "/db");
+  let tombstones = 0;
+  backend.scan(KEY_BUCKET, Buffer.alloc(0), undefined, (key) => {
+    if (isTombstone(key)) tombstones++;
+    return true;
+  });
+  const index = readConsistentIndex(backend);
+  await backend.close();
+  return { tombstones, index };
+}
+
+test("a commit that comes while a deletion is handed over waits for it, and others are served", async () => {
+  const member = await filledMember(CRASH_OPTIONS);
+  const call = await whileHandingOver(member);
+  const { store, backend } = member.server;
+  let isCommitted = false;
+  const committed = backend.commit().then(() => {
+    isCommitted = true;
+  });
+  let turns = 0;
+  for (; store.isFlushing; turns++) {
+    assert.deepEqual(counted(count(member, "k", true)), [2, KEYS], "answered at once");
+    assert.equal(isCommitted, false, "half of it is nobody's business");
+    await new Promise((resolve) => setImmediate(resolve));
+    member.clock.advance(10);
+  }
+  assert.ok(turns > 3, `${turns} turns`);
+  await answered(member, call);
+  await committed;
+  const { appliedIndex } = member.server;
+  assert.deepEqual(await contentOf(member.disk), { tombstones: KEYS, index: appliedIndex });
+  await member.stop();
+});
+
+test("a member that stops while a deletion is handed over has all of it in its db", async () => {
+  const member = await filledMember();
+  await whileHandingOver(member);
+  await member.stop();
+  const { appliedIndex } = member.server;
+  assert.deepEqual(await contentOf(member.disk), { tombstones: KEYS, index: appliedIndex });
+});
+
+test("a member that fails while a deletion is handed over has none of it in its db", async () => {
+  const member = await filledMember();
+  const { appliedIndex, backend } = member.server;
+  await backend.commit();
+  await whileHandingOver(member);
+  const { put } = backend;
+  backend.put = () => {
+    throw new Error("planted");
+  };
+  assert.match(String(await member.server.failed), /planted/);
+  backend.put = put;
+  await member.stop();
+  assert.deepEqual(await contentOf(member.disk), { tombstones: 0, index: appliedIndex });
+  const again = new TestMember(member.disk, OPTIONS);
+  await again.start();
+  const read = count(again, "k", false);
+  await answered(again, read);
+  assert.deepEqual(counted(read), [3, 0]);
+  await again.stop();
+});
+
 /** ETCD_WIDE_APPLY_CRASHES asks for more. */
 const CRASHES_PER_POLICY = Number(process.env["ETCD_WIDE_APPLY_CRASHES"] ?? 12);
 

@@ -5,18 +5,21 @@ export type SnapErrorCode = "empty" | "crc-mismatch" | "malformed" | "no-databas
 export class SnapError extends Error {
   readonly code: SnapErrorCode;
   readonly path: string;
+  /** The message without the path. */
+  readonly reason: string;
   /** What the log says beside the path. */
   readonly fields: Readonly<Record<string, unknown>>;
   constructor(
     code: SnapErrorCode,
     path: string,
-    message: string,
+    reason: string,
     fields: Readonly<Record<string, unknown>> = {},
   ) {
-    super(`${message}: ${path}`);
+    super(`${reason}: ${path}`);
     this.name = "SnapError";
     this.code = code;
     this.path = path;
+    this.reason = reason;
     this.fields = fields;
   }
 }

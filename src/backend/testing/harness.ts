@@ -6,9 +6,9 @@ import type { FaultDisk } from "../../env/testing/fault-disk.ts";
 import { NullLogger } from "../../env/testing/memory-logger.ts";
 import type { SeededRandom } from "../../env/testing/seeded-random.ts";
 import { VirtualClock } from "../../env/testing/virtual-clock.ts";
-import type { BackendOptions, BoltBackend } from "../backend.ts";
-import { openBackend } from "../backend.ts";
+import { type BoltBackend, openBackend } from "../backend.ts";
 import { checkBolt, checkFreelist } from "../bolt/check.ts";
+import type { BackendOptions } from "../options.ts";
 import {
   type Bucket,
   ETCD_BUCKETS,

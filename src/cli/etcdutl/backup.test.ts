@@ -9,7 +9,8 @@ import { ClusterMemberAttrSetRequest } from "../../api/gen/membership.ts";
 import { MEMBERS_BUCKET, META_BUCKET } from "../../backend/types.ts";
 import { bytesFromUtf8, EMPTY_BYTES, utf8FromBytes } from "../../base/bytes.ts";
 import { formatID } from "../../base/ids.ts";
-import { decodeV2Document, encodeV2Document, readConsistentIndex } from "../../membership/index.ts";
+import { readConsistentIndex } from "../../membership/index.ts";
+import { encodeDocument, membershipOfDocument } from "../../v2store/index.ts";
 import { SnapshotFiles } from "../../snap/index.ts";
 import { inspectLog, readLog, RecordType, Wal } from "../../wal/index.ts";
 import { type BackupOptions, backupMember } from "./backup.ts";
@@ -60,9 +61,9 @@ async function memberWith(...contents: readonly Uint8Array[]): Promise<Fixture> 
 async function removeMemberInSnapshot({ deps, disk }: Fixture): Promise<void> {
   const files = new SnapshotFiles(deps, memberPaths(disk, DATA_DIR).snap);
   const known = files.loadNewest() as Snapshot;
-  const membership = decodeV2Document(utf8FromBytes(known.data));
-  const document = encodeV2Document({ ...membership, removedIDs: [77n] });
-  await files.save({ ...known, data: bytesFromUtf8(document) });
+  const membership = membershipOfDocument(known.data);
+  const document = encodeDocument({ ...membership, removedIDs: [77n] });
+  await files.save({ ...known, data: document });
 }
 
 async function backup(
@@ -105,7 +106,7 @@ test("a backup keeps keys, requests and indexes, and forgets the old members", a
   const old = memberPaths(disk, DATA_DIR).db;
   assert.deepEqual(await hashFile(deps, db, 0), await hashFile(deps, old, 0));
   const { metadata, data: tree } = new SnapshotFiles(deps, snap).loadNewest() as Snapshot;
-  const { members, removedIDs } = decodeV2Document(utf8FromBytes(tree));
+  const { members, removedIDs } = membershipOfDocument(tree);
   assert.deepEqual(removedIDs, []);
   assert.deepEqual(
     members.map(({ id }) => id),

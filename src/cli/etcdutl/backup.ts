@@ -18,7 +18,7 @@ import {
   META_BUCKET,
   openBackend,
 } from "../../backend/index.ts";
-import { bytesFromUtf8, utf8FromBytes } from "../../base/bytes.ts";
+import { bytesFromUtf8 } from "../../base/bytes.ts";
 import { quote } from "../../base/go-quote.ts";
 import { formatID, type MemberID } from "../../base/ids.ts";
 import {
@@ -30,13 +30,14 @@ import {
 import { SnapshotFiles } from "../../snap/index.ts";
 import { readLog, SEGMENT_BYTES, Wal, WalError, type WalContent } from "../../wal/index.ts";
 import { withLockedFile } from "./db-access.ts";
+import { isMemberAttributes } from "../../v2store/index.ts";
 import { type UtilityDeps, UtilityError } from "./deps.ts";
+import { contentOf } from "./entry-content.ts";
 import { type MemberPaths, memberPaths } from "./member-paths.ts";
 import { NewDirectories } from "./new-directories.ts";
 import { clearBucket } from "./restore-db.ts";
 import { copyBytesOf } from "./snapshot-copy.ts";
-import { contentOf, isMemberAttributes } from "./v2-request.ts";
-import { withOnlyMember } from "./v2-tree.ts";
+import { withOnlyMember } from "./v2-store.ts";
 
 export interface BackupOptions {
   readonly dataDirectory: string;
@@ -217,7 +218,7 @@ async function writeLog(
     if (snapshot !== undefined) {
       const { index, term } = snapshot.metadata;
       const confState = onlyVoter(member.id);
-      const data = bytesFromUtf8(withOnlyMember(utf8FromBytes(snapshot.data), member));
+      const data = withOnlyMember(snapshot.data, member);
       const metadata = { ...snapshot.metadata, confState };
       await new SnapshotFiles(deps, paths.snap).save(Snapshot.create({ data, metadata }));
       // Before the entries, so that they follow on something.

@@ -1,11 +1,11 @@
 /** Looks for what users of the v2 API have put into a member: etcd 3.6 does not start on it. */
 import { SnapshotFiles } from "../../snap/index.ts";
 import { readLog, validSnapshotEntries, WalError } from "../../wal/index.ts";
-import { utf8FromBytes } from "../../base/bytes.ts";
+import { isOwnRequest } from "../../v2store/index.ts";
 import { type UtilityDeps, UtilityError } from "./deps.ts";
 import { memberPaths } from "./member-paths.ts";
-import { contentOf, isOwnRequest } from "./v2-request.ts";
-import { hasUserContent } from "./v2-tree.ts";
+import { contentOf } from "./entry-content.ts";
+import { hasUserContent } from "./v2-store.ts";
 
 /** Throws `UtilityError` when there is something, or `WalError` when the log cannot be read. */
 export function checkV2Store(deps: UtilityDeps, dataDirectory: string, walDirectory: string): void {
@@ -18,7 +18,7 @@ export function checkV2Store(deps: UtilityDeps, dataDirectory: string, walDirect
       deps.disk.stat(snap) === undefined
         ? undefined
         : new SnapshotFiles(deps, snap).loadNewest(points);
-    inTree = snapshot !== undefined && hasUserContent(utf8FromBytes(snapshot.data));
+    inTree = snapshot !== undefined && hasUserContent(snapshot.data);
     const { index, term } = snapshot?.metadata ?? { index: 0, term: 0 };
     inLog = readLog(deps, wal, { index, term }).entries.some((entry) => {
       const content = contentOf(entry);

@@ -7,7 +7,7 @@ import type { MessageType } from "../../api/message-type.ts";
 import type { Bucket } from "../../backend/index.ts";
 import { EMPTY_BYTES, utf8FromBytes } from "../../base/bytes.ts";
 import { DecodeError } from "../../base/wire.ts";
-import { isTombstone, mainOf, subOf } from "../../mvcc/index.ts";
+import { isTombstone, mainOf, subOf } from "../../base/revision-key.ts";
 import { withDb } from "./db-access.ts";
 import { type UtilityDeps, UtilityError } from "./deps.ts";
 import { describeMessage } from "./describe-message.ts";

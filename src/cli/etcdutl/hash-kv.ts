@@ -75,6 +75,10 @@ class FrozenBackend implements Backend {
   delete(): void {}
   commitIfDue(): void {}
 
+  holdCommits(): () => void {
+    return () => undefined;
+  }
+
   get congested(): boolean {
     return false;
   }

@@ -17,7 +17,8 @@ import {
   writeConfState,
   writeConsistentIndex,
 } from "../../membership/index.ts";
-import { SCHEDULED_COMPACT_KEY, encodeRevisionKey, mainOf } from "../../mvcc/index.ts";
+import { SCHEDULED_COMPACT_KEY } from "../../mvcc/index.ts";
+import { encodeRevisionKey, mainOf } from "../../base/revision-key.ts";
 import { withWritableDb } from "./db-access.ts";
 import { type UtilityDeps, UtilityError } from "./deps.ts";
 

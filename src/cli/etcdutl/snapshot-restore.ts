@@ -11,12 +11,10 @@ import { Metadata } from "../../api/gen/etcdserver.ts";
 import { ConfState, HardState, Snapshot, SnapshotMetadata } from "../../api/gen/raft.ts";
 import { Snapshot as WalSnapshot } from "../../api/gen/wal.ts";
 import { parseEtcdUrl, parseInitialCluster } from "../../base/etcd-url.ts";
-import { bytesFromUtf8 } from "../../base/bytes.ts";
 import { quote } from "../../base/go-quote.ts";
 import { formatID } from "../../base/ids.ts";
 import {
   computeClusterID,
-  encodeV2Document,
   initialClusterMembers,
   initialEntries,
   type Member,
@@ -25,6 +23,7 @@ import {
 } from "../../membership/index.ts";
 import { SnapshotFiles } from "../../snap/index.ts";
 import { SEGMENT_BYTES, Wal } from "../../wal/index.ts";
+import { encodeDocument } from "../../v2store/index.ts";
 import { type UtilityDeps, UtilityError } from "./deps.ts";
 import { type MemberPaths, memberPaths } from "./member-paths.ts";
 import { NewDirectories } from "./new-directories.ts";
@@ -185,11 +184,9 @@ async function writeLog(
     const vote = ids[0] ?? 0n;
     const hardState = HardState.create({ term: FIRST_TERM, vote, commit: index });
     await wal.save(hardState, initialEntries(members));
-    const document = encodeV2Document({ members, removedIDs: [], version: undefined });
+    const data = encodeDocument({ members, removedIDs: [], version: undefined });
     const metadata = SnapshotMetadata.create({ confState, index, term: FIRST_TERM });
-    await new SnapshotFiles(deps, paths.snap).save(
-      Snapshot.create({ data: bytesFromUtf8(document), metadata }),
-    );
+    await new SnapshotFiles(deps, paths.snap).save(Snapshot.create({ data, metadata }));
     await wal.saveSnapshot(WalSnapshot.create({ index, term: FIRST_TERM, confState }));
   } finally {
     await wal.close();

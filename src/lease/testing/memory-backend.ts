@@ -61,6 +61,10 @@ export class MemoryBackend implements Backend {
     return Promise.resolve();
   }
 
+  holdCommits(): () => void {
+    throw new Error("a memory backend has no batches");
+  }
+
   openView(): ReadView {
     throw new Error("a memory backend has no views");
   }

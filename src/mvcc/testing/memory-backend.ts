@@ -11,6 +11,7 @@ import type {
   Replacement,
   Visit,
 } from "../../backend/types.ts";
+import { assert } from "../../base/assert.ts";
 import { CountedTree } from "../../base/btree.ts";
 import { bytesFromLatin1, latin1FromBytes } from "../../base/bytes.ts";
 
@@ -68,6 +69,8 @@ class MemoryBucket {
 export class MemoryBackend implements Backend {
   readonly #buckets: MemoryBucket[] = [];
   #committed: MemoryBucket[] = [];
+  #holds = 0;
+  #onReleased: (() => void)[] = [];
   onBeforeCommit: (() => void) | undefined = undefined;
   onFatal: ((error: Error) => void) | undefined = undefined;
   readonly congested = false;
@@ -96,10 +99,24 @@ export class MemoryBackend implements Backend {
   async waitUncongested(): Promise<void> {}
 
   async commit(): Promise<void> {
+    if (this.#holds > 0) await new Promise<void>((resolve) => this.#onReleased.push(resolve));
     this.commitNow();
   }
 
+  /** Commits are held at the moment. */
+  get isHeld(): boolean {
+    return this.#holds > 0;
+  }
+
+  holdCommits(): () => void {
+    this.#holds++;
+    return () => {
+      if (--this.#holds === 0) for (const resolve of this.#onReleased.splice(0)) resolve();
+    };
+  }
+
   commitNow(): void {
+    assert(this.#holds === 0, "a commit while commits are held");
     this.onBeforeCommit?.();
     this.#committed = this.#buckets.map((bucket) => bucket.copy());
   }

@@ -19,7 +19,7 @@ import { KEY_BUCKET } from "../../backend/index.ts";
 import type { Revision } from "../../base/ids.ts";
 import { keyOf } from "../key-value.ts";
 import { type LoadedState, loadState, type RestoreReport } from "../restore.ts";
-import { encodeRevisionKey, isTombstone, mainOf } from "../revision.ts";
+import { encodeRevisionKey, isTombstone, mainOf } from "../../base/revision-key.ts";
 import type { Change, Store } from "../store.ts";
 import { SharedEvent } from "./event.ts";
 import { WatchStream } from "./watch-stream.ts";

@@ -3,16 +3,16 @@
  * contains it, hands its request to the `Applier`, and settles whoever proposed it here.
  *
  * Invariant: the consistent index moves to an entry only after all its changes are in the open
- * backend batch, with no chance of a commit in between, as all of this is synchronous. The records
- * of an entry that is applied in slices reach the backend in the last of them (see
- * `RaftLoop.finishApply` for a commit that comes just then).
+ * backend batch, with no chance of a commit in between, as all of this is synchronous. An entry that
+ * is applied in slices holds commits while its records reach the backend, up to the stretch in which
+ * the index moves.
  */
 import { AlarmRequest, AlarmRequest_AlarmAction, AlarmType } from "../../api/gen/rpc.ts";
 import { type ConfState, EntryType, type Snapshot } from "../../api/gen/raft.ts";
 import type { Index, Term } from "../../base/ids.ts";
 import type { Slice, Steps } from "../../base/slice.ts";
-import { membershipOfSnapshot } from "../../membership/index.ts";
 import { emptyConfState } from "../../raft/index.ts";
+import type { V2Store } from "../../v2store/index.ts";
 import type { Applier } from "./applier.ts";
 import type { ConfChangeApplier } from "./conf-change-applier.ts";
 import type { ConsistentIndex } from "./consistent-index.ts";
@@ -28,6 +28,7 @@ export interface EntryApplierOptions {
   readonly consistentIndex: ConsistentIndex;
   readonly confChanges: ConfChangeApplier;
   readonly applier: Applier;
+  readonly v2store: V2Store;
   /** The leader's first entry. May have more to do than fits into a stretch. */
   readonly onFirstEntryOfTerm: (term: Term, slice: Slice) => Steps<void> | undefined;
   readonly onRemovedSelf: () => void;
@@ -69,14 +70,15 @@ export class EntryApplier {
     return this.#confState;
   }
 
-  /** The db was replaced by that of a snapshot: everything up to its index is applied. */
+  /** Db and v2 store were replaced by those of a snapshot: everything up to its index is applied. */
   restored(snapshot: Snapshot): void {
     const { index, term, confState } = snapshot.metadata;
+    const { confChanges, v2store } = this.#options;
     this.#appliedIndex = index;
     this.#appliedTerm = term;
     this.#confState = confState ?? emptyConfState();
     // The db may be ahead of the snapshot: what lies between is replayed.
-    this.#options.confChanges.replayFrom(membershipOfSnapshot(snapshot));
+    confChanges.replayFrom(v2store.documented);
   }
 
   /**

@@ -21,9 +21,10 @@ import { formatDuration } from "../../base/go-text.ts";
 import { formatID, type Index, type MemberID, type Term } from "../../base/ids.ts";
 import type { Slice, Steps } from "../../base/slice.ts";
 import type { Random, Timer } from "../../env/index.ts";
-import type { Member, Membership } from "../../membership/index.ts";
+import type { Member } from "../../membership/index.ts";
 import { type MemoryStorage, NO_MEMBER, RawNode, type SoftState } from "../../raft/index.ts";
 import type { SnapshotFiles } from "../../snap/index.ts";
+import type { V2Store } from "../../v2store/index.ts";
 import type { Wal } from "../../wal/index.ts";
 import { Applier } from "../apply/applier.ts";
 import { ConfChangeApplier, type MembershipEvents } from "../apply/conf-change-applier.ts";
@@ -61,7 +62,7 @@ export interface RecoveredLog {
   readonly snapshotFiles: SnapshotFiles;
   readonly snapshotIndex: Index;
   readonly snapshotTerm: Term;
-  readonly snapshotMembership: Membership;
+  readonly v2store: V2Store;
 }
 
 /** What happens in the pipeline that others act on. */
@@ -187,6 +188,8 @@ export class Pipeline {
 
   /** Nothing is proposed, ticked or applied any more; what waits is told that the member stops. */
   stop(): void {
+    // The backend can be closed only with all of an entry in it, or nothing.
+    if (this.#ended === undefined && this.#server.store.isFlushing) this.raft.finishApply();
     this.#ended = new EtcdError("stopped");
     this.#ticker?.cancel();
     this.leadership.stop();
@@ -255,9 +258,7 @@ export class Pipeline {
 
   /** A commit has all of an entry or nothing, and the index of what it has. */
   #beforeCommit(): void {
-    const { store } = this.#server;
-    if (store.isFlushing) this.raft.finishApply();
-    assert(!store.isFlushing, "a commit amid an entry");
+    assert(!this.#server.store.isFlushing, "a commit amid an entry");
     this.consistentIndex.save();
   }
 
@@ -472,7 +473,7 @@ export class Pipeline {
 
   #makeEntryApplier(): EntryApplier {
     const server = this.#server;
-    const { snapshotIndex, snapshotTerm, snapshotMembership, storage } = this.#log;
+    const { snapshotIndex, snapshotTerm, v2store, storage } = this.#log;
     const events = this.#events;
     return new EntryApplier({
       server,
@@ -481,11 +482,12 @@ export class Pipeline {
       confChanges: new ConfChangeApplier({
         node: this.raft.node,
         cluster: server.cluster,
-        startMembership: snapshotMembership,
+        startMembership: v2store.documented,
         events: events.membership,
         logger: server.logger,
       }),
       applier: new Applier(server, events),
+      v2store,
       onFirstEntryOfTerm: (term, slice) => this.#firstEntryOfTerm(term, slice),
       onRemovedSelf: () => events.removedSelf(),
       startIndex: snapshotIndex,

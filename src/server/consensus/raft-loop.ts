@@ -338,14 +338,12 @@ export class RaftLoop {
     return new Promise((resolve) => this.#onApplied.push(resolve));
   }
 
-  /**
-   * Finishes an entry that is being applied in slices, without a pause: a commit of the backend is
-   * about to happen that must have all of the entry or nothing. Also when stopped.
-   */
+  /** Finishes an entry that is being applied in slices, without a pause: the member stops. */
   finishApply(): void {
-    if (this.#applying === undefined) return;
     this.#slice.left = Number.POSITIVE_INFINITY;
-    while (this.#applying !== undefined) this.#stepApply();
+    this.#guard(() => {
+      while (this.#applying !== undefined) this.#stepApply();
+    });
     this.#slice.left = 0;
   }
 

@@ -9,8 +9,8 @@
  */
 import { type Message, MessageType, type Snapshot } from "../../api/gen/raft.ts";
 import type { MemberID, Term } from "../../base/ids.ts";
-import { membershipOfSnapshot } from "../../membership/index.ts";
 import { isReservedID, type RawNode } from "../../raft/index.ts";
+import { membershipOfSnapshot } from "../../v2store/index.ts";
 import { objectionToEntry } from "./entry-objections.ts";
 
 /**

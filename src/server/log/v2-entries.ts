@@ -1,9 +1,7 @@
 /**
- * Entries of etcd 3.5 and older that speak the v2 store's language. What they say of the
- * membership is translated; what only moved the v2 store's clock or read from it changes nothing;
- * user data of the v2 API cannot be served here and is refused rather than lost.
+ * Entries of etcd 3.5 and older that speak the v2 store's language: where their request stands, and
+ * what is applied in its place.
  */
-import { Request } from "../../api/gen/etcdserver.ts";
 import {
   Attributes,
   ClusterMemberAttrSetRequest,
@@ -11,45 +9,27 @@ import {
 } from "../../api/gen/membership.ts";
 import { assert } from "../../base/assert.ts";
 import { DecodeError } from "../../base/wire.ts";
-import { membershipOfV2Request } from "../../membership/index.ts";
+import { applyV2Request } from "../../v2store/index.ts";
 import { decodeRaftRequest, RaftField, type RaftRequest } from "./raft-request.ts";
 
 export type V2Translation =
   | { readonly kind: "request"; readonly field: RaftField; readonly request: unknown }
   | { readonly kind: "nothing" };
 
-/** What to do about data that users of the v2 API have left. */
-export const V2_DATA_ADVICE =
-  "this version has no v2 API to serve it; remove it through the API of etcd 3.5 or older, started " +
-  "with --enable-v2, and let that write a snapshot (`etcdutl check v2store` says whether it is gone)";
-
-/** A v2 write of user data, which this server does not hold. The words are etcd's. */
-export class V2DataError extends Error {
-  constructor(method: string, path: string) {
-    super(
-      "detected disallowed v2 WAL for stage --v2-deprecation=write-only " +
-        `(${method} ${path}): ${V2_DATA_ADVICE}`,
-    );
-    this.name = "V2DataError";
-  }
-}
-
-/** Throws `DecodeError` on malformed bytes, `V2DataError` on user data. */
+/** Throws `DecodeError` or `SyntaxError` on malformed bytes, `V2DataError` on user data. */
 export function translateV2Entry(data: Uint8Array): V2Translation {
-  const request = Request.decode(data);
-  if (request.Method === "SYNC" || request.Method === "QGET" || request.Method === "") {
-    return { kind: "nothing" };
-  }
-  const membership = membershipOfV2Request(request);
-  switch (membership?.kind) {
+  const effect = applyV2Request(data);
+  switch (effect.kind) {
+    case "nothing":
+      return effect;
     case "clusterVersion":
       return {
         kind: "request",
         field: RaftField.clusterVersionSet,
-        request: ClusterVersionSetRequest.create({ ver: membership.version }),
+        request: ClusterVersionSetRequest.create({ ver: effect.version }),
       };
     case "memberAttributes": {
-      const { id, name, clientURLs } = membership;
+      const { id, name, clientURLs } = effect;
       const memberAttributes = Attributes.create({ name, clientUrls: [...clientURLs] });
       return {
         kind: "request",
@@ -57,8 +37,6 @@ export function translateV2Entry(data: Uint8Array): V2Translation {
         request: ClusterMemberAttrSetRequest.create({ memberID: id, memberAttributes }),
       };
     }
-    case undefined:
-      throw new V2DataError(request.Method, request.Path);
   }
 }
 

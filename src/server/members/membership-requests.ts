@@ -6,8 +6,7 @@ import {
   ClusterVersionSetRequest,
 } from "../../api/gen/membership.ts";
 import { requestIDToBigInt } from "../../base/id-generator.ts";
-import { formatID } from "../../base/ids.ts";
-import { goJSON } from "../../membership/index.ts";
+import * as v2 from "../../v2store/index.ts";
 import type { ServerContext } from "../context.ts";
 import { RaftField } from "../log/raft-request.ts";
 import type { RequestForm } from "./request-form.ts";
@@ -26,7 +25,7 @@ export function clusterVersionRequest(
   form: RequestForm,
   version: string,
 ): MembershipRequest {
-  if (form === "v2") return v2Put(server, "/0/version", version);
+  if (form === "v2") return ofV2(v2.versionRequest(nextID(server), version));
   const request = ClusterVersionSetRequest.create({ ver: version });
   const body = ClusterVersionSetRequest.encode(request);
   return { field: RaftField.clusterVersionSet, body, api: "v3" };
@@ -40,11 +39,7 @@ export function attributesRequest(
 ): MembershipRequest {
   const { memberID } = server;
   if (form === "v2") {
-    const json = goJSON({
-      name: name === "" ? undefined : name,
-      clientURLs: clientURLs.length === 0 ? undefined : clientURLs,
-    });
-    return v2Put(server, `/0/members/${formatID(memberID)}/attributes`, json);
+    return ofV2(v2.attributesRequest(nextID(server), memberID, name, clientURLs));
   }
   const memberAttributes = Attributes.create({ name, clientUrls: [...clientURLs] });
   const request = ClusterMemberAttrSetRequest.create({ memberID, memberAttributes });
@@ -52,8 +47,10 @@ export function attributesRequest(
   return { field: RaftField.clusterMemberAttrSet, body, api: "v3" };
 }
 
-function v2Put(server: Needed, path: string, value: string): MembershipRequest {
-  const ID = requestIDToBigInt(server.ids.next());
-  const request = Request.create({ ID, Method: "PUT", Path: path, Val: value });
+function ofV2(request: Request): MembershipRequest {
   return { field: RaftField.v2, body: Request.encode(request), api: "v2" };
+}
+
+function nextID({ ids }: Needed): bigint {
+  return requestIDToBigInt(ids.next());
 }

@@ -104,6 +104,31 @@ test("a WAL cut in the middle beside a newer db is refused before its tail is cu
   }
 });
 
+test("a db that is older than the snapshot is refused in etcd's words", async () => {
+  const older = (await stoppedMember(2)).fileContent(DB);
+  const disk = await stoppedMember(12);
+  disk.editFile(DB, () => older);
+  await refuses(
+    disk,
+    /^failed to find database snapshot file \(snap: snapshot file doesn't exist\): \S+\.snap\.db; .* index \d+/,
+  );
+});
+
+test("the db is defragmented at the start when that frees as much as was asked for", async () => {
+  const disk = await stoppedMember(200);
+  const start = async (bootstrapDefragThresholdBytes: number) => {
+    const member = new TestMember(disk, { ...OPTIONS, bootstrapDefragThresholdBytes });
+    await member.start();
+    const { count } = await member.everything();
+    assert.equal(count, 200);
+    await member.stop();
+    return member.logger.messages().filter((message) => /defragment/.test(message));
+  };
+  assert.deepEqual(await start(1024 * 1024 * 1024), ["Skipping defragmentation"]);
+  assert.deepEqual(await start(0), []);
+  assert.deepEqual(await start(4096), ["defragmenting", "finished defragmenting directory"]);
+});
+
 test("a file where the directory of the WAL should be is not taken away", async () => {
   const disk = new FaultDisk();
   disk.makeDirectories("/data/member", 0o700);

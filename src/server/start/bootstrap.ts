@@ -18,16 +18,10 @@ import { AUTH_BUCKET, type Backend } from "../../backend/types.ts";
 import { bytesFromUtf8 } from "../../base/bytes.ts";
 import { sizeFields } from "../../base/go-text.ts";
 import { type ClusterID, formatID, type Index, type MemberID, type Term } from "../../base/ids.ts";
-import {
-  Cluster,
-  computeClusterID,
-  type Member,
-  type Membership,
-  membershipOfSnapshot,
-  NO_MEMBERSHIP,
-} from "../../membership/index.ts";
+import { Cluster, computeClusterID, type Member } from "../../membership/index.ts";
 import { MemoryStorage } from "../../raft/index.ts";
 import { SnapError, SnapshotFiles } from "../../snap/index.ts";
+import { V2Store } from "../../v2store/index.ts";
 import {
   recordedSnapshotEntries,
   validSnapshotEntries,
@@ -45,6 +39,7 @@ import {
   refuseNoDirectory,
   touchDirectory,
 } from "./data-directory.ts";
+import { defragmentAtStart } from "./defragment-at-start.ts";
 import { forceNewCluster } from "./force-new-cluster.ts";
 import { checkInitialMembers, initialMembers, writeInitialMembers } from "./initial-members.ts";
 import { isBootstrapped, joinCluster } from "./join-cluster.ts";
@@ -65,8 +60,7 @@ export interface Bootstrapped {
   /** Index of the snapshot that the log starts behind, 0 when there is none. */
   readonly snapshotIndex: Index;
   readonly snapshotTerm: Term;
-  /** The membership in that snapshot. */
-  readonly snapshotMembership: Membership;
+  readonly v2store: V2Store;
   readonly snapshotFiles: SnapshotFiles;
   readonly backend: Backend;
   readonly cluster: Cluster;
@@ -149,6 +143,7 @@ async function bootstrapBehindLock(
         "restore the WAL, or restore the member from a snapshot file",
     );
   }
+  await defragmentAtStart(backend, options.bootstrapDefragThresholdBytes, logger);
   const basis = { walDirectory: paths.wal, snapshot, snapshotFiles, backend, consistentIndex };
   const booted = isNew
     ? await makeMember(options, deps, basis)
@@ -179,8 +174,8 @@ async function takeReceivedDatabase(
   } catch (error) {
     if (!(error instanceof SnapError)) throw error;
     throw new BootstrapError(
-      `the db is older than the snapshot at index ${index}, and ${error.message}: ` +
-        "the db file is not the one that belongs to this WAL",
+      `failed to find database snapshot file (${error.reason}): ${error.path}; the db is older than ` +
+        `the snapshot at index ${index}, so it is not the one that belongs to this WAL`,
     );
   }
   await installAtStart(backend, received);
@@ -212,6 +207,7 @@ async function makeMember(
   storage.setHardState(hardState);
   storage.append(entries);
   const { maxLearners } = options;
+  const cluster = new Cluster({ id: clusterID, localID: local.id, backend, maxLearners });
   return {
     memberID: local.id,
     clusterID,
@@ -221,10 +217,10 @@ async function makeMember(
     hardState,
     snapshotIndex: 0,
     snapshotTerm: 0,
-    snapshotMembership: NO_MEMBERSHIP,
+    v2store: new V2Store(cluster),
     snapshotFiles,
     backend,
-    cluster: new Cluster({ id: clusterID, localID: local.id, backend, maxLearners }),
+    cluster,
     remotes: isJoining ? members.filter(({ id }) => id !== local.id) : [],
     olderSegmentsVerified: Promise.resolve(),
   };
@@ -319,7 +315,9 @@ async function assemble(
     backend,
     maxLearners: options.maxLearners,
   });
-  mendMembership(cluster, { snapshot, entries: content.entries, consistentIndex }, deps.logger);
+  const v2store = new V2Store(cluster, snapshot);
+  const { documented } = v2store;
+  mendMembership(cluster, { documented, entries: content.entries, consistentIndex }, deps.logger);
   logRecoveredCluster(deps.logger, cluster);
   refuseDowngrade(cluster.version);
   const { hardState, entries } = wasInterrupted
@@ -338,7 +336,7 @@ async function assemble(
     hardState,
     snapshotIndex: snapshot?.metadata.index ?? 0,
     snapshotTerm: snapshot?.metadata.term ?? 0,
-    snapshotMembership: membershipOfSnapshot(snapshot),
+    v2store,
     snapshotFiles,
     backend,
     cluster,

@@ -27,13 +27,8 @@ import {
   SeededRandom,
   VirtualClock,
 } from "../../env/testing/index.ts";
-import {
-  Cluster,
-  encodeV2Document,
-  type Member,
-  memberToJSON,
-  readConsistentIndex,
-} from "../../membership/index.ts";
+import { Cluster, type Member, memberToJSON, readConsistentIndex } from "../../membership/index.ts";
+import { encodeDocument } from "../../v2store/index.ts";
 import { readLog, Wal } from "../../wal/index.ts";
 import { BootstrapError } from "./data-directory.ts";
 import type { EtcdServer } from "../etcd-server.ts";
@@ -210,7 +205,7 @@ function snapshotOf(index: number, term: number, members: readonly Member[]): Sn
     members.filter(({ isLearner }) => isLearner === learners).map(({ id }) => id);
   const confState = ConfState.create({ voters: ids(false), learners: ids(true) });
   return Snapshot.create({
-    data: bytesFromUtf8(encodeV2Document({ members, removedIDs: [], version: "3.6.0" })),
+    data: encodeDocument({ members, removedIDs: [], version: "3.6.0" }),
     metadata: SnapshotMetadata.create({ index, term, confState }),
   });
 }

@@ -22,10 +22,10 @@ import {
   type Cluster,
   compareIDs,
   memberToJSON,
-  membershipOfSnapshot,
   promotionToJSON,
   ReplayedMembership,
 } from "../../membership/index.ts";
+import { membershipOfSnapshot } from "../../v2store/index.ts";
 import { BootstrapError } from "./data-directory.ts";
 
 export interface RecoveredLog {

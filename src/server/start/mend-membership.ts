@@ -3,28 +3,23 @@
  * take the membership from the v2 document in the snapshot file and the entries behind it, so that
  * nobody noticed there.
  */
-import {
-  ConfChange,
-  ConfChangeType,
-  type Entry,
-  EntryType,
-  type Snapshot,
-} from "../../api/gen/raft.ts";
+import { ConfChange, ConfChangeType, type Entry, EntryType } from "../../api/gen/raft.ts";
 import { formatID, type Index, type MemberID } from "../../base/ids.ts";
 import type { Logger } from "../../env/index.ts";
-import { type Cluster, type Membership, membershipOfSnapshot } from "../../membership/index.ts";
+import type { Cluster, Membership } from "../../membership/index.ts";
 
 /** The log as it was recovered, and how far the db has applied it. */
 interface RecoveredHistory {
-  readonly snapshot: Snapshot | undefined;
+  /** In the snapshot. */
+  readonly documented: Membership;
   readonly entries: readonly Entry[];
   readonly consistentIndex: Index;
 }
 
 export function mendMembership(cluster: Cluster, history: RecoveredHistory, logger: Logger): void {
-  const documented = membershipOfSnapshot(history.snapshot);
+  const { documented } = history;
   adopt(cluster, documented);
-  forgetStrangers(cluster, documented, history, logger);
+  forgetStrangers(cluster, history, logger);
   promoteVoters(cluster, documented, logger);
 }
 
@@ -48,8 +43,7 @@ function adopt(cluster: Cluster, documented: Membership): void {
  */
 function forgetStrangers(
   cluster: Cluster,
-  documented: Membership,
-  { entries, consistentIndex }: RecoveredHistory,
+  { documented, entries, consistentIndex }: RecoveredHistory,
   logger: Logger,
 ): void {
   if (consistentIndex === 0) return;

@@ -40,6 +40,7 @@ export const TEST_OPTIONS: ServerOptions = {
   backendBatchIntervalMs: 100,
   backendBatchLimit: 10_000,
   pageCacheBytes: 1 << 20,
+  bootstrapDefragThresholdBytes: 0,
   autoCompactionMode: "periodic",
   autoCompactionRetention: 0,
   compactionBatchLimit: 1000,

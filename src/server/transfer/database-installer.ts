@@ -62,7 +62,7 @@ export interface ReplaceableState {
   readonly alarms: Alarms;
   readonly storageVersion: StorageVersion;
   readonly compaction: CompactionRunner;
-  /** Whatever else reads the backend into memory, such as users and roles; switched last. */
+  /** Whatever else is taken in, such as the v2 store; switched last. */
   readonly others?: readonly Reloadable[];
   /** Records, or leases, loaded between two calls of `defer`. Default 2000. */
   readonly recordsPerStep?: number;

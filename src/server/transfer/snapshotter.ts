@@ -9,12 +9,12 @@
 import { ConfState, Snapshot, SnapshotMetadata } from "../../api/gen/raft.ts";
 import { Snapshot as WalSnapshot } from "../../api/gen/wal.ts";
 import type { Backend } from "../../backend/types.ts";
-import { bytesFromUtf8 } from "../../base/bytes.ts";
 import { formatID, type Index, type Term } from "../../base/ids.ts";
 import type { Clock, Logger } from "../../env/index.ts";
-import { type Cluster, encodeV2Document } from "../../membership/index.ts";
+import type { Cluster } from "../../membership/index.ts";
 import type { MemoryStorage } from "../../raft/index.ts";
 import type { SnapshotFiles } from "../../snap/index.ts";
+import type { V2Store } from "../../v2store/index.ts";
 import type { Wal } from "../../wal/index.ts";
 import type { ServerLimits } from "../limits.ts";
 
@@ -28,6 +28,7 @@ export interface SnapshotterOptions {
   readonly files: SnapshotFiles;
   readonly backend: Backend;
   readonly cluster: Cluster;
+  readonly v2store: V2Store;
   /** True while a follower needs the log as it is. */
   readonly keepsLog: () => boolean;
   readonly clock: Clock;
@@ -66,8 +67,8 @@ export class Snapshotter {
     }
     this.#isForced = false;
     this.#lastMs = clock.nowMs();
-    const { cluster } = this.#options;
-    const snapshot = describeSnapshot(cluster, index, term, confState);
+    const { cluster, v2store } = this.#options;
+    const snapshot = describeSnapshot(v2store, index, term, confState);
     this.#running = this.#save(snapshot, isForced, cluster.version).finally(() => {
       this.#running = undefined;
     });
@@ -130,25 +131,25 @@ export class Snapshotter {
   }
 
   #compactMemory(applied: Index, confState: ConfState): void {
-    const { storage, catchUpEntries, limits } = this.#options;
-    const first = storage.firstIndex();
-    if (applied - first < catchUpEntries + limits.logCompactionStepEntries) return;
+    const { storage, catchUpEntries, snapshotCount, limits } = this.#options;
+    // As in etcd: whoever asks for frequent snapshots gets a log that is as short.
+    const step = Math.min(limits.logCompactionStepEntries, snapshotCount);
+    if (applied - storage.firstIndex() < catchUpEntries + step) return;
     if (this.#options.keepsLog()) return;
     storage.createSnapshot(applied, ConfState.create(confState), EMPTY_SNAPSHOT_DATA);
     storage.compact(applied - catchUpEntries);
   }
 }
 
-/** The raft snapshot of the state at `index`, with the membership of this moment. */
+/** The raft snapshot of the state at `index`, with the v2 store of this moment. */
 export function describeSnapshot(
-  cluster: Cluster,
+  v2store: V2Store,
   index: Index,
   term: Term,
   confState: ConfState,
 ): Snapshot {
-  const { members, removedIDs, version } = cluster;
   return Snapshot.create({
-    data: bytesFromUtf8(encodeV2Document({ members, removedIDs, version })),
+    data: v2store.encodeDocument(),
     metadata: SnapshotMetadata.create({ confState, index, term }),
   });
 }

@@ -92,7 +92,7 @@ export class Background {
     });
     const { snapshotCount, catchUpEntries } = server.options;
     const limits = serverLimits(server.options.limits);
-    const { storage, wal, snapshotFiles: files } = boot;
+    const { storage, wal, snapshotFiles: files, v2store } = boot;
     this.#snapshotter = new Snapshotter(
       {
         snapshotCount,
@@ -103,6 +103,7 @@ export class Background {
         files,
         backend,
         cluster,
+        v2store,
         keepsLog: options.keepsLog,
         clock,
         logger,

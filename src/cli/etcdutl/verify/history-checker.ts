@@ -5,14 +5,8 @@
  */
 import type { LeaseID, Revision } from "../../../base/ids.ts";
 import { DecodeError } from "../../../base/wire.ts";
-import {
-  type CompactMarks,
-  KeyValueView,
-  checkRevisionKey,
-  isTombstone,
-  mainOf,
-  subOf,
-} from "../../../mvcc/index.ts";
+import { type CompactMarks, KeyValueView } from "../../../mvcc/index.ts";
+import { checkRevisionKey, isTombstone, mainOf, subOf } from "../../../base/revision-key.ts";
 import { showBytes } from "../show-bytes.ts";
 import type { VerifyReport } from "./report.ts";
 

@@ -1,8 +1,7 @@
 /** Verifies the write-ahead log and the snapshot files beside it. */
-import { utf8FromBytes } from "../../../base/bytes.ts";
 import { formatID, type Index } from "../../../base/ids.ts";
-import { decodeV2Document } from "../../../membership/index.ts";
 import { MAX_SNAP_BYTES, decodeSnapFile, SnapError, snapName } from "../../../snap/index.ts";
+import { membershipOfDocument } from "../../../v2store/index.ts";
 import { inspectLog, WalError } from "../../../wal/index.ts";
 import type { UtilityDeps } from "../deps.ts";
 import { LogChecker } from "./log-checker.ts";
@@ -90,7 +89,7 @@ function verifySnapshotFile(
     if (snapName(term, index) !== name) {
       report.damage(path, "", `its content is of term ${term} and index ${index}`);
     }
-    const { members } = decodeV2Document(utf8FromBytes(data));
+    const { members } = membershipOfDocument(data);
     const known = new Set(members.map((member) => member.id));
     for (const id of [...(confState?.voters ?? []), ...(confState?.learners ?? [])]) {
       if (known.has(id)) continue;

@@ -11,7 +11,7 @@ import {
 import { KeyValue } from "../../../api/gen/kv.ts";
 import { Snapshot } from "../../../api/gen/wal.ts";
 import { bytesFromUtf8 } from "../../../base/bytes.ts";
-import { encodeRevisionKey } from "../../../mvcc/revision.ts";
+import { encodeRevisionKey } from "../../../base/revision-key.ts";
 import { encodeSnapFile, SnapshotFiles } from "../../../snap/index.ts";
 import { type LogFinding, RecordType } from "../../../wal/index.ts";
 import { memberPaths } from "../member-paths.ts";

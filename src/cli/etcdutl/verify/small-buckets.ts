@@ -20,7 +20,7 @@ import { EMPTY_BYTES, utf8FromBytes, viewAsBuffer } from "../../../base/bytes.ts
 import { formatID, type LeaseID } from "../../../base/ids.ts";
 import { DecodeError } from "../../../base/wire.ts";
 import { memberFromJSON } from "../../../membership/index.ts";
-import { checkRevisionKey } from "../../../mvcc/index.ts";
+import { checkRevisionKey } from "../../../base/revision-key.ts";
 import { showBytes } from "../show-bytes.ts";
 import type { VerifyReport } from "./report.ts";
 

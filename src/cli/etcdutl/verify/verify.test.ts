@@ -14,7 +14,7 @@ import {
 import { bytesFromUtf8, EMPTY_BYTES } from "../../../base/bytes.ts";
 import { writeConsistentIndex } from "../../../membership/index.ts";
 import { encodeKeyValue, encodeTombstone } from "../../../mvcc/key-value.ts";
-import { encodeRevisionKey } from "../../../mvcc/revision.ts";
+import { encodeRevisionKey } from "../../../base/revision-key.ts";
 import { Wal } from "../../../wal/index.ts";
 import { memberPaths } from "../member-paths.ts";
 import {

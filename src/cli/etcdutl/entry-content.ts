@@ -11,9 +11,6 @@ export type EntryContent =
   | { readonly kind: "v2"; readonly request: Request }
   | { readonly kind: "v3"; readonly request: InternalRaftRequest };
 
-const MEMBER_ATTRIBUTES = /\/0\/members\/[0-9a-fA-F]{1,16}\/attributes/;
-const CLUSTER_VERSION = "/0/version";
-
 /** Throws `UtilityError` for what is no request. */
 export function contentOf({ type, data, index }: Entry): EntryContent {
   if (type !== EntryType.EntryNormal) return { kind: "confChange" };
@@ -34,16 +31,4 @@ function decoded<T>(codec: { decode(bytes: Uint8Array): T }, data: Uint8Array): 
     if (!(error instanceof DecodeError)) throw error;
     return undefined;
   }
-}
-
-/** A member tells its name and client addresses. */
-export function isMemberAttributes({ Method, Path }: Request): boolean {
-  return Method === "PUT" && MEMBER_ATTRIBUTES.test(Path);
-}
-
-/** The cluster writes it about itself; nobody has put it there by the v2 API. */
-export function isOwnRequest(request: Request): boolean {
-  return (
-    isMemberAttributes(request) || (request.Method === "PUT" && request.Path === CLUSTER_VERSION)
-  );
 }

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodeV2Document, encodeV2Document, type Membership } from "./v2-document.ts";
+import { bytesFromUtf8, utf8FromBytes } from "../base/bytes.ts";
+import type { Membership } from "../membership/index.ts";
+import { encodeDocument } from "./encode-document.ts";
+import { membershipOfDocument } from "./read-document.ts";
 
 const ONE_MEMBER: Membership = {
   members: [
@@ -17,7 +20,7 @@ const ONE_MEMBER: Membership = {
 };
 
 test("the document of one member has etcd's form to the byte", () => {
-  const text = encodeV2Document(ONE_MEMBER);
+  const text = utf8FromBytes(encodeDocument(ONE_MEMBER));
   const root =
     '{"Root":{"Path":"/","CreatedIndex":0,"ModifiedIndex":0,"ExpireTime":"0001-01-01T00:00:00Z",' +
     '"Value":"","Children":{"0":{"Path":"/0","CreatedIndex":0,"ModifiedIndex":0,' +
@@ -55,19 +58,19 @@ test("a member that has not published itself has no attributes yet", () => {
   const [member] = ONE_MEMBER.members;
   assert.ok(member !== undefined);
   const unstarted = { ...ONE_MEMBER, members: [{ ...member, clientURLs: [] }] };
-  assert.ok(!encodeV2Document(unstarted).includes("/attributes"));
+  assert.ok(!utf8FromBytes(encodeDocument(unstarted)).includes("/attributes"));
 });
 
 test("a history longer than the event queue keeps its newest part", () => {
   const removedIDs = Array.from({ length: 1200 }, (_, i) => BigInt(i + 1));
-  const text = encodeV2Document({ members: [], removedIDs, version: undefined });
-  const { EventHistory } = JSON.parse(text).WatcherHub;
+  const document = encodeDocument({ members: [], removedIDs, version: undefined });
+  const { EventHistory } = JSON.parse(utf8FromBytes(document)).WatcherHub;
   assert.equal(EventHistory.StartIndex, 201);
   assert.equal(EventHistory.LastIndex, 1200);
   const { Queue } = EventHistory;
   assert.deepEqual([Queue.Size, Queue.Front, Queue.Back], [1000, 200, 200]);
   assert.equal(Queue.Events[Queue.Front].node.createdIndex, 201);
-  assert.deepEqual(decodeV2Document(text).removedIDs, removedIDs);
+  assert.deepEqual(membershipOfDocument(document).removedIDs, removedIDs);
 });
 
 test("what was encoded is read back, removed members and learners included", () => {
@@ -79,9 +82,9 @@ test("what was encoded is read back, removed members and learners included", () 
     removedIDs: [3n, 0xffffffffffffffffn],
     version: undefined,
   };
-  assert.deepEqual(decodeV2Document(encodeV2Document(membership)), membership);
+  assert.deepEqual(membershipOfDocument(encodeDocument(membership)), membership);
 });
 
 test("text that is no document is refused", () => {
-  assert.throws(() => decodeV2Document("{"), SyntaxError);
+  assert.throws(() => membershipOfDocument(bytesFromUtf8("{")), SyntaxError);
 });

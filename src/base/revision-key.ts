@@ -1,31 +1,30 @@
 /**
- * Revisions and their form as keys of the "key" bucket: 8 bytes main, "_", 8 bytes sub, big-endian;
- * a deletion adds "t". Byte order of the keys is the order of the revisions.
+ * Revisions as keys of the "key" bucket: 8 bytes main, "_", 8 bytes sub, big-endian; a deletion adds
+ * "t". Byte order of the keys is the order of the revisions. All changes of one transaction share
+ * main; sub counts them.
  */
 
-import { assert } from "../base/assert.ts";
-import type { Revision } from "../base/ids.ts";
-
-/** A change's place in history: all changes of one transaction share `main`. */
-export interface RevisionPair {
-  readonly main: Revision;
-  readonly sub: number;
-}
+import { assert } from "./assert.ts";
+import type { Revision } from "./ids.ts";
 
 export const REVISION_KEY_BYTES = 17;
 const TOMBSTONE_KEY_BYTES = 18;
 
+const SEPARATOR_AT = 8;
+const SUB_AT = 9;
 const SEPARATOR = 0x5f;
 const TOMBSTONE_MARK = 0x74;
 const TWO_32 = 0x1_0000_0000;
 /** The upper half of 2^53 - 1, the largest safe integer. */
 const MAX_SAFE_HIGH = 0x1f_ffff;
+/** High halves up to here leave a bit to spare below 2^53. */
+const MAX_PACKABLE_HIGH = 0x0f_ffff;
 
 /** Writes the 17 bytes of a revision at the start of `target`. */
 export function writeRevisionKey(target: Uint8Array, main: Revision, sub: number): void {
   writeUint64(target, 0, main);
-  target[8] = SEPARATOR;
-  writeUint64(target, 9, sub);
+  target[SEPARATOR_AT] = SEPARATOR;
+  writeUint64(target, SUB_AT, sub);
 }
 
 /** A fresh key for the change at {main, sub}. */
@@ -40,7 +39,29 @@ export function encodeRevisionKey(main: Revision, sub: number, tombstone: boolea
 export function checkRevisionKey(key: Uint8Array, start = 0, end = key.length): void {
   const plain = end - start === REVISION_KEY_BYTES;
   const marked = end - start === TOMBSTONE_KEY_BYTES;
-  assert((plain || marked) && key[start + 8] === SEPARATOR, "malformed revision in the key bucket");
+  assert(
+    (plain || marked) && key[start + SEPARATOR_AT] === SEPARATOR,
+    "malformed revision in the key bucket",
+  );
+}
+
+/** True if `mainOf` and `packedSubOf` are exact for these bytes, which may be anything. */
+export function isPackable(key: Uint8Array): boolean {
+  if (key.length !== REVISION_KEY_BYTES) {
+    if (key.length !== TOMBSTONE_KEY_BYTES || key[REVISION_KEY_BYTES] !== TOMBSTONE_MARK) {
+      return false;
+    }
+  }
+  return (
+    key[SEPARATOR_AT] === SEPARATOR &&
+    readUint32(key, 0) <= MAX_PACKABLE_HIGH &&
+    readUint32(key, SUB_AT) <= MAX_PACKABLE_HIGH
+  );
+}
+
+/** Sub and the mark of a deletion in one number, which sorts as the bytes do. */
+export function packedSubOf(key: Uint8Array): number {
+  return readUint64(key, SUB_AT) * 2 + (key.length - REVISION_KEY_BYTES);
 }
 
 export function mainOf(key: Uint8Array, start = 0): Revision {
@@ -48,7 +69,7 @@ export function mainOf(key: Uint8Array, start = 0): Revision {
 }
 
 export function subOf(key: Uint8Array, start = 0): number {
-  return readUint64(key, start + 9);
+  return readUint64(key, start + SUB_AT);
 }
 
 export function isTombstone(key: Uint8Array, start = 0, end = key.length): boolean {

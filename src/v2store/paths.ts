@@ -1,0 +1,23 @@
+/**
+ * Where things lie in the v2 store: the membership below "/0", keys of users below "/1", users and
+ * roles below "/2".
+ */
+import { formatID, type MemberID } from "../base/ids.ts";
+
+export const CLUSTER_DIRECTORY = "0";
+export const PERMISSIONS_DIRECTORY = "2";
+
+export const VERSION_PATH = "/0/version";
+
+export function memberDirectory(id: MemberID): string {
+  return `/0/members/${formatID(id)}`;
+}
+
+/** Name and client addresses, which a member tells of itself. */
+export function attributesPath(id: MemberID): string {
+  return `${memberDirectory(id)}/attributes`;
+}
+
+export function removedMemberPath(id: MemberID): string {
+  return `/0/removed_members/${formatID(id)}`;
+}
