@@ -40,8 +40,25 @@ const SECTIONS: readonly Section[] = [
         path: "src/platform/tls/tls-acceptor.ts",
         names: ["HANDSHAKE_TIMEOUT_MS", "MAX_PENDING_HANDSHAKES", "MAX_SILENT_CONNECTIONS"],
       },
-      { path: "src/platform/tls/verify-peer.ts", names: ["MAX_CHAIN"] },
+      { path: "src/base/shown-certificates.ts", names: ["MAX_CHAIN"] },
       { path: "src/cli/etcdctl/tls-findings.ts", names: ["MIN_RSA_BITS"] },
+    ],
+  },
+  {
+    title: "Authentication",
+    sources: [
+      {
+        path: "src/server/access/login-limiter.ts",
+        names: ["FREE_FAILURES_OF_USER", "FREE_FAILURES_OF_ADDRESS", "MAX_REMEMBERED"],
+      },
+      { path: "src/server/services/admission.ts", names: ["MAX_WAITING_CALLS"] },
+      {
+        path: "src/platform/bcrypt-hasher.ts",
+        names: ["MAX_WAITING_HASHES", "MAX_PASSWORD_BYTES"],
+      },
+      { path: "src/auth/simple-tokens.ts", names: ["MAX_SIMPLE_TOKENS"] },
+      { path: "src/auth/jwt-tokens.ts", names: ["MAX_REMEMBERED_JWTS"] },
+      { path: "src/auth/jwt-parse.ts", names: ["MAX_JWT_BYTES"] },
     ],
   },
   {
