@@ -65,7 +65,7 @@ export function serverOptionsOf(config: EtcdConfig): ServerOptions {
     stopServiceOnDefrag: config.featureGates.StopGRPCServiceOnDefrag,
     tokens: parseTokenOptions(config.authToken),
     simpleTokenTTLMs: config.authTokenTtlSeconds * 1000,
-    bcryptCost: bcryptCostOf(config),
+    bcryptCost: config.bcryptCost,
     clientCertAuth: config.clientCertAuth,
     limits: { walSegmentBytes: config.walSegmentBytes },
   };
@@ -89,14 +89,4 @@ function hrefs(urls: readonly EtcdUrl[]): string[] {
 function progressIntervalOf(config: EtcdConfig): number {
   const given = config.watchProgressNotifyIntervalMs;
   return given <= 0 ? DEFAULT_PROGRESS_INTERVAL_MS : Math.max(given, MIN_PROGRESS_INTERVAL_MS);
-}
-
-/** bcrypt's bounds; etcd takes its default for a cost outside of them, with a warning. */
-const MIN_BCRYPT_COST = 4;
-const MAX_BCRYPT_COST = 31;
-const DEFAULT_BCRYPT_COST = 10;
-
-function bcryptCostOf({ bcryptCost }: EtcdConfig): number {
-  const isValid = bcryptCost >= MIN_BCRYPT_COST && bcryptCost <= MAX_BCRYPT_COST;
-  return isValid ? bcryptCost : DEFAULT_BCRYPT_COST;
 }

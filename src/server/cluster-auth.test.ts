@@ -241,3 +241,16 @@ test("a user who was deleted is nobody, whatever token it has", async () => {
   assert.match(failed.failure?.message ?? "", /authentication failed/);
   await member.stop();
 });
+
+test("a cost that bcrypt does not have is told, and etcd's default taken", async () => {
+  const member = new TestMember(new FaultDisk(), { bcryptCost: 99 });
+  await member.start();
+  const told = member.logger.lines.filter(({ message }) => message.includes("bcrypt cost"));
+  assert.deepEqual(
+    told.map(({ level, fields }) => [level, fields["given-cost"], fields["default-cost"]]),
+    [["warn", 99, 10]],
+  );
+  await enableAuth(member, member);
+  await login(member, member, "alice");
+  await member.stop();
+});

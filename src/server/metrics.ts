@@ -98,6 +98,7 @@ function makeCounters(metrics: Metrics): ServerCounters {
 
 function registerMember(metrics: Metrics, server: ServerContext): void {
   const is = (condition: boolean) => (condition ? 1 : 0);
+  metrics.gaugeFunction(ServerMetrics.authRevision, () => server.auth.store.revision);
   metrics.gaugeFunction(ServerMetrics.hasLeader, () => is(server.leader !== NO_MEMBER));
   metrics.gaugeFunction(ServerMetrics.isLeader, () => is(server.isLeader));
   metrics.gaugeFunction(ServerMetrics.isLearner, () =>

@@ -34,6 +34,11 @@ export interface AuthenticationOptions {
   readonly appliedIndex: () => Index;
 }
 
+/** bcrypt's bounds, and etcd's default. */
+const MIN_BCRYPT_COST = 4;
+const MAX_BCRYPT_COST = 31;
+const DEFAULT_BCRYPT_COST = 10;
+
 const BEARER = /^Bearer /;
 
 /** A token that another member gave out for a login which is not applied here yet. */
@@ -54,7 +59,8 @@ export class Authentication {
 
   /** Throws `AuthRecordError` when the database's records of users are damaged. */
   constructor(options: AuthenticationOptions) {
-    const { backend, logger, tokens, passwords, bcryptCost, leaseKeys } = options;
+    const { backend, logger, tokens, passwords, leaseKeys } = options;
+    const bcryptCost = validCost(options.bcryptCost, logger);
     this.#options = options;
     this.passwords = passwords;
     this.bcryptCost = bcryptCost;
@@ -160,6 +166,18 @@ export class Authentication {
     }
     return token;
   }
+}
+
+/** As etcd, which does not refuse to start with another cost. */
+function validCost(cost: number, logger: Logger): number {
+  if (cost >= MIN_BCRYPT_COST && cost <= MAX_BCRYPT_COST) return cost;
+  logger.warn("use default bcrypt cost instead of the invalid given cost", {
+    "min-cost": MIN_BCRYPT_COST,
+    "max-cost": MAX_BCRYPT_COST,
+    "default-cost": DEFAULT_BCRYPT_COST,
+    "given-cost": cost,
+  });
+  return DEFAULT_BCRYPT_COST;
 }
 
 export function isEarly(identity: Identity | EarlyToken): identity is EarlyToken {
