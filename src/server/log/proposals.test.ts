@@ -71,6 +71,19 @@ test("a batch that raft refused comes again first, without what has timed out", 
   assert.deepEqual(requests, ["kept", "new"]);
 });
 
+test("what has timed out while nobody led is not proposed to the next leader", () => {
+  const { clock, proposals, outcomes, submit } = world();
+  submit("early");
+  clock.advance(4000);
+  submit("late");
+  clock.advance(3200);
+  assert.deepEqual(outcomes, ["early: timeout"]);
+  assert.deepEqual(
+    proposals.takeBatch().map(({ proposal }) => proposal?.request),
+    ["late"],
+  );
+});
+
 test("stopping settles everything", () => {
   const { proposals, outcomes, submit } = world();
   submit("a");

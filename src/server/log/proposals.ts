@@ -239,10 +239,14 @@ export class Proposals {
 
   #expire(): void {
     const now = this.#clock.nowMs();
+    let isOver = false;
     for (const proposal of this.#waiting.values()) {
-      if (proposal.startMs + this.#timeoutMs > now) return;
+      if (proposal.startMs + this.#timeoutMs > now) break;
+      isOver = true;
       this.#forget(proposal);
       proposal.settle({ error: this.#timeoutError(proposal.startMs), reply: undefined });
     }
+    // What no leader has taken must not reach the next one after its asker was told.
+    if (isOver) this.#batch = this.#batch.filter((entry) => this.#isWaiting(entry));
   }
 }
