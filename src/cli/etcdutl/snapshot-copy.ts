@@ -49,12 +49,13 @@ export async function copySnapshotFile(
   target: string,
   skipHashCheck: boolean,
 ): Promise<void> {
+  // Go opens a directory, and fails when it reads it.
+  if (deps.disk.stat(source)?.isDirectory === true) {
+    throw new UtilityError(`read ${source}: is a directory`);
+  }
   const from = deps.disk.open(source);
   try {
     const fileBytes = from.size();
-    if (deps.disk.stat(source)?.isDirectory === true) {
-      throw new UtilityError(`read ${source}: is a directory`);
-    }
     if (fileBytes < DIGEST_BYTES) throw new UtilityError(`seek ${source}: invalid argument`);
     const digested = hasDigest(fileBytes);
     if (!digested && !skipHashCheck) {
