@@ -150,7 +150,7 @@ export const ETCDCTL_TOOL_DIFFERENCES: Readonly<Record<string, readonly ToolDiff
         ],
         "endpoint status -w fields": [
           '"ClusterID" : 2037210783374497686\n"MemberID" : 13195394291058371180\n"Revision" : 46\n"RaftTerm" : 2\n"Version" : "3.4.23"\n"DBSize" : …\n"Leader" : 13195394291058371180\n"IsLearner" : false\n"RaftIndex" : …\n"RaftTerm" : 2\n"RaftAppliedIndex" : …\n"Errors" : []\n"Endpoint" : "<host>"\n\nexit 0',
-          '"ClusterID" : 2037210783374497686\n"MemberID" : 13195394291058371180\n"Revision" : 46\n"RaftTerm" : 2\n"Version" : "3.4.23"\n"StorageVersion" : ""\n"DBSize" : …\n"DBSizeInUse" : …\n"DBSizeQuota" : 0\n"Leader" : 13195394291058371180\n"IsLearner" : false\n"RaftIndex" : …\n"RaftAppliedIndex" : …\n"Errors" : []\n"Endpoint" : "<host>"\n"DowngradeTargetVersion" : ""\n"DowngradeEnabled" : false\n\nexit 0',
+          '"ClusterID" : 2037210783374497686\n"MemberID" : 13195394291058371180\n"Revision" : 46\n"RaftTerm" : 2\n"Version" : "3.4.23"\n"StorageVersion" : ""\n"DBSize" : …\n"DBSizeInUse" : …\n"DBSizeQuota" : 0\n"Leader" : 13195394291058371180\n"IsLearner" : false\n"RaftIndex" : …\n"RaftTerm" : 2\n"RaftAppliedIndex" : …\n"Errors" : []\n"Endpoint" : "<host>"\n"DowngradeTargetVersion" : ""\n"DowngradeEnabled" : false\n\nexit 0',
         ],
         "endpoint status -w table": [
           "+-----+-----+-----+-----+-----+-----+-----+-----+-----+-----+\n|  ENDPOINT  |  ID  | VERSION | DB SIZE | IS LEADER | IS LEARNER | RAFT TERM | RAFT INDEX | RAFT APPLIED INDEX | ERRORS |\n+-----+-----+-----+-----+-----+-----+-----+-----+-----+-----+\n| <host> | b71f75320dc06a6c |  3.4.23 |  … kB |  true |  false |  2 |  86 |  86 |  |\n+-----+-----+-----+-----+-----+-----+-----+-----+-----+-----+\nexit 0",
@@ -158,7 +158,7 @@ export const ETCDCTL_TOOL_DIFFERENCES: Readonly<Record<string, readonly ToolDiff
         ],
         "--user=root:rp endpoint status -w fields": [
           '"ClusterID" : 2037210783374497686\n"MemberID" : 13195394291058371180\n"Revision" : 48\n"RaftTerm" : 2\n"Version" : "3.4.23"\n"DBSize" : …\n"Leader" : 13195394291058371180\n"IsLearner" : false\n"RaftIndex" : …\n"RaftTerm" : 2\n"RaftAppliedIndex" : …\n"Errors" : []\n"Endpoint" : "<host>"\n\nexit 0',
-          '"ClusterID" : 2037210783374497686\n"MemberID" : 13195394291058371180\n"Revision" : 48\n"RaftTerm" : 2\n"Version" : "3.4.23"\n"StorageVersion" : ""\n"DBSize" : …\n"DBSizeInUse" : …\n"DBSizeQuota" : 0\n"Leader" : 13195394291058371180\n"IsLearner" : false\n"RaftIndex" : …\n"RaftAppliedIndex" : …\n"Errors" : []\n"Endpoint" : "<host>"\n"DowngradeTargetVersion" : ""\n"DowngradeEnabled" : false\n\nexit 0',
+          '"ClusterID" : 2037210783374497686\n"MemberID" : 13195394291058371180\n"Revision" : 48\n"RaftTerm" : 2\n"Version" : "3.4.23"\n"StorageVersion" : ""\n"DBSize" : …\n"DBSizeInUse" : …\n"DBSizeQuota" : 0\n"Leader" : 13195394291058371180\n"IsLearner" : false\n"RaftIndex" : …\n"RaftTerm" : 2\n"RaftAppliedIndex" : …\n"Errors" : []\n"Endpoint" : "<host>"\n"DowngradeTargetVersion" : ""\n"DowngradeEnabled" : false\n\nexit 0',
         ],
         "endpoint status": [
           "<host>, b71f75320dc06a6c, 3.4.23, … kB, true, false, 2, 199, 199, \nexit 0",

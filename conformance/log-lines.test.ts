@@ -6,9 +6,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type EtcdKind, type LogLine, missing, startEtcd } from "./harness.ts";
 
-/** What etcd 3.4 says otherwise than 3.6, or of a part that 3.6 does not have. */
+/** What etcd 3.4 says otherwise than 3.6. */
 const ONLY_BEFORE_36: readonly string[] = [
-  "warn simple token is not cryptographically signed",
   // 3.6 names the API.
   "info setting up initial cluster version",
   // 3.6: "has already been".
