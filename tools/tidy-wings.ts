@@ -7,7 +7,7 @@ import { importsOf } from "./source-imports.ts";
 import type { SourceText } from "./source-text.ts";
 import { isTestFile, type LayerProblem, resolveImport } from "./tidy-layers.ts";
 
-const WINGS = [
+const WINGS: readonly string[] = [
   "access",
   "log",
   "tracing",
@@ -20,7 +20,7 @@ const WINGS = [
   "upkeep",
   "services",
   "peer-api",
-] as const;
+];
 
 /** Compose the member, so that they see all wings. */
 const COMPOSITION = new Set(["src/server/etcd-server.ts", "src/server/index.ts"]);
@@ -35,7 +35,7 @@ export function wingProblems(source: SourceText): LayerProblem[] {
   const { path } = source;
   if (!path.startsWith("src/server/") || isTestFile(path) || COMPOSITION.has(path)) return [];
   const wing = wingOf(path);
-  const own = WINGS.findIndex((name) => name === wing);
+  const own = wing === undefined ? -1 : WINGS.indexOf(wing);
   if (wing !== undefined && own === -1) {
     return [
       { line: 1, text: `src/server/${wing} is no known wing; add it to tools/tidy-wings.ts` },
@@ -48,7 +48,7 @@ export function wingProblems(source: SourceText): LayerProblem[] {
     if (COMPOSITION.has(target)) problems.push({ line, text: `${path} imports the whole member` });
     const other = wingOf(target);
     if (other === undefined || other === wing || path === CONTEXT) continue;
-    const isAbove = WINGS.findIndex((name) => name === other) > own;
+    const isAbove = WINGS.indexOf(other) > own;
     if (wing === undefined || isAbove) {
       problems.push({
         line,

@@ -192,7 +192,12 @@ test("a directory without permission is refused", async (t) => {
 
 test("a setting that cannot be honoured is refused, not ignored", async () => {
   const dataDir = join(scratch, "unsupported");
-  const error = await fatalError(["--data-dir", dataDir, "--enable-distributed-tracing", ...ADDRESSES]);
+  const error = await fatalError([
+    "--data-dir",
+    dataDir,
+    "--enable-distributed-tracing",
+    ...ADDRESSES,
+  ]);
   assert.match(error, /--enable-distributed-tracing/);
   assert.equal(existsSync(dataDir), false);
 });
