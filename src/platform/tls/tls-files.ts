@@ -4,6 +4,7 @@
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { systemErrorText } from "../../base/system-errors.ts";
 import { revokedSerials } from "./revocation-list.ts";
 
 /** A file that cannot be used; the message is complete, in Go's words where it has some. */
@@ -64,19 +65,8 @@ function readFile(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw new TlsFileError(path, `open ${path}: ${reasonOf(error)}`);
+    throw new TlsFileError(path, `open ${path}: ${systemErrorText(error)}`);
   }
-}
-
-function reasonOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  const reasons: Readonly<Record<string, string>> = {
-    ENOENT: "no such file or directory",
-    EACCES: "permission denied",
-    EISDIR: "is a directory",
-    ENOTDIR: "not a directory",
-  };
-  return reasons[code ?? ""] ?? message;
 }
 
 function certificates(path: string, pem: Buffer): X509Certificate[] {

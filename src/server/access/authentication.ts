@@ -105,16 +105,12 @@ export class Authentication {
   /** Whose token another member passes on; without one, nobody's. Throws `invalidAuthToken`. */
   identifyForwarded(token: string | undefined): Identity {
     if (!this.store.enabled || token === undefined) return NOBODY;
-    const identity = this.#bearerOf(token.replace(BEARER, ""));
-    if (isEarly(identity)) throw new EtcdError("invalidAuthToken");
-    return identity;
+    return known(this.#bearerOf(token.replace(BEARER, "")));
   }
 
   /** As `identify`, for a stream whose token was good when it was opened. */
   identifyNow(call: Call): Identity {
-    const identity = this.identify(call);
-    if (isEarly(identity)) throw new EtcdError("invalidAuthToken");
-    return identity;
+    return known(this.identify(call));
   }
 
   /**
@@ -182,6 +178,12 @@ function validCost(cost: number, logger: Logger): number {
 
 export function isEarly(identity: Identity | EarlyToken): identity is EarlyToken {
   return identity !== NOBODY && "kind" in identity;
+}
+
+/** For who cannot wait: a token that is early is as good as none. */
+function known(identity: Identity | EarlyToken): Identity {
+  if (isEarly(identity)) throw new EtcdError("invalidAuthToken");
+  return identity;
 }
 
 /** As etcd writes it: enough to tell tokens apart, too little to use one. */
