@@ -270,55 +270,14 @@ test(
     const settings = world.write(
       "etc/etcd/etcd.conf",
       world.local(
-        `#[Member]
-# 自定义此etcd节点的名称,集群内唯一
-ETCD_NAME="etcd-1"
-# 定义etcd数据存放目录
-ETCD_DATA_DIR="${world.path("var/lib/etcd/default.etcd")}"
-# 定义本机和成员之间通信的地址
-ETCD_LISTEN_PEER_URLS="http://192.168.31.37:2380" 
-# 定义etcd对外提供服务的地址
-ETCD_LISTEN_CLIENT_URLS="http://192.168.31.37:2379"
-
-#[Clustering]
-# 定义该节点成员对等URL地址,且会通告集群的其余成员节点
-ETCD_INITIAL_ADVERTISE_PEER_URLS="http://192.168.31.37:2380"
-# 此成员的客户端URL列表,用于通告群集的其余部分
-ETCD_ADVERTISE_CLIENT_URLS="http://192.168.31.37:2379"
-`,
+        settingsOf("etcd-1", world.path("var/lib/etcd/default.etcd"), "http"),
         "192.168.31.37",
       ),
     );
     world.run("mkdir -p var/lib/etcd");
-    const unit = world.write(
-      "etcd.service",
-      `[Unit]
-Description=Etcd Server
-After=network.target
-After=network-online.target
-Wants=network-online.target
-
-[Service]
-Type=notify
-EnvironmentFile=${settings}
-ExecStart=${world.bin}/etcd \\
-\t\t  --name \${ETCD_NAME} \\
-      --data-dir=\${ETCD_DATA_DIR} \\
-      --initial-advertise-peer-urls \${ETCD_INITIAL_ADVERTISE_PEER_URLS} \\
-      --listen-peer-urls \${ETCD_LISTEN_PEER_URLS} \\
-  \t\t--listen-client-urls \${ETCD_LISTEN_CLIENT_URLS},http://127.0.0.1:${world.secondPort} \\
-  \t\t--advertise-client-urls \${ETCD_ADVERTISE_CLIENT_URLS} \\
-  \t\t--initial-cluster-token etcd-cluster \\
-  \t\t--initial-cluster etcd-1=http://127.0.0.1:${world.peerPort} \\
-  \t\t--initial-cluster-state new 
-
-Restart=on-failure
-LimitNOFILE=65536
-
-[Install]
-WantedBy=multi-user.target
-`,
-    );
+    const cluster = `etcd-1=http://127.0.0.1:${world.peerPort}`;
+    const text = unitOf(world, { settings, tlsFlags: [], cluster, plainPort: world.secondPort });
+    const unit = world.write("etcd.service", text);
     await world.start(`python3 systemctl.py "${unit}"`, "notified: READY=1");
     const health = world.run(
       `etcdctl --endpoints="http://127.0.0.1:${world.secondPort}" endpoint health`,
@@ -330,41 +289,38 @@ WantedBy=multi-user.target
 /** etcd-1 to etcd-3. Connections between them come from 127.0.0.1. */
 const HOSTS = ["127.0.0.2", "127.0.0.3", "127.0.0.4"] as const;
 
-/** The guide's EnvironmentFile of the member in `folder`. */
-function secureSettings(world: GuideWorld, folder: string, host: string): string {
-  return world.write(
-    `${folder}/etcd.conf`,
-    world
-      .local(`#[Member]
+/** The guide's EnvironmentFile of a member. */
+function settingsOf(name: string, dataDir: string, scheme: "http" | "https"): string {
+  return `#[Member]
 # 自定义此etcd节点的名称,集群内唯一
-ETCD_NAME="${folder}"
+ETCD_NAME="${name}"
 # 定义etcd数据存放目录
-ETCD_DATA_DIR="${world.path(`${folder}/default.etcd`)}"
+ETCD_DATA_DIR="${dataDir}"
 # 定义本机和成员之间通信的地址
-ETCD_LISTEN_PEER_URLS="https://192.168.31.37:2380" 
+ETCD_LISTEN_PEER_URLS="${scheme}://192.168.31.37:2380" 
 # 定义etcd对外提供服务的地址
-ETCD_LISTEN_CLIENT_URLS="https://192.168.31.37:2379"
+ETCD_LISTEN_CLIENT_URLS="${scheme}://192.168.31.37:2379"
 
 #[Clustering]
 # 定义该节点成员对等URL地址,且会通告集群的其余成员节点
-ETCD_INITIAL_ADVERTISE_PEER_URLS="https://192.168.31.37:2380"
+ETCD_INITIAL_ADVERTISE_PEER_URLS="${scheme}://192.168.31.37:2380"
 # 此成员的客户端URL列表,用于通告群集的其余部分
-ETCD_ADVERTISE_CLIENT_URLS="https://192.168.31.37:2379"
-`)
-      .replaceAll("192.168.31.37", host),
-  );
+ETCD_ADVERTISE_CLIENT_URLS="${scheme}://192.168.31.37:2379"
+`;
 }
 
-/** Member `index` of the guide: its unit, whose EnvironmentFile is written beside it. */
-function secureUnit(world: GuideWorld, index: number, plainPort: number): string {
-  const host = HOSTS[index] ?? "";
-  const folder = `etcd-${index + 1}`;
-  const settings = secureSettings(world, folder, host);
-  const cluster = HOSTS.map((each, i) => `etcd-${i + 1}=https://${each}:${world.peerPort}`);
-  const ssl = world.path("ssl");
-  return world.write(
-    `${folder}/etcd.service`,
-    `[Unit]
+interface UnitParts {
+  /** The EnvironmentFile. */
+  readonly settings: string;
+  readonly tlsFlags: readonly string[];
+  readonly cluster: string;
+  /** Of clients on the loopback. */
+  readonly plainPort: number;
+}
+
+/** The guide's unit of a member. */
+function unitOf(world: GuideWorld, { settings, tlsFlags, cluster, plainPort }: UnitParts): string {
+  return `[Unit]
 Description=Etcd Server
 After=network.target
 After=network-online.target
@@ -375,19 +331,13 @@ Type=notify
 EnvironmentFile=${settings}
 ExecStart=${world.bin}/etcd \\
 \t\t  --name \${ETCD_NAME} \\
-      --cert-file=${ssl}/kubernetes.pem \\
-      --key-file=${ssl}/kubernetes-key.pem \\
-      --trusted-ca-file=${ssl}/ca.pem \\
-      --peer-cert-file=${ssl}/kubernetes.pem \\
-      --peer-key-file=${ssl}/kubernetes-key.pem \\
-      --peer-trusted-ca-file=${ssl}/ca.pem \\
-      --data-dir=\${ETCD_DATA_DIR} \\
+${tlsFlags.map((flag) => `      ${flag} \\\n`).join("")}      --data-dir=\${ETCD_DATA_DIR} \\
       --initial-advertise-peer-urls \${ETCD_INITIAL_ADVERTISE_PEER_URLS} \\
       --listen-peer-urls \${ETCD_LISTEN_PEER_URLS} \\
   \t\t--listen-client-urls \${ETCD_LISTEN_CLIENT_URLS},http://127.0.0.1:${plainPort} \\
   \t\t--advertise-client-urls \${ETCD_ADVERTISE_CLIENT_URLS} \\
   \t\t--initial-cluster-token etcd-cluster \\
-  \t\t--initial-cluster ${cluster.join(",")} \\
+  \t\t--initial-cluster ${cluster} \\
   \t\t--initial-cluster-state new 
 
 Restart=on-failure
@@ -395,8 +345,30 @@ LimitNOFILE=65536
 
 [Install]
 WantedBy=multi-user.target
-`,
+`;
+}
+
+/** Member `index` of the guide: its unit, whose EnvironmentFile is written beside it. */
+function secureUnit(world: GuideWorld, index: number, plainPort: number): string {
+  const host = HOSTS[index] ?? "";
+  const folder = `etcd-${index + 1}`;
+  const text = settingsOf(folder, world.path(`${folder}/default.etcd`), "https");
+  const settings = world.write(
+    `${folder}/etcd.conf`,
+    world.local(text).replaceAll("192.168.31.37", host),
   );
+  const cluster = HOSTS.map((each, i) => `etcd-${i + 1}=https://${each}:${world.peerPort}`);
+  const ssl = world.path("ssl");
+  const tlsFlags = [
+    `--cert-file=${ssl}/kubernetes.pem`,
+    `--key-file=${ssl}/kubernetes-key.pem`,
+    `--trusted-ca-file=${ssl}/ca.pem`,
+    `--peer-cert-file=${ssl}/kubernetes.pem`,
+    `--peer-key-file=${ssl}/kubernetes-key.pem`,
+    `--peer-trusted-ca-file=${ssl}/ca.pem`,
+  ];
+  const parts = { settings, tlsFlags, cluster: cluster.join(","), plainPort };
+  return world.write(`${folder}/etcd.service`, unitOf(world, parts));
 }
 
 test(
