@@ -45,6 +45,7 @@ export function memberOptions(
     compactionSleepIntervalMs: 10,
     watchProgressNotifyIntervalMs: plan.progressIntervalMs,
     leaseCheckpoint: plan.leaseCheckpoint,
+    leaseCheckpointPersist: true,
     warningApplyDurationMs: 100,
     warningUnaryRequestDurationMs: 300,
     unsafeNoFsync: false,

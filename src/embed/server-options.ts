@@ -54,6 +54,7 @@ export function serverOptionsOf(config: EtcdConfig): ServerOptions {
     compactionSleepIntervalMs: config.compactionSleepIntervalMs || DEFAULT_COMPACTION_SLEEP_MS,
     watchProgressNotifyIntervalMs: progressIntervalOf(config),
     leaseCheckpoint: config.featureGates.LeaseCheckpoint,
+    leaseCheckpointPersist: config.featureGates.LeaseCheckpointPersist,
     warningApplyDurationMs: config.warningApplyDurationMs,
     warningUnaryRequestDurationMs: config.warningUnaryRequestDurationMs,
     unsafeNoFsync: config.unsafeNoFsync,

@@ -39,6 +39,7 @@ import { DescriptorWatch } from "./descriptor-watch.ts";
 import { TOO_FEW_DESCRIPTORS, tooLowDescriptorLimit } from "./descriptor-limit.ts";
 import { makeHttpHandlers } from "./http-handlers.ts";
 import { Listeners } from "./listeners.ts";
+import { memberLocalAddress } from "./local-address.ts";
 import { MemberTls } from "./member-tls.ts";
 import { openLogger } from "./open-logger.ts";
 import { verifyOlderSegmentsInWorker } from "./older-segments.ts";
@@ -243,6 +244,7 @@ class RunningMember implements RunningEtcd {
   }
 
   #openNetwork(tls: MemberTls): PeerTransport {
+    const localAddress = memberLocalAddress(this.#config, this.#logger);
     return new PeerTransport(
       {
         clock: this.#clock,
@@ -252,7 +254,9 @@ class RunningMember implements RunningEtcd {
       },
       {
         dialTimeoutMs: PEER_DIAL_TIMEOUT_MS + this.#config.electionTimeoutMs,
-        dial: (url) => dialPeer(url, (target) => tls.dialer.dial(target)),
+        readTimeoutMs: this.#config.raftReadTimeoutMs,
+        writeTimeoutMs: this.#config.raftWriteTimeoutMs,
+        dial: (url) => dialPeer(url, (target) => tls.dialer.dial(target), localAddress),
       },
     );
   }

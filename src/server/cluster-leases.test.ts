@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  DowngradeRequest,
+  DowngradeRequest_DowngradeAction,
   LeaseGrantRequest,
   LeaseKeepAliveRequest,
   LeaseKeepAliveResponse,
@@ -150,6 +152,27 @@ test("a new leader gives a lease its whole time, or what a checkpoint says is le
     await cluster.until(() => one.server.lessor.isPrimary);
     const { TTL } = await timeToLive(cluster, leader, 7n);
     if (leaseCheckpoint) assert.ok(TTL > 690 && TTL <= 701, `${TTL}`);
+    else assert.ok(TTL > 995 && TTL <= 1001, `${TTL}`);
+    await cluster.stop();
+  }
+});
+
+test("in a cluster that goes back to 3.5, what is left of a lease outlives the member only if asked", async () => {
+  for (const leaseCheckpointPersist of [false, true]) {
+    const options = { leaseCheckpoint: true, leaseCheckpointPersist };
+    const cluster = new TestCluster(["m1"], options);
+    await cluster.start();
+    const { first } = cluster;
+    const { ENABLE: action } = DowngradeRequest_DowngradeAction;
+    const request = DowngradeRequest.create({ action, version: "3.5" });
+    await call(cluster, first, METHOD.Downgrade, DowngradeRequest.encode(request));
+    await cluster.until(() => first.server.cluster.version === "3.5.0");
+    await grant(cluster, 7n, 1000);
+    await passTime(cluster, 400_000);
+    await cluster.stop();
+    await cluster.start();
+    const { TTL } = await timeToLive(cluster, first, 7n);
+    if (leaseCheckpointPersist) assert.ok(TTL > 690 && TTL <= 701, `${TTL}`);
     else assert.ok(TTL > 995 && TTL <= 1001, `${TTL}`);
     await cluster.stop();
   }

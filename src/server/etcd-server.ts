@@ -23,7 +23,7 @@ import {
 import type { Slice } from "../base/slice.ts";
 import type { Clock, Logger, PeerNetwork, Timer } from "../env/index.ts";
 import { Lessor, minimumLeaseTTL } from "../lease/index.ts";
-import type { Cluster, Member } from "../membership/index.ts";
+import { type Cluster, isBefore, type Member } from "../membership/index.ts";
 import { hashInSteps, type KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
 import type { Status } from "../raft/index.ts";
 import { Authentication } from "./access/authentication.ts";
@@ -414,12 +414,15 @@ export class EtcdServer implements ServerContext {
 
   #makeLessor(deps: ServerDeps): Lessor {
     const { electionTicks, heartbeatIntervalMs, leaseCheckpoint } = this.options;
+    const { leaseCheckpointPersist } = this.options;
     return new Lessor({
       backend: this.backend,
       minTTL: minimumLeaseTTL(electionTicks, heartbeatIntervalMs),
       metrics: deps.metrics,
       checkpoints: leaseCheckpoint,
-      persistCheckpoints: () => true,
+      // Members of 3.5 and older keep them only if they are told to.
+      persistCheckpoints: () =>
+        leaseCheckpointPersist || !isBefore(this.cluster.version ?? "0.0.0", "3.6.0"),
       deleteKeys: (keys) => {
         this.store.deleteKeys(keys);
       },

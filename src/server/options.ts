@@ -86,6 +86,8 @@ export interface ServerOptions {
   readonly compactionSleepIntervalMs: number;
   readonly watchProgressNotifyIntervalMs: number;
   readonly leaseCheckpoint: boolean;
+  /** Checkpoints outlive the member also in clusters of versions before 3.6. */
+  readonly leaseCheckpointPersist: boolean;
   readonly warningApplyDurationMs: number;
   /** A unary call that takes longer is told of by `request stats`. */
   readonly warningUnaryRequestDurationMs: number;

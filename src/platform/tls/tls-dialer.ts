@@ -7,9 +7,9 @@ import { checkServerIdentity, connect, type TLSSocket } from "node:tls";
 import type { TlsCredentials } from "./tls-credentials.ts";
 import { nameProblem } from "./verify-peer.ts";
 
-/** Where to connect: a host and port, or the path of a unix socket. */
+/** Where to connect: a host and port, and from which own address; or the path of a unix socket. */
 export type TlsTarget =
-  | { readonly host: string; readonly port: number }
+  | { readonly host: string; readonly port: number; readonly localAddress?: string }
   | { readonly path: string };
 
 const KEEP_ALIVE = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 15_000 } as const;

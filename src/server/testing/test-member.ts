@@ -48,6 +48,7 @@ export const TEST_OPTIONS: ServerOptions = {
   compactionSleepIntervalMs: 10,
   watchProgressNotifyIntervalMs: 600_000,
   leaseCheckpoint: false,
+  leaseCheckpointPersist: false,
   warningApplyDurationMs: 100,
   warningUnaryRequestDurationMs: 300,
   unsafeNoFsync: false,

@@ -3,10 +3,13 @@
  * than clients, but a broken or foreign process on a peer port must not cost a member its memory.
  */
 
-/** A silent connection is a broken one after this; etcd's connection timeout for peers. */
+/**
+ * A connection that is silent, or takes nothing, is a broken one after this, unless
+ * `--raft-read-timeout` and `--raft-write-timeout` say otherwise; etcd's.
+ */
 export const PEER_IO_TIMEOUT_MS = 5_000;
 
-/** Looks at the peers' timeouts per `PEER_IO_TIMEOUT_MS`; a loop that stalled counts as one look. */
+/** Looks at the connections per read timeout; a loop that stalled counts as one look. */
 export const PEER_TICKS_PER_TIMEOUT = 12;
 
 /** A link heartbeat every so many looks: three per timeout, as etcd sends them. */

@@ -16,6 +16,8 @@ export interface PeerDeps {
   readonly logger: Logger;
   readonly random: Random;
   readonly meter: NetworkMeter;
+  /** Looks at a stream that takes nothing before it is lost. */
+  readonly writeTimeoutTicks: number;
   readonly node: PeerNode;
   /** Hands a message to the node, if it may have it. */
   deliver(message: Message, from: MemberID): void;

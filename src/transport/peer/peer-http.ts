@@ -13,17 +13,21 @@ import { dialReason } from "../../base/dial-reason.ts";
 /** Opens a connection; it need not be open yet. Failures are the socket's "error" event. */
 export type Dial = (url: EtcdUrl) => Socket;
 
-/** Where to connect: a host and port, or the path of a unix socket. */
+/** Where to connect: a host and port, and from which own address; or the path of a unix socket. */
 export type DialTarget =
-  | { readonly host: string; readonly port: number }
+  | { readonly host: string; readonly port: number; readonly localAddress?: string }
   | { readonly path: string };
 
 const KEEP_ALIVE = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 15_000 } as const;
 
-export function dialPeer(url: EtcdUrl, dialTls = dialWithSystemAuthorities): Socket {
-  const target = url.scheme.startsWith("unix")
+export function dialPeer(
+  url: EtcdUrl,
+  dialTls: (target: DialTarget) => Socket = dialWithSystemAuthorities,
+  localAddress?: string,
+): Socket {
+  const target: DialTarget = url.scheme.startsWith("unix")
     ? { path: `${url.host}${url.path}` }
-    : { host: url.hostname, port: url.port };
+    : { host: url.hostname, port: url.port, ...(localAddress !== undefined && { localAddress }) };
   return isSecureUrl(url) ? dialTls(target) : netConnect({ ...target, ...KEEP_ALIVE });
 }
 

@@ -45,8 +45,10 @@ export interface PeerTransportDeps {
 export interface PeerTransportOptions {
   /** Until a connection is open. etcd: 1 s and the election timeout. */
   readonly dialTimeoutMs: number;
-  /** Silence after which a stream is broken, either way. Default 5 s, as etcd. */
-  readonly ioTimeoutMs?: number | undefined;
+  /** Silence of a peer after which its connections are broken. Default 5 s, as etcd. */
+  readonly readTimeoutMs?: number | undefined;
+  /** A peer that takes nothing for this long loses its stream. Default 5 s, as etcd. */
+  readonly writeTimeoutMs?: number | undefined;
   /** Default: plain TCP and unix sockets, TLS with the system's authorities. */
   readonly dial?: Dial | undefined;
 }
@@ -81,11 +83,13 @@ export class PeerTransport implements PeerNetwork {
   start(node: PeerNode): void {
     assert(this.#peerDeps === undefined, "a peer network starts once");
     const { clock, logger, random } = this.#deps;
+    const { writeTimeoutMs = PEER_IO_TIMEOUT_MS } = this.#options;
     this.#peerDeps = {
       clock,
       logger,
       random,
       meter: this.#meter,
+      writeTimeoutTicks: Math.ceil(writeTimeoutMs / this.#tickMs),
       node,
       deliver: (message, from) => {
         this.#deliver(node, message, from);
@@ -193,14 +197,21 @@ export class PeerTransport implements PeerNetwork {
     await this.#handler.stop();
   }
 
+  get #readTimeoutMs(): number {
+    return this.#options.readTimeoutMs ?? PEER_IO_TIMEOUT_MS;
+  }
+
+  get #tickMs(): number {
+    return this.#readTimeoutMs / PEER_TICKS_PER_TIMEOUT;
+  }
+
   #started(): PeerDeps {
     assert(this.#peerDeps !== undefined, "the peer network has not started");
     return this.#peerDeps;
   }
 
   #tick(): void {
-    const intervalMs = (this.#options.ioTimeoutMs ?? PEER_IO_TIMEOUT_MS) / PEER_TICKS_PER_TIMEOUT;
-    this.#ticker = this.#deps.clock.setTimer(intervalMs, () => {
+    this.#ticker = this.#deps.clock.setTimer(this.#tickMs, () => {
       for (const peer of this.#peers.values()) peer.tick();
       this.#tick();
     });
@@ -288,7 +299,7 @@ export class PeerTransport implements PeerNetwork {
 
   /** Each peer has its own connections, so that they end with it. */
   #newPeerHttp(): PeerHttp {
-    return this.#newHttp((this.#options.ioTimeoutMs ?? PEER_IO_TIMEOUT_MS) * KEEP_IDLE_SHARE);
+    return this.#newHttp(this.#readTimeoutMs * KEEP_IDLE_SHARE);
   }
 
   #newHttp(keepIdleMs: number): PeerHttp {

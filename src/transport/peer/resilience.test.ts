@@ -115,7 +115,7 @@ test("many small messages are limited by their number", LIMIT, async () => {
 });
 
 test("a peer that takes nothing for the timeout loses its stream", LIMIT, async () => {
-  await using a = await startMember(0xan, { ioTimeoutMs: 240 });
+  await using a = await startMember(0xan, { readTimeoutMs: 2_400, writeTimeoutMs: 240 });
   a.network.addPeer(0xbn, ["http://127.0.0.1:1"]);
   const stuck = dialStream(a.url, "msgapp", 0xbn, 0xan);
   await a.watched.until(() => establishedStreams(a.logger) === 1);
@@ -128,7 +128,7 @@ test("a peer that takes nothing for the timeout loses its stream", LIMIT, async 
 });
 
 test("a stream that is silent for the timeout is dialed anew", LIMIT, async () => {
-  await using a = await startMember(0xan, { ioTimeoutMs: 240 });
+  await using a = await startMember(0xan, { readTimeoutMs: 240 });
   await using silent = await startStreamServer(() => {});
   a.network.addPeer(0xbn, [silent.url]);
   await a.watched.until(() => establishedStreams(a.logger) >= 4);
@@ -140,8 +140,8 @@ test("a stream that is silent for the timeout is dialed anew", LIMIT, async () =
 });
 
 test("link heartbeats keep streams open that have nothing to say", LIMIT, async () => {
-  await using a = await startMember(0xan, { ioTimeoutMs: 240 });
-  await using b = await startMember(0xbn, { ioTimeoutMs: 240 });
+  await using a = await startMember(0xan, { readTimeoutMs: 240 });
+  await using b = await startMember(0xbn, { readTimeoutMs: 240 });
   await connect(a, b);
   a.network.addPeer(0xcn, ["http://127.0.0.1:1"]);
   // A third party sees as many heartbeats as three timeouts have.

@@ -13,7 +13,6 @@ import {
   MAX_QUEUED_PEER_MESSAGES,
   PEER_BATCH_BYTES,
   PEER_TICKS_PER_HEARTBEAT,
-  PEER_TICKS_PER_TIMEOUT,
   PEER_WRITE_BYTES,
 } from "./limits.ts";
 import type { PeerContext } from "./peer-context.ts";
@@ -118,7 +117,7 @@ export class StreamWriter implements Flushable {
   tick(): void {
     const stream = this.#stream;
     if (stream === undefined) return;
-    if (stream.blocked && ++stream.blockedTicks >= PEER_TICKS_PER_TIMEOUT) {
+    if (stream.blocked && ++stream.blockedTicks >= this.#context.writeTimeoutTicks) {
       this.#lose("write: i/o timeout");
       return;
     }
