@@ -22,7 +22,9 @@ const WORDS: Readonly<Record<string, string>> = {
   ENFILE: "too many open files in system",
   ENODEV: "no such device",
   ENOENT: "no such file or directory",
+  ENOMEM: "cannot allocate memory",
   ENOSPC: "no space left on device",
+  ENOSYS: "function not implemented",
   ENOTDIR: "not a directory",
   ENOTEMPTY: "directory not empty",
   ENXIO: "no such device or address",
@@ -35,6 +37,11 @@ const WORDS: Readonly<Record<string, string>> = {
 export function systemErrorCode(error: unknown): string {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   return typeof code === "string" && /^E[A-Z0-9]+$/.test(code) ? code : "";
+}
+
+/** What Go would say of a refusal by its name, such as "ENOSPC"; the name itself when unknown. */
+export function systemWords(code: string): string {
+  return WORDS[code] ?? code;
 }
 
 /** What Go would say of it, without the name of the call; the error's own text when unknown. */

@@ -185,6 +185,7 @@ export class Listeners {
       keepaliveIntervalMs: config.grpcKeepaliveIntervalMs,
       keepaliveTimeoutMs: config.grpcKeepaliveTimeoutMs,
       hold: true,
+      ...(config.socketReusePort && { bindShared: bindSharedPort }),
       tls: this.#tls?.acceptorFor(http === "peer" ? "peer" : "client", url),
       // A database may take longer; the handler of the peers watches that it moves.
       ...(http === "peer" && { http1RequestTimeoutMs: 0 }),
@@ -219,6 +220,11 @@ export class Listeners {
     assert(this.#handlers !== undefined, "a request before the member serves");
     return this.#handlers;
   }
+}
+
+function bindSharedPort(host: string, port: number): number | string {
+  const calls = systemCalls();
+  return calls instanceof Error ? "ENOSYS" : calls.bindSharedPort(host, port);
 }
 
 function hrefs(urls: readonly EtcdUrl[]): string[] {

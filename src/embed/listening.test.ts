@@ -6,6 +6,7 @@ import { networkInterfaces } from "node:os";
 import { test } from "node:test";
 import type { Logger } from "../env/logger.ts";
 import { systemCalls } from "../platform/system-calls.ts";
+import { joinHostPort } from "../transport/socket-driver.ts";
 import {
   type ListenAddress,
   ListeningSocket,
@@ -24,10 +25,14 @@ class Greeter implements AsyncDisposable {
   readonly #accepted: Socket[] = [];
   #socket: ListeningSocket | undefined;
 
-  async bind(host: string, options: Partial<ListeningOptions> = {}): Promise<number> {
+  async bind(
+    host: string,
+    options: Partial<ListeningOptions> = {},
+    askedPort = 0,
+  ): Promise<number> {
     const logger = { warn: (message: string) => this.warnings.push(message) } as unknown as Logger;
     const all = { logger, ...options };
-    this.#socket = await ListeningSocket.bind({ host, port: 0 }, all, (socket) => {
+    this.#socket = await ListeningSocket.bind({ host, port: askedPort }, all, (socket) => {
       this.#accepted.push(socket);
       this.remotes.push(remoteAddress(socket));
       socket.resume().write("hello");
@@ -129,6 +134,30 @@ test(
     ];
     assert.equal(refused.code, "ECONNREFUSED");
     served.destroy();
+  },
+);
+
+test(
+  "a port that is shared serves whoever listens, on both families, and one that is not is in use",
+  { skip: process.platform !== "linux" },
+  async () => {
+    const calls = systemCalls();
+    assert.ok(!(calls instanceof Error));
+    const { bindSharedPort: bindShared } = calls;
+    for (const host of ["0.0.0.0", "127.0.0.1", ...(hasIPv6 ? ["::1"] : [])]) {
+      await using first = new Greeter();
+      await using second = new Greeter();
+      const port = await first.bind(host, { bindShared });
+      assert.equal(await second.bind(host, { bindShared }, port), port);
+      const message = `listen tcp ${joinHostPort(host, port)}: bind: address already in use`;
+      await assert.rejects(new Greeter().bind(host, {}, port), { message });
+      for (const left of [first, second]) {
+        const client = connect(port, host === "0.0.0.0" ? "127.0.0.1" : host);
+        assert.equal(await greeted(client), "hello");
+        client.destroy();
+        left.close();
+      }
+    }
   },
 );
 

@@ -143,6 +143,16 @@ test("a port in use refuses the start and leaves no data directory behind", asyn
   assert.equal(existsSync(join(scratch, "late")), false);
 });
 
+test("with --socket-reuse-port, members share a port", async () => {
+  const first = await start("shared-1", { socketReusePort: true });
+  const listenClientUrls = [...first.clientAddresses];
+  const second = await start("shared-2", { socketReusePort: true, listenClientUrls });
+  assert.deepEqual(second.clientAddresses, first.clientAddresses);
+  await first.stop();
+  const [member] = await memberList(second);
+  assert.equal(member?.name, "shared-2");
+});
+
 test("a second member on a data directory in use waits, and takes over", async () => {
   const first = await start("shared");
   const taking = start("shared");

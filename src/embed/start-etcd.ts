@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { assert } from "../base/assert.ts";
 import { optionNames, unknownOption } from "../base/known-options.ts";
 import { formatID } from "../base/ids.ts";
+import { systemWords } from "../base/system-errors.ts";
 import { ServerMetrics } from "../env/etcd-metrics.ts";
 import type { Logger } from "../env/logger.ts";
 import { SystemClock } from "../env/system-clock.ts";
@@ -21,6 +22,7 @@ import {
   fileDescriptorLimit,
   openFileDescriptors,
   registerProcessMetrics,
+  systemCalls,
 } from "../platform/index.ts";
 import { EtcdServer } from "../server/index.ts";
 import { dialPeer } from "../transport/peer/peer-http.ts";
@@ -122,6 +124,14 @@ function refuseUnsupported(config: EtcdConfig): void {
   }
 }
 
+/** The whole process: pages of the database are in its memory like everything else. */
+function lockMemory(): void {
+  const calls = systemCalls();
+  const refusal = calls instanceof Error ? "ENOSYS" : calls.lockMemory();
+  if (refusal === 0) return;
+  throw new ConfigError(`cannot lock memory (--memory-mlock): ${systemWords(refusal)}`);
+}
+
 class RunningMember implements RunningEtcd {
   readonly ready: Promise<void>;
   readonly stopped: Promise<Error | undefined>;
@@ -176,6 +186,7 @@ class RunningMember implements RunningEtcd {
 
   async start(): Promise<void> {
     try {
+      if (this.#config.memoryMlock) lockMemory();
       const tls = this.#openTls();
       await this.#listeners.bind(tls);
       this.#config = withChosenPorts(this.#config, {

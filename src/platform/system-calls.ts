@@ -1,13 +1,16 @@
 /**
- * The few system calls that Node does not offer: `flock`, open-file-description locks, `fallocate`
- * and unix datagram sockets, through koffi. koffi is loaded on first use, so that programs that
+ * The few system calls that Node does not offer: `flock`, open-file-description locks, `fallocate`,
+ * unix datagram sockets, ports that several processes share and memory that stays in RAM, through
+ * koffi. koffi is loaded on first use, so that programs that
  * never lock a file do not pay for it (about 14 ms).
  *
  * Linux on 64-bit machines is the full-featured platform. Elsewhere:
- * - macOS and the BSDs: `flock` is used for both kinds of lock (as etcd does), no `fallocate`.
- * - Windows: no locks and no preallocation.
+ * - macOS and the BSDs: `flock` is used for both kinds of lock (as etcd does), and there is nothing
+ *   of the rest.
+ * - Windows: nothing of all this.
  */
 import { createRequire } from "node:module";
+import { isIP } from "node:net";
 
 /** The outcome of a call that can be refused: 0, or the system's error name such as "ENOSPC". */
 export type CallResult = 0 | string;
@@ -23,6 +26,17 @@ export interface SystemCalls {
   duplicate(fd: number): number | undefined;
   /** One datagram to a unix socket; a leading "@" names an abstract socket. */
   sendUnixDatagram(path: string, payload: Uint8Array): CallResult;
+  /**
+   * The descriptor of a TCP socket that is bound to an address which others may bind, too
+   * (SO_REUSEPORT), or why there is none. The host is an IP address; "" is every address, of both
+   * families where the system has both.
+   */
+  bindSharedPort(host: string, port: number): number | string;
+  /**
+   * `mlockall`: what the process has in memory, and what it will touch, stays there
+   * (MCL_ONFAULT: pages that were never touched take no memory).
+   */
+  lockMemory(): CallResult;
 }
 
 /** What is used of koffi; its own types are not needed beyond this. */
@@ -42,6 +56,17 @@ const FLOCK_STRUCT_BYTES = 32;
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_STREAM = 1;
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const SO_REUSEPORT = 15;
+const IPPROTO_IPV6 = 41;
+const IPV6_V6ONLY = 26;
+const MCL_CURRENT = 1;
+const MCL_FUTURE = 2;
+const MCL_ONFAULT = 4;
 /** The room for a path in the system's address of a unix socket. */
 const UNIX_PATH_BYTES = 108;
 
@@ -96,17 +121,86 @@ function bind(koffi: Koffi): SystemCalls {
       const copy = full?.fcntl(fd, F_DUPFD_CLOEXEC, "int", 0) ?? -1;
       return copy < 0 ? undefined : copy;
     },
-    sendUnixDatagram(path, payload) {
+    sendUnixDatagram: (path, payload) =>
+      full === undefined ? "ENOSYS" : sendUnixDatagram(full, result, path, payload),
+    bindSharedPort: (host, port) =>
+      full === undefined ? "ENOSYS" : bindSharedPort(full, result, host, port),
+    lockMemory() {
       if (full === undefined) return "ENOSYS";
-      const address = unixAddress(path);
-      if (address === undefined) return "ENAMETOOLONG";
-      const fd = full.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-      if (fd < 0) return result(fd);
-      const sent = result(full.sendto(fd, payload, payload.length, 0, address, address.length));
-      full.close(fd);
-      return sent;
+      return result(full.mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT));
     },
   };
+}
+
+type ResultOf = (returned: number) => CallResult;
+
+function sendUnixDatagram(
+  calls: LinuxCalls,
+  result: ResultOf,
+  path: string,
+  payload: Uint8Array,
+): CallResult {
+  const address = unixAddress(path);
+  if (address === undefined) return "ENAMETOOLONG";
+  const fd = calls.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return result(fd);
+  const sent = result(calls.sendto(fd, payload, payload.length, 0, address, address.length));
+  calls.close(fd);
+  return sent;
+}
+
+function bindSharedPort(
+  calls: LinuxCalls,
+  result: ResultOf,
+  host: string,
+  port: number,
+): number | string {
+  const families = host === "" ? [AF_INET6, AF_INET] : [isIP(host) === 6 ? AF_INET6 : AF_INET];
+  let refusal: CallResult = "EAFNOSUPPORT";
+  for (const family of families) {
+    const fd = calls.socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    refusal = fd < 0 ? result(fd) : result(bindShared(calls, fd, family, host, port));
+    if (refusal === 0) return fd;
+    if (fd >= 0) {
+      calls.close(fd);
+      break;
+    }
+  }
+  return refusal;
+}
+
+/** What `bind` returns, or the first call before it that was refused. */
+function bindShared(
+  calls: LinuxCalls,
+  fd: number,
+  family: number,
+  host: string,
+  port: number,
+): number {
+  const on = Buffer.from(Int32Array.of(1).buffer);
+  const off = Buffer.from(Int32Array.of(0).buffer);
+  const options: [number, number, Buffer][] = [
+    [SOL_SOCKET, SO_REUSEADDR, on],
+    [SOL_SOCKET, SO_REUSEPORT, on],
+  ];
+  // As Go listens: an address of IPv6 is that address, the wildcard is both families.
+  if (family === AF_INET6) options.push([IPPROTO_IPV6, IPV6_V6ONLY, host === "" ? off : on]);
+  for (const [level, name, value] of options) {
+    const returned = calls.setsockopt(fd, level, name, value, value.length);
+    if (returned < 0) return returned;
+  }
+  const address = internetAddress(calls, family, host, port);
+  return calls.bind(fd, address, address.length);
+}
+
+/** The system's socket address of IPv4 or IPv6; zeros are the wildcard. */
+function internetAddress(calls: LinuxCalls, family: number, host: string, port: number): Buffer {
+  const isV6 = family === AF_INET6;
+  const address = Buffer.alloc(isV6 ? 28 : 16);
+  address.writeUInt16LE(family, 0);
+  address.writeUInt16BE(port, 2);
+  if (host !== "") calls.inet_pton(family, host, address.subarray(isV6 ? 8 : 4));
+  return address;
 }
 
 interface LinuxCalls {
@@ -115,6 +209,10 @@ interface LinuxCalls {
   readonly socket: NativeFunction;
   readonly sendto: NativeFunction;
   readonly close: NativeFunction;
+  readonly setsockopt: NativeFunction;
+  readonly bind: NativeFunction;
+  readonly inet_pton: NativeFunction;
+  readonly mlockall: NativeFunction;
 }
 
 function bindLinux(program: { func(declaration: string): NativeFunction }): LinuxCalls {
@@ -126,6 +224,12 @@ function bindLinux(program: { func(declaration: string): NativeFunction }): Linu
       "int64_t sendto(int fd, void *data, size_t length, int flags, void *address, uint32_t size)",
     ),
     close: program.func("int close(int fd)"),
+    setsockopt: program.func(
+      "int setsockopt(int fd, int level, int name, void *value, uint32_t size)",
+    ),
+    bind: program.func("int bind(int fd, void *address, uint32_t size)"),
+    inet_pton: program.func("int inet_pton(int family, const char *text, void *address)"),
+    mlockall: program.func("int mlockall(int flags)"),
   };
 }
 

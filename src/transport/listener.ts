@@ -63,6 +63,8 @@ export interface ListenerOptions {
   readonly maxConnections?: number | undefined;
   /** A second descriptor of a socket, which lets surplus connections wait. */
   readonly duplicate?: ((descriptor: number) => number | undefined) | undefined;
+  /** For ports that several processes may listen on; see `ListeningOptions`. */
+  readonly bindShared?: ((host: string, port: number) => number | string) | undefined;
   /** `--grpc-keepalive-min-time`, default 5 s. */
   readonly keepaliveMinTimeMs?: number | undefined;
   /** `--grpc-keepalive-interval`, default 2 h; 0 sends no pings. */

@@ -25,6 +25,11 @@ export interface ListeningOptions {
   readonly maxConnections?: number | undefined;
   /** A new descriptor of the same socket; undefined when the system refuses. */
   readonly duplicate?: ((descriptor: number) => number | undefined) | undefined;
+  /**
+   * Makes TCP ports ones that several processes may listen on: the descriptor of a bound socket, or
+   * the system's name for its refusal. "" is every address. Default: one process per port.
+   */
+  readonly bindShared?: ((host: string, port: number) => number | string) | undefined;
 }
 
 /** Connections that wait in the system until they are accepted; the system may allow fewer. */
@@ -85,8 +90,18 @@ export class ListeningSocket {
         server.removeAllListeners();
         resolve(new ListeningSocket(server, address, options, onConnection));
       });
-      if ("path" in address) server.listen({ path: address.path, backlog: BACKLOG });
-      else server.listen({ ...hostOf(address.host), port: address.port, backlog: BACKLOG });
+      if ("path" in address) {
+        server.listen({ path: address.path, backlog: BACKLOG });
+        return;
+      }
+      const host = hostOf(address.host);
+      if (options.bindShared === undefined) {
+        server.listen({ ...host, port: address.port, backlog: BACKLOG });
+        return;
+      }
+      const fd = options.bindShared(host.host ?? "", address.port);
+      if (typeof fd === "number") server.listen({ fd, backlog: BACKLOG });
+      else server.emit("error", Object.assign(new Error(fd), { code: fd }));
     });
   }
 

@@ -87,9 +87,15 @@ export const MEMBER = {
   ),
   /** 0: unlimited. */
   maxWals: setting("max-wals", uint, 5, "Write-ahead log files to keep (0 keeps all)."),
-  memoryMlock: setting("memory-mlock", bool, false, "Lock the database's pages in memory.", {
-    shown: "",
-  }),
+  memoryMlock: setting(
+    "memory-mlock",
+    bool,
+    false,
+    "Keep the memory of the process in RAM (mlockall).",
+    {
+      shown: "",
+    },
+  ),
   /** Never 0: that stands for 2 GiB. Negative: no quota. */
   quotaBackendBytes: setting(
     "quota-backend-bytes",
@@ -155,14 +161,20 @@ export const MEMBER = {
     20_000,
     "Time to wait for the answer to a ping before the connection is closed (0 for no limit).",
   ),
-  socketReusePort: setting("socket-reuse-port", bool, false, "Set SO_REUSEPORT on listeners.", {
-    yaml: "socket-options.reuse-port",
-  }),
+  socketReusePort: setting(
+    "socket-reuse-port",
+    bool,
+    false,
+    "Let other processes listen on the same ports (SO_REUSEPORT).",
+    {
+      yaml: "socket-options.reuse-port",
+    },
+  ),
   socketReuseAddress: setting(
     "socket-reuse-address",
     bool,
     false,
-    "Set SO_REUSEADDR on listeners.",
+    "Listen on ports whose old connections are not quite gone (SO_REUSEADDR, always set).",
     { yaml: "socket-options.reuse-address" },
   ),
   enableGrpcGateway: setting(
