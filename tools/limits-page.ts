@@ -95,7 +95,7 @@ const SECTIONS: readonly Section[] = [
         path: "src/gateway/websocket.ts",
         names: ["MAX_QUEUED_MESSAGES", "MAX_QUEUED_PONG_BYTES", "MAX_FRAGMENTS"],
       },
-      { path: "src/gateway/endpoints/debug.ts", names: ["MAX_PROFILE_SECONDS"] },
+      { path: "src/gateway/endpoints/profiler.ts", names: ["MAX_PROFILE_SECONDS"] },
     ],
   },
   {

@@ -264,10 +264,11 @@ test("profiles are served when enabled", async () => {
   const unknown = await world.fetch("/debug/pprof/nope");
   assert.equal(unknown.status, 404);
   assert.equal(unknown.body, "Unknown profile\n");
-  const running = world.start("/debug/pprof/profile?seconds=0.2");
+  const running = world.start("/debug/pprof/profile?seconds=0.2&format=v8");
   const second = await world.fetch("/debug/pprof/profile?seconds=1");
   assert.equal(second.status, 500);
   assert.match(second.body, /cpu profiling already in use/);
+  world.clock.advance(200);
   await running.ended;
   assert.equal(running.status, 200);
   assert.ok(Array.isArray(JSON.parse(running.body).nodes));

@@ -13,7 +13,8 @@ import type { HttpHandler, HttpRequest, HttpResponse } from "../env/http.ts";
 import type { Logger } from "../env/logger.ts";
 import type { Metrics } from "../env/metrics.ts";
 import type { RpcService } from "../env/rpc.ts";
-import { Profiler, serveDebugVars, serveVersion } from "./endpoints/debug.ts";
+import { serveDebugVars, serveVersion } from "./endpoints/debug.ts";
+import { Profiler } from "./endpoints/profiler.ts";
 import { HealthEndpoints, type HealthSource } from "./endpoints/health.ts";
 import { type MetricsSource, serveMetrics } from "./endpoints/metrics.ts";
 import {
@@ -109,7 +110,7 @@ function clientMounts(deps: HttpHandlerDeps, gateway: JsonGateway | undefined): 
     mounts.push(["/v3/", (path, request, response) => gateway.handle(path, request, response)]);
   }
   if (deps.pprof) {
-    const profiler = new Profiler(deps.commandLine);
+    const profiler = new Profiler(deps);
     mounts.push([
       PROFILES,
       (path, request, response) => profiler.handle(path.slice(PROFILES.length), request, response),
