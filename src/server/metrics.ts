@@ -56,7 +56,24 @@ export interface ServerCounters {
   lastCompactionSeconds: number;
 }
 
-export function registerServerMetrics(metrics: Metrics, server: ServerContext): ServerCounters {
+type Needs = Pick<
+  ServerContext,
+  | "alarms"
+  | "appliedIndex"
+  | "auth"
+  | "backend"
+  | "cluster"
+  | "committedIndex"
+  | "isLeader"
+  | "leader"
+  | "memberID"
+  | "proposals"
+  | "quota"
+  | "store"
+  | "watchable"
+>;
+
+export function registerServerMetrics(metrics: Metrics, server: Needs): ServerCounters {
   const counters = makeCounters(metrics);
   registerMember(metrics, server);
   if (server.cluster.version !== undefined)
@@ -96,7 +113,7 @@ function makeCounters(metrics: Metrics): ServerCounters {
   };
 }
 
-function registerMember(metrics: Metrics, server: ServerContext): void {
+function registerMember(metrics: Metrics, server: Needs): void {
   const is = (condition: boolean) => (condition ? 1 : 0);
   metrics.gaugeFunction(ServerMetrics.authRevision, () => server.auth.store.revision);
   metrics.gaugeFunction(ServerMetrics.hasLeader, () => is(server.leader !== NO_MEMBER));
@@ -122,7 +139,7 @@ function registerMember(metrics: Metrics, server: ServerContext): void {
   };
 }
 
-function registerStore(metrics: Metrics, server: ServerContext, counters: ServerCounters): void {
+function registerStore(metrics: Metrics, server: Needs, counters: ServerCounters): void {
   const { operations } = counters;
   const { store, watchable, backend } = server;
   metrics.counterFunction(MvccMetrics.range, () => operations.range);

@@ -54,7 +54,7 @@ import type { ServerContext } from "../context.ts";
 import { alarmName } from "../metrics.ts";
 import { type LogRequestName, logRequestOf, type RequestNamed } from "../log/log-requests.ts";
 import type { Outcome } from "../log/proposals.ts";
-import { AuthApplier } from "./auth-applier.ts";
+import { AuthApplier, type AuthApplierNeeds } from "./auth-applier.ts";
 import { LEASE_COST_BYTES, putCost, txnCost } from "./quota.ts";
 import { RaftField } from "../log/raft-request.ts";
 import { RequestMeter } from "../tracing/request-meter.ts";
@@ -64,6 +64,21 @@ export interface ApplierEvents {
   compactionScheduled(): void;
   clusterVersionChanged(): void;
 }
+
+export type ApplierNeeds = AuthApplierNeeds &
+  Pick<
+    ServerContext,
+    | "alarms"
+    | "clock"
+    | "cluster"
+    | "clusterID"
+    | "counters"
+    | "lessor"
+    | "logger"
+    | "memberID"
+    | "options"
+    | "quota"
+  >;
 
 /** Leases with more keys are revoked in slices. */
 const MAX_KEYS_OF_SMALL_LEASE = 100;
@@ -86,7 +101,7 @@ type Handler<T> = (request: T, wantReply: boolean) => Reply;
 type Handlers = { readonly [Name in LogRequestName]: Handler<RequestNamed<Name>> };
 
 export class Applier {
-  readonly #server: ServerContext;
+  readonly #server: ApplierNeeds;
   readonly #events: ApplierEvents;
   readonly #meter: RequestMeter;
   readonly #auth: AuthApplier;
@@ -134,7 +149,7 @@ export class Applier {
   /** `Clock.nowMs` when the last request began to be applied. */
   startedMs = 0;
 
-  constructor(server: ServerContext, events: ApplierEvents) {
+  constructor(server: ApplierNeeds, events: ApplierEvents) {
     this.#server = server;
     this.#events = events;
     this.#auth = new AuthApplier(server);

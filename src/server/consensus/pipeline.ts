@@ -27,10 +27,10 @@ import { type MemoryStorage, NO_MEMBER, RawNode, type SoftState } from "../../ra
 import type { SnapshotFiles } from "../../snap/index.ts";
 import type { V2Store } from "../../v2store/index.ts";
 import type { Wal } from "../../wal/index.ts";
-import { Applier } from "../apply/applier.ts";
+import { Applier, type ApplierNeeds } from "../apply/applier.ts";
 import { ConfChangeApplier, type MembershipEvents } from "../apply/conf-change-applier.ts";
 import { ConsistentIndex } from "../apply/consistent-index.ts";
-import { EntryApplier } from "../apply/entry-applier.ts";
+import { EntryApplier, type EntryApplierNeeds } from "../apply/entry-applier.ts";
 import type { ServerContext } from "../context.ts";
 import { serverLimits } from "../limits.ts";
 import { type Outcome, Proposals } from "../log/proposals.ts";
@@ -86,8 +86,12 @@ export interface PipelineEvents {
   failed(error: Error): void;
 }
 
+type Needs = ApplierNeeds &
+  EntryApplierNeeds &
+  Pick<ServerContext, "backend" | "defer" | "ids" | "network">;
+
 export interface PipelineOptions {
-  readonly server: ServerContext;
+  readonly server: Needs;
   readonly log: RecoveredLog;
   readonly random: Random;
   readonly events: PipelineEvents;
@@ -99,7 +103,7 @@ export class Pipeline {
   readonly reads: LinearizableReads;
   readonly leadership: Leadership;
   readonly consistentIndex: ConsistentIndex;
-  readonly #server: ServerContext;
+  readonly #server: Needs;
   readonly #log: RecoveredLog;
   readonly #events: PipelineEvents;
   readonly #entries: EntryApplier;

@@ -22,10 +22,10 @@ import {
   startedAfterPromotion,
   startedAfterRemoval,
 } from "../../membership/index.ts";
-import { askLeader, requestDeadlineMs } from "../consensus/ask-leader.ts";
+import { askLeader, type AskLeaderNeeds, requestDeadlineMs } from "../consensus/ask-leader.ts";
 import type { ServerContext } from "../context.ts";
 import { pause } from "../consensus/pause.ts";
-import { waitApplied } from "../consensus/wait-applied.ts";
+import { waitApplied, type WaitAppliedNeeds } from "../consensus/wait-applied.ts";
 import { MAX_MEMBERS_BYTES } from "../limits.ts";
 
 /** etcd's HealthInterval: a connection counts once it has been there for this long. */
@@ -45,12 +45,26 @@ export interface Asker {
   readonly cancelled: boolean;
 }
 
+export type MembershipChangesNeeds = AskLeaderNeeds &
+  WaitAppliedNeeds &
+  Pick<
+    ServerContext,
+    | "appliedIndex"
+    | "changeMembership"
+    | "clusterID"
+    | "counters"
+    | "leadership"
+    | "membershipQueue"
+    | "network"
+    | "raftStatus"
+  >;
+
 class NotLeading extends Error {}
 
 export class MembershipChanges {
-  readonly #server: ServerContext;
+  readonly #server: MembershipChangesNeeds;
 
-  constructor(server: ServerContext) {
+  constructor(server: MembershipChangesNeeds) {
     this.#server = server;
   }
 

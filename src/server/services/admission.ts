@@ -20,20 +20,20 @@ const CLIENT_VERSION = /^3\.\d{1,2}$/;
 /** Calls whose token this member cannot know yet; more are refused like any unknown token. */
 const MAX_WAITING_CALLS = 1000;
 
-type Server = Pick<
+export type AdmissionNeeds = Pick<
   ServerContext,
-  "auth" | "clock" | "cluster" | "counters" | "flush" | "leader" | "options" | "reads"
+  "auth" | "clock" | "cluster" | "counters" | "leader" | "options" | "reads"
 >;
 
 export class Admission {
-  readonly #server: Server;
+  readonly #server: AdmissionNeeds;
   readonly #requests = {
     unary: new Map<string | undefined, Counter>(),
     stream: new Map<string | undefined, Counter>(),
   };
   #waiting = 0;
 
-  constructor(server: Server) {
+  constructor(server: AdmissionNeeds) {
     this.#server = server;
   }
 
