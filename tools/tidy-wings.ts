@@ -1,7 +1,7 @@
 /**
  * The wings of `src/server`, from the lowest to the highest: a wing may import those before it and
- * never one behind it. What lies in the room itself (contexts, options, limits, metrics) is for all;
- * only the composition, `etcd-server.ts`, sees every wing.
+ * never one behind it. What lies in the room itself (contexts, options, limits) is for all; only the
+ * composition, `etcd-server.ts` and what it is made of, sees every wing.
  *
  * A part names what it needs of the member, and needs what it names: the whole `ServerContext` is a
  * type for nobody but the member itself, and a name picked from it has a use in the file.
@@ -26,7 +26,11 @@ const WINGS: readonly string[] = [
 ];
 
 /** Compose the member, so that they see all wings. */
-const COMPOSITION = new Set(["src/server/etcd-server.ts", "src/server/index.ts"]);
+const COMPOSITION = new Set([
+  "src/server/etcd-server.ts",
+  "src/server/index.ts",
+  "src/server/metrics.ts",
+]);
 /** Names types of all wings and runs nothing. */
 const CONTEXT = "src/server/context.ts";
 

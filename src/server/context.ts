@@ -20,7 +20,12 @@ import type { HeaderEncoder } from "./apply/header.ts";
 import type { Leadership } from "./consensus/leadership.ts";
 import type { LinearizableReader } from "./consensus/linearizable-reads.ts";
 import type { MembershipQueue } from "./members/membership-queue.ts";
-import type { ServerCounters } from "./metrics.ts";
+import type { ApplyCounters } from "./apply/apply-metrics.ts";
+import type { ConsensusCounters } from "./consensus/consensus-metrics.ts";
+import type { MembersCounters } from "./members/members-metrics.ts";
+import type { ServicesCounters } from "./services/services-metrics.ts";
+import type { TracingCounters } from "./tracing/tracing-metrics.ts";
+import type { UpkeepCounters } from "./upkeep/upkeep-metrics.ts";
 import type { Defer, ServerOptions } from "./options.ts";
 import type { Proposals } from "./log/proposals.ts";
 import type { Quota } from "./apply/quota.ts";
@@ -31,6 +36,20 @@ export interface Answering {
   readonly header: HeaderEncoder;
   readonly store: Store;
   readonly term: Term;
+}
+
+/** What the wings count. Each counts its own: `Counted<ApplyCounters>`. */
+export interface ServerCounters
+  extends ApplyCounters,
+    ConsensusCounters,
+    MembersCounters,
+    ServicesCounters,
+    TracingCounters,
+    UpkeepCounters {}
+
+/** What counts into such counters. */
+export interface Counted<Counters> {
+  readonly counters: Counters;
 }
 
 export interface ServerContext extends Answering, LinearizableReader {

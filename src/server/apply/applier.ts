@@ -50,14 +50,16 @@ import {
 } from "../../mvcc/index.ts";
 import type { Identity } from "../../auth/index.ts";
 import type { Index } from "../../base/ids.ts";
-import type { ServerContext } from "../context.ts";
-import { alarmName } from "../metrics.ts";
+import type { Counted, ServerContext } from "../context.ts";
 import { type LogRequestName, logRequestOf, type RequestNamed } from "../log/log-requests.ts";
 import type { Outcome } from "../log/proposals.ts";
 import { AuthApplier, type AuthApplierNeeds } from "./auth-applier.ts";
 import { LEASE_COST_BYTES, putCost, txnCost } from "./quota.ts";
 import { RaftField } from "../log/raft-request.ts";
 import { RequestMeter } from "../tracing/request-meter.ts";
+import type { TracingCounters } from "../tracing/tracing-metrics.ts";
+import { alarmName } from "./alarms.ts";
+import type { ApplyCounters } from "./apply-metrics.ts";
 
 export interface ApplierEvents {
   /** A compaction was accepted: its physical part is to be run. */
@@ -66,13 +68,13 @@ export interface ApplierEvents {
 }
 
 export type ApplierNeeds = AuthApplierNeeds &
+  Counted<ApplyCounters & TracingCounters> &
   Pick<
     ServerContext,
     | "alarms"
     | "clock"
     | "cluster"
     | "clusterID"
-    | "counters"
     | "lessor"
     | "logger"
     | "memberID"

@@ -31,7 +31,7 @@ import { Applier, type ApplierNeeds } from "../apply/applier.ts";
 import { ConfChangeApplier, type MembershipEvents } from "../apply/conf-change-applier.ts";
 import { ConsistentIndex } from "../apply/consistent-index.ts";
 import { EntryApplier, type EntryApplierNeeds } from "../apply/entry-applier.ts";
-import type { ServerContext } from "../context.ts";
+import type { Counted, ServerContext } from "../context.ts";
 import { serverLimits } from "../limits.ts";
 import { type Outcome, Proposals } from "../log/proposals.ts";
 import { RaftField } from "../log/raft-request.ts";
@@ -39,6 +39,7 @@ import { decodeRequestBody } from "../log/log-requests.ts";
 import { translateV2Request } from "../log/v2-entries.ts";
 import { requestTimeoutMs } from "../options.ts";
 import { AcknowledgementFilter } from "./acknowledgement-filter.ts";
+import type { ConsensusCounters } from "./consensus-metrics.ts";
 import { HeartbeatMeter } from "./heartbeat-meter.ts";
 import { Leadership } from "./leadership.ts";
 import { LinearizableReads, readLinearizably } from "./linearizable-reads.ts";
@@ -87,6 +88,7 @@ export interface PipelineEvents {
 }
 
 type Needs = ApplierNeeds &
+  Counted<ConsensusCounters> &
   EntryApplierNeeds &
   Pick<ServerContext, "backend" | "defer" | "ids" | "network">;
 

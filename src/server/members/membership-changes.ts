@@ -23,10 +23,11 @@ import {
   startedAfterRemoval,
 } from "../../membership/index.ts";
 import { askLeader, type AskLeaderNeeds, requestDeadlineMs } from "../consensus/ask-leader.ts";
-import type { ServerContext } from "../context.ts";
+import type { Counted, ServerContext } from "../context.ts";
 import { pause } from "../consensus/pause.ts";
 import { waitApplied, type WaitAppliedNeeds } from "../consensus/wait-applied.ts";
 import { MAX_MEMBERS_BYTES } from "../limits.ts";
+import type { MembersCounters } from "./members-metrics.ts";
 
 /** etcd's HealthInterval: a connection counts once it has been there for this long. */
 const HEALTH_INTERVAL_MS = 5000;
@@ -46,13 +47,13 @@ export interface Asker {
 }
 
 export type MembershipChangesNeeds = AskLeaderNeeds &
+  Counted<Pick<MembersCounters, "learnerPromoteFailures" | "learnerPromotions">> &
   WaitAppliedNeeds &
   Pick<
     ServerContext,
     | "appliedIndex"
     | "changeMembership"
     | "clusterID"
-    | "counters"
     | "leadership"
     | "membershipQueue"
     | "network"

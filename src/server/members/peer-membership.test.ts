@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatID, type MemberID } from "../../base/ids.ts";
 import { MetricsRegistry } from "../../platform/metrics.ts";
-import { NetworkMetrics } from "../../env/etcd-metrics.ts";
 import type { Member } from "../../membership/index.ts";
+import { MembersMetrics } from "./members-metrics.ts";
 import { addPeers, peerEvents } from "./peer-membership.ts";
 
 function memberOf(id: MemberID): Member {
@@ -13,7 +13,7 @@ function memberOf(id: MemberID): Member {
 
 test("members are known, this one too, and removed ones are told apart", () => {
   const registry = new MetricsRegistry();
-  const { knownPeers } = NetworkMetrics;
+  const { knownPeers } = MembersMetrics;
   const calls: string[] = [];
   const network = {
     addPeer: (id: MemberID) => calls.push(`add ${formatID(id)}`),

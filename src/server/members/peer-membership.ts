@@ -3,12 +3,13 @@ import { formatID } from "../../base/ids.ts";
 import type { PeerNetwork } from "../../env/index.ts";
 import type { Cluster, Member } from "../../membership/index.ts";
 import type { MembershipEvents } from "../apply/conf-change-applier.ts";
-import type { ServerContext } from "../context.ts";
-import type { ServerCounters } from "../metrics.ts";
+import type { Counted, ServerContext } from "../context.ts";
+import type { MembersCounters } from "./members-metrics.ts";
 
-interface CountNeeds extends Pick<ServerContext, "memberID"> {
+interface CountNeeds
+  extends Counted<Pick<MembersCounters, "knownPeers">>,
+    Pick<ServerContext, "memberID"> {
   readonly cluster: Pick<Cluster, "members" | "removedIDs">;
-  readonly counters: Pick<ServerCounters, "knownPeers">;
 }
 
 interface PeersNeeds extends CountNeeds {

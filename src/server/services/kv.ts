@@ -28,7 +28,8 @@ import {
 } from "../../mvcc/index.ts";
 import { METHOD } from "../../api/rpc-table.ts";
 import type { Identity } from "../../auth/index.ts";
-import type { Answering, ServerContext } from "../context.ts";
+import type { ApplyCounters } from "../apply/apply-metrics.ts";
+import type { Answering, Counted, ServerContext } from "../context.ts";
 import type { BuiltRequest } from "../log/proposals.ts";
 import { putCost, txnCost } from "../apply/quota.ts";
 import { LOG_REQUESTS, type LogRequest } from "../log/log-requests.ts";
@@ -46,17 +47,10 @@ const LARGE_RESPONSE_BYTES = 1024 * 1024;
 const KEPT_RESPONSE_BYTES = 4 * 1024 * 1024;
 
 export type KeyValueNeeds = Answering &
+  Counted<Pick<ApplyCounters, "operations">> &
   Pick<
     ServerContext,
-    | "auth"
-    | "compactionDone"
-    | "counters"
-    | "options"
-    | "proposals"
-    | "propose"
-    | "reads"
-    | "refusal"
-    | "turns"
+    "auth" | "compactionDone" | "options" | "proposals" | "propose" | "reads" | "refusal" | "turns"
   >;
 
 export class KeyValueService {

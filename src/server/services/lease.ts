@@ -20,13 +20,14 @@ import type { StreamCall, UnaryCall } from "../../env/index.ts";
 import type { Lessor } from "../../lease/index.ts";
 import { METHOD } from "../../api/rpc-table.ts";
 import type { Identity } from "../../auth/index.ts";
-import type { Answering, ServerContext } from "../context.ts";
+import type { Answering, Counted, ServerContext } from "../context.ts";
 import { LeaseRenewals, type LeaseRenewalsNeeds } from "../upkeep/lease-renewals.ts";
 import { LEASE_COST_BYTES } from "../apply/quota.ts";
 import { RaftField } from "../log/raft-request.ts";
 import type { QuotaGate } from "./quota-gate.ts";
 import { decodeOrEnd, failWith, finish, statusOf } from "./reply.ts";
 import type { StreamRows, UnaryRows } from "./rows.ts";
+import type { ServicesCounters } from "./services-metrics.ts";
 
 /** Renewals of one stream that may wait for something; a client that sends more is paused. */
 const MAX_WAITING_RENEWALS = 1000;
@@ -35,8 +36,9 @@ const MAX_WAITING_RENEWALS = 1000;
 const LEASES_PER_PART = 1000;
 
 export type LeaseNeeds = Answering &
+  Counted<Pick<ServicesCounters, "streamFailures">> &
   LeaseRenewalsNeeds &
-  Pick<ServerContext, "auth" | "counters" | "ids" | "proposals" | "refusal">;
+  Pick<ServerContext, "auth" | "ids" | "proposals" | "refusal">;
 
 export class LeaseService {
   readonly unary: UnaryRows = {

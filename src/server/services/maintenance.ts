@@ -27,12 +27,13 @@ import { formatDuration, humanizeBytes } from "../../base/go-text.ts";
 import type { Revision } from "../../base/ids.ts";
 import type { StreamCall, UnaryCall } from "../../env/index.ts";
 import { NO_MEMBER } from "../../raft/index.ts";
-import type { Answering, ServerContext } from "../context.ts";
-import { alarmName } from "../metrics.ts";
+import type { Answering, Counted, ServerContext } from "../context.ts";
+import { alarmName } from "../apply/alarms.ts";
 import { requestTimeoutMs } from "../options.ts";
 import { RaftField } from "../log/raft-request.ts";
 import { decodeOrEnd, failWith, statusOf } from "./reply.ts";
 import type { StreamRows, UnaryRows } from "./rows.ts";
+import type { ServicesCounters } from "./services-metrics.ts";
 
 /** Size of the blobs of a snapshot stream, as etcd's. */
 const SNAPSHOT_BLOB_BYTES = 32 * 1024;
@@ -55,12 +56,12 @@ type StatusNeeds = Answering &
   >;
 
 export type MaintenanceNeeds = StatusNeeds &
+  Counted<Pick<ServicesCounters, "hashDuration">> &
   Pick<
     ServerContext,
     | "applyEnded"
     | "auth"
     | "clock"
-    | "counters"
     | "hashByRevision"
     | "isLeader"
     | "leadership"

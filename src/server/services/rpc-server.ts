@@ -8,7 +8,8 @@ import { copyBytes } from "../../base/bytes.ts";
 import type { Index } from "../../base/ids.ts";
 import type { Call, RpcService, StreamCall, UnaryCall } from "../../env/index.ts";
 import { NO_MEMBER } from "../../raft/index.ts";
-import type { ServerContext } from "../context.ts";
+import type { Counted, ServerContext } from "../context.ts";
+import type { TracingCounters } from "../tracing/tracing-metrics.ts";
 import { LeaderBoundStreams } from "./leader-bound-streams.ts";
 import { RequestMeter } from "../tracing/request-meter.ts";
 import { isEarly } from "../access/authentication.ts";
@@ -30,7 +31,8 @@ import { SlowRequests } from "../tracing/slow-requests.ts";
 
 const KV_SERVICE = "etcdserverpb.KV";
 
-type SlowRequestsNeeds = Pick<ServerContext, "clock" | "counters" | "logger" | "options">;
+type SlowRequestsNeeds = Counted<TracingCounters> &
+  Pick<ServerContext, "clock" | "logger" | "options">;
 
 /** What all services need together, and what calls themselves do. */
 type Needs = AdmissionNeeds &

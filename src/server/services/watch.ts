@@ -24,9 +24,10 @@ import {
   type WatchStream,
 } from "../../mvcc/index.ts";
 import { METHOD } from "../../api/rpc-table.ts";
-import type { Answering, ServerContext } from "../context.ts";
+import type { Answering, Counted, ServerContext } from "../context.ts";
 import { decodeOrEnd, statusOf } from "./reply.ts";
 import type { StreamRows } from "./rows.ts";
+import type { ServicesCounters } from "./services-metrics.ts";
 
 /** Bytes queued to one client beyond which its watches wait. */
 const CONGESTED_BYTES = 4 * 1024 * 1024;
@@ -42,7 +43,8 @@ const MAX_PARTS = 1000;
 const SYNC_INTERVAL_MS = 100;
 
 type WatchStreamNeeds = Answering &
-  Pick<ServerContext, "auth" | "counters" | "options" | "turns" | "watchable">;
+  Counted<Pick<ServicesCounters, "streamFailures">> &
+  Pick<ServerContext, "auth" | "options" | "turns" | "watchable">;
 
 export type WatchNeeds = WatchStreamNeeds & Pick<ServerContext, "clock" | "defer">;
 

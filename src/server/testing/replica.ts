@@ -22,7 +22,8 @@ import {
 } from "../../mvcc/index.ts";
 import { SnapshotFiles } from "../../snap/index.ts";
 import { Alarms } from "../apply/alarms.ts";
-import { type CompactionCounters, CompactionRunner } from "../apply/compaction-runner.ts";
+import type { CompactionCounters } from "../apply/apply-metrics.ts";
+import { CompactionRunner } from "../apply/compaction-runner.ts";
 import { ConsistentIndex, readConsistentIndex } from "../apply/consistent-index.ts";
 import {
   installDatabase,

@@ -15,7 +15,8 @@ import type { Index, Term } from "../../base/ids.ts";
 import { AutoCompactor } from "./auto-compactor.ts";
 import type { Bootstrapped } from "../start/bootstrap.ts";
 import { CompactionRunner } from "../apply/compaction-runner.ts";
-import type { ServerContext } from "../context.ts";
+import type { CompactionCounters } from "../apply/apply-metrics.ts";
+import type { Counted, ServerContext } from "../context.ts";
 import { CorruptionChecker } from "./corruption-checker.ts";
 import { memberDirectories } from "../start/data-directory.ts";
 import { LeaseExpirer } from "./lease-expirer.ts";
@@ -30,6 +31,7 @@ import { RaftField } from "../log/raft-request.ts";
 import type { RequestForms } from "../members/request-form.ts";
 import { Snapshotter } from "../transfer/snapshotter.ts";
 import type { StorageVersion } from "../apply/storage-version.ts";
+import type { UpkeepCounters } from "./upkeep-metrics.ts";
 import { VersionMonitor } from "../members/version-monitor.ts";
 
 type CorruptionNeeds = LinearizableReader &
@@ -56,7 +58,8 @@ type CompactorNeeds = Pick<
 type Needs = CorruptionNeeds &
   ProposeAsLeaderNeeds &
   VersionRequestNeeds &
-  Pick<ServerContext, "backend" | "counters" | "leadership" | "lessor">;
+  Counted<CompactionCounters & Pick<UpkeepCounters, "leaseExpired">> &
+  Pick<ServerContext, "backend" | "leadership" | "lessor">;
 
 export interface BackgroundOptions {
   readonly server: Needs;
