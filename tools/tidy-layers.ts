@@ -34,7 +34,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   wal: { door: "index", imports: ["base", "api", "env"], isPure: true },
   snap: { door: "index", imports: ["base", "api", "env"], isPure: true },
   backend: { door: "index", imports: ["base", "env"], isPure: true },
-  mvcc: { door: "index", imports: ["base", "api", "backend"], testImports: ["env"], isPure: true },
+  mvcc: { door: "index", imports: ["base", "api", "env", "backend"], isPure: true },
   lease: { door: "index", imports: ["base", "api", "env", "backend", "mvcc"], isPure: true },
   membership: {
     door: "index",
@@ -47,7 +47,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     testImports: ["lease"],
     isPure: true,
   },
-  v2store: { door: "index", imports: ["base", "api", "membership"], isPure: true },
+  v2store: { door: "index", imports: ["base", "api", "env", "membership"], isPure: true },
   server: {
     door: "index",
     imports: [

@@ -123,8 +123,8 @@ const PRODUCTION: readonly Permission[] = [
   { path: "src/backend/slicer.ts", kinds: ["turn"], why: "sockets get a turn between two slices" },
   {
     path: "src/gateway/endpoints/debug.ts",
-    kinds: ["process", "timer"],
-    why: "a profile takes the seconds that the caller asked for",
+    kinds: ["process"],
+    why: "memory of the process, in the shape of Go's expvar",
   },
   {
     path: "src/cli/framework/io.ts",

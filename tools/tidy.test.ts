@@ -11,7 +11,7 @@ import {
   formatFinding,
   readSources,
 } from "./tidy.ts";
-import { wingProblems } from "./tidy-wings.ts";
+import { contextProblems, wingProblems } from "./tidy-wings.ts";
 import { fileProblems, longFunctions } from "./tidy-rules.ts";
 
 test("the repository is tidy", () => {
@@ -46,6 +46,20 @@ test("no wing of the member points back", () => {
   assert.equal(wing("src/server/options.ts", "./apply/x.ts"), 1);
   assert.equal(wing("src/server/etcd-server.ts", "./services/x.ts"), 0);
   assert.equal(wing("src/server/unheard/a.ts", "./x.ts"), 1);
+});
+
+const context = (body: string): string[] => {
+  const head = 'import type { ServerContext } from "../context.ts";\n';
+  return contextProblems(readSource("src/server/apply/a.ts", head + body)).map(({ text }) => text);
+};
+
+test("a part of the member names what it needs of it, and no more", () => {
+  const whole = "takes the whole ServerContext; Pick what is needed";
+  assert.deepEqual(context("function f(server: ServerContext, a: number) {}"), [whole]);
+  assert.deepEqual(context("class A { readonly #server: ServerContext; }"), [whole]);
+  const needs = 'type Needs = Pick<ServerContext, "clock" | "logger">;\n';
+  assert.deepEqual(context(`${needs}const { clock, logger } = server;`), []);
+  assert.deepEqual(context(`${needs}server.clock.nowMs();`), ["picks logger and does not use it"]);
 });
 
 const HEADER = "/** What it is. */\n";

@@ -10,7 +10,7 @@ import { readSource, type SourceText } from "./source-text.ts";
 import { unknownNames } from "./tidy-comments.ts";
 import { type Finding, isGenerated, leftovers } from "./tidy-exports.ts";
 import { layerProblems, unusedPermissions } from "./tidy-layers.ts";
-import { wingProblems } from "./tidy-wings.ts";
+import { contextProblems, wingProblems } from "./tidy-wings.ts";
 import { worldProblems } from "./tidy-world.ts";
 import { limitProblems } from "./tidy-limits.ts";
 import { fileProblems, type LongFunction, longFunctions } from "./tidy-rules.ts";
@@ -61,6 +61,7 @@ export function checkSources(sources: readonly SourceText[]): Finding[] {
     const problems = [
       ...layerProblems(source),
       ...wingProblems(source),
+      ...contextProblems(source),
       ...(isOwnRule ? [] : fileProblems(source)),
     ];
     for (const { line, text } of problems) findings.push({ path: source.path, line, text });

@@ -1,3 +1,4 @@
+export { registerAuthMetrics } from "./auth-metrics.ts";
 export * from "./auth-store.ts";
 export * from "./identity.ts";
 export * from "./jwt-tokens.ts";

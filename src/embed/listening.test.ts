@@ -4,7 +4,6 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import { test } from "node:test";
-import type { Logger } from "../env/logger.ts";
 import { systemCalls } from "../platform/system-calls.ts";
 import { joinHostPort } from "../transport/socket-driver.ts";
 import {
@@ -30,7 +29,7 @@ class Greeter implements AsyncDisposable {
     options: Partial<ListeningOptions> = {},
     askedPort = 0,
   ): Promise<number> {
-    const logger = { warn: (message: string) => this.warnings.push(message) } as unknown as Logger;
+    const logger = { warn: (message: string) => this.warnings.push(message) };
     const all = { logger, ...options };
     this.#socket = await ListeningSocket.bind({ host, port: askedPort }, all, (socket) => {
       this.#accepted.push(socket);
@@ -163,7 +162,7 @@ test(
 
 test("an address that cannot be bound is refused in Go's words", async () => {
   const listen = (address: ListenAddress): Promise<unknown> =>
-    ListeningSocket.bind(address, { logger: {} as Logger }, () => undefined);
+    ListeningSocket.bind(address, { logger: { warn: () => undefined } }, () => undefined);
   const long = `/tmp/${"x".repeat(110)}`;
   for (const [address, message] of [
     [{ host: "127.0.0.1", port: 70_000 }, "listen tcp: address 70000: invalid port"],

@@ -10,7 +10,6 @@ import { assert } from "../base/assert.ts";
 import { optionNames, unknownOption } from "../base/known-options.ts";
 import { formatID } from "../base/ids.ts";
 import { systemWords } from "../base/system-errors.ts";
-import { ServerMetrics } from "../env/etcd-metrics.ts";
 import type { Logger } from "../env/logger.ts";
 import { SystemClock } from "../env/system-clock.ts";
 import {
@@ -28,15 +27,9 @@ import { EtcdServer } from "../server/index.ts";
 import { dialPeer } from "../transport/peer/peer-http.ts";
 import { PeerTransport } from "../transport/peer/peer-transport.ts";
 import { walExists } from "../wal/index.ts";
+import { registerBuildMetrics } from "./build-metrics.ts";
 import { withChosenPorts } from "./chosen-ports.ts";
-import {
-  ConfigError,
-  type EtcdConfig,
-  GATE_NAMES,
-  gateSpec,
-  startProblem,
-  unsupportedSettings,
-} from "./config/index.ts";
+import { ConfigError, type EtcdConfig, startProblem, unsupportedSettings } from "./config/index.ts";
 import { DescriptorWatch } from "./descriptor-watch.ts";
 import { TOO_FEW_DESCRIPTORS, tooLowDescriptorLimit } from "./descriptor-limit.ts";
 import { makeHttpHandlers } from "./http-handlers.ts";
@@ -209,7 +202,7 @@ class RunningMember implements RunningEtcd {
         verifyOlderSegments: verifyOlderSegmentsInWorker,
       });
       this.#server = server;
-      registerBuildMetrics(this.#metrics, this.#config);
+      registerBuildMetrics(this.#metrics, this.#config, process.version);
       this.#logger.info("now serving peer/client/metrics", {
         "local-member-id": formatID(server.memberID),
         ...addressFields(this.#config),
@@ -318,15 +311,5 @@ class RunningMember implements RunningEtcd {
     this.#processMetrics.stop();
     this.#logger.info("closed etcd server", stopFields(this.#config));
     this.#resolveStopped(reason);
-  }
-}
-
-/** What the member runs on, and which of its features are on. */
-function registerBuildMetrics(metrics: MetricsRegistry, config: EtcdConfig): void {
-  const { goVersion, featureEnabled } = ServerMetrics;
-  metrics.gauges(goVersion, goVersion.labels).of(`node ${process.version}`).set(1);
-  const enabled = metrics.gauges(featureEnabled, featureEnabled.labels);
-  for (const gate of GATE_NAMES) {
-    enabled.of(gate, gateSpec(gate).stage).set(config.featureGates[gate] ? 1 : 0);
   }
 }

@@ -19,8 +19,8 @@ import { LeaseCheckpoint } from "../api/gen/rpc.ts";
 import { type Backend, LEASE_BUCKET, type Reader } from "../backend/index.ts";
 import { DueQueue } from "../base/due-queue.ts";
 import type { LeaseID } from "../base/ids.ts";
-import { LeaseMetrics } from "../env/etcd-metrics.ts";
-import type { Counter, Histogram, Metrics } from "../env/metrics.ts";
+import type { Metrics } from "../env/metrics.ts";
+import { type LessorMetrics, registerLessorMetrics } from "./lease-metrics.ts";
 import { charge, ENDLESS, finish, type Slice, type Steps } from "../base/slice.ts";
 import { type LeaseHooks, NO_LEASE } from "../mvcc/index.ts";
 import { sortInSteps } from "../base/sort-in-steps.ts";
@@ -96,7 +96,8 @@ export class Lessor implements LeaseHooks {
   /** Reads the persisted leases. Throws if a record is damaged. */
   constructor(options: LessorOptions) {
     this.#options = options;
-    this.#metrics = options.metrics === undefined ? undefined : registerMetrics(options.metrics);
+    this.#metrics =
+      options.metrics === undefined ? undefined : registerLessorMetrics(options.metrics);
     this.restore();
   }
 
@@ -421,20 +422,4 @@ function recordKey(id: LeaseID): Uint8Array {
   const key = Buffer.allocUnsafe(8);
   key.writeBigInt64BE(id, 0);
   return key;
-}
-
-interface LessorMetrics {
-  readonly granted: Counter;
-  readonly revoked: Counter;
-  readonly renewed: Counter;
-  readonly ttl: Histogram;
-}
-
-function registerMetrics(metrics: Metrics): LessorMetrics {
-  return {
-    granted: metrics.counter(LeaseMetrics.granted),
-    revoked: metrics.counter(LeaseMetrics.revoked),
-    renewed: metrics.counter(LeaseMetrics.renewed),
-    ttl: metrics.histogram(LeaseMetrics.ttl),
-  };
 }

@@ -54,6 +54,7 @@ export {
   isWideDeletion,
   type PutResult,
 } from "./requests/write.ts";
+export { registerStoreMetrics } from "./mvcc-metrics.ts";
 export { type LoadedState, loadState, type RestoreReport } from "./restore.ts";
 export { Store, type StoreOptions } from "./store.ts";
 export {

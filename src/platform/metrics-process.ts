@@ -6,7 +6,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
-import { ServerMetrics } from "../env/etcd-metrics.ts";
+import { plain } from "../env/metric-table.ts";
 import type { MetricsRegistry } from "./metrics.ts";
 
 /** Linux reports CPU time and start time in these, whatever the kernel's own tick. */
@@ -17,6 +17,12 @@ const UNLIMITED = 2 ** 64;
 const LAG_RESOLUTION_MS = 20;
 /** Number of directory entries of /proc/self/fd that belong to the reading itself. */
 const OWN_DESCRIPTORS = 1;
+
+/** etcd's own names for what Prometheus calls `process_open_fds` and `process_max_fds`. */
+export const DescriptorMetrics = {
+  fileDescriptorsUsed: plain("os_fd_used", "File descriptors in use."),
+  fileDescriptorsLimit: plain("os_fd_limit", "Limit of file descriptors."),
+} as const;
 
 /** A running observation of the process; `stop` ends it. */
 export interface ProcessMetrics {
@@ -67,8 +73,8 @@ function registerFileDescriptors(registry: MetricsRegistry): void {
     { name: "process_max_fds", help: "Limit of open descriptors." },
     fileDescriptorLimit,
   );
-  registry.gaugeFunction(ServerMetrics.fileDescriptorsUsed, used);
-  registry.gaugeFunction(ServerMetrics.fileDescriptorsLimit, fileDescriptorLimit);
+  registry.gaugeFunction(DescriptorMetrics.fileDescriptorsUsed, used);
+  registry.gaugeFunction(DescriptorMetrics.fileDescriptorsLimit, fileDescriptorLimit);
 }
 
 /**

@@ -1,19 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  BackendMetrics,
-  exponentialBuckets,
-  GrpcMetrics,
-  type LabelledHistogram,
-  LeaseMetrics,
-  MvccMetrics,
-  NetworkMetrics,
-  ServerMetrics,
-  SnapMetrics,
-  StoreMetrics,
-  WalMetrics,
-} from "../env/etcd-metrics.ts";
-import type { MetricOptions } from "../env/metrics.ts";
 import { formatGoFloat, MetricsRegistry } from "./metrics.ts";
 import { registerProcessMetrics } from "./metrics-process.ts";
 
@@ -128,36 +114,6 @@ test("label values that look alike when joined stay apart", () => {
   family.of("x,", "y").add(1);
   family.of("x", ",y").add(2);
   assert.equal(registry.render().split("\n").length, 4);
-});
-
-test("etcd's definitions are registrable together and have its bucket bounds", () => {
-  const registry = new MetricsRegistry();
-  const groups = [
-    ServerMetrics,
-    LeaseMetrics,
-    WalMetrics,
-    SnapMetrics,
-    BackendMetrics,
-    MvccMetrics,
-    NetworkMetrics,
-    GrpcMetrics,
-    StoreMetrics,
-  ];
-  const names = new Set<string>();
-  const definitions: (MetricOptions | LabelledHistogram)[] = groups.flatMap((group) =>
-    Object.values(group),
-  );
-  for (const definition of definitions) {
-    assert.ok(!names.has(definition.name), definition.name);
-    names.add(definition.name);
-    const labels = "labels" in definition ? (definition.labels as readonly string[]) : [];
-    if ("buckets" in definition) registry.histograms(definition, labels).of(...labels);
-    else registry.gauges(definition, labels).of(...labels);
-  }
-  const text = registry.render();
-  assert.match(text, /^etcd_disk_wal_fsync_duration_seconds_bucket\{le="8\.192"\} 0$/m);
-  assert.match(text, /^etcd_debugging_lease_ttl_total_bucket\{le="8\.388608e\+06"\} 0$/m);
-  assert.deepEqual(exponentialBuckets(0.5, 2, 4), [0.5, 1, 2, 4]);
 });
 
 test("the process families carry plausible values", () => {

@@ -1,6 +1,7 @@
 /**
- * What the services of one member share. The server makes it once, when the member starts; the
- * services only read it and call it.
+ * What the parts of one member share. `EtcdServer` is it; a part is given the whole, and names in
+ * its type what it needs: `Pick<ServerContext, "clock" | "logger">`, with the needs of what it calls
+ * (`AskLeaderNeeds`). Nobody names the whole (`tools/tidy-wings.ts`).
  */
 import type { EtcdError } from "../api/errors.ts";
 import type { Identity } from "../auth/index.ts";
@@ -17,15 +18,41 @@ import type { Authentication } from "./access/authentication.ts";
 import type { Alarms } from "./apply/alarms.ts";
 import type { HeaderEncoder } from "./apply/header.ts";
 import type { Leadership } from "./consensus/leadership.ts";
-import type { LinearizableReads } from "./consensus/linearizable-reads.ts";
+import type { LinearizableReader } from "./consensus/linearizable-reads.ts";
 import type { MembershipQueue } from "./members/membership-queue.ts";
-import type { ServerCounters } from "./metrics.ts";
+import type { ApplyCounters } from "./apply/apply-metrics.ts";
+import type { ConsensusCounters } from "./consensus/consensus-metrics.ts";
+import type { MembersCounters } from "./members/members-metrics.ts";
+import type { ServicesCounters } from "./services/services-metrics.ts";
+import type { TracingCounters } from "./tracing/tracing-metrics.ts";
+import type { UpkeepCounters } from "./upkeep/upkeep-metrics.ts";
 import type { Defer, ServerOptions } from "./options.ts";
 import type { Proposals } from "./log/proposals.ts";
 import type { Quota } from "./apply/quota.ts";
 import type { Turns } from "./services/turns.ts";
 
-export interface ServerContext {
+/** What the header of a response says: which member, at which revision, in which term. */
+export interface Answering {
+  readonly header: HeaderEncoder;
+  readonly store: Store;
+  readonly term: Term;
+}
+
+/** What the wings count. Each counts its own: `Counted<ApplyCounters>`. */
+export interface ServerCounters
+  extends ApplyCounters,
+    ConsensusCounters,
+    MembersCounters,
+    ServicesCounters,
+    TracingCounters,
+    UpkeepCounters {}
+
+/** What counts into such counters. */
+export interface Counted<Counters> {
+  readonly counters: Counters;
+}
+
+export interface ServerContext extends Answering, LinearizableReader {
   readonly options: ServerOptions;
   readonly clock: Clock;
   readonly defer: Defer;
@@ -33,9 +60,7 @@ export interface ServerContext {
   readonly memberID: MemberID;
   readonly clusterID: ClusterID;
   readonly ids: RequestIDGenerator;
-  readonly header: HeaderEncoder;
   readonly backend: Backend;
-  readonly store: Store;
   readonly watchable: WatchableStore;
   readonly lessor: Lessor;
   readonly cluster: Cluster;
@@ -45,12 +70,10 @@ export interface ServerContext {
   readonly quota: Quota;
   readonly proposals: Proposals;
   readonly turns: Turns;
-  readonly reads: LinearizableReads;
   readonly membershipQueue: MembershipQueue;
   readonly counters: ServerCounters;
   readonly network: PeerNetwork;
   readonly leadership: Leadership;
-  readonly term: Term;
   /** `NO_MEMBER` when there is none. */
   readonly leader: MemberID;
   readonly isLeader: boolean;
@@ -62,8 +85,6 @@ export interface ServerContext {
   readonly stopSignal: AbortSignal;
   /** Set while writes cannot be accepted (the disk is full, the member stops). */
   readonly refusal: EtcdError | undefined;
-  /** Hands queued proposals and read questions to raft. */
-  flush(): void;
   /** Resolves with the encoded response of a request that went through raft, on whose behalf ever. */
   propose(field: number, body: Uint8Array, identity?: Identity): Promise<readonly Uint8Array[]>;
   /**

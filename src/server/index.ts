@@ -1,6 +1,6 @@
+export { alarmName } from "./apply/alarms.ts";
 export { EtcdServer } from "./etcd-server.ts";
 export { MemberRemovedError } from "./members/member-removed.ts";
-export { alarmName } from "./metrics.ts";
 export {
   DEFAULT_QUOTA_BYTES,
   type Defer,

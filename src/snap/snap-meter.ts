@@ -1,7 +1,7 @@
 /** Durations of saving snapshots under etcd's metric names. Without a clock nothing is measured. */
 import type { Clock } from "../env/clock.ts";
-import { SnapMetrics } from "../env/etcd-metrics.ts";
 import type { Histogram, HistogramOptions, Metrics } from "../env/metrics.ts";
+import { SnapMetrics } from "./snap-metrics.ts";
 
 export type SnapStage = "encode" | "fsync" | "save" | "databaseFsync" | "databaseSave";
 

@@ -20,7 +20,7 @@ export type ListenAddress =
   | { readonly path: string };
 
 export interface ListeningOptions {
-  readonly logger: Logger;
+  readonly logger: Pick<Logger, "warn">;
   /** At how many connections the socket is full. Default: no limit. */
   readonly maxConnections?: number | undefined;
   /** A new descriptor of the same socket; undefined when the system refuses. */

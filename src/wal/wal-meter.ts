@@ -1,8 +1,8 @@
 /** Durations and bytes of the log under etcd's metric names. Without a clock only bytes count. */
 import type { Clock } from "../env/clock.ts";
-import { WalMetrics } from "../env/etcd-metrics.ts";
 import type { Logger } from "../env/logger.ts";
 import type { Gauge, Histogram, Metrics } from "../env/metrics.ts";
+import { WalMetrics } from "./wal-metrics.ts";
 
 /** A sync that takes longer is worth a line in the log. */
 const SLOW_SYNC_MS = 1000;

@@ -3,13 +3,13 @@
  * order of their names below (etcd's order is random).
  */
 
-import { ServerMetrics } from "../../env/etcd-metrics.ts";
 import type { Clock } from "../../env/clock.ts";
 import type { HttpRequest, HttpResponse } from "../../env/http.ts";
 import type { Logger } from "../../env/logger.ts";
 import type { Counter, Gauge, Labelled, Metrics } from "../../env/metrics.ts";
 import { allowOnlyGet, sendError, sendText } from "../http-text.ts";
 import type { Mount } from "../mounts.ts";
+import { HealthMetrics } from "./health-metrics.ts";
 
 /** "NOSPACE", "CORRUPT", or another name for alarms that a later version may know. */
 export type AlarmName = string;
@@ -55,9 +55,9 @@ export class HealthEndpoints {
   constructor(deps: HealthDeps) {
     this.#deps = deps;
     const { metrics, source } = deps;
-    this.#successes = metrics.counter(ServerMetrics.healthSuccess);
-    this.#failures = metrics.counter(ServerMetrics.healthFailures);
-    const { healthcheck, healthchecks } = ServerMetrics;
+    this.#successes = metrics.counter(HealthMetrics.healthSuccess);
+    this.#failures = metrics.counter(HealthMetrics.healthFailures);
+    const { healthcheck, healthchecks } = HealthMetrics;
     this.#results = metrics.gauges(healthcheck, healthcheck.labels);
     this.#totals = metrics.counters(healthchecks, healthchecks.labels);
     const serializableRead: Check = () => this.#read(true);

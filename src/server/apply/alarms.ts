@@ -7,6 +7,11 @@ import { ALARM_BUCKET, type Backend, type Reader } from "../../backend/types.ts"
 import { EMPTY_BYTES, latin1FromBytes } from "../../base/bytes.ts";
 import type { MemberID } from "../../base/ids.ts";
 
+/** The alarm's name as etcd prints it; the number for one that is not known. */
+export function alarmName(alarm: number): string {
+  return Object.entries(AlarmType).find(([, value]) => value === alarm)?.[0] ?? String(alarm);
+}
+
 const FIRST_KEY = EMPTY_BYTES;
 
 export class Alarms {

@@ -50,20 +50,37 @@ import {
 } from "../../mvcc/index.ts";
 import type { Identity } from "../../auth/index.ts";
 import type { Index } from "../../base/ids.ts";
-import type { ServerContext } from "../context.ts";
-import { alarmName } from "../metrics.ts";
+import type { Counted, ServerContext } from "../context.ts";
 import { type LogRequestName, logRequestOf, type RequestNamed } from "../log/log-requests.ts";
 import type { Outcome } from "../log/proposals.ts";
-import { AuthApplier } from "./auth-applier.ts";
+import { AuthApplier, type AuthApplierNeeds } from "./auth-applier.ts";
 import { LEASE_COST_BYTES, putCost, txnCost } from "./quota.ts";
 import { RaftField } from "../log/raft-request.ts";
 import { RequestMeter } from "../tracing/request-meter.ts";
+import type { TracingCounters } from "../tracing/tracing-metrics.ts";
+import { alarmName } from "./alarms.ts";
+import type { ApplyCounters } from "./apply-metrics.ts";
 
 export interface ApplierEvents {
   /** A compaction was accepted: its physical part is to be run. */
   compactionScheduled(): void;
   clusterVersionChanged(): void;
 }
+
+export type ApplierNeeds = AuthApplierNeeds &
+  Counted<ApplyCounters & TracingCounters> &
+  Pick<
+    ServerContext,
+    | "alarms"
+    | "clock"
+    | "cluster"
+    | "clusterID"
+    | "lessor"
+    | "logger"
+    | "memberID"
+    | "options"
+    | "quota"
+  >;
 
 /** Leases with more keys are revoked in slices. */
 const MAX_KEYS_OF_SMALL_LEASE = 100;
@@ -86,7 +103,7 @@ type Handler<T> = (request: T, wantReply: boolean) => Reply;
 type Handlers = { readonly [Name in LogRequestName]: Handler<RequestNamed<Name>> };
 
 export class Applier {
-  readonly #server: ServerContext;
+  readonly #server: ApplierNeeds;
   readonly #events: ApplierEvents;
   readonly #meter: RequestMeter;
   readonly #auth: AuthApplier;
@@ -134,7 +151,7 @@ export class Applier {
   /** `Clock.nowMs` when the last request began to be applied. */
   startedMs = 0;
 
-  constructor(server: ServerContext, events: ApplierEvents) {
+  constructor(server: ApplierNeeds, events: ApplierEvents) {
     this.#server = server;
     this.#events = events;
     this.#auth = new AuthApplier(server);

@@ -16,15 +16,15 @@ import {
   AuthenticateResponse,
 } from "../../api/gen/rpc.ts";
 import type { Index } from "../../base/ids.ts";
-import type { ServerContext } from "../context.ts";
+import type { Answering, ServerContext } from "../context.ts";
 
 type Reply = readonly Uint8Array[];
-type Server = Pick<ServerContext, "auth" | "store" | "header" | "term">;
+export type AuthApplierNeeds = Answering & Pick<ServerContext, "auth">;
 
 export class AuthApplier {
-  readonly #server: Server;
+  readonly #server: AuthApplierNeeds;
 
-  constructor(server: Server) {
+  constructor(server: AuthApplierNeeds) {
     this.#server = server;
   }
 

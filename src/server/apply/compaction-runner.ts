@@ -11,12 +11,7 @@ import type { Backend } from "../../backend/types.ts";
 import { formatDuration, sizeFields } from "../../base/go-text.ts";
 import type { Clock, Logger, Timer } from "../../env/index.ts";
 import type { CompactionResult, Store } from "../../mvcc/index.ts";
-import type { ServerCounters } from "../metrics.ts";
-
-export type CompactionCounters = Pick<
-  ServerCounters,
-  "compactionPauseMs" | "compactionTotalMs" | "compactedKeys" | "lastCompactionSeconds"
->;
+import type { CompactionCounters } from "./apply-metrics.ts";
 
 export interface CompactionRunnerOptions {
   readonly store: Store;

@@ -21,8 +21,13 @@ import { decodeEntryRequest } from "../log/entry-request.ts";
 import type { Outcome, Proposal, Proposals, ProposedEntry } from "../log/proposals.ts";
 import { RaftField } from "../log/raft-request.ts";
 
+export type EntryApplierNeeds = Pick<
+  ServerContext,
+  "alarms" | "defer" | "logger" | "memberID" | "propose" | "quota"
+>;
+
 export interface EntryApplierOptions {
-  readonly server: ServerContext;
+  readonly server: EntryApplierNeeds;
   /** Who waits for entries that were proposed here. */
   readonly proposals: Proposals;
   readonly consistentIndex: ConsistentIndex;

@@ -21,12 +21,17 @@ export interface LeaderWork<T> {
   readonly there: (url: string, timeoutMs: number) => Promise<T | undefined>;
 }
 
+export type AskLeaderNeeds = RequestTimeNeeds &
+  Pick<ServerContext, "cluster" | "leader" | "logger" | "memberID" | "stopSignal">;
+
+export type RequestTimeNeeds = Pick<ServerContext, "clock" | "options">;
+
 /**
  * Rejects with `timeout` at the deadline, with `noLeader` when no leader was found until then, with
  * `stopped`, or with what the work rejects with.
  */
 export async function askLeader<T>(
-  server: ServerContext,
+  server: AskLeaderNeeds,
   work: LeaderWork<T>,
   deadlineMs: number = requestDeadlineMs(server),
 ): Promise<T> {
@@ -55,11 +60,11 @@ export async function askLeader<T>(
 }
 
 /** When a request that comes now has had its time. */
-export function requestDeadlineMs({ clock, options }: ServerContext): number {
+export function requestDeadlineMs({ clock, options }: RequestTimeNeeds): number {
   return clock.nowMs() + requestTimeoutMs(options);
 }
 
-async function waitForLeader(server: ServerContext, deadlineMs: number): Promise<Member> {
+async function waitForLeader(server: AskLeaderNeeds, deadlineMs: number): Promise<Member> {
   const { clock, stopSignal, options } = server;
   const electionMs = options.electionTicks * options.heartbeatIntervalMs;
   for (;;) {
@@ -72,7 +77,7 @@ async function waitForLeader(server: ServerContext, deadlineMs: number): Promise
   }
 }
 
-function memberToAsk({ cluster }: ServerContext, id: MemberID): Member | undefined {
+function memberToAsk({ cluster }: AskLeaderNeeds, id: MemberID): Member | undefined {
   const member = cluster.member(id);
   if (member !== undefined && member.peerURLs.length === 0) throw new EtcdError("noLeader");
   return member;

@@ -3,8 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EtcdError } from "../../api/errors.ts";
 import { MemoryLogger, VirtualClock } from "../../env/testing/index.ts";
-import type { Cluster } from "../../membership/index.ts";
-import type { RawNode } from "../../raft/index.ts";
+import { NO_MEMBER } from "../../raft/index.ts";
 import { Leadership } from "./leadership.ts";
 import { NoPeers } from "../../env/testing/index.ts";
 import { TEST_OPTIONS } from "../testing/test-member.ts";
@@ -25,9 +24,13 @@ function world() {
     clock,
     logger,
     memberID: SELF,
-    cluster: undefined as unknown as Cluster,
+    cluster: { members: [], votingMembers: [] },
     network: new NoPeers(),
-    node: { tickQuiesced: (ticks: number) => state.forwarded.push(ticks) } as unknown as RawNode,
+    node: {
+      tickQuiesced: (ticks = 1) => state.forwarded.push(ticks),
+      transferLeader: () => assert.fail("nothing is handed over"),
+      raft: { leadTransferee: NO_MEMBER },
+    },
     leader: () => state.leader,
     process: () => undefined,
     read: async () => {

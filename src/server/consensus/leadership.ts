@@ -13,14 +13,20 @@ const MAX_LATE_TICKS = 3;
 const PEER_WAIT_MS = 5000;
 const PEER_POLL_MS = 50;
 
+/** Of raft, its election clock and the transfer of leadership. */
+export interface TransferringNode extends Pick<RawNode, "tickQuiesced" | "transferLeader"> {
+  /** To whom, `NO_MEMBER` while there is none. */
+  readonly raft: { readonly leadTransferee: MemberID };
+}
+
 export interface LeadershipOptions {
   readonly options: ServerOptions;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly memberID: MemberID;
-  readonly cluster: Cluster;
-  readonly network: PeerNetwork;
-  readonly node: RawNode;
+  readonly cluster: Pick<Cluster, "members" | "votingMembers">;
+  readonly network: Pick<PeerNetwork, "activeSinceMs">;
+  readonly node: TransferringNode;
   readonly leader: () => MemberID;
   /** Lets raft act on what it was told. */
   readonly process: () => void;

@@ -249,11 +249,15 @@ function settle(reads: readonly ReadReady[], error: EtcdError | undefined): void
   for (const ready of reads) ready(error);
 }
 
-/** Resolves when a local read is linearizable; rejects with an `EtcdError`. */
-export function readLinearizably(server: {
+/** Who can read linearizably. */
+export interface LinearizableReader {
   readonly reads: LinearizableReads;
+  /** Hands the question of the reads that were added, and queued proposals, to raft. */
   flush(): void;
-}): Promise<void> {
+}
+
+/** Resolves when a local read is linearizable; rejects with an `EtcdError`. */
+export function readLinearizably(server: LinearizableReader): Promise<void> {
   return new Promise((resolve, reject) => {
     server.reads.add((error) => (error === undefined ? resolve() : reject(error)));
     server.flush();

@@ -27,11 +27,11 @@ import { type MemoryStorage, NO_MEMBER, RawNode, type SoftState } from "../../ra
 import type { SnapshotFiles } from "../../snap/index.ts";
 import type { V2Store } from "../../v2store/index.ts";
 import type { Wal } from "../../wal/index.ts";
-import { Applier } from "../apply/applier.ts";
+import { Applier, type ApplierNeeds } from "../apply/applier.ts";
 import { ConfChangeApplier, type MembershipEvents } from "../apply/conf-change-applier.ts";
 import { ConsistentIndex } from "../apply/consistent-index.ts";
-import { EntryApplier } from "../apply/entry-applier.ts";
-import type { ServerContext } from "../context.ts";
+import { EntryApplier, type EntryApplierNeeds } from "../apply/entry-applier.ts";
+import type { Counted, ServerContext } from "../context.ts";
 import { serverLimits } from "../limits.ts";
 import { type Outcome, Proposals } from "../log/proposals.ts";
 import { RaftField } from "../log/raft-request.ts";
@@ -39,6 +39,7 @@ import { decodeRequestBody } from "../log/log-requests.ts";
 import { translateV2Request } from "../log/v2-entries.ts";
 import { requestTimeoutMs } from "../options.ts";
 import { AcknowledgementFilter } from "./acknowledgement-filter.ts";
+import type { ConsensusCounters } from "./consensus-metrics.ts";
 import { HeartbeatMeter } from "./heartbeat-meter.ts";
 import { Leadership } from "./leadership.ts";
 import { LinearizableReads, readLinearizably } from "./linearizable-reads.ts";
@@ -86,8 +87,13 @@ export interface PipelineEvents {
   failed(error: Error): void;
 }
 
+type Needs = ApplierNeeds &
+  Counted<ConsensusCounters> &
+  EntryApplierNeeds &
+  Pick<ServerContext, "backend" | "defer" | "ids" | "network">;
+
 export interface PipelineOptions {
-  readonly server: ServerContext;
+  readonly server: Needs;
   readonly log: RecoveredLog;
   readonly random: Random;
   readonly events: PipelineEvents;
@@ -99,7 +105,7 @@ export class Pipeline {
   readonly reads: LinearizableReads;
   readonly leadership: Leadership;
   readonly consistentIndex: ConsistentIndex;
-  readonly #server: ServerContext;
+  readonly #server: Needs;
   readonly #log: RecoveredLog;
   readonly #events: PipelineEvents;
   readonly #entries: EntryApplier;

@@ -7,9 +7,14 @@ import { EtcdError } from "../../api/errors.ts";
 import { NO_MEMBER } from "../../raft/index.ts";
 import type { ServerContext } from "../context.ts";
 
+export type ProposeAsLeaderNeeds = Pick<
+  ServerContext,
+  "auth" | "isLeader" | "propose" | "raftStatus"
+>;
+
 /** Rejects with `notLeader` when it cannot go into the log in this member's term. */
 export function proposeAsLeader(
-  server: ServerContext,
+  server: ProposeAsLeaderNeeds,
   field: number,
   body: Uint8Array,
 ): Promise<unknown> {

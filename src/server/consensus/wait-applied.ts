@@ -5,8 +5,10 @@ import type { ServerContext } from "../context.ts";
 /** etcd's applyTimeout. */
 const APPLY_TIMEOUT_MS = 1000;
 
+export type WaitAppliedNeeds = Pick<ServerContext, "clock" | "committedIndex" | "reads">;
+
 /** Rejects with `timeoutWaitAppliedIndex` after a second, or with `stopped`. */
-export function waitApplied(server: ServerContext): Promise<void> {
+export function waitApplied(server: WaitAppliedNeeds): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = server.clock.setTimer(APPLY_TIMEOUT_MS, () => {
       reject(new EtcdError("timeoutWaitAppliedIndex"));
@@ -19,7 +21,9 @@ export function waitApplied(server: ServerContext): Promise<void> {
   });
 }
 
+export type IsAppliedNeeds = Pick<ServerContext, "appliedIndex" | "committedIndex">;
+
 /** True when there is nothing to wait for. */
-export function isApplied(server: ServerContext): boolean {
-  return server.appliedIndex >= server.committedIndex;
+export function isApplied({ appliedIndex, committedIndex }: IsAppliedNeeds): boolean {
+  return appliedIndex >= committedIndex;
 }

@@ -22,11 +22,12 @@ import {
   startedAfterPromotion,
   startedAfterRemoval,
 } from "../../membership/index.ts";
-import { askLeader, requestDeadlineMs } from "../consensus/ask-leader.ts";
-import type { ServerContext } from "../context.ts";
+import { askLeader, type AskLeaderNeeds, requestDeadlineMs } from "../consensus/ask-leader.ts";
+import type { Counted, ServerContext } from "../context.ts";
 import { pause } from "../consensus/pause.ts";
-import { waitApplied } from "../consensus/wait-applied.ts";
+import { waitApplied, type WaitAppliedNeeds } from "../consensus/wait-applied.ts";
 import { MAX_MEMBERS_BYTES } from "../limits.ts";
+import type { MembersCounters } from "./members-metrics.ts";
 
 /** etcd's HealthInterval: a connection counts once it has been there for this long. */
 const HEALTH_INTERVAL_MS = 5000;
@@ -45,12 +46,26 @@ export interface Asker {
   readonly cancelled: boolean;
 }
 
+export type MembershipChangesNeeds = AskLeaderNeeds &
+  Counted<Pick<MembersCounters, "learnerPromoteFailures" | "learnerPromotions">> &
+  WaitAppliedNeeds &
+  Pick<
+    ServerContext,
+    | "appliedIndex"
+    | "changeMembership"
+    | "clusterID"
+    | "leadership"
+    | "membershipQueue"
+    | "network"
+    | "raftStatus"
+  >;
+
 class NotLeading extends Error {}
 
 export class MembershipChanges {
-  readonly #server: ServerContext;
+  readonly #server: MembershipChangesNeeds;
 
-  constructor(server: ServerContext) {
+  constructor(server: MembershipChangesNeeds) {
     this.#server = server;
   }
 

@@ -18,10 +18,11 @@ export interface MembershipRequest {
   readonly api: RequestForm;
 }
 
-type Needed = Pick<ServerContext, "ids">;
+export type VersionRequestNeeds = Pick<ServerContext, "ids">;
+export type AttributesRequestNeeds = VersionRequestNeeds & Pick<ServerContext, "memberID">;
 
 export function clusterVersionRequest(
-  server: Needed,
+  server: VersionRequestNeeds,
   form: RequestForm,
   version: string,
 ): MembershipRequest {
@@ -32,7 +33,7 @@ export function clusterVersionRequest(
 }
 
 export function attributesRequest(
-  server: Needed & Pick<ServerContext, "memberID">,
+  server: AttributesRequestNeeds,
   form: RequestForm,
   name: string,
   clientURLs: readonly string[],
@@ -51,6 +52,6 @@ function ofV2(request: Request): MembershipRequest {
   return { field: RaftField.v2, body: Request.encode(request), api: "v2" };
 }
 
-function nextID({ ids }: Needed): bigint {
+function nextID({ ids }: VersionRequestNeeds): bigint {
   return requestIDToBigInt(ids.next());
 }

@@ -3,29 +3,33 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatID, type MemberID } from "../../base/ids.ts";
 import { MetricsRegistry } from "../../platform/metrics.ts";
-import { NetworkMetrics } from "../../env/etcd-metrics.ts";
-import type { ServerContext } from "../context.ts";
+import type { Member } from "../../membership/index.ts";
+import { MembersMetrics } from "./members-metrics.ts";
 import { addPeers, peerEvents } from "./peer-membership.ts";
+
+function memberOf(id: MemberID): Member {
+  return { id, peerURLs: [], isLearner: false, name: "", clientURLs: [] };
+}
 
 test("members are known, this one too, and removed ones are told apart", () => {
   const registry = new MetricsRegistry();
-  const { knownPeers } = NetworkMetrics;
+  const { knownPeers } = MembersMetrics;
   const calls: string[] = [];
   const network = {
     addPeer: (id: MemberID) => calls.push(`add ${formatID(id)}`),
     updatePeer: (id: MemberID) => calls.push(`update ${formatID(id)}`),
     removePeer: (id: MemberID) => calls.push(`remove ${formatID(id)}`),
   };
-  const membership = { members: [{ id: 0xan, peerURLs: [] }], removedIDs: [0x9n] };
+  const membership = { members: [memberOf(0xan)], removedIDs: [0x9n] };
   const addMember = (id: MemberID): void => {
-    membership.members.push({ id, peerURLs: [] });
+    membership.members.push(memberOf(id));
   };
   const server = {
     memberID: 0xan,
     network,
     cluster: membership,
     counters: { knownPeers: registry.gauges(knownPeers, knownPeers.labels) },
-  } as unknown as ServerContext;
+  };
   const known = () =>
     registry
       .render()

@@ -1,13 +1,27 @@
 /** What the peers' network and its metrics hear of changes of the membership. */
 import { formatID } from "../../base/ids.ts";
-import type { Member } from "../../membership/index.ts";
+import type { PeerNetwork } from "../../env/index.ts";
+import type { Cluster, Member } from "../../membership/index.ts";
 import type { MembershipEvents } from "../apply/conf-change-applier.ts";
-import type { ServerContext } from "../context.ts";
+import type { Counted, ServerContext } from "../context.ts";
+import type { MembersCounters } from "./members-metrics.ts";
 
-type Server = Pick<ServerContext, "network" | "memberID" | "cluster" | "counters" | "logger">;
+interface CountNeeds
+  extends Counted<Pick<MembersCounters, "knownPeers">>,
+    Pick<ServerContext, "memberID"> {
+  readonly cluster: Pick<Cluster, "members" | "removedIDs">;
+}
+
+interface PeersNeeds extends CountNeeds {
+  readonly network: Pick<PeerNetwork, "addPeer" | "removePeer" | "updatePeer">;
+}
+
+interface ReplaceNeeds extends PeersNeeds, Pick<ServerContext, "logger"> {
+  readonly cluster: Pick<Cluster, "member" | "members" | "removedIDs">;
+}
 
 /** Connects to all other members, after the start and when the whole membership was replaced. */
-export function addPeers(server: Server): void {
+export function addPeers(server: PeersNeeds): void {
   const { network, memberID, cluster } = server;
   for (const { id, peerURLs } of cluster.members) {
     if (id !== memberID) network.addPeer(id, peerURLs);
@@ -16,7 +30,7 @@ export function addPeers(server: Server): void {
 }
 
 /** The membership was replaced by that of a received database. */
-export function replacePeers(server: Server, before: readonly Member[]): void {
+export function replacePeers(server: ReplaceNeeds, before: readonly Member[]): void {
   const { network, memberID, cluster, logger } = server;
   logger.info("removing old peers from network");
   for (const { id } of before) {
@@ -32,7 +46,7 @@ export function replacePeers(server: Server, before: readonly Member[]): void {
 }
 
 /** As the membership changes by one member. */
-export function peerEvents(server: Server): MembershipEvents {
+export function peerEvents(server: PeersNeeds): MembershipEvents {
   const { network, memberID } = server;
   return {
     added: (id, urls) => {
@@ -50,7 +64,7 @@ export function peerEvents(server: Server): MembershipEvents {
 }
 
 /** 1 for every member, this one too, and 0 for those that were removed, as etcd counts them. */
-function countKnownPeers({ cluster, memberID, counters }: Server): void {
+function countKnownPeers({ cluster, memberID, counters }: CountNeeds): void {
   const local = formatID(memberID);
   for (const { id } of cluster.members) counters.knownPeers.of(local, formatID(id)).set(1);
   for (const id of cluster.removedIDs) counters.knownPeers.of(local, formatID(id)).set(0);

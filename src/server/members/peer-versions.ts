@@ -2,8 +2,8 @@
 import { parseVersion } from "../../api/version.ts";
 import { utf8FromBytes } from "../../base/bytes.ts";
 import { formatID, type MemberID } from "../../base/ids.ts";
-import { type Logger, type PeerNetwork, PeerRequestError } from "../../env/index.ts";
-import type { Member } from "../../membership/index.ts";
+import { type PeerNetwork, PeerRequestError } from "../../env/index.ts";
+import type { Cluster, Member } from "../../membership/index.ts";
 import type { ServerContext } from "../context.ts";
 
 export interface PeerVersions {
@@ -22,9 +22,14 @@ export interface MemberVersion {
   readonly server: string | undefined;
 }
 
+export interface AskVersionsNeeds extends Pick<ServerContext, "logger" | "memberID"> {
+  readonly cluster: Pick<Cluster, "members">;
+  readonly network: Pick<PeerNetwork, "request">;
+}
+
 /** Of all members but this one. `level` is for the lines about those that do not answer. */
 export function askMemberVersions(
-  server: Pick<ServerContext, "cluster" | "logger" | "memberID" | "network">,
+  server: AskVersionsNeeds,
   timeoutMs: number,
   level: "warn" | "debug" = "warn",
 ): Promise<readonly MemberVersion[]> {
@@ -39,7 +44,7 @@ export function askMemberVersions(
 
 /** Of one member, by the first of its URLs that answers; undefined when none does. */
 export async function askVersions(
-  deps: { readonly network: PeerNetwork; readonly logger: Logger },
+  deps: Pick<AskVersionsNeeds, "logger" | "network">,
   member: Member,
   timeoutMs: number,
   level: "warn" | "debug" = "warn",

@@ -7,7 +7,6 @@ import { test } from "node:test";
 import { bytesFromUtf8 } from "../../base/bytes.ts";
 import { type PeerRequest, PeerRequestError } from "../../env/index.ts";
 import { MemoryLogger, NoPeers, VirtualClock } from "../../env/testing/index.ts";
-import type { Cluster } from "../../membership/index.ts";
 import { RequestForms, SILENT_MEMBER_PATIENCE_MS } from "./request-form.ts";
 
 const SELF = 1n;
@@ -26,10 +25,11 @@ function world(versions: (string | undefined)[], clusterVersion?: string) {
       return { status: 200, headers: {}, body };
     },
   });
+  const attributes = { isLearner: false, name: "", clientURLs: [] };
   const cluster = {
     version: clusterVersion,
-    members: members.map((id) => ({ id, peerURLs: [String(id)] })),
-  } as unknown as Cluster;
+    members: members.map((id) => ({ id, peerURLs: [String(id)], ...attributes })),
+  };
   const logger = new MemoryLogger();
   const { signal: stopSignal } = new AbortController();
   const server = { clock, cluster, logger, memberID: SELF, network, stopSignal };

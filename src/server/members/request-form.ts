@@ -3,10 +3,10 @@
  * etcd 3.4 stop at the requests that 3.5 introduced for this, members of 3.7 at those of the v2 store
  * before. So the new form is used, unless somebody says that it runs a version below 3.5.
  */
-import { isBefore } from "../../membership/index.ts";
+import { type Cluster, isBefore } from "../../membership/index.ts";
 import type { ServerContext } from "../context.ts";
 import { pause } from "../consensus/pause.ts";
-import { askMemberVersions, type MemberVersion } from "./peer-versions.ts";
+import { askMemberVersions, type AskVersionsNeeds, type MemberVersion } from "./peer-versions.ts";
 
 export type RequestForm = "v2" | "v3";
 
@@ -21,18 +21,17 @@ export const SILENT_MEMBER_PATIENCE_MS = 3_000;
 const ASK_AGAIN_MS = 100;
 const ASK_TIMEOUT_MS = 1_000;
 
-type Needed = Pick<
-  ServerContext,
-  "cluster" | "clock" | "logger" | "memberID" | "network" | "stopSignal"
->;
+interface Needs extends AskVersionsNeeds, Pick<ServerContext, "clock" | "stopSignal"> {
+  readonly cluster: Pick<Cluster, "members" | "version">;
+}
 
 export class RequestForms {
-  readonly #server: Needed;
+  readonly #server: Needs;
   readonly #timeoutMs: number;
   #firstAskedMs: number | undefined;
 
   /** `timeoutMs`: for a member's answer, once the cluster has a version. */
-  constructor(server: Needed, timeoutMs: number) {
+  constructor(server: Needs, timeoutMs: number) {
     this.#server = server;
     this.#timeoutMs = timeoutMs;
   }

@@ -3,11 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DowngradeInfoSetRequest } from "../../api/gen/membership.ts";
 import { MemoryLogger, VirtualClock } from "../../env/testing/index.ts";
-import type { Cluster } from "../../membership/index.ts";
 import { RaftField } from "../log/raft-request.ts";
-import { VersionMonitor } from "./version-monitor.ts";
+import { VersionMonitor, type VersionMonitorOptions } from "./version-monitor.ts";
 
-function world(cluster: Partial<Cluster>) {
+function world(cluster: Partial<VersionMonitorOptions["cluster"]>) {
   const clock = new VirtualClock();
   const logger = new MemoryLogger();
   const state = {
@@ -21,7 +20,11 @@ function world(cluster: Partial<Cluster>) {
   const monitor = new VersionMonitor({
     clock,
     logger,
-    cluster: { downgrade: { enabled: false, targetVersion: "" }, ...cluster } as Cluster,
+    cluster: {
+      version: undefined,
+      downgrade: { enabled: false, targetVersion: "" },
+      ...cluster,
+    },
     downgradeCheckIntervalMs: 5000,
     isLeader: () => state.leads,
     askOthers: async () => state.others.map((server, i) => ({ id: BigInt(i), server })),

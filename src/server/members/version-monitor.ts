@@ -36,7 +36,7 @@ const FIRST_STORAGE_VERSION = "3.6.0";
 export interface VersionMonitorOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly cluster: Cluster;
+  readonly cluster: Pick<Cluster, "downgrade" | "version">;
   /** Of checks whether a downgrade is complete; 0 is never. */
   readonly downgradeCheckIntervalMs: number;
   readonly isLeader: () => boolean;

@@ -42,8 +42,10 @@ export function isMethod(
   return false;
 }
 
+export type ClusterHeaderNeeds = Pick<ServerContext, "clusterID">;
+
 /** Tells a joining member which cluster it asked. */
-export function clusterHeader({ clusterID }: ServerContext): Headers {
+export function clusterHeader({ clusterID }: ClusterHeaderNeeds): Headers {
   return { "x-etcd-cluster-id": formatID(clusterID) };
 }
 

@@ -15,8 +15,7 @@ import {
   type HttpRequest,
   type HttpResponse,
 } from "../../env/index.ts";
-import type { ServerContext } from "../context.ts";
-import { LeaseRenewals } from "../upkeep/lease-renewals.ts";
+import { LeaseRenewals, type LeaseRenewalsNeeds } from "../upkeep/lease-renewals.ts";
 import { readSmallBody, send, sendError } from "./http-reply.ts";
 
 /** As etcd's. */
@@ -28,7 +27,7 @@ export class LeasesPaths {
   readonly #clock: Clock;
   readonly #renewals: LeaseRenewals;
 
-  constructor(server: ServerContext) {
+  constructor(server: LeaseRenewalsNeeds) {
     this.#clock = server.clock;
     this.#renewals = new LeaseRenewals(server);
   }

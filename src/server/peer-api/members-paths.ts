@@ -6,9 +6,14 @@ import type { HttpRequest, HttpResponse } from "../../env/index.ts";
 import { internalText, type Member, memberToJSON } from "../../membership/index.ts";
 import type { KeyValueHash } from "../../mvcc/index.ts";
 import type { ServerContext } from "../context.ts";
-import { type Asker, MembershipChanges } from "../members/membership-changes.ts";
+import {
+  type Asker,
+  MembershipChanges,
+  type MembershipChangesNeeds,
+} from "../members/membership-changes.ts";
 import {
   clusterHeader,
+  type ClusterHeaderNeeds,
   isMethod,
   readSmallBody,
   send,
@@ -25,11 +30,15 @@ const JSON_TYPE = { "content-type": "application/json" };
 const MAX_HASH_BODY_BYTES = 64 * 1024;
 const MAX_UINT64 = 2n ** 64n - 1n;
 
+export type MembersPathsNeeds = ClusterHeaderNeeds &
+  MembershipChangesNeeds &
+  Pick<ServerContext, "auth" | "hashByRevision" | "store">;
+
 export class MembersPaths {
-  readonly #server: ServerContext;
+  readonly #server: MembersPathsNeeds;
   readonly #changes: MembershipChanges;
 
-  constructor(server: ServerContext) {
+  constructor(server: MembersPathsNeeds) {
     this.#server = server;
     this.#changes = new MembershipChanges(server);
   }

@@ -5,17 +5,23 @@
 import { SERVER_VERSION } from "../../api/version.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../../env/index.ts";
 import type { ServerContext } from "../context.ts";
-import { readLinearizably } from "../consensus/linearizable-reads.ts";
+import type { LeaseRenewalsNeeds } from "../upkeep/lease-renewals.ts";
+import { type LinearizableReader, readLinearizably } from "../consensus/linearizable-reads.ts";
 import { clusterHeader, type Handler, isMethod, send, sendError } from "./http-reply.ts";
 import { LeasesPaths } from "./leases-paths.ts";
-import { MembersPaths, PROMOTE_PREFIX } from "./members-paths.ts";
+import { MembersPaths, type MembersPathsNeeds, PROMOTE_PREFIX } from "./members-paths.ts";
+
+type Needs = LeaseRenewalsNeeds &
+  LinearizableReader &
+  MembersPathsNeeds &
+  Pick<ServerContext, "cluster" | "storageVersion">;
 
 export class PeerApi implements HttpHandler {
-  readonly #server: ServerContext;
+  readonly #server: Needs;
   readonly #members: MembersPaths;
   readonly #rows: ReadonlyMap<string, Handler>;
 
-  constructor(server: ServerContext) {
+  constructor(server: Needs) {
     this.#server = server;
     this.#members = new MembersPaths(server);
     const leases = new LeasesPaths(server);

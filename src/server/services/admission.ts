@@ -12,28 +12,27 @@ import type { Index } from "../../base/ids.ts";
 import type { Call, Counter, UnaryCall } from "../../env/index.ts";
 import { NO_MEMBER } from "../../raft/index.ts";
 import { type EarlyToken, isEarly } from "../access/authentication.ts";
-import type { ServerContext } from "../context.ts";
+import type { Counted, ServerContext } from "../context.ts";
 import { requestTimeoutMs } from "../options.ts";
+import type { ServicesCounters } from "./services-metrics.ts";
 
 /** What etcd's clients send as "client-api-version". */
 const CLIENT_VERSION = /^3\.\d{1,2}$/;
 /** Calls whose token this member cannot know yet; more are refused like any unknown token. */
 const MAX_WAITING_CALLS = 1000;
 
-type Server = Pick<
-  ServerContext,
-  "auth" | "clock" | "cluster" | "counters" | "flush" | "leader" | "options" | "reads"
->;
+export type AdmissionNeeds = Counted<Pick<ServicesCounters, "clientRequests">> &
+  Pick<ServerContext, "auth" | "clock" | "cluster" | "leader" | "options" | "reads">;
 
 export class Admission {
-  readonly #server: Server;
+  readonly #server: AdmissionNeeds;
   readonly #requests = {
     unary: new Map<string | undefined, Counter>(),
     stream: new Map<string | undefined, Counter>(),
   };
   #waiting = 0;
 
-  constructor(server: Server) {
+  constructor(server: AdmissionNeeds) {
     this.#server = server;
   }
 

@@ -26,8 +26,8 @@ import { type Identity, NOBODY } from "../../auth/index.ts";
 import { copyBytes, utf8FromBytes } from "../../base/bytes.ts";
 import { HasherBusyError, type UnaryCall } from "../../env/index.ts";
 import { LoginLimiter } from "../access/login-limiter.ts";
-import { readLinearizably } from "../consensus/linearizable-reads.ts";
-import type { ServerContext } from "../context.ts";
+import { type LinearizableReader, readLinearizably } from "../consensus/linearizable-reads.ts";
+import type { Answering, ServerContext } from "../context.ts";
 import { RaftField } from "../log/raft-request.ts";
 import { failWith } from "./reply.ts";
 import type { UnaryRows } from "./rows.ts";
@@ -40,10 +40,9 @@ function nobodysHash(cost: number): string {
   return `$2a$${String(cost).padStart(2, "0")}$${NOBODYS_DIGEST}`;
 }
 
-type Server = Pick<
-  ServerContext,
-  "auth" | "clock" | "header" | "logger" | "propose" | "reads" | "flush" | "store" | "term"
->;
+export type AuthNeeds = Answering &
+  LinearizableReader &
+  Pick<ServerContext, "auth" | "clock" | "logger" | "propose">;
 
 export class AuthService {
   readonly unary: UnaryRows = {
@@ -67,10 +66,10 @@ export class AuthService {
     [METHOD.RoleRevokePermission]: (call, who) =>
       this.#change(call, who, RaftField.authRoleRevokePermission),
   };
-  readonly #server: Server;
+  readonly #server: AuthNeeds;
   readonly #limiter: LoginLimiter;
 
-  constructor(server: Server) {
+  constructor(server: AuthNeeds) {
     this.#server = server;
     this.#limiter = new LoginLimiter(server.clock);
   }

@@ -20,9 +20,12 @@ import type { UnaryCall } from "../../env/index.ts";
 import { compareUtf8, computeMemberID, type Member } from "../../membership/index.ts";
 import { METHOD } from "../../api/rpc-table.ts";
 import type { ServerContext } from "../context.ts";
-import { MembershipChanges } from "../members/membership-changes.ts";
+import { MembershipChanges, type MembershipChangesNeeds } from "../members/membership-changes.ts";
 import { failWith, tokenOf } from "./reply.ts";
 import type { UnaryRows } from "./rows.ts";
+
+export type ClusterNeeds = MembershipChangesNeeds &
+  Pick<ServerContext, "auth" | "header" | "reads" | "term">;
 
 export class ClusterService {
   readonly unary: UnaryRows = {
@@ -32,10 +35,10 @@ export class ClusterService {
     [METHOD.MemberUpdate]: (call) => this.memberUpdate(call),
     [METHOD.MemberPromote]: (call) => this.memberPromote(call),
   };
-  readonly #server: ServerContext;
+  readonly #server: ClusterNeeds;
   readonly #changes: MembershipChanges;
 
-  constructor(server: ServerContext) {
+  constructor(server: ClusterNeeds) {
     this.#server = server;
     this.#changes = new MembershipChanges(server);
   }

@@ -14,18 +14,22 @@ import {
   parseTargetVersion,
   shortVersion,
 } from "../../membership/index.ts";
-import type { ServerContext } from "../context.ts";
-import { readLinearizably } from "../consensus/linearizable-reads.ts";
+import type { Answering, ServerContext } from "../context.ts";
+import { type LinearizableReader, readLinearizably } from "../consensus/linearizable-reads.ts";
 import { RaftField } from "../log/raft-request.ts";
 import { METHOD } from "../../api/rpc-table.ts";
 import { failWith } from "./reply.ts";
 import type { UnaryRows } from "./rows.ts";
 
+export type DowngradeNeeds = Answering &
+  LinearizableReader &
+  Pick<ServerContext, "cluster" | "logger" | "propose">;
+
 export class DowngradeService {
   readonly unary: UnaryRows = { [METHOD.Downgrade]: (call) => this.downgrade(call) };
-  readonly #server: ServerContext;
+  readonly #server: DowngradeNeeds;
 
-  constructor(server: ServerContext) {
+  constructor(server: DowngradeNeeds) {
     this.#server = server;
   }
 

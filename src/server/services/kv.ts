@@ -28,7 +28,8 @@ import {
 } from "../../mvcc/index.ts";
 import { METHOD } from "../../api/rpc-table.ts";
 import type { Identity } from "../../auth/index.ts";
-import type { ServerContext } from "../context.ts";
+import type { ApplyCounters } from "../apply/apply-metrics.ts";
+import type { Answering, Counted, ServerContext } from "../context.ts";
 import type { BuiltRequest } from "../log/proposals.ts";
 import { putCost, txnCost } from "../apply/quota.ts";
 import { LOG_REQUESTS, type LogRequest } from "../log/log-requests.ts";
@@ -45,6 +46,13 @@ const LARGE_RESPONSE_BYTES = 1024 * 1024;
 /** Records beyond this are read again when their piece is made: a slow reader holds no more. */
 const KEPT_RESPONSE_BYTES = 4 * 1024 * 1024;
 
+export type KeyValueNeeds = Answering &
+  Counted<Pick<ApplyCounters, "operations">> &
+  Pick<
+    ServerContext,
+    "auth" | "compactionDone" | "options" | "proposals" | "propose" | "reads" | "refusal" | "turns"
+  >;
+
 export class KeyValueService {
   readonly unary: UnaryRows = {
     [METHOD.Range]: (call, who) => this.range(call, who),
@@ -53,12 +61,12 @@ export class KeyValueService {
     [METHOD.Txn]: (call, who) => this.txn(call, who),
     [METHOD.Compact]: (call, who) => this.compact(call, who),
   };
-  readonly #server: ServerContext;
+  readonly #server: KeyValueNeeds;
   readonly #quota: QuotaGate;
   readonly #meter: RequestMeter;
   readonly #slow: SlowRequests;
 
-  constructor(server: ServerContext, quota: QuotaGate, meter: RequestMeter, slow: SlowRequests) {
+  constructor(server: KeyValueNeeds, quota: QuotaGate, meter: RequestMeter, slow: SlowRequests) {
     this.#server = server;
     this.#quota = quota;
     this.#meter = meter;

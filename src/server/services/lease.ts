@@ -20,19 +20,25 @@ import type { StreamCall, UnaryCall } from "../../env/index.ts";
 import type { Lessor } from "../../lease/index.ts";
 import { METHOD } from "../../api/rpc-table.ts";
 import type { Identity } from "../../auth/index.ts";
-import type { ServerContext } from "../context.ts";
-import { LeaseRenewals } from "../upkeep/lease-renewals.ts";
+import type { Answering, Counted, ServerContext } from "../context.ts";
+import { LeaseRenewals, type LeaseRenewalsNeeds } from "../upkeep/lease-renewals.ts";
 import { LEASE_COST_BYTES } from "../apply/quota.ts";
 import { RaftField } from "../log/raft-request.ts";
 import type { QuotaGate } from "./quota-gate.ts";
 import { decodeOrEnd, failWith, finish, statusOf } from "./reply.ts";
 import type { StreamRows, UnaryRows } from "./rows.ts";
+import type { ServicesCounters } from "./services-metrics.ts";
 
 /** Renewals of one stream that may wait for something; a client that sends more is paused. */
 const MAX_WAITING_RENEWALS = 1000;
 
 /** Leases in one part of a list. */
 const LEASES_PER_PART = 1000;
+
+export type LeaseNeeds = Answering &
+  Counted<Pick<ServicesCounters, "streamFailures">> &
+  LeaseRenewalsNeeds &
+  Pick<ServerContext, "auth" | "ids" | "proposals" | "refusal">;
 
 export class LeaseService {
   readonly unary: UnaryRows = {
@@ -42,13 +48,13 @@ export class LeaseService {
     [METHOD.LeaseLeases]: (call, who) => this.leases(call, who),
   };
   readonly stream: StreamRows = { [METHOD.LeaseKeepAlive]: (call) => this.keepAlive(call) };
-  readonly #server: ServerContext;
+  readonly #server: LeaseNeeds;
   readonly #quota: QuotaGate;
   readonly #renewals: LeaseRenewals;
   /** Ends each open keep-alive stream. */
   readonly #streams = new Set<(error: unknown) => void>();
 
-  constructor(server: ServerContext, quota: QuotaGate) {
+  constructor(server: LeaseNeeds, quota: QuotaGate) {
     this.#server = server;
     this.#quota = quota;
     this.#renewals = new LeaseRenewals(server);
@@ -187,7 +193,7 @@ export class LeaseService {
     }
   }
 
-  #freeLeaseID(ids: ServerContext["ids"]): LeaseID {
+  #freeLeaseID(ids: LeaseNeeds["ids"]): LeaseID {
     for (;;) {
       const id = leaseIDFromRequestID(ids.next());
       if (id !== 0n && !this.#server.lessor.exists(id)) return id;

@@ -27,17 +27,49 @@ import { formatDuration, humanizeBytes } from "../../base/go-text.ts";
 import type { Revision } from "../../base/ids.ts";
 import type { StreamCall, UnaryCall } from "../../env/index.ts";
 import { NO_MEMBER } from "../../raft/index.ts";
-import type { ServerContext } from "../context.ts";
-import { alarmName } from "../metrics.ts";
+import type { Answering, Counted, ServerContext } from "../context.ts";
+import { alarmName } from "../apply/alarms.ts";
 import { requestTimeoutMs } from "../options.ts";
 import { RaftField } from "../log/raft-request.ts";
 import { decodeOrEnd, failWith, statusOf } from "./reply.ts";
 import type { StreamRows, UnaryRows } from "./rows.ts";
+import type { ServicesCounters } from "./services-metrics.ts";
 
 /** Size of the blobs of a snapshot stream, as etcd's. */
 const SNAPSHOT_BLOB_BYTES = 32 * 1024;
 /** A snapshot reader that lags this far makes the stream wait. */
 const SNAPSHOT_BUFFER_BYTES = 1024 * 1024;
+
+/** What a status tells, it must see. */
+type StatusNeeds = Answering &
+  Pick<
+    ServerContext,
+    | "alarms"
+    | "appliedIndex"
+    | "backend"
+    | "cluster"
+    | "committedIndex"
+    | "leader"
+    | "options"
+    | "quota"
+    | "storageVersion"
+  >;
+
+export type MaintenanceNeeds = StatusNeeds &
+  Counted<Pick<ServicesCounters, "hashDuration">> &
+  Pick<
+    ServerContext,
+    | "applyEnded"
+    | "auth"
+    | "clock"
+    | "hashByRevision"
+    | "isLeader"
+    | "leadership"
+    | "logger"
+    | "memberID"
+    | "propose"
+    | "refusal"
+  >;
 
 /** A hash of the whole db, and the revision that it shows. */
 interface DatabaseHash {
@@ -55,14 +87,14 @@ export class MaintenanceService {
     [METHOD.MoveLeader]: (call) => this.moveLeader(call),
   };
   readonly stream: StreamRows = { [METHOD.Snapshot]: (call) => this.snapshot(call) };
-  readonly #server: ServerContext;
+  readonly #server: MaintenanceNeeds;
   #runningHash: Promise<DatabaseHash> | undefined;
   /** Not begun: more may join. */
   #nextHash: Promise<DatabaseHash> | undefined;
   readonly #onDefragment: (running: boolean) => void;
 
   /** `onDefragment` lets the health service say that the member is busy. */
-  constructor(server: ServerContext, onDefragment: (running: boolean) => void) {
+  constructor(server: MaintenanceNeeds, onDefragment: (running: boolean) => void) {
     this.#server = server;
     this.#onDefragment = onDefragment;
   }

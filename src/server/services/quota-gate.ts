@@ -7,11 +7,16 @@ import { AlarmRequest, AlarmRequest_AlarmAction, AlarmType } from "../../api/gen
 import type { ServerContext } from "../context.ts";
 import { RaftField } from "../log/raft-request.ts";
 
+export type QuotaGateNeeds = Pick<
+  ServerContext,
+  "alarms" | "logger" | "memberID" | "propose" | "quota"
+>;
+
 export class QuotaGate {
-  readonly #server: ServerContext;
+  readonly #server: QuotaGateNeeds;
   #raising = false;
 
-  constructor(server: ServerContext) {
+  constructor(server: QuotaGateNeeds) {
     this.#server = server;
   }
 

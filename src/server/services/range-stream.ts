@@ -22,7 +22,8 @@ import {
 } from "../../mvcc/index.ts";
 import { METHOD } from "../../api/rpc-table.ts";
 import type { Identity } from "../../auth/index.ts";
-import type { ServerContext } from "../context.ts";
+import type { LinearizableReader } from "../consensus/linearizable-reads.ts";
+import type { Answering, ServerContext } from "../context.ts";
 import { finishWith } from "./reply.ts";
 import type { StreamRows } from "./rows.ts";
 
@@ -36,13 +37,19 @@ const RANGE_RESPONSE_TAG = 0x0a;
 /** Tag and length of a header without content, which only the last piece may have. */
 const EMPTY_HEADER_FIELD_BYTES = 2;
 
+type RangeStreamNeeds = Answering & Pick<ServerContext, "defer" | "turns">;
+
+export type RangeStreamServiceNeeds = RangeStreamNeeds &
+  LinearizableReader &
+  Pick<ServerContext, "auth">;
+
 export class RangeStreamService {
   readonly stream: StreamRows = {
     [METHOD.RangeStream]: (call, who) => this.rangeStream(call, who),
   };
-  readonly #server: ServerContext;
+  readonly #server: RangeStreamServiceNeeds;
 
-  constructor(server: ServerContext) {
+  constructor(server: RangeStreamServiceNeeds) {
     this.#server = server;
   }
 
@@ -79,7 +86,7 @@ export class RangeStreamService {
 }
 
 class RangeStream {
-  readonly #server: ServerContext;
+  readonly #server: RangeStreamNeeds;
   readonly #call: StreamCall;
   readonly #request: RangeRequest;
   /** Keys that may still be sent; Infinity without a limit. */
@@ -91,7 +98,7 @@ class RangeStream {
   #headerRevision = 0;
   #gone = false;
 
-  constructor(server: ServerContext, call: StreamCall, request: RangeRequest) {
+  constructor(server: RangeStreamNeeds, call: StreamCall, request: RangeRequest) {
     this.#server = server;
     this.#call = call;
     this.#request = request;

@@ -8,30 +8,47 @@ import { copyBytes } from "../../base/bytes.ts";
 import type { Index } from "../../base/ids.ts";
 import type { Call, RpcService, StreamCall, UnaryCall } from "../../env/index.ts";
 import { NO_MEMBER } from "../../raft/index.ts";
-import type { ServerContext } from "../context.ts";
+import type { Counted, ServerContext } from "../context.ts";
+import type { TracingCounters } from "../tracing/tracing-metrics.ts";
 import { LeaderBoundStreams } from "./leader-bound-streams.ts";
 import { RequestMeter } from "../tracing/request-meter.ts";
 import { isEarly } from "../access/authentication.ts";
-import { Admission, requiresLeader } from "./admission.ts";
-import { AuthService } from "./auth.ts";
-import { ClusterService } from "./cluster.ts";
-import { DowngradeService } from "./downgrade.ts";
+import { Admission, type AdmissionNeeds, requiresLeader } from "./admission.ts";
+import { type AuthNeeds, AuthService } from "./auth.ts";
+import { type ClusterNeeds, ClusterService } from "./cluster.ts";
+import { type DowngradeNeeds, DowngradeService } from "./downgrade.ts";
 import { HealthService } from "./health.ts";
-import { KeyValueService } from "./kv.ts";
-import { LeaseService } from "./lease.ts";
-import { MaintenanceService } from "./maintenance.ts";
-import { QuotaGate } from "./quota-gate.ts";
-import { RangeStreamService } from "./range-stream.ts";
+import { type KeyValueNeeds, KeyValueService } from "./kv.ts";
+import { type LeaseNeeds, LeaseService } from "./lease.ts";
+import { type MaintenanceNeeds, MaintenanceService } from "./maintenance.ts";
+import { QuotaGate, type QuotaGateNeeds } from "./quota-gate.ts";
+import { RangeStreamService, type RangeStreamServiceNeeds } from "./range-stream.ts";
 import { OwnedCall } from "./owned-call.ts";
 import { failWith, finishWith } from "./reply.ts";
 import type { StreamHandler, UnaryHandler } from "./rows.ts";
-import { WatchService } from "./watch.ts";
+import { type WatchNeeds, WatchService } from "./watch.ts";
 import { SlowRequests } from "../tracing/slow-requests.ts";
 
 const KV_SERVICE = "etcdserverpb.KV";
 
+type SlowRequestsNeeds = Counted<TracingCounters> &
+  Pick<ServerContext, "clock" | "logger" | "options">;
+
+/** What all services need together, and what calls themselves do. */
+type Needs = AdmissionNeeds &
+  AuthNeeds &
+  ClusterNeeds &
+  DowngradeNeeds &
+  KeyValueNeeds &
+  LeaseNeeds &
+  MaintenanceNeeds &
+  QuotaGateNeeds &
+  RangeStreamServiceNeeds &
+  SlowRequestsNeeds &
+  WatchNeeds;
+
 export class RpcServer implements RpcService {
-  readonly #server: ServerContext;
+  readonly #server: Needs;
   readonly #leaderBound: LeaderBoundStreams;
   readonly #watch: WatchService;
   readonly #lease: LeaseService;
@@ -42,7 +59,7 @@ export class RpcServer implements RpcService {
   #settled: (() => void) | undefined;
   readonly #stream: (StreamHandler | undefined)[] = METHODS.map(() => undefined);
 
-  constructor(server: ServerContext) {
+  constructor(server: Needs) {
     this.#server = server;
     this.#admission = new Admission(server);
     const { clock, options } = server;
@@ -205,7 +222,7 @@ function deliver(call: StreamCall, messages: readonly Uint8Array[], isHalfClosed
   if (isHalfClosed) call.onHalfClose?.();
 }
 
-function makeSlowRequests(server: ServerContext): SlowRequests {
+function makeSlowRequests(server: SlowRequestsNeeds): SlowRequests {
   const { clock, logger, counters, options } = server;
   const warningApplyDurationMs = options.warningApplyDurationMs;
   return new SlowRequests({

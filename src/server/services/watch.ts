@@ -24,9 +24,10 @@ import {
   type WatchStream,
 } from "../../mvcc/index.ts";
 import { METHOD } from "../../api/rpc-table.ts";
-import type { ServerContext } from "../context.ts";
+import type { Answering, Counted, ServerContext } from "../context.ts";
 import { decodeOrEnd, statusOf } from "./reply.ts";
 import type { StreamRows } from "./rows.ts";
+import type { ServicesCounters } from "./services-metrics.ts";
 
 /** Bytes queued to one client beyond which its watches wait. */
 const CONGESTED_BYTES = 4 * 1024 * 1024;
@@ -41,9 +42,15 @@ const MAX_PARTS = 1000;
 /** etcd's period for watchers that lag or are blocked. */
 const SYNC_INTERVAL_MS = 100;
 
+type WatchStreamNeeds = Answering &
+  Counted<Pick<ServicesCounters, "streamFailures">> &
+  Pick<ServerContext, "auth" | "options" | "turns" | "watchable">;
+
+export type WatchNeeds = WatchStreamNeeds & Pick<ServerContext, "clock" | "defer">;
+
 export class WatchService {
   readonly stream: StreamRows = { [METHOD.Watch]: (call) => this.watch(call) };
-  readonly #server: ServerContext;
+  readonly #server: WatchNeeds;
   readonly #streams = new Set<WatchStreamHandler>();
   #timer: Timer | undefined;
   #scheduled = false;
@@ -54,7 +61,7 @@ export class WatchService {
   readonly #onSynced: () => void;
 
   /** `onSynced`: watchers that lagged behind have caught up. */
-  constructor(server: ServerContext, onSynced: () => void) {
+  constructor(server: WatchNeeds, onSynced: () => void) {
     this.#server = server;
     this.#onSynced = onSynced;
   }
@@ -136,7 +143,7 @@ export class WatchService {
 }
 
 class WatchStreamHandler implements WatchSink {
-  readonly #server: ServerContext;
+  readonly #server: WatchStreamNeeds;
   readonly #call: StreamCall;
   readonly #stream: WatchStream;
   readonly #onEnd: () => void;
@@ -147,7 +154,7 @@ class WatchStreamHandler implements WatchSink {
   #isServing = false;
   #isPaused = false;
 
-  constructor(server: ServerContext, call: StreamCall, onEnd: () => void, syncSoon: () => void) {
+  constructor(server: WatchStreamNeeds, call: StreamCall, onEnd: () => void, syncSoon: () => void) {
     this.#server = server;
     this.#call = call;
     this.#onEnd = onEnd;

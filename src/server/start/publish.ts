@@ -3,14 +3,18 @@ import { EtcdError } from "../../api/errors.ts";
 import { formatDuration } from "../../base/go-text.ts";
 import { formatID } from "../../base/ids.ts";
 import type { ServerContext } from "../context.ts";
-import { readLinearizably } from "../consensus/linearizable-reads.ts";
-import { attributesRequest } from "../members/membership-requests.ts";
+import { type LinearizableReader, readLinearizably } from "../consensus/linearizable-reads.ts";
+import { attributesRequest, type AttributesRequestNeeds } from "../members/membership-requests.ts";
 import { requestTimeoutMs } from "../options.ts";
 import type { RequestForms } from "../members/request-form.ts";
 
+type Needs = AttributesRequestNeeds &
+  LinearizableReader &
+  Pick<ServerContext, "clusterID" | "leadership" | "logger" | "options" | "propose">;
+
 /** Tries until it has been applied. Rejects once the member stops. */
 export async function publishSelf(
-  server: ServerContext,
+  server: Needs,
   forms: RequestForms,
   isStopping: () => boolean,
 ): Promise<void> {

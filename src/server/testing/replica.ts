@@ -22,6 +22,7 @@ import {
 } from "../../mvcc/index.ts";
 import { SnapshotFiles } from "../../snap/index.ts";
 import { Alarms } from "../apply/alarms.ts";
+import type { CompactionCounters } from "../apply/apply-metrics.ts";
 import { CompactionRunner } from "../apply/compaction-runner.ts";
 import { ConsistentIndex, readConsistentIndex } from "../apply/consistent-index.ts";
 import {
@@ -29,7 +30,6 @@ import {
   type Reloadable,
   type ReplaceableState,
 } from "../transfer/database-installer.ts";
-import type { ServerCounters } from "../metrics.ts";
 import type { Defer } from "../options.ts";
 import { StorageVersion } from "../apply/storage-version.ts";
 
@@ -277,13 +277,12 @@ function memberOf(id: MemberID): Parameters<Cluster["add"]>[0] {
   };
 }
 
-/** Of the counters, a compaction runner uses these. */
-function noCounters(): ServerCounters {
-  const nothing = { add: () => undefined, set: () => undefined, observe: () => undefined };
+function noCounters(): CompactionCounters {
+  const nothing = { add: () => undefined, observe: () => undefined };
   return {
     compactionPauseMs: nothing,
     compactionTotalMs: nothing,
     compactedKeys: nothing,
     lastCompactionSeconds: 0,
-  } as unknown as ServerCounters;
+  };
 }

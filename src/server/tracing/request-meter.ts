@@ -4,17 +4,17 @@
  */
 import { formatDuration } from "../../base/go-text.ts";
 import type { Clock, Histogram, Logger } from "../../env/index.ts";
-import type { ServerCounters } from "../metrics.ts";
 import type { Outcome } from "../log/proposals.ts";
 import { logRequestOf } from "../log/log-requests.ts";
 import { raftRequestText } from "./request-text.ts";
+import type { TracingCounters } from "./tracing-metrics.ts";
 
 const API_VERSION = "v3";
 
 export interface RequestMeterOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly counters: ServerCounters;
+  readonly counters: TracingCounters;
   readonly warningDurationMs: number;
 }
 

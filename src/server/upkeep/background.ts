@@ -15,25 +15,54 @@ import type { Index, Term } from "../../base/ids.ts";
 import { AutoCompactor } from "./auto-compactor.ts";
 import type { Bootstrapped } from "../start/bootstrap.ts";
 import { CompactionRunner } from "../apply/compaction-runner.ts";
-import type { ServerContext } from "../context.ts";
+import type { CompactionCounters } from "../apply/apply-metrics.ts";
+import type { Counted, ServerContext } from "../context.ts";
 import { CorruptionChecker } from "./corruption-checker.ts";
 import { memberDirectories } from "../start/data-directory.ts";
 import { LeaseExpirer } from "./lease-expirer.ts";
 import { serverLimits } from "../limits.ts";
-import { readLinearizably } from "../consensus/linearizable-reads.ts";
-import { clusterVersionRequest } from "../members/membership-requests.ts";
+import { type LinearizableReader, readLinearizably } from "../consensus/linearizable-reads.ts";
+import { clusterVersionRequest, type VersionRequestNeeds } from "../members/membership-requests.ts";
 import { requestTimeoutMs, type ServerDeps } from "../options.ts";
 import { askPeerHashes } from "./peer-hashes.ts";
-import { proposeAsLeader } from "../consensus/propose-as-leader.ts";
+import { proposeAsLeader, type ProposeAsLeaderNeeds } from "../consensus/propose-as-leader.ts";
 import { Purger } from "../transfer/purger.ts";
 import { RaftField } from "../log/raft-request.ts";
 import type { RequestForms } from "../members/request-form.ts";
 import { Snapshotter } from "../transfer/snapshotter.ts";
 import type { StorageVersion } from "../apply/storage-version.ts";
+import type { UpkeepCounters } from "./upkeep-metrics.ts";
 import { VersionMonitor } from "../members/version-monitor.ts";
 
+type CorruptionNeeds = LinearizableReader &
+  Pick<
+    ServerContext,
+    | "clock"
+    | "cluster"
+    | "clusterID"
+    | "hashByRevision"
+    | "isLeader"
+    | "logger"
+    | "memberID"
+    | "network"
+    | "options"
+    | "propose"
+    | "store"
+  >;
+
+type CompactorNeeds = Pick<
+  ServerContext,
+  "clock" | "isLeader" | "logger" | "options" | "propose" | "store"
+>;
+
+type Needs = CorruptionNeeds &
+  ProposeAsLeaderNeeds &
+  VersionRequestNeeds &
+  Counted<CompactionCounters & Pick<UpkeepCounters, "leaseExpired">> &
+  Pick<ServerContext, "backend" | "leadership" | "lessor">;
+
 export interface BackgroundOptions {
-  readonly server: ServerContext;
+  readonly server: Needs;
   readonly boot: Bootstrapped;
   readonly deps: ServerDeps;
   readonly storageVersion: StorageVersion;
@@ -44,7 +73,7 @@ export interface BackgroundOptions {
 
 export class Background {
   readonly compaction: CompactionRunner;
-  readonly #server: ServerContext;
+  readonly #server: Needs;
   readonly #expirer: LeaseExpirer;
   readonly #versions: VersionMonitor;
   readonly #snapshotter: Snapshotter;
@@ -193,7 +222,7 @@ export class Background {
 /** Members before this cluster version hash compactions in ways of their own. */
 const COMPARABLE_HASHES_SINCE = "3.6.0";
 
-function makeCorruptionChecker(server: ServerContext): CorruptionChecker {
+function makeCorruptionChecker(server: CorruptionNeeds): CorruptionChecker {
   const { options, cluster, store, memberID, clusterID, network, logger } = server;
   const timeoutMs = requestTimeoutMs(options);
   return new CorruptionChecker({
@@ -231,7 +260,7 @@ function makeCorruptionChecker(server: ServerContext): CorruptionChecker {
   });
 }
 
-function makeAutoCompactor(server: ServerContext): AutoCompactor | undefined {
+function makeAutoCompactor(server: CompactorNeeds): AutoCompactor | undefined {
   const { autoCompactionMode: mode, autoCompactionRetention: retention } = server.options;
   if (retention === 0) return undefined;
   return new AutoCompactor({

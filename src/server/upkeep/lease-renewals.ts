@@ -22,10 +22,15 @@ import type { Slice, Steps } from "../../base/slice.ts";
 import { sizeVarint, writeVarint } from "../../base/varint.ts";
 import { DecodeError } from "../../base/wire.ts";
 import { type LeaseView, sortKeys } from "../../lease/index.ts";
-import { askLeader, requestDeadlineMs } from "../consensus/ask-leader.ts";
+import { askLeader, type AskLeaderNeeds, requestDeadlineMs } from "../consensus/ask-leader.ts";
 import type { ServerContext } from "../context.ts";
 import { RaftField } from "../log/raft-request.ts";
-import { isApplied, waitApplied } from "../consensus/wait-applied.ts";
+import {
+  isApplied,
+  type IsAppliedNeeds,
+  waitApplied,
+  type WaitAppliedNeeds,
+} from "../consensus/wait-applied.ts";
 
 /** Renewals under way to the leader at a time; more wait their turn. */
 const MAX_PARALLEL_RENEWALS = 64;
@@ -41,6 +46,14 @@ export type TimeToLive =
     }
   | undefined;
 
+export type LeaseRenewalsNeeds = AskLeaderNeeds &
+  IsAppliedNeeds &
+  WaitAppliedNeeds &
+  Pick<
+    ServerContext,
+    "applyEnded" | "isLeader" | "leadership" | "lessor" | "network" | "propose" | "store" | "turns"
+  >;
+
 interface Waiting {
   readonly deadlineMs: number;
   readonly resolve: (ttl: number) => void;
@@ -48,12 +61,12 @@ interface Waiting {
 }
 
 export class LeaseRenewals {
-  readonly #server: ServerContext;
+  readonly #server: LeaseRenewalsNeeds;
   /** In the order of arrival. */
   readonly #queue = new Map<LeaseID, Waiting[]>();
   readonly #asked = new Set<LeaseID>();
 
-  constructor(server: ServerContext) {
+  constructor(server: LeaseRenewalsNeeds) {
     this.#server = server;
   }
 

@@ -1,8 +1,8 @@
 /** The counters of go-grpc-prometheus and etcd's byte counters, one set of children per method. */
 import { codeName, StatusCode } from "../../api/errors.ts";
 import type { Clock } from "../../env/clock.ts";
-import { GrpcMetrics, NetworkMetrics } from "../../env/etcd-metrics.ts";
 import type { Counter, Histogram, Labelled, Metrics } from "../../env/metrics.ts";
+import { GrpcMetrics } from "./grpc-metrics.ts";
 import type { MethodKind, MethodRow } from "./method-table.ts";
 
 const TYPE_LABELS: Readonly<Record<MethodKind, string>> = {
@@ -48,8 +48,8 @@ export class RpcMetrics {
     );
     const sent = metrics.counters(GrpcMetrics.messagesSent, GrpcMetrics.messagesSent.labels);
     this.#handled = metrics.counters(GrpcMetrics.handled, GrpcMetrics.handled.labels);
-    this.#receivedBytes = metrics.counter(NetworkMetrics.clientReceivedBytes);
-    this.#sentBytes = metrics.counter(NetworkMetrics.clientSentBytes);
+    this.#receivedBytes = metrics.counter(GrpcMetrics.clientReceivedBytes);
+    this.#sentBytes = metrics.counter(GrpcMetrics.clientSentBytes);
     const durations = options.extensive
       ? metrics.histograms(GrpcMetrics.handlingDuration, GrpcMetrics.handlingDuration.labels)
       : undefined;

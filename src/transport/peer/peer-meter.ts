@@ -1,6 +1,6 @@
 /** The metrics of the peer network, and their series of one peer. */
-import { NetworkMetrics } from "../../env/etcd-metrics.ts";
 import type { Counter, Gauge, Histogram, Labelled, Metrics } from "../../env/metrics.ts";
+import { PeerMetrics } from "./peer-metrics.ts";
 
 export interface NetworkMeter {
   readonly active: Labelled<Gauge>;
@@ -23,7 +23,7 @@ export interface TransferMeter {
 }
 
 export function networkMeter(metrics: Metrics): NetworkMeter {
-  const m = NetworkMetrics;
+  const m = PeerMetrics;
   return {
     active: metrics.gauges(m.activePeers, m.activePeers.labels),
     disconnected: metrics.counters(m.disconnectedPeers, m.disconnectedPeers.labels),

@@ -1,0 +1,31 @@
+/** What the member runs on, and which of its features are on, as metrics. */
+import type { Metrics } from "../env/metrics.ts";
+import { labelled } from "../env/metric-table.ts";
+import { type EtcdConfig, GATE_NAMES, gateSpec } from "./config/index.ts";
+
+export const BuildMetrics = {
+  goVersion: labelled(
+    "etcd_server_go_version",
+    "1 for the version of the runtime, which is Node.js here.",
+    "server_go_version",
+  ),
+  featureEnabled: labelled(
+    "etcd_server_feature_enabled",
+    "1 for a feature that is enabled, else 0.",
+    "name",
+    "stage",
+  ),
+} as const;
+
+export function registerBuildMetrics(
+  metrics: Metrics,
+  config: EtcdConfig,
+  nodeVersion: string,
+): void {
+  const { goVersion, featureEnabled } = BuildMetrics;
+  metrics.gauges(goVersion, goVersion.labels).of(`node ${nodeVersion}`).set(1);
+  const enabled = metrics.gauges(featureEnabled, featureEnabled.labels);
+  for (const gate of GATE_NAMES) {
+    enabled.of(gate, gateSpec(gate).stage).set(config.featureGates[gate] ? 1 : 0);
+  }
+}

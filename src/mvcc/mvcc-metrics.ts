@@ -1,0 +1,33 @@
+/** The metrics of the store and its watches, asked for at each scrape. */
+import type { Metrics } from "../env/metrics.ts";
+import type { WatchableStore } from "./watch/watchable-store.ts";
+import { exponentialBuckets, histogram, plain } from "../env/metric-table.ts";
+
+export const MvccMetrics = {
+  keys: plain("etcd_debugging_mvcc_keys_total", "Keys in the store."),
+  currentRevision: plain("etcd_debugging_mvcc_current_revision", "Revision of the store."),
+  compactRevision: plain("etcd_debugging_mvcc_compact_revision", "Revision last compacted."),
+  watchStreams: plain("etcd_debugging_mvcc_watch_stream_total", "Open watch streams."),
+  watchers: plain("etcd_debugging_mvcc_watcher_total", "Active watchers."),
+  slowWatchers: plain("etcd_debugging_mvcc_slow_watcher_total", "Watchers that lag behind."),
+  events: plain("etcd_debugging_mvcc_events_total", "Events sent."),
+  pendingEvents: plain("etcd_debugging_mvcc_pending_events_total", "Events waiting to be sent."),
+  indexCompactionPause: histogram(
+    "etcd_debugging_mvcc_index_compaction_pause_duration_milliseconds",
+    "Pauses caused by compaction of the index.",
+    exponentialBuckets(0.5, 2, 14),
+  ),
+} as const;
+
+export function registerStoreMetrics(metrics: Metrics, watchable: WatchableStore): void {
+  const { store } = watchable;
+  metrics.gaugeFunction(MvccMetrics.keys, () => store.liveKeys);
+  metrics.gaugeFunction(MvccMetrics.currentRevision, () => store.currentRevision);
+  metrics.gaugeFunction(MvccMetrics.compactRevision, () => store.compactRevision);
+  metrics.gaugeFunction(MvccMetrics.watchStreams, () => watchable.streams);
+  metrics.gaugeFunction(MvccMetrics.watchers, () => watchable.watchers);
+  metrics.gaugeFunction(MvccMetrics.slowWatchers, () => watchable.slowWatchers);
+  metrics.counterFunction(MvccMetrics.events, () => watchable.eventsDelivered);
+  // Slow watchers hold no events here: they read them again from the db.
+  metrics.gaugeFunction(MvccMetrics.pendingEvents, () => 0);
+}

@@ -1,0 +1,110 @@
+/** The metrics of the state machine: operations, compactions, alarms, versions. */
+import { AlarmType } from "../../api/gen/rpc.ts";
+import { formatID } from "../../base/ids.ts";
+import type { Counter, Gauge, Histogram, Labelled, Metrics } from "../../env/index.ts";
+import { shortVersion } from "../../membership/index.ts";
+import type { ServerContext } from "../context.ts";
+import { alarmName, type Alarms } from "./alarms.ts";
+import { exponentialBuckets, histogram, labelled, plain } from "../../env/metric-table.ts";
+
+export const ApplyMetrics = {
+  range: plain("etcd_mvcc_range_total", "Ranges seen."),
+  put: plain("etcd_mvcc_put_total", "Puts seen."),
+  delete: plain("etcd_mvcc_delete_total", "Deletes seen."),
+  txn: plain("etcd_mvcc_txn_total", "Transactions seen."),
+  totalPutSize: plain("etcd_debugging_mvcc_total_put_size_in_bytes", "Bytes of all puts seen."),
+  dbCompactionPause: histogram(
+    "etcd_debugging_mvcc_db_compaction_pause_duration_milliseconds",
+    "Pauses caused by compaction of the database.",
+    exponentialBuckets(1, 2, 13),
+  ),
+  dbCompactionTotal: histogram(
+    "etcd_debugging_mvcc_db_compaction_total_duration_milliseconds",
+    "Time of a whole compaction.",
+    exponentialBuckets(100, 2, 14),
+  ),
+  dbCompactionLast: plain(
+    "etcd_debugging_mvcc_db_compaction_last",
+    "Unix time of the last compaction; 0 since the start if there was none.",
+  ),
+  dbCompactionKeys: plain("etcd_debugging_mvcc_db_compaction_keys_total", "Revisions compacted."),
+  quotaBackendBytes: plain("etcd_server_quota_backend_bytes", "Storage quota in bytes."),
+  alarms: labelled(
+    "etcd_debugging_server_alarms",
+    "1 for an alarm that is raised by a member, else 0.",
+    "server_id",
+    "alarm_type",
+  ),
+  clusterVersion: labelled(
+    "etcd_cluster_version",
+    "1 for the cluster version in force, 0 for earlier ones.",
+    "cluster_version",
+  ),
+} as const;
+
+/** Operations seen by the store, whoever asked. */
+export interface OperationCounts {
+  range: number;
+  put: number;
+  delete: number;
+  txn: number;
+  /** Bytes of keys and values. */
+  putBytes: number;
+}
+
+export interface CompactionCounters {
+  readonly compactedKeys: Counter;
+  readonly compactionTotalMs: Histogram;
+  readonly compactionPauseMs: Histogram;
+  /** Unix seconds of the last compaction's end. */
+  lastCompactionSeconds: number;
+}
+
+export interface ApplyCounters extends CompactionCounters {
+  readonly operations: OperationCounts;
+  /** Label: the version; 1 for the one in force. */
+  readonly clusterVersion: Labelled<Gauge>;
+}
+
+type Needs = Pick<ServerContext, "alarms" | "cluster" | "quota">;
+
+export function registerApplyMetrics(metrics: Metrics, server: Needs): ApplyCounters {
+  const { clusterVersion } = ApplyMetrics;
+  const counters = {
+    operations: registerOperations(metrics),
+    clusterVersion: metrics.gauges(clusterVersion, clusterVersion.labels),
+    compactedKeys: metrics.counter(ApplyMetrics.dbCompactionKeys),
+    compactionTotalMs: metrics.histogram(ApplyMetrics.dbCompactionTotal),
+    compactionPauseMs: metrics.histogram(ApplyMetrics.dbCompactionPause),
+    lastCompactionSeconds: 0,
+  };
+  metrics.gaugeFunction(ApplyMetrics.dbCompactionLast, () => counters.lastCompactionSeconds);
+  const { alarms, cluster, quota } = server;
+  if (cluster.version !== undefined)
+    counters.clusterVersion.of(shortVersion(cluster.version)).set(1);
+  metrics.gaugeFunction(ApplyMetrics.quotaBackendBytes, () =>
+    Number.isFinite(quota.limitBytes) ? quota.limitBytes : 0,
+  );
+  registerAlarms(metrics, alarms);
+  return counters;
+}
+
+function registerOperations(metrics: Metrics): OperationCounts {
+  const operations = { range: 0, put: 0, delete: 0, txn: 0, putBytes: 0 };
+  metrics.counterFunction(ApplyMetrics.range, () => operations.range);
+  metrics.counterFunction(ApplyMetrics.put, () => operations.put);
+  metrics.counterFunction(ApplyMetrics.delete, () => operations.delete);
+  metrics.counterFunction(ApplyMetrics.txn, () => operations.txn);
+  metrics.gaugeFunction(ApplyMetrics.totalPutSize, () => operations.putBytes);
+  return operations;
+}
+
+function registerAlarms(metrics: Metrics, alarms: Alarms): void {
+  const raised = metrics.gauges(ApplyMetrics.alarms, ApplyMetrics.alarms.labels);
+  for (const { memberID, alarm } of alarms.list(AlarmType.NONE)) {
+    raised.of(formatID(memberID), alarmName(alarm)).set(1);
+  }
+  alarms.onChange = (member, isRaised) => {
+    raised.of(formatID(member.memberID), alarmName(member.alarm)).set(isRaised ? 1 : 0);
+  };
+}
