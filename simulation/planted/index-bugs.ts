@@ -7,7 +7,7 @@ import type { FileHost } from "../../src/backend/file-host.ts";
 import { Slicer } from "../../src/backend/slicer.ts";
 import { bytesFromUtf8 } from "../../src/base/bytes.ts";
 import { VirtualClock } from "../../src/env/testing/index.ts";
-import { readConsistentIndex, writeConsistentIndex } from "../../src/membership/index.ts";
+import { readConsistentIndex, writeConsistentIndex } from "../../src/backend/index.ts";
 import { ConsistentIndex } from "../../src/server/apply/consistent-index.ts";
 import type { PlantedWorld } from "./bugs.ts";
 import { replaceMethod } from "./patch.ts";

@@ -1,5 +1,3 @@
-export * from "./assign-ids.ts";
-export * from "./applied-meta.ts";
 export * from "./cluster.ts";
 export * from "./compare-urls.ts";
 export * from "./conf-change-rules.ts";

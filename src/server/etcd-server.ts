@@ -8,30 +8,26 @@
  */
 import { EtcdError } from "../api/errors.ts";
 import type { Identity } from "../auth/index.ts";
-import type { ConfChange, ConfState, Snapshot } from "../api/gen/raft.ts";
-import { SERVER_VERSION } from "../api/version.ts";
+import type { ConfChange, ConfState } from "../api/gen/raft.ts";
 import type { Backend } from "../backend/types.ts";
 import { RequestIDGenerator } from "../base/id-generator.ts";
 import {
   type ClusterID,
-  formatID,
   type Index,
   type MemberID,
   type Revision,
   type Term,
 } from "../base/ids.ts";
-import type { Slice } from "../base/slice.ts";
-import type { Clock, Logger, PeerNetwork, Timer } from "../env/index.ts";
-import { Lessor, minimumLeaseTTL } from "../lease/index.ts";
-import { type Cluster, isBefore, type Member } from "../membership/index.ts";
-import { hashInSteps, type KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
+import type { Clock, Logger, PeerNetwork } from "../env/index.ts";
+import type { Lessor } from "../lease/index.ts";
+import type { Cluster, Member } from "../membership/index.ts";
+import type { KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
 import type { Status } from "../raft/index.ts";
-import { Authentication } from "./access/authentication.ts";
-import { makeTokens } from "./access/make-tokens.ts";
-import { Alarms } from "./apply/alarms.ts";
+import type { Authentication } from "./access/authentication.ts";
+import type { Alarms } from "./apply/alarms.ts";
 import { HeaderEncoder } from "./apply/header.ts";
-import { Quota } from "./apply/quota.ts";
-import { StorageVersion } from "./apply/storage-version.ts";
+import type { Quota } from "./apply/quota.ts";
+import type { StorageVersion } from "./apply/storage-version.ts";
 import type { Leadership } from "./consensus/leadership.ts";
 import type { LinearizableReads } from "./consensus/linearizable-reads.ts";
 import { Pipeline, type PipelineEvents } from "./consensus/pipeline.ts";
@@ -40,9 +36,9 @@ import type { ServerContext, ServerCounters } from "./context.ts";
 import { ServerPeerNode } from "./inbound/peer-node.ts";
 import { serverLimits } from "./limits.ts";
 import type { Proposals } from "./log/proposals.ts";
-import { MemberRemovedError } from "./members/member-removed.ts";
+import { logEnd, Removal } from "./members/member-removed.ts";
 import { MembershipQueue } from "./members/membership-queue.ts";
-import { addPeers, peerEvents, replacePeers } from "./members/peer-membership.ts";
+import { addPeers, peerEvents } from "./members/peer-membership.ts";
 import { RequestForms } from "./members/request-form.ts";
 import { registerServerMetrics } from "./metrics.ts";
 import { type Defer, requestTimeoutMs, type ServerDeps, type ServerOptions } from "./options.ts";
@@ -50,19 +46,14 @@ import { PeerApi } from "./peer-api/peer-api.ts";
 import { RpcServer } from "./services/rpc-server.ts";
 import { Turns } from "./services/turns.ts";
 import { type Bootstrapped, bootstrapLogged } from "./start/bootstrap.ts";
+import { memberDirectories } from "./start/data-directory.ts";
+import { makeState, restoreState } from "./start/member-state.ts";
 import { publishSelf } from "./start/publish.ts";
-import { logQuota, logRestored } from "./start/start-lines.ts";
-import {
-  checkReceivedDatabase,
-  INSTALL_REST_MS,
-  installDatabase,
-} from "./transfer/database-installer.ts";
-import { SnapshotSender } from "./transfer/snapshot-sender.ts";
-import { describeSnapshot } from "./transfer/snapshotter.ts";
+import { logStarting } from "./start/start-lines.ts";
+import { checkReceivedDatabase } from "./transfer/database-installer.ts";
+import { Transfers } from "./transfer/transfers.ts";
 import { Background } from "./upkeep/background.ts";
-
-/** A removed member lives on for this long, so that the others hear from it that it knows. */
-const REMOVED_STOP_DELAY_MS = 1000;
+import { hashRevision } from "./upkeep/revision-hash.ts";
 
 export class EtcdServer implements ServerContext {
   readonly options: ServerOptions;
@@ -81,6 +72,10 @@ export class EtcdServer implements ServerContext {
   readonly alarms: Alarms;
   readonly auth: Authentication;
   readonly quota: Quota;
+  readonly raft: RaftLoop;
+  readonly proposals: Proposals;
+  readonly reads: LinearizableReads;
+  readonly leadership: Leadership;
   readonly turns: Turns;
   readonly membershipQueue: MembershipQueue = new MembershipQueue();
   readonly counters: ServerCounters;
@@ -101,11 +96,11 @@ export class EtcdServer implements ServerContext {
   readonly #background: Background;
   readonly #storageVersion: StorageVersion;
   readonly #forms: RequestForms;
-  readonly #snapshotSender: SnapshotSender;
+  readonly #transfers: Transfers;
+  readonly #removal: Removal;
   #resolveReady: () => void = () => {};
   #rejectReady: (error: Error) => void = () => {};
   #resolveFailed: (error: Error) => void = () => {};
-  #removal: Timer | undefined;
   #stopping = false;
   readonly #stopController = new AbortController();
   #stopped: Promise<void> | undefined;
@@ -115,7 +110,7 @@ export class EtcdServer implements ServerContext {
     const boot = await bootstrapLogged(options, deps);
     try {
       const server = new EtcdServer(options, deps, boot);
-      await server.#restore();
+      if (await restoreState(server)) server.#background.compaction.start();
       await boot.olderSegmentsVerified;
       if (options.initialCorruptCheck && !boot.isNew) await server.#background.checkDataAtStart();
       server.#run();
@@ -150,49 +145,46 @@ export class EtcdServer implements ServerContext {
     });
     this.ids = new RequestIDGenerator(this.memberID, clock.wallMs());
     this.header = new HeaderEncoder(this.clusterID, this.memberID);
-    this.alarms = new Alarms(this.backend);
-    this.quota = new Quota(this.backend, options.quotaBackendBytes);
-    logQuota(logger, options.quotaBackendBytes);
-    this.#storageVersion = new StorageVersion(this.backend);
-    this.lessor = this.#makeLessor(deps);
-    this.store = new Store({ backend: this.backend, leases: this.lessor });
-    this.watchable = new WatchableStore(this.store);
-    this.auth = this.#makeAuthentication(deps);
+    const state = makeState(options, deps, boot, () => this.appliedIndex);
+    this.alarms = state.alarms;
+    this.quota = state.quota;
+    this.lessor = state.lessor;
+    this.store = state.store;
+    this.watchable = state.watchable;
+    this.auth = state.auth;
+    this.#storageVersion = state.storageVersion;
     this.network = deps.network;
     this.#forms = new RequestForms(this, requestTimeoutMs(options));
     this.counters = registerServerMetrics(deps.metrics, this);
     const events = this.#pipelineEvents();
     this.#pipeline = new Pipeline({ server: this, log: boot, random: deps.random, events });
-    this.#snapshotSender = this.#makeSnapshotSender();
-    this.peerNode = this.#makePeerNode(deps);
+    this.raft = this.#pipeline.raft;
+    this.proposals = this.#pipeline.proposals;
+    this.reads = this.#pipeline.reads;
+    this.leadership = this.#pipeline.leadership;
     this.#background = new Background({
       server: this,
-      boot,
-      deps,
       storageVersion: this.#storageVersion,
       forms: this.#forms,
-      keepsLog: () => this.#snapshotSender.needsLog,
+      logBeginsWith: (version) => this.#transfers.isOfVersion(version),
     });
+    this.#transfers = new Transfers({
+      server: this,
+      log: boot,
+      pipeline: this.#pipeline,
+      storageVersion: this.#storageVersion,
+      compaction: this.#background.compaction,
+      disk: deps.disk,
+      directories: memberDirectories(deps.disk, options),
+      onInstalled: () => this.rpc.applied(),
+      onRemovedSelf: () => this.#removal.begin(),
+    });
+    this.#removal = new Removal(clock, (error) => this.#fail(error));
+    this.peerNode = this.#makePeerNode(deps);
     this.rpc = new RpcServer(this);
     this.peerApi = new PeerApi(this);
     this.backend.onFatal = (error) => this.#fail(error);
     boot.wal.onFatal = (error) => this.#fail(error);
-  }
-
-  get raft(): RaftLoop {
-    return this.#pipeline.raft;
-  }
-
-  get proposals(): Proposals {
-    return this.#pipeline.proposals;
-  }
-
-  get reads(): LinearizableReads {
-    return this.#pipeline.reads;
-  }
-
-  get leadership(): Leadership {
-    return this.#pipeline.leadership;
   }
 
   get term(): Term {
@@ -247,13 +239,8 @@ export class EtcdServer implements ServerContext {
     return this.raft.node.status();
   }
 
-  async hashByRevision(revision: Revision): Promise<KeyValueHash> {
-    const startMs = this.clock.nowMs();
-    const job = this.store.hashByRevision(revision);
-    const steps = (slice: Slice) => hashInSteps(job, slice);
-    const result = await this.turns.result(steps, () => this.#stopping).finally(() => job.close());
-    this.counters.hashRevisionDuration.observe((this.clock.nowMs() - startMs) / 1000);
-    return result;
+  hashByRevision(revision: Revision): Promise<KeyValueHash> {
+    return hashRevision(this, revision);
   }
 
   compactionDone(): Promise<void> {
@@ -275,52 +262,27 @@ export class EtcdServer implements ServerContext {
     if (!this.raft.stopped) await this.leadership.handOver(requestTimeoutMs(this.options));
     this.#stopping = true;
     this.#stopController.abort();
-    this.#removal?.cancel();
-    this.#snapshotSender.stop();
+    this.#removal.cancel();
+    const transfersStopped = this.#transfers.stop();
     const networkStopped = this.network.stop();
-    const backgroundStopped = this.#background.stop();
+    this.#background.stop();
     this.rpc.stop();
     this.#pipeline.stop();
     this.#rejectReady(new EtcdError("stopped"));
     await networkStopped;
-    await backgroundStopped;
+    await transfersStopped;
     await this.backend.close();
     await this.#boot.wal.close();
   }
 
-  async #restore(): Promise<void> {
-    const { recordsPerStep } = serverLimits(this.options.limits);
-    const steps = this.watchable.restoreSteps(this.backend, recordsPerStep);
-    for (;;) {
-      const step = steps.next();
-      if (step.done === true) {
-        const { resumedCompaction } = step.value;
-        logRestored(this.logger, this.store);
-        if (resumedCompaction !== undefined) {
-          this.logger.info("resume scheduled compaction", {
-            "scheduled-compact-revision": resumedCompaction,
-          });
-          this.#background.compaction.start();
-        }
-        return;
-      }
-      await new Promise<void>((resolve) => this.defer(resolve));
-    }
-  }
-
   #run(): void {
-    const { logger } = this;
-    logger.info("starting etcd server", {
-      "local-member-id": formatID(this.memberID),
-      "local-server-version": SERVER_VERSION,
-      ...(this.cluster.version !== undefined && { "cluster-id": formatID(this.clusterID) }),
-      "cluster-version": this.cluster.version ?? "to_be_decided",
-    });
+    logStarting(this.logger, this.cluster);
     this.network.start(this.peerNode);
     for (const { id, peerURLs } of this.#boot.remotes) this.network.addRemote(id, peerURLs);
     addPeers(this);
     this.#pipeline.start();
     this.#background.start();
+    this.#transfers.start();
     this.rpc.start();
     publishSelf(this, this.#forms, () => this.#stopping).then(
       () => {
@@ -335,152 +297,32 @@ export class EtcdServer implements ServerContext {
     return {
       membership: peerEvents(this),
       applied: () => this.rpc.applied(),
-      advanced: (index, term, confState) => this.#background.applied(index, term, confState),
+      advanced: (index, term, confState) => this.#transfers.applied(index, term, confState),
       termBegun: () => this.#background.checkVersions(),
       compactionScheduled: () => this.#background.compaction.start(),
       clusterVersionChanged: () => this.#background.checkVersions(),
-      sendSnapshot: (message) => this.#snapshotSender.send(message),
-      installSnapshot: (snapshot) => this.#installSnapshot(snapshot),
-      removedSelf: () => this.#removedSelf(),
+      sendSnapshot: (message) => this.#transfers.send(message),
+      installSnapshot: (snapshot) => this.#transfers.install(snapshot),
+      removedSelf: () => this.#removal.begin(),
       failed: (error) => this.#fail(error),
     };
   }
 
-  async #installSnapshot(snapshot: Snapshot): Promise<void> {
-    const { index, term } = snapshot.metadata;
-    const { snapshotFiles, v2store } = this.#boot;
-    const path = snapshotFiles.databasePath(index);
-    await this.#background.snapshotsIdle();
-    const { backend, lessor, watchable, cluster, alarms, logger, clock } = this;
-    const knownBefore = cluster.members;
-    const incoming = {
-      "incoming-leader-snapshot-index": index,
-      "incoming-leader-snapshot-term": term,
-    };
-    logger.info("applying snapshot", {
-      "current-snapshot-index": this.#background.snapshotIndex,
-      "current-applied-index": this.appliedIndex,
-      ...incoming,
-    });
-    await installDatabase(
-      {
-        backend,
-        consistentIndex: this.#pipeline.consistentIndex,
-        lessor,
-        watchable,
-        cluster,
-        alarms,
-        auth: this.auth.store,
-        storageVersion: this.#storageVersion,
-        compaction: this.#background.compaction,
-        others: [{ prepareReload: () => v2store.prepareReload(snapshot) }],
-        defer: (step) => void clock.setTimer(INSTALL_REST_MS, step),
-        logger,
-        ...(this.options.limits?.recordsPerStep === undefined
-          ? {}
-          : { recordsPerStep: this.options.limits.recordsPerStep }),
-      },
-      { path, snapshotIndex: index },
-    );
-    this.#pipeline.restored(snapshot);
-    replacePeers(this, knownBefore);
-    this.#background.restored(index);
-    this.rpc.applied();
-    logger.info("applied snapshot", {
-      "current-snapshot-index": index,
-      "current-applied-index": this.appliedIndex,
-      ...incoming,
-    });
-    if (cluster.isRemoved(this.memberID)) this.#removedSelf();
-  }
-
-  #removedSelf(): void {
-    if (this.#removal !== undefined) return;
-    const error = new MemberRemovedError();
-    this.#removal = this.clock.setTimer(REMOVED_STOP_DELAY_MS, () => this.#fail(error));
-  }
-
   #fail(error: Error): void {
     if (this.#stopping) return;
-    if (error instanceof MemberRemovedError) {
-      this.logger.warn("server error", { error });
-      this.logger.warn("data-dir used by this member must be removed");
-    } else {
-      this.logger.error("the member cannot go on", { error });
-    }
+    logEnd(this.logger, error);
     this.#pipeline.halt();
     this.#resolveFailed(error);
   }
 
-  #makeLessor(deps: ServerDeps): Lessor {
-    const { electionTicks, heartbeatIntervalMs, leaseCheckpoint } = this.options;
-    const { leaseCheckpointPersist } = this.options;
-    return new Lessor({
-      backend: this.backend,
-      minTTL: minimumLeaseTTL(electionTicks, heartbeatIntervalMs),
-      metrics: deps.metrics,
-      checkpoints: leaseCheckpoint,
-      // Members of 3.5 and older keep them only if they are told to.
-      persistCheckpoints: () =>
-        leaseCheckpointPersist || !isBefore(this.cluster.version ?? "0.0.0", "3.6.0"),
-      deleteKeys: (keys) => {
-        this.store.deleteKeys(keys);
-      },
-    });
-  }
-
-  #makeAuthentication(deps: ServerDeps): Authentication {
-    const { clock, logger, backend, options } = this;
-    return new Authentication({
-      backend,
-      clock,
-      logger,
-      tokens: makeTokens(options, deps),
-      passwords: deps.passwords,
-      bcryptCost: options.bcryptCost,
-      clientCertAuth: options.clientCertAuth,
-      leaseKeys: (lease) => this.lessor.lookup(lease)?.keys() ?? [],
-      appliedIndex: () => this.appliedIndex,
-    });
-  }
-
-  #makeSnapshotSender(): SnapshotSender {
-    const { clock, logger, backend, network } = this;
-    const { storage, v2store } = this.#boot;
-    return new SnapshotSender({
-      clock,
-      keepLogAfterMs: serverLimits(this.options.limits).keepLogAfterSendingMs,
-      logger,
-      localID: this.memberID,
-      backend,
-      confState: () => this.#pipeline.confState,
-      appliedIndex: () => this.#pipeline.appliedIndex,
-      describe: (index) => {
-        const term = storage.term(index) ?? this.#pipeline.appliedTerm;
-        return describeSnapshot(v2store, index, term, this.#pipeline.confState);
-      },
-      send: (message, image) => network.sendSnapshot(message, image),
-      failed: (to) => {
-        this.raft.node.reportSnapshot(to, false);
-        this.raft.process();
-      },
-    });
-  }
-
   #makePeerNode(deps: ServerDeps): ServerPeerNode {
-    const { memberID, clusterID, cluster, raft, logger } = this;
     return new ServerPeerNode({
-      memberID,
-      clusterID,
-      cluster,
-      ownPeerURLs: this.options.peerURLs,
-      raft,
+      server: this,
+      raft: this.raft,
       files: this.#boot.snapshotFiles,
       checkDatabase: (path, snapshotIndex) => checkReceivedDatabase(deps, { path, snapshotIndex }),
-      sender: this.#snapshotSender,
-      clock: this.clock,
-      logger,
-      onRemovedSelf: () => this.#removedSelf(),
+      sender: this.#transfers.sender,
+      onRemovedSelf: () => this.#removal.begin(),
       onGone: (id) => this.leadership.gone(id),
     });
   }

@@ -21,7 +21,7 @@ import {
   WatchResponse,
 } from "../api/gen/rpc.ts";
 import { METHOD } from "../api/rpc-table.ts";
-import { KEY_BUCKET, openBackend } from "../backend/index.ts";
+import { KEY_BUCKET, openBackend, readConsistentIndex } from "../backend/index.ts";
 import type { Index } from "../base/ids.ts";
 import { isTombstone } from "../base/revision-key.ts";
 import {
@@ -32,7 +32,6 @@ import {
   SeededRandom,
   VirtualClock,
 } from "../env/testing/index.ts";
-import { readConsistentIndex } from "../membership/index.ts";
 import type { ServerOptions } from "./options.ts";
 import { FakeStreamCall, type FakeUnaryCall } from "./testing/fake-call.ts";
 import { TestCluster } from "./testing/test-cluster.ts";

@@ -9,7 +9,7 @@ import { ClusterMemberAttrSetRequest } from "../../api/gen/membership.ts";
 import { MEMBERS_BUCKET, META_BUCKET } from "../../backend/types.ts";
 import { bytesFromUtf8, EMPTY_BYTES, utf8FromBytes } from "../../base/bytes.ts";
 import { formatID } from "../../base/ids.ts";
-import { readConsistentIndex } from "../../membership/index.ts";
+import { readConsistentIndex } from "../../backend/index.ts";
 import { encodeDocument, membershipOfDocument } from "../../v2store/index.ts";
 import { SnapshotFiles } from "../../snap/index.ts";
 import { inspectLog, readLog, RecordType, Wal } from "../../wal/index.ts";

@@ -17,16 +17,13 @@ import {
   MEMBERS_REMOVED_BUCKET,
   META_BUCKET,
   openBackend,
+  writeConfState,
+  writeConsistentIndex,
 } from "../../backend/index.ts";
 import { bytesFromUtf8 } from "../../base/bytes.ts";
 import { quote } from "../../base/go-quote.ts";
 import { formatID, type MemberID } from "../../base/ids.ts";
-import {
-  type Member,
-  memberToJSON,
-  writeConfState,
-  writeConsistentIndex,
-} from "../../membership/index.ts";
+import { type Member, memberToJSON } from "../../membership/index.ts";
 import { SnapshotFiles } from "../../snap/index.ts";
 import { readLog, SEGMENT_BYTES, Wal, WalError, type WalContent } from "../../wal/index.ts";
 import { withLockedFile } from "./db-access.ts";

@@ -12,14 +12,14 @@ import {
   parseVersion,
   type SemanticVersion,
 } from "../../api/version.ts";
-import type { Backend } from "../../backend/index.ts";
-import { quote } from "../../base/go-quote.ts";
-import { DecodeError } from "../../base/wire.ts";
 import {
+  type Backend,
   readAppliedTerm,
   readStorageVersion,
   writeStorageVersion,
-} from "../../membership/index.ts";
+} from "../../backend/index.ts";
+import { quote } from "../../base/go-quote.ts";
+import { DecodeError } from "../../base/wire.ts";
 import { SnapshotFiles } from "../../snap/index.ts";
 import { readLog, validSnapshotEntries } from "../../wal/index.ts";
 import { withWritableDb } from "./db-access.ts";

@@ -8,15 +8,12 @@ import {
   MEMBERS_BUCKET,
   MEMBERS_REMOVED_BUCKET,
   META_BUCKET,
+  writeConfState,
+  writeConsistentIndex,
 } from "../../backend/index.ts";
 import { bytesFromUtf8, EMPTY_BYTES } from "../../base/bytes.ts";
 import { formatID, type Index, type Revision, type Term } from "../../base/ids.ts";
-import {
-  type Member,
-  memberToJSON,
-  writeConfState,
-  writeConsistentIndex,
-} from "../../membership/index.ts";
+import { type Member, memberToJSON } from "../../membership/index.ts";
 import { SCHEDULED_COMPACT_KEY } from "../../mvcc/index.ts";
 import { encodeRevisionKey, mainOf } from "../../base/revision-key.ts";
 import { withWritableDb } from "./db-access.ts";

@@ -2,13 +2,17 @@
  * What is in a snapshot file or db: a checksum over everything, the last revision, how many keys
  * live, its size. The checksum is the one that etcd's tools print.
  */
-import { type BoltBackend, KEY_BUCKET, checkBolt } from "../../backend/index.ts";
+import {
+  type BoltBackend,
+  KEY_BUCKET,
+  checkBolt,
+  readStorageVersion,
+} from "../../backend/index.ts";
 import { bytesFromLatin1, EMPTY_BYTES } from "../../base/bytes.ts";
 import { crc32c } from "../../base/crc32c.ts";
 import { quote } from "../../base/go-quote.ts";
 import { DecodeError } from "../../base/wire.ts";
 import type { DiskFile } from "../../env/disk.ts";
-import { readStorageVersion } from "../../membership/index.ts";
 import { keyOf } from "../../mvcc/index.ts";
 import { checkRevisionKey, isTombstone, mainOf } from "../../base/revision-key.ts";
 import { withDb } from "./db-access.ts";

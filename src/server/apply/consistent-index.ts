@@ -11,7 +11,7 @@ import {
   readConsistentIndex,
   writeConfState,
   writeConsistentIndex,
-} from "../../membership/index.ts";
+} from "../../backend/index.ts";
 
 export { readConsistentIndex };
 

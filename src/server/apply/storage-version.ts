@@ -3,12 +3,8 @@
  * names a term has that of 3.5.
  */
 import type { Backend, Reader } from "../../backend/types.ts";
-import {
-  isBefore,
-  readAppliedTerm,
-  readStorageVersion,
-  writeStorageVersion,
-} from "../../membership/index.ts";
+import { readAppliedTerm, readStorageVersion, writeStorageVersion } from "../../backend/index.ts";
+import { isBefore } from "../../membership/index.ts";
 
 const FIRST_STORED = "3.6.0";
 const LAST_NOT_STORED = "3.5.0";

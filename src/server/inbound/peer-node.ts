@@ -4,27 +4,26 @@
  */
 import { type Message, MessageType } from "../../api/gen/raft.ts";
 import { type ClusterID, formatID, type Index, type MemberID } from "../../base/ids.ts";
-import { type Clock, type Logger, PeerMessageError, type PeerNode } from "../../env/index.ts";
-import type { Cluster } from "../../membership/index.ts";
+import { PeerMessageError, type PeerNode } from "../../env/index.ts";
 import type { SnapshotFiles } from "../../snap/index.ts";
 import { objectionTo } from "./message-objections.ts";
+import type { ServerContext } from "../context.ts";
 import type { RaftLoop } from "../consensus/raft-loop.ts";
 import { RefusalReport } from "./refusal-report.ts";
 import type { SnapshotSender } from "../transfer/snapshot-sender.ts";
 
+type Needs = Pick<
+  ServerContext,
+  "clock" | "cluster" | "clusterID" | "logger" | "memberID" | "options"
+>;
+
 export interface ServerPeerNodeOptions {
-  readonly memberID: MemberID;
-  readonly clusterID: ClusterID;
-  readonly cluster: Cluster;
-  /** Advertised while the membership does not name this member yet. */
-  readonly ownPeerURLs: readonly string[];
+  readonly server: Needs;
   readonly raft: RaftLoop;
   readonly files: SnapshotFiles;
   /** Rejects, and removes the file, when it is not the database of the snapshot at this index. */
   readonly checkDatabase: (path: string, index: Index) => Promise<void>;
   readonly sender: SnapshotSender;
-  readonly clock: Clock;
-  readonly logger: Logger;
   readonly onRemovedSelf: () => void;
   readonly onGone: (id: MemberID) => void;
 }
@@ -37,23 +36,25 @@ export class ServerPeerNode implements PeerNode {
   #isScheduled = false;
 
   constructor(options: ServerPeerNodeOptions) {
-    const { clock, logger } = options;
-    this.#refusals = new RefusalReport(clock, logger, formatID(options.memberID));
-    this.memberID = options.memberID;
-    this.clusterID = options.clusterID;
+    const { clock, logger, memberID, clusterID } = options.server;
+    this.#refusals = new RefusalReport(clock, logger, formatID(memberID));
+    this.memberID = memberID;
+    this.clusterID = clusterID;
     this.#options = options;
   }
 
   peerURLs(): readonly string[] {
-    return this.#options.cluster.local?.peerURLs ?? this.#options.ownPeerURLs;
+    const { cluster, options } = this.#options.server;
+    // Advertised while the membership does not name this member yet.
+    return cluster.local?.peerURLs ?? options.peerURLs;
   }
 
   isRemoved(id: MemberID): boolean {
-    return this.#options.cluster.isRemoved(id);
+    return this.#options.server.cluster.isRemoved(id);
   }
 
   clusterVersion(): string | undefined {
-    return this.#options.cluster.version;
+    return this.#options.server.cluster.version;
   }
 
   receive(message: Message): string | undefined {

@@ -16,7 +16,7 @@ interface PeersNeeds extends CountNeeds {
   readonly network: Pick<PeerNetwork, "addPeer" | "removePeer" | "updatePeer">;
 }
 
-interface ReplaceNeeds extends PeersNeeds, Pick<ServerContext, "logger"> {
+export interface ReplacePeersNeeds extends PeersNeeds, Pick<ServerContext, "logger"> {
   readonly cluster: Pick<Cluster, "member" | "members" | "removedIDs">;
 }
 
@@ -30,7 +30,7 @@ export function addPeers(server: PeersNeeds): void {
 }
 
 /** The membership was replaced by that of a received database. */
-export function replacePeers(server: ReplaceNeeds, before: readonly Member[]): void {
+export function replacePeers(server: ReplacePeersNeeds, before: readonly Member[]): void {
   const { network, memberID, cluster, logger } = server;
   logger.info("removing old peers from network");
   for (const { id } of before) {

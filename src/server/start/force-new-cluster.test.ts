@@ -19,7 +19,7 @@ import { PutRequest } from "../../api/gen/rpc.ts";
 import { bytesFromUtf8 } from "../../base/bytes.ts";
 import type { MemberID } from "../../base/ids.ts";
 import { ETCD_BUCKETS } from "../../backend/types.ts";
-import { openBackend } from "../../backend/index.ts";
+import { openBackend, readConsistentIndex } from "../../backend/index.ts";
 import {
   CRASH_POLICIES,
   FaultDisk,
@@ -27,7 +27,7 @@ import {
   SeededRandom,
   VirtualClock,
 } from "../../env/testing/index.ts";
-import { Cluster, type Member, memberToJSON, readConsistentIndex } from "../../membership/index.ts";
+import { Cluster, type Member, memberToJSON } from "../../membership/index.ts";
 import { encodeDocument } from "../../v2store/index.ts";
 import { readLog, Wal } from "../../wal/index.ts";
 import { BootstrapError } from "./data-directory.ts";

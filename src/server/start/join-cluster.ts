@@ -13,14 +13,13 @@ import { utf8FromBytes } from "../../base/bytes.ts";
 import { type ClusterID, formatID } from "../../base/ids.ts";
 import { type Logger, type PeerNetwork, PeerRequestError } from "../../env/index.ts";
 import {
-  assignMemberIDs,
-  formatMembers,
   type Member,
   membersFromJSON,
   mustParseVersion,
   type NamingDeps,
   urlComparison,
 } from "../../membership/index.ts";
+import { assignMemberIDs, formatMembers } from "./assign-ids.ts";
 import { BootstrapError } from "./data-directory.ts";
 import { askVersions } from "../members/peer-versions.ts";
 import { MAX_MEMBERS_BYTES } from "../limits.ts";

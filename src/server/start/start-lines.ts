@@ -1,4 +1,5 @@
 /** What a starting member says of the state that it found. */
+import { SERVER_VERSION } from "../../api/version.ts";
 import { formatID, type Revision } from "../../base/ids.ts";
 import { sizeFields } from "../../base/go-text.ts";
 import type { Logger } from "../../env/index.ts";
@@ -22,6 +23,16 @@ export function logRecoveredCluster(logger: Logger, cluster: Cluster): void {
   if (cluster.version === undefined) return;
   logger.info("set cluster version from store", {
     "cluster-version": shortVersion(cluster.version),
+  });
+}
+
+/** The member runs from now on. */
+export function logStarting(logger: Logger, { id, localID, version }: Cluster): void {
+  logger.info("starting etcd server", {
+    "local-member-id": formatID(localID),
+    "local-server-version": SERVER_VERSION,
+    ...(version !== undefined && { "cluster-id": formatID(id) }),
+    "cluster-version": version ?? "to_be_decided",
   });
 }
 

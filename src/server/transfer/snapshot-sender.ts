@@ -11,7 +11,7 @@ import type { Backend, BackendSnapshot } from "../../backend/types.ts";
 import { formatDuration, humanizeBytes } from "../../base/go-text.ts";
 import { formatID, type Index, type MemberID } from "../../base/ids.ts";
 import type { Clock, DatabaseImage, LogFields, Logger } from "../../env/index.ts";
-import { readConsistentIndex } from "../../membership/index.ts";
+import { readConsistentIndex } from "../../backend/index.ts";
 
 /** Databases under way at a time, as in etcd: each keeps pages of the db from being used again. */
 const MAX_SENDING = 16;

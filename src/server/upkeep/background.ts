@@ -1,9 +1,8 @@
 /**
- * What a member does beside serving: compaction, lease expiry, version negotiation, snapshots,
- * purging of old files. Each part has its own timer on the member's clock and none outlives `stop`.
+ * What a member does beside serving: compaction, lease expiry, version negotiation, comparison with
+ * the others. Each part has its own timer on the member's clock and none outlives `stop`.
  */
 import { EtcdError } from "../../api/errors.ts";
-import type { ConfState } from "../../api/gen/raft.ts";
 import {
   AlarmRequest,
   AlarmRequest_AlarmAction,
@@ -11,25 +10,19 @@ import {
   CompactionRequest,
   LeaseCheckpointRequest,
 } from "../../api/gen/rpc.ts";
-import type { Index, Term } from "../../base/ids.ts";
 import { AutoCompactor } from "./auto-compactor.ts";
-import type { Bootstrapped } from "../start/bootstrap.ts";
 import { CompactionRunner } from "../apply/compaction-runner.ts";
 import type { CompactionCounters } from "../apply/apply-metrics.ts";
 import type { Counted, ServerContext } from "../context.ts";
 import { CorruptionChecker } from "./corruption-checker.ts";
-import { memberDirectories } from "../start/data-directory.ts";
 import { LeaseExpirer } from "./lease-expirer.ts";
-import { serverLimits } from "../limits.ts";
 import { type LinearizableReader, readLinearizably } from "../consensus/linearizable-reads.ts";
 import { clusterVersionRequest, type VersionRequestNeeds } from "../members/membership-requests.ts";
-import { requestTimeoutMs, type ServerDeps } from "../options.ts";
+import { requestTimeoutMs } from "../options.ts";
 import { askPeerHashes } from "./peer-hashes.ts";
 import { proposeAsLeader, type ProposeAsLeaderNeeds } from "../consensus/propose-as-leader.ts";
-import { Purger } from "../transfer/purger.ts";
 import { RaftField } from "../log/raft-request.ts";
 import type { RequestForms } from "../members/request-form.ts";
-import { Snapshotter } from "../transfer/snapshotter.ts";
 import type { StorageVersion } from "../apply/storage-version.ts";
 import type { UpkeepCounters } from "./upkeep-metrics.ts";
 import { VersionMonitor } from "../members/version-monitor.ts";
@@ -63,12 +56,10 @@ type Needs = CorruptionNeeds &
 
 export interface BackgroundOptions {
   readonly server: Needs;
-  readonly boot: Bootstrapped;
-  readonly deps: ServerDeps;
   readonly storageVersion: StorageVersion;
   readonly forms: RequestForms;
-  /** True while a follower needs the log in memory as it is. */
-  readonly keepsLog: () => boolean;
+  /** Whether the log begins with a snapshot of this cluster version; if not, one is made soon. */
+  readonly logBeginsWith: (version: string) => boolean;
 }
 
 export class Background {
@@ -76,14 +67,12 @@ export class Background {
   readonly #server: Needs;
   readonly #expirer: LeaseExpirer;
   readonly #versions: VersionMonitor;
-  readonly #snapshotter: Snapshotter;
   readonly #corruption: CorruptionChecker;
   readonly #autoCompactor: AutoCompactor | undefined;
-  readonly #purger: Purger;
   #stopped = false;
 
   constructor(options: BackgroundOptions) {
-    const { server, boot, deps, forms } = options;
+    const { server, forms } = options;
     const { clock, logger, store, backend, cluster, lessor } = server;
     this.#server = server;
     this.compaction = new CompactionRunner({
@@ -115,41 +104,12 @@ export class Background {
       askOthers: () => forms.askOthers(),
       versionRequest: (version, others) =>
         clusterVersionRequest(server, forms.formFor(others), version),
-      logBeginsWith: (version) => this.#snapshotter.isOfVersion(version),
+      logBeginsWith: options.logBeginsWith,
       storageVersion: () => options.storageVersion.current,
       setStorageVersion: (version) => options.storageVersion.set(version),
     });
-    const { snapshotCount, catchUpEntries } = server.options;
-    const limits = serverLimits(server.options.limits);
-    const { storage, wal, snapshotFiles: files, v2store } = boot;
-    this.#snapshotter = new Snapshotter(
-      {
-        snapshotCount,
-        catchUpEntries,
-        limits,
-        storage,
-        wal,
-        files,
-        backend,
-        cluster,
-        v2store,
-        keepsLog: options.keepsLog,
-        clock,
-        logger,
-      },
-      boot.snapshotIndex,
-    );
     this.#autoCompactor = makeAutoCompactor(server);
     this.#corruption = makeCorruptionChecker(server);
-    const paths = memberDirectories(deps.disk, server.options);
-    this.#purger = new Purger({
-      ...deps,
-      walDirectory: paths.wal,
-      snapDirectory: paths.snap,
-      maxWals: server.options.maxWals,
-      maxSnapshots: server.options.maxSnapshots,
-      intervalMs: limits.purgeIntervalMs,
-    });
   }
 
   start(): void {
@@ -157,7 +117,6 @@ export class Background {
     this.#versions.start();
     this.#autoCompactor?.start();
     this.#corruption.start();
-    this.#purger.start();
   }
 
   /** Compares with the other members. Throws `InconsistentDataError`. */
@@ -170,36 +129,13 @@ export class Background {
     }
   }
 
-  /** Settles when a snapshot that is being written is done. */
-  async stop(): Promise<void> {
+  stop(): void {
     this.#stopped = true;
     this.#expirer.stop();
     this.#versions.stop();
     this.compaction.stop();
     this.#autoCompactor?.stop();
     this.#corruption.stop();
-    this.#purger.stop();
-    await this.#snapshotter.idle();
-  }
-
-  /** Entries up to here were applied. */
-  applied(index: Index, term: Term, confState: ConfState): void {
-    this.#snapshotter.applied(index, term, confState);
-  }
-
-  /** Of the newest snapshot, 0 if there is none. */
-  get snapshotIndex(): Index {
-    return this.#snapshotter.snapshotIndex;
-  }
-
-  /** Settles when no snapshot is being written. */
-  snapshotsIdle(): Promise<void> {
-    return this.#snapshotter.idle();
-  }
-
-  /** The state of a snapshot from the leader is in use. */
-  restored(index: Index): void {
-    this.#snapshotter.restored(index);
   }
 
   /** The leader or the cluster version has changed. */

@@ -1,7 +1,7 @@
 /** A disk in memory with a snapshot file on it, and the offline tool's view of that disk. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { openBackend } from "../../../backend/index.ts";
+import { openBackend, writeConsistentIndex } from "../../../backend/index.ts";
 import {
   ALARM_BUCKET,
   AUTH_BUCKET,
@@ -19,7 +19,6 @@ import { FixedHostNames } from "../../../env/testing/fixed-host-names.ts";
 import { FaultDisk } from "../../../env/testing/fault-disk.ts";
 import { type LogLine, MemoryLogger } from "../../../env/testing/memory-logger.ts";
 import { VirtualClock } from "../../../env/testing/virtual-clock.ts";
-import { writeConsistentIndex } from "../../../membership/index.ts";
 import { Store } from "../../../mvcc/index.ts";
 import type { UtilityDeps } from "../deps.ts";
 import { type RestoreOptions, restoreSnapshot } from "../snapshot-restore.ts";

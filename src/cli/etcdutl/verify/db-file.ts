@@ -6,11 +6,12 @@ import {
   META_BUCKET,
   checkBolt,
   openBackend,
+  readAppliedTerm,
+  readConsistentIndex,
 } from "../../../backend/index.ts";
 import { EMPTY_BYTES } from "../../../base/bytes.ts";
 import type { Index, Term } from "../../../base/ids.ts";
 import type { DiskFile } from "../../../env/disk.ts";
-import { readAppliedTerm, readConsistentIndex } from "../../../membership/index.ts";
 import { type CompactMarks, readCompactMarks } from "../../../mvcc/index.ts";
 import { hashKeyValues } from "../hash-kv.ts";
 import type { UtilityDeps } from "../deps.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HardState } from "../../../api/gen/raft.ts";
-import { openBackend } from "../../../backend/index.ts";
+import { openBackend, writeConsistentIndex } from "../../../backend/index.ts";
 import {
   AUTH_USERS_BUCKET,
   type Backend,
@@ -12,7 +12,6 @@ import {
   META_BUCKET,
 } from "../../../backend/types.ts";
 import { bytesFromUtf8, EMPTY_BYTES } from "../../../base/bytes.ts";
-import { writeConsistentIndex } from "../../../membership/index.ts";
 import { encodeKeyValue, encodeTombstone } from "../../../mvcc/key-value.ts";
 import { encodeRevisionKey } from "../../../base/revision-key.ts";
 import { Wal } from "../../../wal/index.ts";

@@ -2,15 +2,23 @@
  * What the meta bucket says of the log: the last entry that the db covers, raft's configuration
  * after it, and the version of the db's layout.
  */
-import type { ConfState } from "../api/gen/raft.ts";
-import { type Backend, META_BUCKET, type Reader } from "../backend/index.ts";
 import { bytesFromUtf8, utf8FromBytes, viewAsBuffer } from "../base/bytes.ts";
-import type { Index, Term } from "../base/ids.ts";
+import type { Index, MemberID, Term } from "../base/ids.ts";
+import { type Backend, META_BUCKET, type Reader } from "./types.ts";
 
 const CONSISTENT_INDEX_KEY = bytesFromUtf8("consistent_index");
 const TERM_KEY = bytesFromUtf8("term");
 const CONF_STATE_KEY = bytesFromUtf8("confState");
 const STORAGE_VERSION_KEY = bytesFromUtf8("storageVersion");
+
+/** Raft's configuration, as the log's messages have it. */
+export interface StoredConfState {
+  readonly voters: readonly MemberID[];
+  readonly learners: readonly MemberID[];
+  readonly votersOutgoing: readonly MemberID[];
+  readonly learnersNext: readonly MemberID[];
+  readonly autoLeave: boolean;
+}
 
 /** Index of the last entry whose effect is in the db; 0 when there is none. */
 export function readConsistentIndex(reader: Reader): Index {
@@ -27,7 +35,7 @@ export function writeConsistentIndex(backend: Backend, index: Index, term: Term)
   backend.put(META_BUCKET, TERM_KEY, uint64(term));
 }
 
-export function writeConfState(backend: Backend, confState: ConfState): void {
+export function writeConfState(backend: Backend, confState: StoredConfState): void {
   backend.put(META_BUCKET, CONF_STATE_KEY, bytesFromUtf8(confStateToJSON(confState)));
 }
 
@@ -56,7 +64,7 @@ function uint64(value: number): Uint8Array {
 }
 
 /** Go's JSON of the message: ids as bare numbers, empty lists left out, auto_leave always there. */
-function confStateToJSON(state: ConfState): string {
+function confStateToJSON(state: StoredConfState): string {
   const lists: [string, readonly bigint[]][] = [
     ["voters", state.voters],
     ["learners", state.learners],

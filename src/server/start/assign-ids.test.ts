@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FixedHostNames, MemoryLogger, VirtualClock } from "../env/testing/index.ts";
-import { assignMemberIDs, type Member, urlComparison } from "./index.ts";
+import { FixedHostNames, MemoryLogger, VirtualClock } from "../../env/testing/index.ts";
+import { type Member, urlComparison } from "../../membership/index.ts";
+import { assignMemberIDs } from "./assign-ids.ts";
 
 function member(id: bigint, ...peerURLs: string[]): Member {
   return { id, name: "", peerURLs, isLearner: false, clientURLs: [] };

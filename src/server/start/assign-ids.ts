@@ -2,9 +2,8 @@
  * Joining: the members that a configuration names are those that the running cluster lists, and
  * have the ids that it gave them.
  */
-import { formatID, type MemberID } from "../base/ids.ts";
-import { type CompareURLs, sameTexts } from "./compare-urls.ts";
-import type { Member } from "./member.ts";
+import { formatID, type MemberID } from "../../base/ids.ts";
+import { type CompareURLs, type Member, sameTexts } from "../../membership/index.ts";
 
 export type AssignedIDs =
   | { readonly problem: undefined; readonly members: readonly Member[] }
