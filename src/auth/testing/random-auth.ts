@@ -19,13 +19,16 @@ const PASSWORDS = ["one", "two", ""];
 const TYPES = [Permission_Type.READ, Permission_Type.WRITE, Permission_Type.READWRITE];
 
 /** A key with the end of a single key, a prefix, an open range, a range, or one that is none. */
-export function randomRange(random: SeededRandom): { readonly key: string; readonly end: string } {
-  const key = random.pick(random.chance(0.6) ? PAIRS : SHORT_KEYS);
+export function randomRange(
+  random: SeededRandom,
+  keys = SHORT_KEYS,
+): { readonly key: string; readonly end: string } {
+  const key = random.pick(keys);
   const dice = random.below(10);
   if (dice < 3) return { key, end: "" };
   if (dice < 5) return { key, end: "\0" };
   if (dice < 7) return { key, end: prefixEnd(key) };
-  const other = random.pick(SHORT_KEYS);
+  const other = random.pick(keys);
   // Mostly in order; the others are refused, or hold nothing.
   return key < other || random.chance(0.2) ? { key, end: other } : { key: other, end: key };
 }

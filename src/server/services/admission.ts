@@ -75,7 +75,6 @@ export class Admission {
       case "leaseRead":
       case "leaseReadAll":
       case "alarm":
-      case "userSelf":
       case "roleOwn":
         auth.requireUser(identity);
         return;
@@ -86,6 +85,7 @@ export class Admission {
       case "put":
       case "deleteRange":
       case "txn":
+      case "userSelf":
       case "delegated":
         // Decided by what the request says, in its service.
         return;
