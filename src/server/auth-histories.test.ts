@@ -14,7 +14,7 @@ import type { TokenKind } from "./testing/auth-world-model.ts";
 import { FakeStreamCall, FakeUnaryCall } from "./testing/fake-call.ts";
 import { TestMember } from "./testing/test-member.ts";
 
-const STEPS = 400;
+const STEPS = 300;
 /** Between logins, so that failed ones do not add up to a refusal. */
 const LOGIN_PAUSE_MS = 1000;
 

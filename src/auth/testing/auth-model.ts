@@ -8,6 +8,7 @@
 import type { ErrorKind } from "../../api/errors.ts";
 import { Permission_Type } from "../../api/gen/auth.ts";
 import { ROOT_ROLE, ROOT_USER, type Identity } from "../identity.ts";
+import { sortAsGo } from "../pattern-sort.ts";
 
 export interface ModelPermission {
   readonly type: Permission_Type;
@@ -223,16 +224,17 @@ function grants(type: Permission_Type, access: "read" | "write"): boolean {
   return type === (access === "read" ? Permission_Type.READ : Permission_Type.WRITE);
 }
 
-/** Ordered by key. The first one with the same key is changed if it has the same end, too. */
+/**
+ * Ordered by key, those of one key as Go's sort leaves them. The first one with the same key is
+ * changed if it has the same end, too.
+ */
 function withPermission(
   permissions: readonly ModelPermission[],
   granted: ModelPermission,
 ): readonly ModelPermission[] {
   const first = permissions.findIndex(({ key }) => key === granted.key);
   if (permissions[first]?.end === granted.end) return permissions.with(first, granted);
-  return [
-    ...permissions.filter(({ key }) => key <= granted.key),
-    granted,
-    ...permissions.filter(({ key }) => key > granted.key),
-  ];
+  const all = [...permissions, granted];
+  sortAsGo(all, (one, other) => one.key < other.key);
+  return all;
 }
