@@ -1,10 +1,12 @@
 /**
  * Changes of single records, as etcd makes them: a user's roles stand in byte order, a role's
- * permissions in the order of their keys. Each function answers a new record and leaves the one
- * given alone; undefined means that there is nothing to change.
+ * permissions in the order of their keys, those of one key as etcd's sort leaves them. Each
+ * function answers a new record and leaves the one given alone; undefined means that there is
+ * nothing to change.
  */
 import type { Permission, Role, User } from "../api/gen/auth.ts";
 import { bytesFromUtf8, compareBytes, equalBytes } from "../base/bytes.ts";
+import { sortAsGo } from "./pattern-sort.ts";
 
 export function withRole(user: User, role: string): User | undefined {
   if (user.roles.includes(role)) return undefined;
@@ -31,7 +33,8 @@ export function grantPermission(role: Role, granted: Permission): Role {
     const updated = { ...same, permType: granted.permType };
     return { ...role, keyPermission: permissions.with(found, updated) };
   }
-  const keyPermission = [...permissions, granted].sort((a, b) => compareBytes(a.key, b.key));
+  const keyPermission = [...permissions, granted];
+  sortAsGo(keyPermission, (one, other) => compareBytes(one.key, other.key) < 0);
   return { ...role, keyPermission };
 }
 

@@ -74,7 +74,6 @@ export class Admission {
       case "leaseRead":
       case "leaseReadAll":
       case "alarm":
-      case "userSelf":
       case "roleOwn":
         auth.requireUser(identity);
         return;
@@ -85,6 +84,7 @@ export class Admission {
       case "put":
       case "deleteRange":
       case "txn":
+      case "userSelf":
       case "delegated":
         // Decided by what the request says, in its service.
         return;

@@ -111,10 +111,11 @@ export class AuthService {
     return AuthRoleListResponse.encode({ header, roles: this.#server.auth.store.roleNames() });
   }
 
-  /** Users may ask about themselves. */
+  /** Users may ask about themselves; nobody, as in etcd, about the user without a name. */
   #getUser(call: UnaryCall, who: Identity): void {
     const { name } = AuthUserGetRequest.decode(call.body);
     const { store } = this.#server.auth;
+    if (name !== who.username) this.#server.auth.requireUser(who);
     this.#read(call, (header) => {
       if (name !== who.username) store.requireAdmin(who);
       return AuthUserGetResponse.encode({ header, roles: [...store.rolesOf(name)] });

@@ -11,7 +11,7 @@ import {
   SeededRandom,
   VirtualClock,
 } from "../../env/testing/index.ts";
-import type { PeerNetwork } from "../../env/index.ts";
+import type { PeerNetwork, TokenSigner } from "../../env/index.ts";
 import { EtcdServer, type ServerOptions } from "../index.ts";
 import { FakeUnaryCall } from "./fake-call.ts";
 
@@ -76,6 +76,7 @@ export class TestMember {
   readonly hostNames = new FixedHostNames();
   readonly #options: ServerOptions;
   readonly #seed: number;
+  readonly #tokenSigner: TokenSigner | undefined;
   /** The server runs, but has not published itself. */
   onStarted: ((server: EtcdServer) => void) | undefined;
   #server: EtcdServer | undefined;
@@ -88,8 +89,10 @@ export class TestMember {
       readonly clock?: VirtualClock;
       readonly network?: PeerNetwork;
       readonly seed?: number;
+      readonly tokenSigner?: TokenSigner;
     } = {},
   ) {
+    this.#tokenSigner = world.tokenSigner;
     this.#seed = world.seed ?? 1;
     this.disk = disk;
     this.clock = world.clock ?? new VirtualClock();
@@ -116,6 +119,7 @@ export class TestMember {
       hostNames: this.hostNames,
       defer: setImmediate,
       passwords: new PlainPasswords(),
+      tokenSigner: this.#tokenSigner,
     })
       .then((server) => {
         this.#server = server;
