@@ -19,6 +19,7 @@ import type { HeaderEncoder } from "./apply/header.ts";
 import type { Leadership } from "./consensus/leadership.ts";
 import type { LinearizableReads } from "./consensus/linearizable-reads.ts";
 import type { MembershipQueue } from "./members/membership-queue.ts";
+import type { RequestForms } from "./members/request-form.ts";
 import type { ServerCounters } from "./metrics.ts";
 import type { Defer, ServerOptions } from "./options.ts";
 import type { Proposals } from "./log/proposals.ts";
@@ -49,6 +50,8 @@ export interface ServerContext {
   readonly membershipQueue: MembershipQueue;
   readonly counters: ServerCounters;
   readonly network: PeerNetwork;
+  /** What members of older releases need in the log. */
+  readonly forms: RequestForms;
   readonly leadership: Leadership;
   readonly term: Term;
   /** `NO_MEMBER` when there is none. */

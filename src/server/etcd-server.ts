@@ -85,6 +85,7 @@ export class EtcdServer implements ServerContext {
   readonly membershipQueue: MembershipQueue = new MembershipQueue();
   readonly counters: ServerCounters;
   readonly network: PeerNetwork;
+  readonly forms: RequestForms;
   /** The services, as the transport sees them. */
   readonly rpc: RpcServer;
   /** Answers the HTTP questions of other members, except for those of the raft transport. */
@@ -100,7 +101,6 @@ export class EtcdServer implements ServerContext {
   readonly #pipeline: Pipeline;
   readonly #background: Background;
   readonly #storageVersion: StorageVersion;
-  readonly #forms: RequestForms;
   readonly #snapshotSender: SnapshotSender;
   #resolveReady: () => void = () => {};
   #rejectReady: (error: Error) => void = () => {};
@@ -159,7 +159,7 @@ export class EtcdServer implements ServerContext {
     this.watchable = new WatchableStore(this.store);
     this.auth = this.#makeAuthentication(deps);
     this.network = deps.network;
-    this.#forms = new RequestForms(this, requestTimeoutMs(options));
+    this.forms = new RequestForms(this, requestTimeoutMs(options));
     this.counters = registerServerMetrics(deps.metrics, this);
     const events = this.#pipelineEvents();
     this.#pipeline = new Pipeline({ server: this, log: boot, random: deps.random, events });
@@ -170,7 +170,7 @@ export class EtcdServer implements ServerContext {
       boot,
       deps,
       storageVersion: this.#storageVersion,
-      forms: this.#forms,
+      forms: this.forms,
       keepsLog: () => this.#snapshotSender.needsLog,
     });
     this.rpc = new RpcServer(this);
@@ -322,7 +322,7 @@ export class EtcdServer implements ServerContext {
     this.#pipeline.start();
     this.#background.start();
     this.rpc.start();
-    publishSelf(this, this.#forms, () => this.#stopping).then(
+    publishSelf(this, this.forms, () => this.#stopping).then(
       () => {
         this.rpc.ready();
         this.#resolveReady();
