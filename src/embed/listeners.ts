@@ -47,11 +47,19 @@ export interface Handlers {
 const SECURELY = "serving client traffic securely";
 const INSECURELY = "serving client traffic insecurely; this is strongly discouraged!";
 
+/** One socket of clients. */
+interface ClientSocket {
+  /** That share it: http and https, or unix and unixs, of one address. */
+  readonly urls: readonly EtcdUrl[];
+  readonly traffic: "grpc+http" | "grpc" | "http";
+  readonly listener: Listener;
+}
+
 export class Listeners {
   readonly #config: EtcdConfig;
   readonly #deps: ListenersDeps;
   readonly #peers: Listener[] = [];
-  readonly #clients: Listener[] = [];
+  readonly #clients: ClientSocket[] = [];
   readonly #metrics: Listener[] = [];
   #handlers: Handlers | undefined;
   #tls: MemberTls | undefined;
@@ -65,17 +73,15 @@ export class Listeners {
     return this.#peers.map((listener) => listener.address);
   }
 
-  /** Of `--listen-client-urls`, in order; the HTTP-only ones come behind them. */
+  /** Of `--listen-client-urls`, each once; the HTTP-only ones come behind them. */
   get clientAddresses(): readonly ListenAddress[] {
-    return this.#clients.map((listener) => listener.address);
+    return this.#clients.map(({ listener }) => listener.address);
   }
 
-  /** The same as URLs, with the schemes that were asked for. */
+  /** As URLs, with the schemes that were asked for. */
   get clientURLs(): readonly string[] {
-    const { listenClientUrls, listenClientHttpUrls } = this.#config;
-    const asked = [...listenClientUrls, ...listenClientHttpUrls];
-    return this.clientAddresses.map(
-      (address, i) => `${asked[i]?.scheme ?? "http"}://${addressText(address)}`,
+    return this.#clients.flatMap(({ urls, listener }) =>
+      urls.map(({ scheme }) => `${scheme}://${addressText(listener.address)}`),
     );
   }
 
@@ -91,21 +97,24 @@ export class Listeners {
     logger.info("configuring peer listeners", { "listen-peer-urls": hrefs(listenPeerUrls) });
     this.#say(plainPeerWarnings(this.#config));
     for (const url of listenPeerUrls) {
-      this.#peers.push(await listen(addressOf(url), this.#options(url, "peer", false)));
+      this.#peers.push(await listen(addressOf(url), this.#options([url], "peer", false)));
     }
     if (this.#config.enablePprof) logger.info("pprof is enabled", { path: "/debug/pprof" });
     this.#say(plainClientWarnings(this.#config));
     logger.info("configuring client listeners", { "listen-client-urls": hrefs(listenClientUrls) });
-    const httpToo = listenClientHttpUrls.length === 0;
-    for (const url of listenClientUrls) {
-      const options = this.#clientOptions(url, httpToo ? "client" : undefined, true);
-      this.#clients.push(await listen(addressOf(url), options));
-    }
-    for (const url of listenClientHttpUrls) {
-      this.#clients.push(await listen(addressOf(url), this.#clientOptions(url, "client", false)));
-    }
+    const isSplit = listenClientHttpUrls.length > 0;
+    await this.#bindClients(listenClientUrls, isSplit ? "grpc" : "grpc+http");
+    await this.#bindClients(listenClientHttpUrls, "http");
     for (const url of listenMetricsUrls) {
-      this.#metrics.push(await listen(addressOf(url), this.#options(url, "metrics", false)));
+      this.#metrics.push(await listen(addressOf(url), this.#options([url], "metrics", false)));
+    }
+  }
+
+  async #bindClients(urls: readonly EtcdUrl[], traffic: ClientSocket["traffic"]): Promise<void> {
+    for (const shared of byAddress(urls)) {
+      const options = this.#clientOptions(shared, traffic);
+      const listener = await listen(addressOf(shared[0]), options);
+      this.#clients.push({ urls: shared, traffic, listener });
     }
   }
 
@@ -124,26 +133,22 @@ export class Listeners {
   }
 
   serveClients(): void {
-    const { listenClientUrls, listenClientHttpUrls } = this.#config;
-    const urls = [...listenClientUrls, ...listenClientHttpUrls];
-    for (const [i, listener] of this.#clients.entries()) {
+    for (const { urls, traffic, listener } of this.#clients) {
       listener.startServing();
-      const url = urls[i];
-      const message = url !== undefined && isSecureUrl(url) ? SECURELY : INSECURELY;
-      let traffic = "grpc+http";
-      if (listenClientHttpUrls.length > 0) traffic = i < listenClientUrls.length ? "grpc" : "http";
-      this.#deps.logger.info(message, { traffic, address: addressText(listener.address) });
+      const fields = { traffic, address: addressText(listener.address) };
+      if (!urls.every(isSecureUrl)) this.#deps.logger.info(INSECURELY, fields);
+      if (urls.some(isSecureUrl)) this.#deps.logger.info(SECURELY, fields);
     }
   }
 
   /** Tells clients to go. Resolves when their last unary call is answered, or after `graceMs`. */
   async drainClients(graceMs: number): Promise<void> {
-    await Promise.all(this.#clients.map((listener) => listener.drain(graceMs)));
+    await Promise.all(this.#clients.map(({ listener }) => listener.drain(graceMs)));
   }
 
   /** Clients and monitoring. Waits at most `graceMs` for calls in flight. */
   async stopClients(graceMs: number): Promise<void> {
-    const all = [...this.#clients, ...this.#metrics];
+    const all = [...this.#clients.map(({ listener }) => listener), ...this.#metrics];
     await Promise.all(all.map((listener) => listener.stop(graceMs)));
   }
 
@@ -165,13 +170,15 @@ export class Listeners {
     for (const { level, message, fields } of warnings) this.#deps.logger[level](message, fields);
   }
 
+  /** `urls` are those of one socket. */
   #options(
-    url: EtcdUrl,
+    urls: readonly EtcdUrl[],
     http: "client" | "peer" | "metrics" | undefined,
     grpc: boolean,
   ): ListenerOptions {
     const config = this.#config;
     const upgrades = http === "client";
+    const secure = urls.find(isSecureUrl);
     return {
       ...this.#deps,
       service: grpc ? this.#lateService : undefined,
@@ -185,17 +192,18 @@ export class Listeners {
       keepaliveIntervalMs: config.grpcKeepaliveIntervalMs,
       keepaliveTimeoutMs: config.grpcKeepaliveTimeoutMs,
       hold: true,
-      tls: this.#tls?.acceptorFor(http === "peer" ? "peer" : "client", url),
+      tls: secure && this.#tls?.acceptorFor(http === "peer" ? "peer" : "client"),
+      plainToo: !urls.every(isSecureUrl),
       // A database may take longer; the handler of the peers watches that it moves.
       ...(http === "peer" && { http1RequestTimeoutMs: 0 }),
     };
   }
 
   /** Clients may not take the descriptors that the member itself needs. */
-  #clientOptions(url: EtcdUrl, http: "client" | undefined, grpc: boolean): ListenerOptions {
+  #clientOptions(urls: readonly EtcdUrl[], traffic: ClientSocket["traffic"]): ListenerOptions {
     const calls = systemCalls();
     return {
-      ...this.#options(url, http, grpc),
+      ...this.#options(urls, traffic === "grpc" ? undefined : "client", traffic !== "http"),
       maxConnections: maxClientConnections(),
       duplicate: calls instanceof Error ? undefined : calls.duplicate,
     };
@@ -219,6 +227,19 @@ export class Listeners {
     assert(this.#handlers !== undefined, "a request before the member serves");
     return this.#handlers;
   }
+}
+
+/** In order of each address's first URL. A port that the system chooses is never the same. */
+function byAddress(urls: readonly EtcdUrl[]): (readonly [EtcdUrl, ...EtcdUrl[]])[] {
+  const groups = new Map<string, [EtcdUrl, ...EtcdUrl[]]>();
+  for (const url of urls) {
+    const { host, path, port, href } = url;
+    const key = path === "" && port === 0 ? href : `${host}${path}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [url]);
+    else group.push(url);
+  }
+  return [...groups.values()];
 }
 
 function hrefs(urls: readonly EtcdUrl[]): string[] {
