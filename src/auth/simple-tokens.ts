@@ -1,7 +1,10 @@
 /**
- * etcd's simple tokens: sixteen random letters, a dot, and the index of the login's log entry. They
- * live in the memory of each member, which learns of them by applying the login, and end when they
- * are not used for a while.
+ * etcd's simple tokens: sixteen random letters, a dot, and an index of the log: of the login's entry
+ * (3.4), or of the one before it. They live in the memory of each member, which learns of them by
+ * applying the login, and end when they are not used for a while.
+ *
+ * A member may have given the token out in one form and this one remember it in the other: while a
+ * cluster leaves 3.4, members change from one to the other at different times.
  *
  * Invariant: tokens are held in the order in which they expire, as all live equally long and every
  * use moves a token to the end; so the first is the one to drop.
@@ -19,7 +22,7 @@ const DEFAULT_SIMPLE_TOKEN_TTL_MS = 300_000;
  */
 const MAX_SIMPLE_TOKENS = 100_000;
 /** The index is a safe integer: fifteen digits are more than any log has entries. */
-const TOKEN = /^[^.]*\.([0-9]{1,15})$/;
+const TOKEN = /^([^.]*)\.([0-9]{1,15})$/;
 
 interface Login {
   readonly username: string;
@@ -69,7 +72,8 @@ export class SimpleTokens implements TokenProvider {
 
   assign({ username, prefix, index }: TokenLogin, nowMs: number): string {
     const token = `${prefix}.${index}`;
-    if (this.#logins === undefined) return token;
+    // Members with another kind of tokens choose no letters; nobody holds what anybody could guess.
+    if (this.#logins === undefined || prefix === "") return token;
     this.#dropExpired(nowMs);
     if (this.#logins.size >= this.#maxTokens) this.#dropFirst();
     this.#logins.set(token, { username, expiresMs: nowMs + this.#ttlMs });
@@ -77,19 +81,29 @@ export class SimpleTokens implements TokenProvider {
   }
 
   verify(token: string, { nowMs, authRevision, appliedIndex }: TokenContext): TokenVerdict {
-    const index = TOKEN.exec(token)?.[1];
-    if (index === undefined) return { kind: "invalid", reason: "it is no simple token" };
-    const login = this.#logins?.get(token);
+    const parts = TOKEN.exec(token);
+    if (parts === null) return { kind: "invalid", reason: "it is no simple token" };
+    const [, prefix = "", digits] = parts;
+    const index = Number(digits);
+    const held = this.#heldAs(token, prefix, index);
+    const login = this.#logins?.get(held);
     if (login === undefined) {
-      return Number(index) > appliedIndex
-        ? { kind: "early", index: Number(index) }
+      return index >= appliedIndex
+        ? { kind: "early", index: index + 1 }
         : { kind: "invalid", reason: "it is not known" };
     }
-    this.#logins?.delete(token);
+    this.#logins?.delete(held);
     if (login.expiresMs <= nowMs) return { kind: "invalid", reason: "it has expired" };
     login.expiresMs = nowMs + this.#ttlMs;
-    this.#logins?.set(token, login);
+    this.#logins?.set(held, login);
     return { kind: "valid", identity: { username: login.username, authRevision } };
+  }
+
+  /** The form in which a token would be remembered here. */
+  #heldAs(token: string, prefix: string, index: number): string {
+    if (this.#logins === undefined || this.#logins.has(token)) return token;
+    const later = `${prefix}.${index + 1}`;
+    return this.#logins.has(later) ? later : `${prefix}.${index - 1}`;
   }
 
   #dropExpired(nowMs: number): void {

@@ -47,11 +47,30 @@ test("a simple token is its user at the store's present revision", () => {
 test("a token from a member that is ahead may become valid", () => {
   const tokens = simple();
   const context7 = context({ appliedIndex: 7 });
-  assert.deepEqual(tokens.verify("abcdefghijklmnop.8", context7), { kind: "early", index: 8 });
-  assert.equal(tokens.verify("abcdefghijklmnop.7", context7).kind, "invalid");
+  assert.deepEqual(tokens.verify("abcdefghijklmnop.8", context7), { kind: "early", index: 9 });
+  // Since 3.5 the index is that before the login.
+  assert.deepEqual(tokens.verify("abcdefghijklmnop.7", context7), { kind: "early", index: 8 });
+  assert.equal(tokens.verify("abcdefghijklmnop.6", context7).kind, "invalid");
   for (const token of ["", "x", "x.y", "x.1.2", "x.-1", "x.1e3", `x.${"9".repeat(16)}`]) {
     assert.equal(tokens.verify(token, context7).kind, "invalid", token);
   }
+});
+
+test("a token is good in the form of 3.4 and in that of 3.5, however it was given out", () => {
+  const tokens = simple();
+  const letters = login(tokens, "ann", 5).split(".")[0];
+  for (const index of [4, 5, 6]) {
+    assert.equal(tokens.verify(`${letters}.${index}`, context()).kind, "valid", String(index));
+  }
+  for (const token of [`${letters}.3`, `${letters}.7`, `x${letters}.5`, ".5"]) {
+    assert.equal(tokens.verify(token, context({ appliedIndex: 9 })).kind, "invalid", token);
+  }
+});
+
+test("a login without letters is remembered by nobody", () => {
+  const tokens = simple();
+  const token = tokens.assign({ username: "ann", prefix: "", index: 5, authRevision: 1 }, 0);
+  assert.equal(tokens.verify(token, context({ appliedIndex: 9 })).kind, "invalid");
 });
 
 test("logins end with their user, and all of them when authentication is switched off", () => {

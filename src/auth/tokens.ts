@@ -21,7 +21,7 @@ export interface TokenProvider {
   /** The part of a new token that the proposing member chooses; "" when tokens need none. */
   newPrefix(): string;
   /**
-   * The token of a login that was applied: its entry's index makes it the same on every member.
+   * The token of a login that was applied: its place in the log makes it the same on every member.
    * Throws `EtcdError` when this member cannot issue tokens.
    */
   assign(login: TokenLogin, nowMs: number): string;
@@ -35,6 +35,7 @@ export interface TokenProvider {
 export interface TokenLogin {
   readonly username: string;
   readonly prefix: string;
+  /** What the token shows of its place in the log. */
   readonly index: number;
   readonly authRevision: number;
 }

@@ -47,11 +47,19 @@ export interface Handlers {
 const SECURELY = "serving client traffic securely";
 const INSECURELY = "serving client traffic insecurely; this is strongly discouraged!";
 
+/** One socket of clients. */
+interface ClientSocket {
+  /** That share it: http and https, or unix and unixs, of one address. */
+  readonly urls: readonly EtcdUrl[];
+  readonly traffic: "grpc+http" | "grpc" | "http";
+  readonly listener: Listener;
+}
+
 export class Listeners {
   readonly #config: EtcdConfig;
   readonly #deps: ListenersDeps;
   readonly #peers: Listener[] = [];
-  readonly #clients: Listener[] = [];
+  readonly #clients: ClientSocket[] = [];
   readonly #metrics: Listener[] = [];
   #handlers: Handlers | undefined;
   #tls: MemberTls | undefined;
@@ -67,15 +75,17 @@ export class Listeners {
 
   /** Of `--listen-client-urls`, in order; the HTTP-only ones come behind them. */
   get clientAddresses(): readonly ListenAddress[] {
-    return this.#clients.map((listener) => listener.address);
+    const { listenClientUrls, listenClientHttpUrls } = this.#config;
+    return [...listenClientUrls, ...listenClientHttpUrls].flatMap((url) => {
+      const socket = this.#clients.find(({ urls }) => urls.includes(url));
+      return socket === undefined ? [] : [socket.listener.address];
+    });
   }
 
-  /** The same as URLs, with the schemes that were asked for. */
+  /** As URLs, with the schemes that were asked for. */
   get clientURLs(): readonly string[] {
-    const { listenClientUrls, listenClientHttpUrls } = this.#config;
-    const asked = [...listenClientUrls, ...listenClientHttpUrls];
-    return this.clientAddresses.map(
-      (address, i) => `${asked[i]?.scheme ?? "http"}://${addressText(address)}`,
+    return this.#clients.flatMap(({ urls, listener }) =>
+      urls.map(({ scheme }) => `${scheme}://${addressText(listener.address)}`),
     );
   }
 
@@ -91,21 +101,24 @@ export class Listeners {
     logger.info("configuring peer listeners", { "listen-peer-urls": hrefs(listenPeerUrls) });
     this.#say(plainPeerWarnings(this.#config));
     for (const url of listenPeerUrls) {
-      this.#peers.push(await listen(addressOf(url), this.#options(url, "peer", false)));
+      this.#peers.push(await listen(addressOf(url), this.#options([url], "peer", false)));
     }
     if (this.#config.enablePprof) logger.info("pprof is enabled", { path: "/debug/pprof" });
     this.#say(plainClientWarnings(this.#config));
     logger.info("configuring client listeners", { "listen-client-urls": hrefs(listenClientUrls) });
-    const httpToo = listenClientHttpUrls.length === 0;
-    for (const url of listenClientUrls) {
-      const options = this.#clientOptions(url, httpToo ? "client" : undefined, true);
-      this.#clients.push(await listen(addressOf(url), options));
-    }
-    for (const url of listenClientHttpUrls) {
-      this.#clients.push(await listen(addressOf(url), this.#clientOptions(url, "client", false)));
-    }
+    const isSplit = listenClientHttpUrls.length > 0;
+    await this.#bindClients(listenClientUrls, isSplit ? "grpc" : "grpc+http");
+    await this.#bindClients(listenClientHttpUrls, "http");
     for (const url of listenMetricsUrls) {
-      this.#metrics.push(await listen(addressOf(url), this.#options(url, "metrics", false)));
+      this.#metrics.push(await listen(addressOf(url), this.#options([url], "metrics", false)));
+    }
+  }
+
+  async #bindClients(urls: readonly EtcdUrl[], traffic: ClientSocket["traffic"]): Promise<void> {
+    for (const shared of byAddress(urls)) {
+      const options = this.#clientOptions(shared, traffic);
+      const listener = await listen(addressOf(shared[0]), options);
+      this.#clients.push({ urls: shared, traffic, listener });
     }
   }
 
@@ -124,26 +137,22 @@ export class Listeners {
   }
 
   serveClients(): void {
-    const { listenClientUrls, listenClientHttpUrls } = this.#config;
-    const urls = [...listenClientUrls, ...listenClientHttpUrls];
-    for (const [i, listener] of this.#clients.entries()) {
+    for (const { urls, traffic, listener } of this.#clients) {
       listener.startServing();
-      const url = urls[i];
-      const message = url !== undefined && isSecureUrl(url) ? SECURELY : INSECURELY;
-      let traffic = "grpc+http";
-      if (listenClientHttpUrls.length > 0) traffic = i < listenClientUrls.length ? "grpc" : "http";
-      this.#deps.logger.info(message, { traffic, address: addressText(listener.address) });
+      const fields = { traffic, address: addressText(listener.address) };
+      if (!urls.every(isSecureUrl)) this.#deps.logger.info(INSECURELY, fields);
+      if (urls.some(isSecureUrl)) this.#deps.logger.info(SECURELY, fields);
     }
   }
 
   /** Tells clients to go. Resolves when their last unary call is answered, or after `graceMs`. */
   async drainClients(graceMs: number): Promise<void> {
-    await Promise.all(this.#clients.map((listener) => listener.drain(graceMs)));
+    await Promise.all(this.#clients.map(({ listener }) => listener.drain(graceMs)));
   }
 
   /** Clients and monitoring. Waits at most `graceMs` for calls in flight. */
   async stopClients(graceMs: number): Promise<void> {
-    const all = [...this.#clients, ...this.#metrics];
+    const all = [...this.#clients.map(({ listener }) => listener), ...this.#metrics];
     await Promise.all(all.map((listener) => listener.stop(graceMs)));
   }
 
@@ -165,13 +174,15 @@ export class Listeners {
     for (const { level, message, fields } of warnings) this.#deps.logger[level](message, fields);
   }
 
+  /** `urls` are those of one socket. */
   #options(
-    url: EtcdUrl,
+    urls: readonly EtcdUrl[],
     http: "client" | "peer" | "metrics" | undefined,
     grpc: boolean,
   ): ListenerOptions {
     const config = this.#config;
     const upgrades = http === "client";
+    const secure = urls.find(isSecureUrl);
     return {
       ...this.#deps,
       service: grpc ? this.#lateService : undefined,
@@ -186,17 +197,18 @@ export class Listeners {
       keepaliveTimeoutMs: config.grpcKeepaliveTimeoutMs,
       hold: true,
       ...(config.socketReusePort && { bindShared: bindSharedPort }),
-      tls: this.#tls?.acceptorFor(http === "peer" ? "peer" : "client", url),
+      tls: secure && this.#tls?.acceptorFor(http === "peer" ? "peer" : "client"),
+      plainToo: !urls.every(isSecureUrl),
       // A database may take longer; the handler of the peers watches that it moves.
       ...(http === "peer" && { http1RequestTimeoutMs: 0 }),
     };
   }
 
   /** Clients may not take the descriptors that the member itself needs. */
-  #clientOptions(url: EtcdUrl, http: "client" | undefined, grpc: boolean): ListenerOptions {
+  #clientOptions(urls: readonly EtcdUrl[], traffic: ClientSocket["traffic"]): ListenerOptions {
     const calls = systemCalls();
     return {
-      ...this.#options(url, http, grpc),
+      ...this.#options(urls, traffic === "grpc" ? undefined : "client", traffic !== "http"),
       maxConnections: maxClientConnections(),
       duplicate: calls instanceof Error ? undefined : calls.duplicate,
     };
@@ -225,6 +237,19 @@ export class Listeners {
 function bindSharedPort(host: string, port: number): number | string {
   const calls = systemCalls();
   return calls instanceof Error ? "ENOSYS" : calls.bindSharedPort(host, port);
+}
+
+/** In order of each address's first URL. A port that the system chooses is never the same. */
+function byAddress(urls: readonly EtcdUrl[]): (readonly [EtcdUrl, ...EtcdUrl[]])[] {
+  const groups = new Map<string, [EtcdUrl, ...EtcdUrl[]]>();
+  for (const url of urls) {
+    const { host, path, port, href } = url;
+    const key = path === "" && port === 0 ? href : `${host}${path}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [url]);
+    else group.push(url);
+  }
+  return [...groups.values()];
 }
 
 function hrefs(urls: readonly EtcdUrl[]): string[] {

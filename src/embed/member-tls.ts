@@ -79,10 +79,10 @@ export class MemberTls {
     this.#expiry.start();
   }
 
-  /** For a listener of this side; undefined for a URL without TLS. */
-  acceptorFor(side: TlsSide, url: EtcdUrl): TlsAcceptor | undefined {
+  /** For a listener of this side with a secure URL. */
+  acceptorFor(side: TlsSide): TlsAcceptor | undefined {
     const credentials = this.#credentials[side];
-    if (!isSecureUrl(url) || credentials === undefined) return undefined;
+    if (credentials === undefined) return undefined;
     const checksAddress = side === "peer" && !this.#skipsAddressCheck;
     return new NodeTlsAcceptor({
       credentials,

@@ -20,6 +20,11 @@ export interface TlsAcceptor {
   /** Set by the listener before the first `accept`. */
   onSecured: ((connection: SecuredConnection) => void) | undefined;
   /**
+   * Set by a listener that serves both: takes the sockets whose first byte begins no TLS record, with
+   * what was read back in them, paused. Undefined: such connections are refused.
+   */
+  onPlain: ((socket: Socket) => void) | undefined;
+  /**
    * Does the server's half of the handshake on an accepted socket, and verifies the client. On
    * failure the socket is closed and the reason logged.
    */

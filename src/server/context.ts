@@ -26,6 +26,7 @@ import type { MembersCounters } from "./members/members-metrics.ts";
 import type { ServicesCounters } from "./services/services-metrics.ts";
 import type { TracingCounters } from "./tracing/tracing-metrics.ts";
 import type { UpkeepCounters } from "./upkeep/upkeep-metrics.ts";
+import type { RequestForms } from "./members/request-form.ts";
 import type { Defer, ServerOptions } from "./options.ts";
 import type { Proposals } from "./log/proposals.ts";
 import type { Quota } from "./apply/quota.ts";
@@ -73,6 +74,8 @@ export interface ServerContext extends Answering, LinearizableReader {
   readonly membershipQueue: MembershipQueue;
   readonly counters: ServerCounters;
   readonly network: PeerNetwork;
+  /** What members of older releases need in the log. */
+  readonly forms: RequestForms;
   readonly leadership: Leadership;
   /** `NO_MEMBER` when there is none. */
   readonly leader: MemberID;

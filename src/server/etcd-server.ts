@@ -80,6 +80,7 @@ export class EtcdServer implements ServerContext {
   readonly membershipQueue: MembershipQueue = new MembershipQueue();
   readonly counters: ServerCounters;
   readonly network: PeerNetwork;
+  readonly forms: RequestForms;
   /** The services, as the transport sees them. */
   readonly rpc: RpcServer;
   /** Answers the HTTP questions of other members, except for those of the raft transport. */
@@ -95,7 +96,6 @@ export class EtcdServer implements ServerContext {
   readonly #pipeline: Pipeline;
   readonly #background: Background;
   readonly #storageVersion: StorageVersion;
-  readonly #forms: RequestForms;
   readonly #transfers: Transfers;
   readonly #removal: Removal;
   #resolveReady: () => void = () => {};
@@ -154,7 +154,7 @@ export class EtcdServer implements ServerContext {
     this.auth = state.auth;
     this.#storageVersion = state.storageVersion;
     this.network = deps.network;
-    this.#forms = new RequestForms(this, requestTimeoutMs(options));
+    this.forms = new RequestForms(this, requestTimeoutMs(options));
     this.counters = registerServerMetrics(deps.metrics, this);
     const events = this.#pipelineEvents();
     this.#pipeline = new Pipeline({ server: this, log: boot, random: deps.random, events });
@@ -165,7 +165,7 @@ export class EtcdServer implements ServerContext {
     this.#background = new Background({
       server: this,
       storageVersion: this.#storageVersion,
-      forms: this.#forms,
+      forms: this.forms,
       logBeginsWith: (version) => this.#transfers.isOfVersion(version),
     });
     this.#transfers = new Transfers({
@@ -284,7 +284,7 @@ export class EtcdServer implements ServerContext {
     this.#background.start();
     this.#transfers.start();
     this.rpc.start();
-    publishSelf(this, this.#forms, () => this.#stopping).then(
+    publishSelf(this, this.forms, () => this.#stopping).then(
       () => {
         this.rpc.ready();
         this.#resolveReady();

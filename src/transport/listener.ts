@@ -75,8 +75,10 @@ export interface ListenerOptions {
   readonly http1RequestTimeoutMs?: number | undefined;
   /** Connections are accepted but not read before `startServing`. Default false. */
   readonly hold?: boolean | undefined;
-  /** Every connection begins with a handshake. Default: plain. */
+  /** Connections begin with a handshake. Default: plain. */
   readonly tls?: TlsAcceptor | undefined;
+  /** With `tls`: plain connections are served too; the first byte tells. Default false. */
+  readonly plainToo?: boolean | undefined;
 }
 
 export type { ListenAddress };
@@ -478,12 +480,14 @@ function plainProblem(head: HeaderBlock): { status: number; text: string } | und
 export async function listen(address: ListenAddress, options: ListenerOptions): Promise<Listener> {
   const acceptor = new ConnectionAcceptor(options);
   const { tls } = options;
+  const acceptPlain = (accepted: Socket): void => acceptor.accept(accepted, peerOf(accepted));
   if (tls !== undefined) {
     tls.onSecured = ({ stream, protocol, remote, certificateName }) =>
       acceptor.accept(stream, { remote, secure: true, certificateName }, protocol);
+    if (options.plainToo === true) tls.onPlain = acceptPlain;
   }
   const socket = await ListeningSocket.bind(address, options, (accepted) => {
-    if (tls === undefined) acceptor.accept(accepted, peerOf(accepted));
+    if (tls === undefined) acceptPlain(accepted);
     else tls.accept(accepted);
   });
   return new NetListener(socket, acceptor, tls);

@@ -1,6 +1,7 @@
 /** One member with certificates: every listener, every way to be refused, and new files. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import type { Issued } from "../../platform/tls/testing/authority.ts";
@@ -45,6 +46,48 @@ test("https, http and unixs addresses of one member serve side by side", async (
   const said = member.logger.messages();
   assert.equal(said.filter((each) => each === "serving client traffic securely").length, 2);
   assert.ok(said.includes("serving client traffic insecurely; this is strongly discouraged!"));
+});
+
+test("http and https share one address and port, and each connection says which it is", async () => {
+  const [port = 0] = await freePorts(1);
+  const [plain, secure] = [`http://127.0.0.1:${port}`, `https://127.0.0.1:${port}`];
+  const member = await world.start("shared", {
+    ...SERVER,
+    listenClientUrls: [secure, plain],
+    advertiseClientUrls: [secure],
+  });
+  assert.deepEqual(member.etcd.clientAddresses, [plain, secure]);
+  await world.client(secure).kv.put("a", "secure");
+  await world.client(plain).kv.put("b", "plain");
+  const { kvs } = await world.client(plain).kv.get("a");
+  assert.equal(text(kvs[0]?.value), "secure");
+  const health = await (await fetch(`${plain}/health`)).json();
+  assert.equal((health as { health: string }).health, "true");
+  const answer = await world.get(`${secure}/health`);
+  assert.equal(typeof answer === "string" ? answer : answer.status, 200);
+  // One byte is enough to tell; the rest of the request may take its time.
+  const slow = connect(port, "127.0.0.1");
+  slow.write("G");
+  await until(() => slow.bytesWritten === 1, "the first byte");
+  slow.end("ET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  let said = "";
+  for await (const chunk of slow.setEncoding("utf8")) said += chunk;
+  assert.match(said, /^HTTP\/1\.1 200 OK/);
+  const lines = member.logger.messages();
+  assert.ok(lines.includes("serving client traffic securely"));
+  assert.ok(lines.includes("serving client traffic insecurely; this is strongly discouraged!"));
+});
+
+test("an https address alone refuses what is no TLS", async () => {
+  const member = await world.start("secure", {
+    ...SERVER,
+    listenClientUrls: ["https://127.0.0.1:0"],
+    advertiseClientUrls: ["https://127.0.0.1:1"],
+  });
+  const [secure = ""] = member.etcd.clientAddresses;
+  await assert.rejects(fetch(`${secure.replace("https", "http")}/health`));
+  await until(() => rejections(member).length > 0, "the line about it");
+  assert.match(String(rejections(member)[0]), /first record does not look like a TLS handshake/);
 });
 
 test("every secure listener of clients refuses who has no good certificate, and says why", async () => {

@@ -16,10 +16,14 @@ import {
   AuthenticateResponse,
 } from "../../api/gen/rpc.ts";
 import type { Index } from "../../base/ids.ts";
+import { isBefore } from "../../membership/index.ts";
 import type { Answering, ServerContext } from "../context.ts";
 
 type Reply = readonly Uint8Array[];
-export type AuthApplierNeeds = Answering & Pick<ServerContext, "auth">;
+export type AuthApplierNeeds = Answering & Pick<ServerContext, "auth" | "cluster">;
+
+/** From then on etcd numbers a token as it stands before the login is applied. */
+const FIRST_VERSION_WITH_EARLIER_INDEX = "3.5.0";
 
 export class AuthApplier {
   readonly #server: AuthApplierNeeds;
@@ -41,12 +45,19 @@ export class AuthApplier {
   /** The password was checked before; the entry's index makes the token the same everywhere. */
   authenticate({ name, simpleToken }: InternalAuthenticateRequest, index: Index): Reply {
     const { header, store, term, auth } = this.#server;
-    const token = auth.login(name, simpleToken, index);
+    const token = auth.login(name, simpleToken, this.#tokenIndex(index));
     const response = AuthenticateResponse.create({
       header: header.message(store.currentRevision, term),
       token,
     });
     return [AuthenticateResponse.encode(response)];
+  }
+
+  /** In tokens of 3.4 the login's own entry; later the one before it. */
+  #tokenIndex(entry: Index): Index {
+    const { version } = this.#server.cluster;
+    const isOld = version !== undefined && isBefore(version, FIRST_VERSION_WITH_EARLIER_INDEX);
+    return isOld ? entry : entry - 1;
   }
 
   addUser(request: AuthUserAddRequest): Reply {

@@ -37,17 +37,22 @@ function world(versions: (string | undefined)[], clusterVersion?: string) {
   return { forms, clock, asked, versions };
 }
 
-async function choose({ forms, clock }: ReturnType<typeof world>): Promise<[string, number]> {
-  let form: string | undefined;
+function choose(w: ReturnType<typeof world>): Promise<[string, number]> {
+  return outcome(w.clock, w.forms.choose());
+}
+
+/** What it comes to, and how long that takes. */
+async function outcome<T>(clock: VirtualClock, waiting: Promise<T>): Promise<[T, number]> {
+  let result: { readonly value: T } | undefined;
   const startMs = clock.nowMs();
-  void forms.choose().then((chosen) => {
-    form = chosen;
+  void waiting.then((value) => {
+    result = { value };
   });
-  while (form === undefined) {
+  while (result === undefined) {
     await new Promise((resolve) => setImmediate(resolve));
-    if (form === undefined) clock.advance(100);
+    if (result === undefined) clock.advance(100);
   }
-  return [form, clock.nowMs() - startMs];
+  return [result.value, clock.nowMs() - startMs];
 }
 
 async function formOf(versions: (string | undefined)[], clusterVersion?: string): Promise<string> {
@@ -79,4 +84,17 @@ test("a member that does not answer is waited for, once and not for ever", async
   await new Promise((resolve) => setImmediate(resolve));
   late.versions[0] = "3.4.23";
   assert.equal((await choosing)[0], "v2");
+});
+
+// 3.4 takes a hash that stands alone for an empty password, with which anybody could log in.
+test("hashes stand alone only when every member is known to read them", async () => {
+  const reads = async (versions: (string | undefined)[], clusterVersion?: string) => {
+    const { forms, clock } = world(versions, clusterVersion);
+    return (await outcome(clock, forms.allReadHashes()))[0];
+  };
+  assert.equal(await reads([]), true);
+  assert.equal(await reads(["3.6.14", "3.5.33"], "3.4.0"), true);
+  assert.equal(await reads(["3.6.14", "3.4.23"], "3.4.0"), false);
+  assert.equal(await reads(["3.6.14", undefined], "3.4.0"), false);
+  assert.equal(await reads([undefined], "3.5.0"), true);
 });

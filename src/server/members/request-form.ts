@@ -1,7 +1,12 @@
 /**
- * In which form members write to the log about the cluster version and about themselves. Members of
- * etcd 3.4 stop at the requests that 3.5 introduced for this, members of 3.7 at those of the v2 store
- * before. So the new form is used, unless somebody says that it runs a version below 3.5.
+ * In which form members write to the log what members of etcd 3.4 read differently.
+ *
+ * About the cluster version and about themselves: 3.4 stops at the requests that 3.5 introduced for
+ * this, 3.7 at those of the v2 store before. So the new form is used, unless somebody says that it
+ * runs a version below 3.5.
+ *
+ * Passwords: 3.4 hashes what the log has, and does not know the field in which 3.5 hands a hash on.
+ * It would take a user with a hash for one whose password is empty, and let everybody in.
  */
 import { type Cluster, isBefore } from "../../membership/index.ts";
 import type { ServerContext } from "../context.ts";
@@ -46,6 +51,13 @@ export class RequestForms {
     return !this.#isSettled() && others.some(isOld) ? "v2" : "v3";
   }
 
+  /** Whether every member reads hashes; false also when one that may be old does not say. */
+  async allReadHashes(): Promise<boolean> {
+    if (this.#isSettled()) return true;
+    const others = await this.askOthers();
+    return others.every(({ server }) => server !== undefined && !isOld({ server }));
+  }
+
   /** What the others run; waits a little for silent ones while the form depends on it. */
   async askOthers(): Promise<readonly MemberVersion[]> {
     const { clock, stopSignal } = this.#server;
@@ -67,6 +79,6 @@ export class RequestForms {
   }
 }
 
-function isOld({ server }: MemberVersion): boolean {
+function isOld({ server }: Pick<MemberVersion, "server">): boolean {
   return server !== undefined && isBefore(server, FIRST_VERSION_WITHOUT_V2);
 }
