@@ -44,6 +44,17 @@ export interface Handlers {
   readonly peer: HttpHandler;
 }
 
+/**
+ * A socket of clients. As in etcd an address is bound once, also when it is given with http and
+ * https: what a connection begins with says which it is.
+ */
+interface ClientSocket {
+  readonly listener: Listener;
+  /** Of one address; never empty. */
+  readonly urls: readonly EtcdUrl[];
+  readonly traffic: "grpc+http" | "grpc" | "http";
+}
+
 const SECURELY = "serving client traffic securely";
 const INSECURELY = "serving client traffic insecurely; this is strongly discouraged!";
 
@@ -51,7 +62,7 @@ export class Listeners {
   readonly #config: EtcdConfig;
   readonly #deps: ListenersDeps;
   readonly #peers: Listener[] = [];
-  readonly #clients: Listener[] = [];
+  readonly #clients: ClientSocket[] = [];
   readonly #metrics: Listener[] = [];
   #handlers: Handlers | undefined;
   #tls: MemberTls | undefined;
@@ -67,13 +78,15 @@ export class Listeners {
 
   /** Of `--listen-client-urls`, in order; the HTTP-only ones come behind them. */
   get clientAddresses(): readonly ListenAddress[] {
-    return this.#clients.map((listener) => listener.address);
+    return this.#clientUrls().flatMap((url) => {
+      const socket = this.#clients.find(({ urls }) => urls.includes(url));
+      return socket === undefined ? [] : [socket.listener.address];
+    });
   }
 
   /** The same as URLs, with the schemes that were asked for. */
   get clientURLs(): readonly string[] {
-    const { listenClientUrls, listenClientHttpUrls } = this.#config;
-    const asked = [...listenClientUrls, ...listenClientHttpUrls];
+    const asked = this.#clientUrls();
     return this.clientAddresses.map(
       (address, i) => `${asked[i]?.scheme ?? "http"}://${addressText(address)}`,
     );
@@ -91,21 +104,16 @@ export class Listeners {
     logger.info("configuring peer listeners", { "listen-peer-urls": hrefs(listenPeerUrls) });
     this.#say(plainPeerWarnings(this.#config));
     for (const url of listenPeerUrls) {
-      this.#peers.push(await listen(addressOf(url), this.#options(url, "peer", false)));
+      this.#peers.push(await listen(addressOf(url), this.#options([url], "peer", false)));
     }
     if (this.#config.enablePprof) logger.info("pprof is enabled", { path: "/debug/pprof" });
     this.#say(plainClientWarnings(this.#config));
     logger.info("configuring client listeners", { "listen-client-urls": hrefs(listenClientUrls) });
     const httpToo = listenClientHttpUrls.length === 0;
-    for (const url of listenClientUrls) {
-      const options = this.#clientOptions(url, httpToo ? "client" : undefined, true);
-      this.#clients.push(await listen(addressOf(url), options));
-    }
-    for (const url of listenClientHttpUrls) {
-      this.#clients.push(await listen(addressOf(url), this.#clientOptions(url, "client", false)));
-    }
+    await this.#bindClients(listenClientUrls, httpToo ? "grpc+http" : "grpc");
+    await this.#bindClients(listenClientHttpUrls, "http");
     for (const url of listenMetricsUrls) {
-      this.#metrics.push(await listen(addressOf(url), this.#options(url, "metrics", false)));
+      this.#metrics.push(await listen(addressOf(url), this.#options([url], "metrics", false)));
     }
   }
 
@@ -124,26 +132,23 @@ export class Listeners {
   }
 
   serveClients(): void {
-    const { listenClientUrls, listenClientHttpUrls } = this.#config;
-    const urls = [...listenClientUrls, ...listenClientHttpUrls];
-    for (const [i, listener] of this.#clients.entries()) {
+    const { logger } = this.#deps;
+    for (const { listener, urls, traffic } of this.#clients) {
       listener.startServing();
-      const url = urls[i];
-      const message = url !== undefined && isSecureUrl(url) ? SECURELY : INSECURELY;
-      let traffic = "grpc+http";
-      if (listenClientHttpUrls.length > 0) traffic = i < listenClientUrls.length ? "grpc" : "http";
-      this.#deps.logger.info(message, { traffic, address: addressText(listener.address) });
+      const fields = { traffic, address: addressText(listener.address) };
+      if (!urls.every(isSecureUrl)) logger.info(INSECURELY, fields);
+      if (urls.some(isSecureUrl)) logger.info(SECURELY, fields);
     }
   }
 
   /** Tells clients to go. Resolves when their last unary call is answered, or after `graceMs`. */
   async drainClients(graceMs: number): Promise<void> {
-    await Promise.all(this.#clients.map((listener) => listener.drain(graceMs)));
+    await Promise.all(this.#clients.map(({ listener }) => listener.drain(graceMs)));
   }
 
   /** Clients and monitoring. Waits at most `graceMs` for calls in flight. */
   async stopClients(graceMs: number): Promise<void> {
-    const all = [...this.#clients, ...this.#metrics];
+    const all = [...this.#clients.map(({ listener }) => listener), ...this.#metrics];
     await Promise.all(all.map((listener) => listener.stop(graceMs)));
   }
 
@@ -165,12 +170,30 @@ export class Listeners {
     for (const { level, message, fields } of warnings) this.#deps.logger[level](message, fields);
   }
 
+  #clientUrls(): readonly EtcdUrl[] {
+    const { listenClientUrls, listenClientHttpUrls } = this.#config;
+    return [...listenClientUrls, ...listenClientHttpUrls];
+  }
+
+  async #bindClients(all: readonly EtcdUrl[], traffic: ClientSocket["traffic"]): Promise<void> {
+    for (const url of all) {
+      const address = addressOf(url);
+      const urls = all.filter((each) => addressText(addressOf(each)) === addressText(address));
+      if (urls[0] !== url) continue;
+      const listener = await listen(address, this.#clientOptions(urls, traffic));
+      this.#clients.push({ listener, urls, traffic });
+    }
+  }
+
+  /** `urls`: of one address. */
   #options(
-    url: EtcdUrl,
+    urls: readonly EtcdUrl[],
     http: "client" | "peer" | "metrics" | undefined,
     grpc: boolean,
   ): ListenerOptions {
     const config = this.#config;
+    const secure = urls.find(isSecureUrl);
+    const side = http === "peer" ? "peer" : "client";
     const upgrades = http === "client";
     return {
       ...this.#deps,
@@ -185,17 +208,18 @@ export class Listeners {
       keepaliveIntervalMs: config.grpcKeepaliveIntervalMs,
       keepaliveTimeoutMs: config.grpcKeepaliveTimeoutMs,
       hold: true,
-      tls: this.#tls?.acceptorFor(http === "peer" ? "peer" : "client", url),
+      tls: secure === undefined ? undefined : this.#tls?.acceptorFor(side, secure),
+      plainToo: !urls.every(isSecureUrl),
       // A database may take longer; the handler of the peers watches that it moves.
       ...(http === "peer" && { http1RequestTimeoutMs: 0 }),
     };
   }
 
   /** Clients may not take the descriptors that the member itself needs. */
-  #clientOptions(url: EtcdUrl, http: "client" | undefined, grpc: boolean): ListenerOptions {
+  #clientOptions(urls: readonly EtcdUrl[], traffic: ClientSocket["traffic"]): ListenerOptions {
     const calls = systemCalls();
     return {
-      ...this.#options(url, http, grpc),
+      ...this.#options(urls, traffic === "grpc" ? undefined : "client", traffic !== "http"),
       maxConnections: maxClientConnections(),
       duplicate: calls instanceof Error ? undefined : calls.duplicate,
     };

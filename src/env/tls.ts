@@ -20,6 +20,11 @@ export interface TlsAcceptor {
   /** Set by the listener before the first `accept`. */
   onSecured: ((connection: SecuredConnection) => void) | undefined;
   /**
+   * Set by a listener that serves plain connections too: gets those that begin with no handshake,
+   * paused and with nothing taken from them. Undefined: they fail as handshakes.
+   */
+  onPlain: ((socket: Socket) => void) | undefined;
+  /**
    * Does the server's half of the handshake on an accepted socket, and verifies the client. On
    * failure the socket is closed and the reason logged.
    */

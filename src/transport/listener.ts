@@ -75,6 +75,8 @@ export interface ListenerOptions {
   readonly hold?: boolean | undefined;
   /** Every connection begins with a handshake. Default: plain. */
   readonly tls?: TlsAcceptor | undefined;
+  /** With `tls`: connections that begin with no handshake are served, too. Default false. */
+  readonly plainToo?: boolean | undefined;
 }
 
 export type { ListenAddress };
@@ -479,6 +481,9 @@ export async function listen(address: ListenAddress, options: ListenerOptions): 
   if (tls !== undefined) {
     tls.onSecured = ({ stream, protocol, remote, certificateName }) =>
       acceptor.accept(stream, { remote, secure: true, certificateName }, protocol);
+    if (options.plainToo === true) {
+      tls.onPlain = (socket) => acceptor.accept(socket, peerOf(socket));
+    }
   }
   const socket = await ListeningSocket.bind(address, options, (accepted) => {
     if (tls === undefined) acceptor.accept(accepted, peerOf(accepted));

@@ -47,6 +47,38 @@ test("https, http and unixs addresses of one member serve side by side", async (
   assert.ok(said.includes("serving client traffic insecurely; this is strongly discouraged!"));
 });
 
+test("one port serves https and http, as each connection begins", async () => {
+  const [port = 0] = await freePorts(1);
+  const socket = join(world.directory, "both.sock");
+  const member = await world.start("both", {
+    ...SERVER,
+    clientCertAuth: true,
+    listenClientUrls: [
+      `https://127.0.0.1:${port}`,
+      `http://127.0.0.1:${port}`,
+      `unix://${socket}`,
+      `unixs://${socket}`,
+    ],
+    advertiseClientUrls: [`https://127.0.0.1:${port}`],
+  });
+  const addresses = [`http://127.0.0.1:${port}`, `unixs://${socket}`, `https://127.0.0.1:${port}`];
+  for (const address of [...addresses, `unix://${socket}`]) {
+    await world.client(address).kv.put("last", address);
+    const { kvs } = await world.client(`https://127.0.0.1:${port}`).kv.get("last");
+    assert.equal(text(kvs[0]?.value), address);
+  }
+  const plain = await fetch(`http://127.0.0.1:${port}/health`);
+  assert.equal(plain.status, 200);
+  const secure = await world.get(`https://127.0.0.1:${port}/health`);
+  assert.equal(typeof secure === "string" ? secure : secure.status, 200);
+  // Who begins a handshake needs what the secure address asks for.
+  assert.equal(typeof (await world.get(`https://127.0.0.1:${port}/health`, {})), "string");
+  const said = member.logger.messages();
+  assert.equal(said.filter((each) => each === "serving client traffic securely").length, 2);
+  const insecurely = "serving client traffic insecurely; this is strongly discouraged!";
+  assert.equal(said.filter((each) => each === insecurely).length, 2);
+});
+
 test("every secure listener of clients refuses who has no good certificate, and says why", async () => {
   const [http = 0, metrics = 0] = await freePorts(2);
   const bob = world.authority.issue({ commonName: "bob" });

@@ -11,10 +11,10 @@ const HANDSHAKE_RECORD = 0x16;
 const MAX_RECORD_BYTES = 16_384;
 
 /**
- * Calls `onHello` once, with the bytes back in the paused socket. Also when it is no TLS at all: that
- * is for OpenSSL to refuse. Never when the socket ends before.
+ * Calls `onHello` once, with the bytes back in the paused socket. Also when it is no TLS at all, and
+ * says so. Never when the socket ends before.
  */
-export function awaitHello(socket: Socket, onHello: () => void): void {
+export function awaitHello(socket: Socket, onHello: (isHandshake: boolean) => void): void {
   let read: Buffer = Buffer.alloc(0);
   const onData = (chunk: Buffer): void => {
     read = read.length === 0 ? chunk : Buffer.concat([read, chunk]);
@@ -22,7 +22,7 @@ export function awaitHello(socket: Socket, onHello: () => void): void {
     socket.off("data", onData);
     socket.pause();
     socket.unshift(read);
-    onHello();
+    onHello(read[0] === HANDSHAKE_RECORD);
   };
   socket.on("data", onData);
   socket.resume();

@@ -51,6 +51,7 @@ export interface TlsListenerOptions {
 
 export class NodeTlsAcceptor implements TlsAcceptor {
   onSecured: ((connection: SecuredConnection) => void) | undefined;
+  onPlain: ((socket: Socket) => void) | undefined;
   readonly #options: TlsListenerOptions;
   readonly #server: Server;
   readonly #silent: SilentConnections;
@@ -93,12 +94,13 @@ export class NodeTlsAcceptor implements TlsAcceptor {
     socket.on("error", onError);
     socket.on("end", onError);
     socket.once("close", onClose);
-    awaitHello(socket, () => {
+    awaitHello(socket, (isHandshake) => {
       socket.off("error", onError);
       socket.off("end", onError);
       socket.off("close", onClose);
       this.#silent.delete(socket);
-      this.#begin(socket);
+      if (isHandshake || this.onPlain === undefined) this.#begin(socket);
+      else this.onPlain(socket);
     });
   }
 
