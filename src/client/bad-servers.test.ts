@@ -1,62 +1,14 @@
 /** Servers that answer nonsense: the client says what is wrong, and does not hang or crash. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { createServer, type ServerHttp2Stream } from "node:http2";
-import { createServer as createTcpServer, type Server } from "node:net";
+import type { ServerHttp2Stream } from "node:http2";
+import { createServer as createTcpServer } from "node:net";
 import { test } from "node:test";
 import { Event, KeyValue } from "../api/gen/kv.ts";
 import { RangeResponse, ResponseHeader, SnapshotResponse, WatchResponse } from "../api/gen/rpc.ts";
-import { EtcdClient } from "./index.ts";
+import type { EtcdClient } from "./index.ts";
+import { answer, GRPC, grpcMessage, withClient, withServer } from "./testing/canned-server.ts";
 import { failure, take } from "./testing/check.ts";
-
-function grpcMessage(body: Uint8Array): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(body.length, 1);
-  return Buffer.concat([head, body]);
-}
-
-const GRPC = { ":status": 200, "content-type": "application/grpc" };
-
-/** Ends a call with messages and a status. */
-function answer(stream: ServerHttp2Stream, messages: readonly Uint8Array[], status = 0): void {
-  stream.respond(GRPC, { waitForTrailers: true });
-  stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": String(status) }));
-  for (const message of messages) stream.write(grpcMessage(message));
-  stream.end();
-}
-
-async function withClient(
-  server: Server,
-  run: (client: EtcdClient) => Promise<void>,
-): Promise<void> {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : 0;
-  const client = new EtcdClient({
-    endpoints: `127.0.0.1:${port}`,
-    dialTimeoutMs: 100,
-    backoffMs: 1,
-  });
-  try {
-    await run(client);
-  } finally {
-    client.close();
-    await new Promise((resolve) => server.close(resolve));
-  }
-}
-
-/** An HTTP/2 server whose calls `onStream` answers. */
-function withServer(
-  onStream: (stream: ServerHttp2Stream, path: string) => void,
-  run: (client: EtcdClient) => Promise<void>,
-): Promise<void> {
-  const server = createServer();
-  server.on("stream", (stream, headers) => {
-    stream.on("error", () => undefined);
-    onStream(stream, String(headers[":path"]));
-  });
-  return withClient(server, run);
-}
 
 async function readAll(client: EtcdClient): Promise<number> {
   let bytes = 0;

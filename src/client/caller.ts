@@ -32,7 +32,7 @@ import type { EventListener } from "./events.ts";
 import { withJSON, withJSONInside } from "./json.ts";
 import { METHODS, type RepeatRule, type RpcMethod } from "./methods.ts";
 import type { CallOptions, Credentials } from "./options.ts";
-import { asksForNewToken, TokenSource } from "./token-source.ts";
+import { asksForNewToken, TokenSource, USERS_CHANGED } from "./token-source.ts";
 import { type Limits, pause, within } from "./waiting.ts";
 
 export interface CallerDeps {
@@ -220,9 +220,10 @@ export class Caller {
     if (limits.signal?.aborted === true) throw abortedError(limits.signal.reason, unknown);
     if (this.balancer.closed) throw closedError(unknown);
     const kind = kindOfStatus(error.code, error.message);
-    if (tokens !== undefined && token !== undefined && asksForNewToken(kind) && !progress.renewed) {
+    const isStale = tokens !== undefined && token !== undefined && asksForNewToken(kind);
+    if (isStale) tokens.invalidate(token);
+    if (isStale && !progress.renewed) {
       progress.renewed = true;
-      tokens.invalidate(token);
       return;
     }
     const { endpoint } = link;
@@ -231,6 +232,7 @@ export class Caller {
     const elsewhere = kind === "notSupportedForLearner" && this.balancer.urls.length > 1;
     const again =
       elsewhere ||
+      kind === USERS_CHANGED ||
       (error.code === StatusCode.UNAVAILABLE && (error.unprocessed || repeat !== "write"));
     if (!again || progress.attempts >= this.#deps.maxAttempts) {
       throw fromRpcError(error, isWrite, endpoint.url, progress.attempts);

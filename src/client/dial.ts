@@ -50,9 +50,8 @@ class DialAttempt {
     const timer = clock.setTimer(timeoutMs, () => this.fail("i/o timeout"));
     try {
       const socket = await this.#open();
-      const { port, host, secure } = this.#target;
-      const authority = port === undefined ? "localhost" : joinHostPort(host, port);
-      const connection = new ClientConnection(socket, authority, !secure, {
+      const { secure } = this.#target;
+      const connection = new ClientConnection(socket, authorityOf(this.#target), !secure, {
         ...this.#options.connection,
         clock,
         scheme: secure ? "https" : "http",
@@ -120,6 +119,14 @@ class DialAttempt {
       });
     });
   }
+}
+
+/** As etcd's client: a socket is called by the name of its file, as in "localhost:2379". */
+export function authorityOf({ host, port }: Target): string {
+  if (port !== undefined) return joinHostPort(host, port);
+  const name = /[^/]*$/.exec(host.replace(/\/+$/, ""))?.[0] || "localhost";
+  // RFC 9110, section 4.2.3: what no authority may hold is escaped.
+  return encodeURI(name).replace(/[?#]/g, encodeURIComponent);
 }
 
 function secureContext(options: TlsOptions): SecureContextOptions {

@@ -5,10 +5,10 @@
 import type { Caller, OpenStream } from "./caller.ts";
 import { isPassing } from "./caller.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { type EtcdClientError, toClientError } from "./errors.ts";
+import { type ClientErrorKind, type EtcdClientError, toClientError } from "./errors.ts";
 import type { RpcMethod } from "./methods.ts";
 import type { CallOptions } from "./options.ts";
-import { asksForNewToken } from "./token-source.ts";
+import { asksForNewToken, USERS_CHANGED } from "./token-source.ts";
 import { pause } from "./waiting.ts";
 
 export interface StreamUser<R> {
@@ -91,13 +91,13 @@ export class ResilientStream<Q, R> {
       const refused = error !== undefined && asksForNewToken(error.kind);
       refusals = refused ? refusals + 1 : 0;
       const isFinal = error !== undefined && !isPassing(error);
-      if (isFinal || (refused && !this.#mayRenew(refusals))) {
+      if (isFinal || (refused && !this.#mayAskAgain(error.kind, refusals))) {
         this.#user.onFatal(error);
         return;
       }
       this.#user.onBroken();
       this.#caller.streamBroken(this.#method.path, error);
-      failures = answered ? 0 : failures + 1;
+      failures = answered && refusals <= 1 ? 0 : failures + 1;
       avoid = endpoint;
       if (failures === 0) continue;
       await this.#pause(failures);
@@ -105,7 +105,8 @@ export class ResilientStream<Q, R> {
     }
   }
 
-  #mayRenew(refusals: number): boolean {
+  #mayAskAgain(kind: ClientErrorKind, refusals: number): boolean {
+    if (kind === USERS_CHANGED) return true;
     return this.#caller.hasCredentials && refusals <= MAX_TOKEN_REFUSALS;
   }
 

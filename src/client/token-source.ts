@@ -5,10 +5,16 @@
 import { isErrorKind } from "./errors.ts";
 import type { ClientErrorKind } from "./errors.ts";
 
+/**
+ * Users or roles changed while the call was under way, and it was not carried out. Another attempt
+ * is judged by the new ones, also of a client without a token, which its certificate names.
+ */
+export const USERS_CHANGED: ClientErrorKind = "authOldRevision";
+
 /** Refusals that a new token may cure. The call was not carried out. */
 const STALE_TOKEN_KINDS: ReadonlySet<ClientErrorKind> = new Set([
   "invalidAuthToken",
-  "authOldRevision",
+  USERS_CHANGED,
   // Authentication was enabled after the client had learnt that it is not.
   "userEmpty",
 ]);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RpcError } from "../transport/client/rpc-error.ts";
 import { Backoff } from "./backoff.ts";
+import { authorityOf } from "./dial.ts";
 import { nextKey, prefixEnd, toKeyRange } from "./bytes.ts";
 import { fromRpcError, kindOfReason, kindOfStatus } from "./errors.ts";
 import { ItemQueue } from "./item-queue.ts";
@@ -36,6 +37,21 @@ test("a range is one key, a prefix, everything from a key on, or what two keys e
   assert.deepEqual(range("", { fromKey: true }), ["00", "00"]);
   assert.deepEqual(range("a", { rangeEnd: "c" }), ["61", "63"]);
   assert.throws(() => range("a", { prefix: true, rangeEnd: "c" }), TypeError);
+});
+
+test("a server is told the name of its address, or of its socket's file", () => {
+  const names = {
+    "http://a.example:1": "a.example:1",
+    "https://[::1]:2379": "[::1]:2379",
+    "unix:localhost:20000": "localhost:20000",
+    "unixs://localhost:20000": "localhost:20000",
+    "unix:///run/etcd/etcd.sock": "etcd.sock",
+    "unix:///tmp/a socket?": "a%20socket%3F",
+    "unix:/": "localhost",
+  };
+  for (const [url, name] of Object.entries(names)) {
+    assert.equal(authorityOf(parseTarget(url, false)), name, url);
+  }
 });
 
 test("endpoints are understood in every form", () => {

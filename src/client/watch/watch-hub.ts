@@ -11,7 +11,7 @@ import { EtcdClientError, kindOfReason } from "../errors.ts";
 import { METHODS } from "../methods.ts";
 import type { CallOptions } from "../options.ts";
 import { ResilientStream } from "../resilient-stream.ts";
-import { asksForNewToken } from "../token-source.ts";
+import { asksForNewToken, USERS_CHANGED } from "../token-source.ts";
 import type { WatchState } from "./watch-state.ts";
 
 /** What the hub tells the owner of a watch. */
@@ -146,8 +146,9 @@ export class WatchHub {
     if (owner === undefined) return;
     this.#active.delete(owner.state.id);
     const error = cancelError(message);
-    if (asksForNewToken(error.kind) && this.#caller.hasCredentials) {
-      // The token belongs to the stream: all watches move to a new one.
+    const isStale = asksForNewToken(error.kind) && this.#caller.hasCredentials;
+    if (isStale || error.kind === USERS_CHANGED) {
+      // Token and users belong to the stream: all watches move to a new one.
       owner.state.detached("absent");
       this.#caller.invalidateToken();
       this.#stream.breakOff(error);
