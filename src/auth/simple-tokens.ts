@@ -3,11 +3,19 @@
  * live in the memory of each member, which learns of them by applying the login, and end when they
  * are not used for a while.
  *
- * Invariant: tokens are held in the order in which they expire, as all live equally long and every
- * use moves a token to the end; so the first is the one to drop.
+ * Invariant: tokens are held in the order of their last use, to within `REORDER_SHARE` of the time
+ * that they live; so the first is the one to drop. To move a token at each use would cost more than
+ * all else that a use does.
  */
 import type { Random } from "../env/random.ts";
-import type { TokenContext, TokenLogin, TokenProvider, TokenVerdict } from "./tokens.ts";
+import type { Identity } from "./identity.ts";
+import type {
+  TokenContext,
+  TokenLogin,
+  TokenProvider,
+  TokenVerdict,
+  ValidToken,
+} from "./tokens.ts";
 
 const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const PREFIX_LENGTH = 16;
@@ -21,9 +29,16 @@ const MAX_SIMPLE_TOKENS = 100_000;
 /** The index is a safe integer: fifteen digits are more than any log has entries. */
 const TOKEN = /^[^.]*\.([0-9]{1,15})$/;
 
+/** A token is moved to the end when this share of its time has passed since it was last moved. */
+const REORDER_SHARE = 1 / 64;
+
 interface Login {
   readonly username: string;
   expiresMs: number;
+  /** When it was put where it stands in the order. */
+  movedMs: number;
+  /** Made anew when the revision of auth has changed, and the same for all uses between. */
+  verdict: ValidToken;
 }
 
 export class SimpleTokens implements TokenProvider {
@@ -67,29 +82,40 @@ export class SimpleTokens implements TokenProvider {
     return prefix;
   }
 
-  assign({ username, prefix, index }: TokenLogin, nowMs: number): string {
+  assign({ username, prefix, index, authRevision }: TokenLogin, nowMs: number): string {
     const token = `${prefix}.${index}`;
     if (this.#logins === undefined) return token;
     this.#dropExpired(nowMs);
     if (this.#logins.size >= this.#maxTokens) this.#dropFirst();
-    this.#logins.set(token, { username, expiresMs: nowMs + this.#ttlMs });
+    this.#logins.set(token, {
+      username,
+      expiresMs: nowMs + this.#ttlMs,
+      movedMs: nowMs,
+      verdict: validToken({ username, authRevision }),
+    });
     return token;
   }
 
-  verify(token: string, { nowMs, authRevision, appliedIndex }: TokenContext): TokenVerdict {
-    const index = TOKEN.exec(token)?.[1];
-    if (index === undefined) return { kind: "invalid", reason: "it is no simple token" };
+  verify(token: string, context: TokenContext): TokenVerdict {
     const login = this.#logins?.get(token);
-    if (login === undefined) {
-      return Number(index) > appliedIndex
-        ? { kind: "early", index: Number(index) }
-        : { kind: "invalid", reason: "it is not known" };
+    if (login === undefined) return unknownToken(token, context);
+    const { nowMs, authRevision } = context;
+    if (login.expiresMs <= nowMs) {
+      this.#logins?.delete(token);
+      return { kind: "invalid", reason: "it has expired" };
     }
-    this.#logins?.delete(token);
-    if (login.expiresMs <= nowMs) return { kind: "invalid", reason: "it has expired" };
     login.expiresMs = nowMs + this.#ttlMs;
+    if (nowMs - login.movedMs > this.#ttlMs * REORDER_SHARE) this.#moveToEnd(token, login, nowMs);
+    if (login.verdict.identity.authRevision !== authRevision) {
+      login.verdict = validToken({ username: login.username, authRevision });
+    }
+    return login.verdict;
+  }
+
+  #moveToEnd(token: string, login: Login, nowMs: number): void {
+    this.#logins?.delete(token);
+    login.movedMs = nowMs;
     this.#logins?.set(token, login);
-    return { kind: "valid", identity: { username: login.username, authRevision } };
   }
 
   #dropExpired(nowMs: number): void {
@@ -105,4 +131,17 @@ export class SimpleTokens implements TokenProvider {
       return;
     }
   }
+}
+
+function validToken(identity: Identity): ValidToken {
+  return { kind: "valid", identity };
+}
+
+/** A token that this member has not given out, as far as it has applied the log. */
+function unknownToken(token: string, { appliedIndex }: TokenContext): TokenVerdict {
+  const index = TOKEN.exec(token)?.[1];
+  if (index === undefined) return { kind: "invalid", reason: "it is no simple token" };
+  return Number(index) > appliedIndex
+    ? { kind: "early", index: Number(index) }
+    : { kind: "invalid", reason: "it is not known" };
 }
