@@ -9,11 +9,12 @@ import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findRepository } from "../tools/tidy.ts";
 import { BENCHMARK_USAGE, type BenchmarkArguments, parseBenchmarkArguments } from "./arguments.ts";
+import { AUTH_WORKLOADS } from "./auth-workloads.ts";
 import { CLUSTER_WORKLOADS } from "./cluster-workloads.ts";
 import { type GeneratorReply, type LoadJob, type LoadResult, STOP_MESSAGE } from "./load/jobs.ts";
-import { formatTable, type Sample, summarise } from "./report.ts";
+import { formatPairs, formatTable, type Sample, summarise } from "./report.ts";
 import { ServerCluster } from "./server-cluster.ts";
-import { dataRoot, secureShape, ServerProcess, type ServerUnderTest } from "./server-process.ts";
+import { dataRoot, ServerProcess, type ServerUnderTest } from "./server-process.ts";
 import { ETCDCTL_ROWS, timeTools, toolsUnderTest } from "./tool-workload.ts";
 import {
   MEMBER_WORKLOADS,
@@ -25,7 +26,11 @@ import {
 
 const here = fileURLToPath(import.meta.url);
 const STALL_METRIC = "nodejs_eventloop_lag_max_seconds";
-const WORKLOADS: readonly Workload[] = [...MEMBER_WORKLOADS, ...CLUSTER_WORKLOADS];
+const WORKLOADS: readonly Workload[] = [
+  ...MEMBER_WORKLOADS,
+  ...AUTH_WORKLOADS,
+  ...CLUSTER_WORKLOADS,
+];
 const CLUSTER_SIZE = 3;
 
 async function main(): Promise<void> {
@@ -39,13 +44,14 @@ async function main(): Promise<void> {
   const folder = dataRoot(args.directory, join(root, "dist", ".bench"));
   const samples: Sample[] = [];
   try {
-    for (const workload of WORKLOADS) {
-      if (!workload.rows.some((row) => args.only.test(row))) continue;
-      const rounds = workload.isLong ? 1 : args.rounds;
-      for (let round = 1; round <= rounds; round++) {
-        for (const server of servers) {
-          const measuring = measure(workload, server, round, args, folder);
-          samples.push(...(await orNothing(measuring, workload.rows, server)));
+    for (const group of groupsOf(WORKLOADS, args.only)) {
+      for (let round = 1; round <= args.rounds; round++) {
+        for (const workload of group) {
+          if (workload.isLong && round > 1) continue;
+          for (const server of servers) {
+            const measuring = measure(workload, server, round, args, folder);
+            samples.push(...(await orNothing(measuring, workload.rows, server)));
+          }
         }
       }
     }
@@ -59,8 +65,26 @@ async function main(): Promise<void> {
   }
   const rows = summarise(samples);
   console.log(`\n${formatTable(rows)}`);
+  const pairs = WORKLOADS.flatMap(({ rows: [row = ""], besides }) =>
+    besides === undefined ? [] : [{ row, besides }],
+  );
+  const compared = formatPairs(samples, pairs);
+  if (compared !== "") console.log(`\n${compared}`);
   const path = writeResults(root, { args, servers, samples, rows });
   console.log(`\nwritten to ${path}`);
+}
+
+/** The workloads that are asked for; those that are compared with each other stand together. */
+function groupsOf(workloads: readonly Workload[], only: RegExp): Workload[][] {
+  const groups = new Map<string, Workload[]>();
+  for (const workload of workloads) {
+    if (!workload.rows.some((row) => only.test(row))) continue;
+    const name = workload.besides ?? workload.rows.join();
+    const group = groups.get(name);
+    if (group === undefined) groups.set(name, [workload]);
+    else group.push(workload);
+  }
+  return [...groups.values()];
 }
 
 /** A workload that fails is told, and does not cost what the others have measured. */
@@ -99,7 +123,7 @@ async function measure(
   folder: string,
 ): Promise<Sample[]> {
   if (workload.kind === "member") {
-    const shape = workload.isSecure === true ? await secureShape(folder) : undefined;
+    const shape = await workload.shape?.(folder);
     const process = new ServerProcess(server, folder, shape);
     return measureOn(process, (options) => workload.run(process, options), server, round, args);
   }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parseBenchmarkArguments } from "./arguments.ts";
-import { formatTable, type Sample, summarise } from "./report.ts";
+import { formatPairs, formatTable, type Sample, summarise } from "./report.ts";
 import { etcdctlBeside } from "./tool-workload.ts";
 
 function sample(server: "ours" | "other", round: number, value: number, row: string): Sample {
@@ -50,6 +50,28 @@ test("a budget in milliseconds asks ours alone", () => {
     /^etcdctl-get-node24 +ms +61\.0 +≤ 60 ms MISSED/,
   );
   assert.equal(summarise([measured("other", 10)])[0]?.isMet, undefined);
+});
+
+test("a row is compared with the same load without what it adds", () => {
+  const withCost = (row: string, value: number, cpuMicrosPerOperation: number): Sample => ({
+    ...sample("ours", 1, value, row),
+    cpuMicrosPerOperation,
+  });
+  const samples = [
+    withCost("put-same-key", 1000, 10),
+    withCost("put-same-key", 1000, 19),
+    withCost("put-auth", 900, 12),
+    sample("other", 1, 500, "put-same-key"),
+    sample("other", 1, 400, "put-auth"),
+  ];
+  const pairs = [
+    { row: "put-auth", besides: "put-same-key" },
+    { row: "get-auth", besides: "get-linearizable" },
+  ];
+  assert.deepEqual(formatPairs(samples, pairs).split("\n"), [
+    "ours: put-auth is 0.900x put-same-key, at 1.200x its processor time",
+    "other: put-auth is 0.800x put-same-key",
+  ]);
 });
 
 test("the other etcdctl is the one beside the other etcd", () => {

@@ -87,6 +87,36 @@ export function formatTable(rows: readonly Row[]): string {
     .join("\n");
 }
 
+/** A row, and the one with the same load that it is compared with. */
+export interface Pair {
+  readonly row: string;
+  readonly besides: string;
+}
+
+/**
+ * What each row keeps of the throughput of the other (medians), and how much more processor time an
+ * operation takes: the least of all rounds, which other work on the machine disturbs least.
+ */
+export function formatPairs(samples: readonly Sample[], pairs: readonly Pair[]): string {
+  const lines = pairs.flatMap(({ row, besides }) =>
+    (["ours", "other"] as const).flatMap((server) => {
+      const of = (name: string) => samples.filter((s) => s.row === name && s.server === server);
+      const [these, those] = [of(row), of(besides)];
+      const [a, b] = [median(these), median(those)];
+      if (a === undefined || b === undefined) return [];
+      const kept = `${server}: ${row} is ${(a.value / b.value).toFixed(3)}x ${besides}`;
+      const cost = leastCost(these) / leastCost(those);
+      return [Number.isNaN(cost) ? kept : `${kept}, at ${cost.toFixed(3)}x its processor time`];
+    }),
+  );
+  return lines.join("\n");
+}
+
+/** NaN where nothing was measured. */
+function leastCost(samples: readonly Sample[]): number {
+  return Math.min(...samples.map((sample) => sample.cpuMicrosPerOperation ?? Number.NaN));
+}
+
 function rowCells({ name, unit, ours, other, ratio, budget, budgetMs, isMet }: Row): string[] {
   const both = (read: (sample: Sample) => number | undefined): string => {
     const texts = [ours, other].map((sample) => formatNumber(sample && read(sample)));

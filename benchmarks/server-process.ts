@@ -227,10 +227,11 @@ export class ServerProcess {
   }
 }
 
-async function shapeOfOne(): Promise<MemberShape> {
+/** A member alone, on ports that are free, with flags of its own. */
+export async function shapeOfOne(flags: readonly string[] = []): Promise<MemberShape> {
   const [clientPort = 0, peerPort = 0] = await freePorts(2);
   const initialCluster = `bench=http://127.0.0.1:${peerPort}`;
-  return { name: "bench", clientPort, peerPort, initialCluster, flags: [] };
+  return { name: "bench", clientPort, peerPort, initialCluster, flags };
 }
 
 /** A member alone that serves clients over TLS as well, with a certificate made in `folder`. */

@@ -4,7 +4,7 @@
  */
 import type { ClosedLoopJob, LoadJob, LoadResult } from "./load/jobs.ts";
 import type { ServerCluster } from "./server-cluster.ts";
-import type { ServerProcess } from "./server-process.ts";
+import { type MemberShape, secureShape, type ServerProcess } from "./server-process.ts";
 
 /** A load that goes on until it is stopped. */
 export interface RunningJob {
@@ -36,13 +36,15 @@ interface AnyWorkload {
   readonly rows: readonly string[];
   /** Long runs are measured once per server. */
   readonly isLong: boolean;
+  /** The row with the same load that it is compared with: their rounds alternate. */
+  readonly besides?: string;
 }
 
 /** On one member. */
 export interface MemberWorkload extends AnyWorkload {
   readonly kind: "member";
-  /** The member serves clients over TLS, too. Default false. */
-  readonly isSecure?: boolean;
+  /** What the member is like, with files of its own in `folder`. Default: a plain one. */
+  readonly shape?: (folder: string) => Promise<MemberShape>;
   run(server: ServerProcess, options: WorkloadOptions): Promise<Measurement[]>;
 }
 
@@ -65,6 +67,8 @@ export const BUDGETS: ReadonlyMap<string, number> = new Map([
   ["get-serializable", 8],
   ["txn-compare-put", 5],
   ["put-tls", 2],
+  ["put-auth", 2.5],
+  ["get-auth", 8],
   ["get-tls", 2],
   ["memory-after-puts", 0.7],
   ["memory-after-reads", 0.7],
@@ -90,7 +94,7 @@ const WATCHERS = 1000;
 /** Revisions after all workloads of many keys: the keys and two fifths of them once more. */
 const OVERWRITTEN_SHARE = 0.4;
 
-type Loop = Omit<ClosedLoopJob, "kind" | "ports" | "warmUpSeconds" | "limit">;
+export type Loop = Omit<ClosedLoopJob, "kind" | "ports" | "warmUpSeconds" | "limit">;
 
 export const PUT = { kind: "put", valueBytes: VALUE_BYTES } as const;
 
@@ -99,7 +103,7 @@ function throughput(row: string, loop: Loop, needsKeys: boolean, isSecure = fals
     kind: "member",
     rows: [row],
     isLong: false,
-    isSecure,
+    ...(isSecure && { shape: secureShape }),
     async run(server, { seconds, runJob }) {
       if (needsKeys) await loadKeys([server.port], LOADED_KEYS, runJob);
       const result = await runJob({
@@ -137,6 +141,14 @@ export function loadKeys(
 
 export const SAME_KEY = { firstKey: 0, keyCount: 1, keyOrder: "same" } as const;
 export const LOADED = { firstKey: 0, keyCount: LOADED_KEYS, keyOrder: "random" } as const;
+
+export const PUT_ONE_KEY: Loop = { connections: 100, streams: 10, request: PUT, ...SAME_KEY };
+export const GET_RANDOM_KEY: Loop = {
+  connections: 100,
+  streams: 10,
+  request: { kind: "get", isSerializable: false },
+  ...LOADED,
+};
 
 const watchFanOut: MemberWorkload = {
   kind: "member",
@@ -177,7 +189,7 @@ const handshakes: MemberWorkload = {
   kind: "member",
   rows: ["tls-handshakes"],
   isLong: false,
-  isSecure: true,
+  shape: secureShape,
   async run(server, { seconds, runJob }) {
     const result = await runJob({
       kind: "handshakes",
@@ -235,18 +247,9 @@ function readAll(
 }
 
 export const MEMBER_WORKLOADS: readonly MemberWorkload[] = [
-  throughput("put-same-key", { connections: 100, streams: 10, request: PUT, ...SAME_KEY }, false),
+  throughput("put-same-key", PUT_ONE_KEY, false),
   throughput("put-one-by-one", { connections: 1, streams: 1, request: PUT, ...SAME_KEY }, false),
-  throughput(
-    "get-linearizable",
-    {
-      connections: 100,
-      streams: 10,
-      request: { kind: "get", isSerializable: false },
-      ...LOADED,
-    },
-    true,
-  ),
+  throughput("get-linearizable", GET_RANDOM_KEY, true),
   throughput(
     "get-serializable",
     { connections: 100, streams: 10, request: { kind: "get", isSerializable: true }, ...LOADED },
@@ -269,13 +272,8 @@ export const MEMBER_WORKLOADS: readonly MemberWorkload[] = [
     { connections: 50, streams: 4, request: { kind: "txn", valueBytes: VALUE_BYTES }, ...LOADED },
     true,
   ),
-  throughput("put-tls", { connections: 100, streams: 10, request: PUT, ...SAME_KEY }, false, true),
-  throughput(
-    "get-tls",
-    { connections: 100, streams: 10, request: { kind: "get", isSerializable: false }, ...LOADED },
-    true,
-    true,
-  ),
+  throughput("put-tls", PUT_ONE_KEY, false, true),
+  throughput("get-tls", GET_RANDOM_KEY, true, true),
   handshakes,
   watchFanOut,
   leaseKeepAlive,

@@ -2,7 +2,7 @@
 import { Histogram } from "./histogram.ts";
 import type { ClosedLoopJob, LoadResult } from "./jobs.ts";
 import { LoadConnection, type LoadHandlers } from "./load-connection.ts";
-import { type RequestTemplate, requestTemplate } from "./requests.ts";
+import { type RequestTemplates, requestTemplates } from "./requests.ts";
 
 /** `stop` ends a job without another limit. */
 export function runClosedLoop(job: ClosedLoopJob, stop?: AbortSignal): Promise<LoadResult> {
@@ -11,7 +11,7 @@ export function runClosedLoop(job: ClosedLoopJob, stop?: AbortSignal): Promise<L
 
 class ClosedLoop {
   readonly #job: ClosedLoopJob;
-  readonly #template: RequestTemplate;
+  readonly #templates: RequestTemplates;
   readonly #connections: LoadConnection[] = [];
   readonly #histogram = new Histogram();
   readonly #budget: number;
@@ -30,7 +30,7 @@ class ClosedLoop {
 
   constructor(job: ClosedLoopJob) {
     this.#job = job;
-    this.#template = requestTemplate(job.request);
+    this.#templates = requestTemplates(job.request, job.token);
     const { limit } = job;
     const isCounted = limit !== "stop" && "requests" in limit;
     this.#budget = isCounted ? limit.requests : Number.POSITIVE_INFINITY;
@@ -102,7 +102,7 @@ class ClosedLoop {
 
   #next(connection: LoadConnection, sentAtMs: Map<number, number>, nowMs: number): void {
     if (this.#isStopped || this.#sent >= this.#budget) return;
-    const stream = connection.call(this.#template, this.#key(this.#sent));
+    const stream = connection.call(this.#templates, this.#key(this.#sent));
     this.#sent++;
     sentAtMs.set(stream, nowMs);
   }

@@ -4,7 +4,7 @@
  * Connections are made before, so that only the servers are measured.
  */
 import { LoadConnection } from "./load-connection.ts";
-import { requestTemplate } from "./requests.ts";
+import { requestTemplates } from "./requests.ts";
 
 const INTERVAL_MS = 5;
 const TIMEOUT_MS = 60_000;
@@ -16,7 +16,7 @@ export class FirstWrite {
   #onEnd: (status: number, nowMs: number) => void = () => {};
 
   constructor(ports: readonly number[], valueBytes: number) {
-    this.#template = requestTemplate({ kind: "put", valueBytes });
+    this.#template = requestTemplates({ kind: "put", valueBytes });
     for (const port of ports) {
       const connection: LoadConnection = new LoadConnection(port, {
         onEnd: (_, status, nowMs) => this.#onEnd(status, nowMs),

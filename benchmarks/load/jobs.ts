@@ -12,6 +12,8 @@ export interface ClosedLoopJob {
   readonly connections: number;
   readonly streams: number;
   readonly request: RequestKind;
+  /** Goes with every request as gRPC metadata, as etcd's clients send it. Default: none. */
+  readonly token?: string;
   /** Keys are chosen from [firstKey, firstKey + keyCount). */
   readonly firstKey: number;
   readonly keyCount: number;

@@ -7,7 +7,7 @@
 import { connect, type Socket } from "node:net";
 import { connect as tlsConnect } from "node:tls";
 import { HpackDecoder } from "../../src/transport/http2/hpack-decoder.ts";
-import { type RequestTemplate, writeDigits } from "./requests.ts";
+import { type RequestTemplates, writeDigits } from "./requests.ts";
 
 const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const FRAME_HEADER_BYTES = 9;
@@ -58,8 +58,9 @@ export class LoadConnection {
   }
 
   /** Starts a call; returns the number of its stream. `n` becomes the key's digits. */
-  call(template: RequestTemplate, n: number): number {
+  call({ first, next }: RequestTemplates, n: number): number {
     const stream = this.#nextStream;
+    const template = stream === 1 ? first : next;
     this.#nextStream += 2;
     const send = (): void => {
       const at = this.#append(template.frames);

@@ -1,6 +1,11 @@
 /** The load generator against a gRPC server of Node's own HTTP/2 library. */
 import assert from "node:assert/strict";
-import { createServer, type Http2Server, type ServerHttp2Stream } from "node:http2";
+import {
+  createServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from "node:http2";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import {
@@ -14,10 +19,15 @@ import { runClosedLoop } from "./closed-loop.ts";
 import { FirstWrite } from "./first-write.ts";
 import { Histogram } from "./histogram.ts";
 import type { ClosedLoopJob } from "./jobs.ts";
-import { keyOf, requestTemplate } from "./requests.ts";
+import { keyOf, type RequestKind, requestTemplates } from "./requests.ts";
 import { runKeepAlive, runWatch } from "./streams.ts";
 
-type Handler = (path: string, message: Buffer, reply: (message: Uint8Array) => void) => number;
+type Handler = (
+  path: string,
+  message: Buffer,
+  reply: (message: Uint8Array) => void,
+  headers: IncomingHttpHeaders,
+) => number;
 
 /** Answers each message by the handler; a call of one message ends with the handler's status. */
 async function withServer(
@@ -33,7 +43,7 @@ async function withServer(
       { waitForTrailers: true },
     );
     stream.on("error", () => {});
-    serve(stream, path, handler, isStream(path));
+    serve(stream, headers, handler, isStream(path));
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   try {
@@ -47,7 +57,13 @@ function closeAll(server: Http2Server): void {
   server.close();
 }
 
-function serve(stream: ServerHttp2Stream, path: string, handler: Handler, isOpen: boolean): void {
+function serve(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  handler: Handler,
+  isOpen: boolean,
+): void {
+  const path = String(headers[":path"]);
   let rest = Buffer.alloc(0);
   let status = 0;
   stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": String(status) }));
@@ -57,11 +73,12 @@ function serve(stream: ServerHttp2Stream, path: string, handler: Handler, isOpen
       const end = 5 + rest.readUInt32BE(1);
       const message = rest.subarray(5, end);
       rest = rest.subarray(end);
-      status = handler(path, message, (answer) => {
+      const reply = (answer: Uint8Array): void => {
         const prefix = Buffer.alloc(5);
         prefix.writeUInt32BE(answer.length, 1);
         stream.write(Buffer.concat([prefix, answer]));
-      });
+      };
+      status = handler(path, message, reply, headers);
       if (!isOpen) stream.end();
     }
   });
@@ -219,15 +236,36 @@ test("a keep-alive load grants one lease per stream", async () => {
 });
 
 test("every kind of request has its key's digits where they can be written", () => {
-  assert.equal(requestTemplate({ kind: "put", valueBytes: 1 }).digitsAt.length, 1);
-  assert.equal(requestTemplate({ kind: "get", isSerializable: true }).digitsAt.length, 1);
-  assert.equal(
-    requestTemplate({ kind: "range", keys: 10, isSerializable: false }).digitsAt.length,
-    1,
-  );
-  assert.equal(requestTemplate({ kind: "txn", valueBytes: 1 }).digitsAt.length, 3);
+  const digitsOf = (request: RequestKind) => requestTemplates(request).next.digitsAt.length;
+  assert.equal(digitsOf({ kind: "put", valueBytes: 1 }), 1);
+  assert.equal(digitsOf({ kind: "get", isSerializable: true }), 1);
+  assert.equal(digitsOf({ kind: "range", keys: 10, isSerializable: false }), 1);
+  assert.equal(digitsOf({ kind: "txn", valueBytes: 1 }), 3);
+  assert.equal(digitsOf({ kind: "authenticate", username: "u", password: "p" }), 0);
   assert.equal(keyOf(7).length, 18);
 });
+
+for (const length of [20, 126, 127, 128, 700]) {
+  test(`a token of ${length} bytes reaches the server with every request`, async () => {
+    const token = "t".repeat(length);
+    const seen = new Map<string, number>();
+    const handler: Handler = (_path, _message, reply, headers) => {
+      const given = String(headers["token"]);
+      seen.set(given, (seen.get(given) ?? 0) + 1);
+      reply(new Uint8Array(0));
+      return 0;
+    };
+    await withServer(
+      handler,
+      () => false,
+      async (port) => {
+        const { operations } = await runClosedLoop({ ...JOB, ports: [port], token });
+        assert.equal(operations, 100);
+      },
+    );
+    assert.deepEqual([...seen], [[token, 100]]);
+  });
+}
 
 test("percentiles are within three percent", () => {
   const histogram = new Histogram();

@@ -3,6 +3,7 @@
  * from one request to the next, so that sending costs a copy and a few stores.
  */
 import {
+  AuthenticateRequest,
   Compare,
   Compare_CompareResult,
   Compare_CompareTarget,
@@ -24,7 +25,8 @@ export type RequestKind =
   /** `keys` consecutive keys, from a key on. */
   | { readonly kind: "range"; readonly keys: number; readonly isSerializable: boolean }
   /** If the key exists, put it. */
-  | { readonly kind: "txn"; readonly valueBytes: number };
+  | { readonly kind: "txn"; readonly valueBytes: number }
+  | { readonly kind: "authenticate"; readonly username: string; readonly password: string };
 
 export interface RequestTemplate {
   /** HEADERS and DATA frames of one call. */
@@ -45,31 +47,46 @@ export function keyOf(n: number): Buffer {
 const KEY = Buffer.from(KEY_PREFIX + PLACEHOLDER, "latin1");
 const AFTER_ALL_KEYS = Buffer.from("bench.", "latin1");
 
-export function requestTemplate(request: RequestKind): RequestTemplate {
+/** The requests of one connection: its first, and all that follow. */
+export interface RequestTemplates {
+  readonly first: RequestTemplate;
+  readonly next: RequestTemplate;
+}
+
+/**
+ * A token is spelt out once per connection and stands in the server's table from then on, which is
+ * what gRPC's own clients do.
+ */
+export function requestTemplates(request: RequestKind, token?: string): RequestTemplates {
+  const next = template(request, token === undefined ? NO_FIELD : NEWEST_OF_TABLE);
+  const first = token === undefined ? next : template(request, indexedLiteral("token", token));
+  return { first, next };
+}
+
+function template(request: RequestKind, field: Buffer): RequestTemplate {
   switch (request.kind) {
     case "put":
-      return unary("/etcdserverpb.KV/Put", PutRequest.encode(putOf(request.valueBytes)));
-    case "get":
-      return unary(
-        "/etcdserverpb.KV/Range",
-        RangeRequest.encode(
-          RangeRequest.create({ key: KEY, serializable: request.isSerializable }),
-        ),
-      );
-    case "range":
-      return unary(
-        "/etcdserverpb.KV/Range",
-        RangeRequest.encode(
-          RangeRequest.create({
-            key: KEY,
-            rangeEnd: AFTER_ALL_KEYS,
-            limit: request.keys,
-            serializable: request.isSerializable,
-          }),
-        ),
-      );
+      return unary("/etcdserverpb.KV/Put", PutRequest.encode(putOf(request.valueBytes)), field);
+    case "get": {
+      const get = RangeRequest.create({ key: KEY, serializable: request.isSerializable });
+      return unary("/etcdserverpb.KV/Range", RangeRequest.encode(get), field);
+    }
+    case "range": {
+      const range = RangeRequest.create({
+        key: KEY,
+        rangeEnd: AFTER_ALL_KEYS,
+        limit: request.keys,
+        serializable: request.isSerializable,
+      });
+      return unary("/etcdserverpb.KV/Range", RangeRequest.encode(range), field);
+    }
     case "txn":
-      return unary("/etcdserverpb.KV/Txn", TxnRequest.encode(txnOf(request.valueBytes)));
+      return unary("/etcdserverpb.KV/Txn", TxnRequest.encode(txnOf(request.valueBytes)), field);
+    case "authenticate": {
+      const { username: name, password } = request;
+      const login = AuthenticateRequest.create({ name, password });
+      return unary("/etcdserverpb.Auth/Authenticate", AuthenticateRequest.encode(login), field);
+    }
   }
 }
 
@@ -96,8 +113,8 @@ const DATA = 0x0;
 const END_HEADERS = 0x4;
 const END_STREAM = 0x1;
 
-function unary(path: string, message: Uint8Array): RequestTemplate {
-  const headers = headersFrame(path);
+function unary(path: string, message: Uint8Array, field: Buffer): RequestTemplate {
+  const headers = frame(HEADERS, END_HEADERS, Buffer.concat([headerBlock(path), field]));
   const data = dataFrame(message, true);
   const frames = Buffer.concat([headers, data]);
   const digitsAt: number[] = [];
@@ -147,12 +164,31 @@ function headerBlock(path: string): Buffer {
   ]);
 }
 
+const NO_FIELD = Buffer.alloc(0);
+/** The field that was added to the dynamic table last (RFC 7541 2.3.3 and 6.1). */
+const NEWEST_OF_TABLE = Buffer.from([0x80 | 62]);
+
+/** A field that the dynamic table keeps (RFC 7541 6.2.1). */
+function indexedLiteral(name: string, value: string): Buffer {
+  return Buffer.concat([Buffer.from([0x40]), text(name), text(value)]);
+}
+
 function literal(name: string, value: string): Buffer {
   return Buffer.concat([Buffer.from([0x00]), text(name), text(value)]);
 }
 
 function text(value: string): Buffer {
-  return Buffer.concat([Buffer.from([value.length]), Buffer.from(value, "latin1")]);
+  return Buffer.concat([lengthOf(value), Buffer.from(value, "latin1")]);
+}
+
+/** An integer of seven bits and more (RFC 7541 5.1). */
+function lengthOf({ length }: string): Buffer {
+  const MOST = 0x7f;
+  if (length < MOST) return Buffer.from([length]);
+  const bytes = [MOST];
+  let rest = length - MOST;
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest & 0x7f) | 0x80);
+  return Buffer.from([...bytes, rest]);
 }
 
 const ZERO = 0x30;

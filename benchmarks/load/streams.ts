@@ -9,7 +9,7 @@ import {
 import { Histogram } from "./histogram.ts";
 import type { KeepAliveJob, LoadResult, WatchJob } from "./jobs.ts";
 import { LoadConnection } from "./load-connection.ts";
-import { dataFrame, headersFrame, keyOf, requestTemplate } from "./requests.ts";
+import { dataFrame, headersFrame, keyOf, requestTemplates } from "./requests.ts";
 
 const WATCHED_KEY = 0;
 const LEASE_TTL_SECONDS = 3600;
@@ -36,7 +36,7 @@ class MessageCutter {
 export async function runWatch(job: WatchJob): Promise<LoadResult> {
   const histogram = new Histogram();
   const connections: LoadConnection[] = [];
-  const put = requestTemplate({ kind: "put", valueBytes: job.valueBytes });
+  const put = requestTemplates({ kind: "put", valueBytes: job.valueBytes });
   const { promise: ended, resolve: finish } = withResolvers<Error | undefined>();
   let created = 0;
   let events = 0;

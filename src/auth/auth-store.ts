@@ -311,35 +311,42 @@ export class AuthStore {
   }
 
   /** Refuses who may not read, or write, every key of the range. */
-  requireAccess({ username, authRevision }: Identity, access: Access, range: KeyRange): void {
+  requireAccess(identity: Identity, access: Access, range: KeyRange): void {
     if (!this.#enabled) return;
+    const permissions = this.#permissionsOf(identity, range.begin);
+    if (!permissions.allows(access, range)) throw new EtcdError("permissionDenied");
+  }
+
+  /** Refuses who may not read, or write, the key (latin1). */
+  requireKeyAccess(identity: Identity, access: Access, key: string): void {
+    if (!this.#enabled) return;
+    const permissions = this.#permissionsOf(identity, key);
+    if (!permissions.allowsKey(access, key)) throw new EtcdError("permissionDenied");
+  }
+
+  #permissionsOf({ username, authRevision }: Identity, key: string): UserPermissions {
     if (authRevision === 0) throw new EtcdError("userEmpty");
     if (authRevision < this.#revision) {
       this.#logger.warn("request auth revision is less than current node auth revision", {
         "current node auth revision": this.#revision,
         "request auth revision": authRevision,
-        "request key": range.begin,
+        "request key": key,
         error: "auth: revision in header is old",
       });
       throw new EtcdError("authOldRevision");
     }
+    return this.#permissions.get(username) ?? this.#collectPermissions(username);
+  }
+
+  #collectPermissions(username: string): UserPermissions {
     const user = this.#users.get(username);
     if (user === undefined) {
       const fields = { "user-name": username };
       this.#logger.error("cannot find a user for permission check", fields);
       throw new EtcdError("permissionDenied");
     }
-    if (!this.#permissionsFor(username, user).allows(access, range)) {
-      throw new EtcdError("permissionDenied");
-    }
-  }
-
-  #permissionsFor(username: string, user: User): UserPermissions {
-    let permissions = this.#permissions.get(username);
-    if (permissions === undefined) {
-      permissions = new UserPermissions(user, this.#roles);
-      this.#permissions.set(username, permissions);
-    }
+    const permissions = new UserPermissions(user, this.#roles);
+    this.#permissions.set(username, permissions);
     return permissions;
   }
 

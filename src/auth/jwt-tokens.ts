@@ -11,18 +11,30 @@
 import { EtcdError } from "../api/errors.ts";
 import type { TokenSigner } from "../env/secrets.ts";
 import { jwtMayBe, parseJwtClaims, type JwtClaims } from "./jwt-parse.ts";
-import type { TokenContext, TokenLogin, TokenProvider, TokenVerdict } from "./tokens.ts";
+import type {
+  TokenContext,
+  TokenLogin,
+  TokenProvider,
+  TokenVerdict,
+  ValidToken,
+} from "./tokens.ts";
 
 /** etcd's `ttl` when the option is not given. */
 export const DEFAULT_JWT_TTL_MS = 5 * 60 * 1000;
 /** Verified tokens remembered; the oldest is forgotten first. */
 const MAX_REMEMBERED_JWTS = 10_000;
 
+/** A token whose signature was good; whether its dates are is asked at each use. */
+interface SignedToken {
+  readonly claims: JwtClaims;
+  readonly verdict: ValidToken;
+}
+
 export class JwtTokens implements TokenProvider {
   readonly #signer: TokenSigner;
   readonly #ttlMs: number;
   readonly #wallMs: () => number;
-  readonly #remembered = new Map<string, JwtClaims>();
+  readonly #remembered = new Map<string, SignedToken>();
 
   constructor(options: {
     readonly signer: TokenSigner;
@@ -57,11 +69,12 @@ export class JwtTokens implements TokenProvider {
     return `${signed}.${this.#signer.sign(signed)}`;
   }
 
-  verify(token: string, { wallMs }: TokenContext): TokenVerdict {
+  verify(token: string, context: TokenContext): TokenVerdict {
     const known = this.#remembered.get(token);
-    const claims = known ?? this.#check(token);
-    if (typeof claims === "string") return { kind: "invalid", reason: claims };
-    const nowSeconds = wallMs / 1000;
+    const signed = known ?? this.#check(token);
+    if (typeof signed === "string") return { kind: "invalid", reason: signed };
+    const { claims } = signed;
+    const nowSeconds = context.wallMs / 1000;
     if (claims.expiresAt !== undefined && claims.expiresAt <= nowSeconds) {
       this.#remembered.delete(token);
       return { kind: "invalid", reason: "token is expired" };
@@ -69,28 +82,30 @@ export class JwtTokens implements TokenProvider {
     if (claims.notBefore !== undefined && claims.notBefore > nowSeconds) {
       return { kind: "invalid", reason: "token is not valid yet" };
     }
-    if (known === undefined) this.#remember(token, claims);
-    const { username, authRevision } = claims;
-    return { kind: "valid", identity: { username, authRevision } };
+    if (known === undefined) this.#remember(token, signed);
+    return signed.verdict;
   }
 
-  /** The claims of a token with a good signature, or what is wrong with it. */
-  #check(token: string): JwtClaims | string {
+  /** A token with a good signature, or what is wrong with it. */
+  #check(token: string): SignedToken | string {
     const parts = jwtMayBe(token);
     if (parts === undefined) return "it is no JSON web token";
     if (parts.algorithm !== this.#signer.algorithm) return "invalid signing method";
     if (!this.#signer.verify(parts.signed, parts.signature)) return "its signature does not match";
-    return parseJwtClaims(parts.claims);
+    const claims = parseJwtClaims(parts.claims);
+    if (typeof claims === "string") return claims;
+    const { username, authRevision } = claims;
+    return { claims, verdict: { kind: "valid", identity: { username, authRevision } } };
   }
 
-  #remember(token: string, claims: JwtClaims): void {
+  #remember(token: string, signed: SignedToken): void {
     if (this.#remembered.size >= MAX_REMEMBERED_JWTS) {
       for (const oldest of this.#remembered.keys()) {
         this.#remembered.delete(oldest);
         break;
       }
     }
-    this.#remembered.set(token, claims);
+    this.#remembered.set(token, signed);
   }
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesFromLatin1 } from "../base/bytes.ts";
 import { SeededRandom } from "../env/testing/index.ts";
-import { type KeyRange, KeyRangeSet, keyRange } from "./key-ranges.ts";
+import { type KeyRange, KeyRangeSet, keyRange, pointRange } from "./key-ranges.ts";
 
 /** Every key of up to two letters of a small alphabet, and what lies between and above them. */
 const LETTERS = ["\0", "a", "b", "c"];
@@ -27,6 +27,9 @@ test("a range is covered exactly when each of its keys is in one of the granted 
     const granted: KeyRange[] = [];
     for (let i = random.below(5); i >= 0; i--) granted.push(rangeOf(pick(KEYS), pick(ENDS)));
     const set = new KeyRangeSet(granted);
+    for (const key of ["", ...PROBES]) {
+      assert.equal(set.has(key), set.covers(pointRange(key)), JSON.stringify({ granted, key }));
+    }
     for (const key of KEYS) {
       for (const end of ENDS) {
         const asked = rangeOf(key, end);

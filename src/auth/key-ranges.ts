@@ -68,6 +68,13 @@ export class KeyRangeSet {
     this.#ends.push(end);
   }
 
+  /** The same for one key. */
+  has(key: string): boolean {
+    if (key === "") return false;
+    const coveredUntil = this.#ends[lastAtOrBelow(this.#begins, key)];
+    return coveredUntil !== undefined && isBelow(key, coveredUntil);
+  }
+
   /** True if every key of the range is in the set. */
   covers({ begin, end }: KeyRange): boolean {
     if (begin === "") return false;

@@ -12,9 +12,9 @@ import type {
 } from "../api/gen/rpc.ts";
 import { latin1FromBytes } from "../base/bytes.ts";
 import type { LeaseID } from "../base/ids.ts";
-import type { AuthStore } from "./auth-store.ts";
+import type { Access, AuthStore } from "./auth-store.ts";
 import type { Identity } from "./identity.ts";
-import { keyRange, pointRange } from "./key-ranges.ts";
+import { keyRange } from "./key-ranges.ts";
 
 /** The keys (latin1) attached to a lease; none for one that does not exist. */
 export type LeaseKeys = (lease: LeaseID) => Iterable<string>;
@@ -33,21 +33,28 @@ export class RequestPermissions {
   }
 
   checkRange(identity: Identity, { key, rangeEnd }: Pick<RangeRequest, "key" | "rangeEnd">): void {
-    this.#store.requireAccess(identity, "read", keyRange(key, rangeEnd));
+    this.#require(identity, "read", key, rangeEnd);
   }
 
   /** The key itself; whatever the lease holds already; and reading, if the old value is wanted. */
   checkPut(identity: Identity, { key, lease, prevKv }: PutRequest): void {
-    const range = pointRange(latin1FromBytes(key));
-    this.#store.requireAccess(identity, "write", range);
+    const name = latin1FromBytes(key);
+    this.#store.requireKeyAccess(identity, "write", name);
     if (lease !== 0n) this.checkLeaseWrite(identity, lease);
-    if (prevKv) this.#store.requireAccess(identity, "read", range);
+    if (prevKv) this.#store.requireKeyAccess(identity, "read", name);
   }
 
   checkDeleteRange(identity: Identity, { key, rangeEnd, prevKv }: DeleteRangeRequest): void {
-    const range = keyRange(key, rangeEnd);
-    this.#store.requireAccess(identity, "write", range);
-    if (prevKv) this.#store.requireAccess(identity, "read", range);
+    this.#require(identity, "write", key, rangeEnd);
+    if (prevKv) this.#require(identity, "read", key, rangeEnd);
+  }
+
+  #require(identity: Identity, access: Access, key: Uint8Array, rangeEnd: Uint8Array): void {
+    if (rangeEnd.length === 0) {
+      this.#store.requireKeyAccess(identity, access, latin1FromBytes(key));
+    } else {
+      this.#store.requireAccess(identity, access, keyRange(key, rangeEnd));
+    }
   }
 
   /** Comparisons read; operations of both branches are checked, whichever will run. */
@@ -84,10 +91,10 @@ export class RequestPermissions {
     this.#checkLeaseKeys(identity, lease, "read");
   }
 
-  #checkLeaseKeys(identity: Identity, lease: LeaseID, access: "read" | "write"): void {
+  #checkLeaseKeys(identity: Identity, lease: LeaseID, access: Access): void {
     if (this.#store.isAdmin(identity)) return;
     for (const key of this.#leaseKeys(lease)) {
-      this.#store.requireAccess(identity, access, pointRange(key));
+      this.#store.requireKeyAccess(identity, access, key);
     }
   }
 }

@@ -6,11 +6,19 @@
  * A member may have given the token out in one form and this one remember it in the other: while a
  * cluster leaves 3.4, members change from one to the other at different times.
  *
- * Invariant: tokens are held in the order in which they expire, as all live equally long and every
- * use moves a token to the end; so the first is the one to drop.
+ * Invariant: tokens are held in the order of their last use, to within `REORDER_SHARE` of the time
+ * that they live; so the first is the one to drop. To move a token at each use would cost more than
+ * all else that a use does.
  */
 import type { Random } from "../env/random.ts";
-import type { TokenContext, TokenLogin, TokenProvider, TokenVerdict } from "./tokens.ts";
+import type { Identity } from "./identity.ts";
+import type {
+  TokenContext,
+  TokenLogin,
+  TokenProvider,
+  TokenVerdict,
+  ValidToken,
+} from "./tokens.ts";
 
 const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const PREFIX_LENGTH = 16;
@@ -24,9 +32,16 @@ const MAX_SIMPLE_TOKENS = 100_000;
 /** The index is a safe integer: fifteen digits are more than any log has entries. */
 const TOKEN = /^([^.]*)\.([0-9]{1,15})$/;
 
+/** A token is moved to the end when this share of its time has passed since it was last moved. */
+const REORDER_SHARE = 1 / 64;
+
 interface Login {
   readonly username: string;
   expiresMs: number;
+  /** When it was put where it stands in the order. */
+  movedMs: number;
+  /** Made anew when the revision of auth has changed, and the same for all uses between. */
+  verdict: ValidToken;
 }
 
 export class SimpleTokens implements TokenProvider {
@@ -70,40 +85,54 @@ export class SimpleTokens implements TokenProvider {
     return prefix;
   }
 
-  assign({ username, prefix, index }: TokenLogin, nowMs: number): string {
+  assign({ username, prefix, index, authRevision }: TokenLogin, nowMs: number): string {
     const token = `${prefix}.${index}`;
     // Members with another kind of tokens choose no letters; nobody holds what anybody could guess.
     if (this.#logins === undefined || prefix === "") return token;
     this.#dropExpired(nowMs);
     if (this.#logins.size >= this.#maxTokens) this.#dropFirst();
-    this.#logins.set(token, { username, expiresMs: nowMs + this.#ttlMs });
+    this.#logins.set(token, {
+      username,
+      expiresMs: nowMs + this.#ttlMs,
+      movedMs: nowMs,
+      verdict: validToken({ username, authRevision }),
+    });
     return token;
   }
 
-  verify(token: string, { nowMs, authRevision, appliedIndex }: TokenContext): TokenVerdict {
+  verify(token: string, context: TokenContext): TokenVerdict {
+    const login = this.#logins?.get(token);
+    if (login !== undefined) return this.#use(token, login, context);
     const parts = TOKEN.exec(token);
     if (parts === null) return { kind: "invalid", reason: "it is no simple token" };
     const [, prefix = "", digits] = parts;
     const index = Number(digits);
-    const held = this.#heldAs(token, prefix, index);
-    const login = this.#logins?.get(held);
-    if (login === undefined) {
-      return index >= appliedIndex
-        ? { kind: "early", index: index + 1 }
-        : { kind: "invalid", reason: "it is not known" };
+    for (const other of [`${prefix}.${index + 1}`, `${prefix}.${index - 1}`]) {
+      const known = this.#logins?.get(other);
+      if (known !== undefined) return this.#use(other, known, context);
     }
-    this.#logins?.delete(held);
-    if (login.expiresMs <= nowMs) return { kind: "invalid", reason: "it has expired" };
-    login.expiresMs = nowMs + this.#ttlMs;
-    this.#logins?.set(held, login);
-    return { kind: "valid", identity: { username: login.username, authRevision } };
+    return index >= context.appliedIndex
+      ? { kind: "early", index: index + 1 }
+      : { kind: "invalid", reason: "it is not known" };
   }
 
-  /** The form in which a token would be remembered here. */
-  #heldAs(token: string, prefix: string, index: number): string {
-    if (this.#logins === undefined || this.#logins.has(token)) return token;
-    const later = `${prefix}.${index + 1}`;
-    return this.#logins.has(later) ? later : `${prefix}.${index - 1}`;
+  #use(token: string, login: Login, { nowMs, authRevision }: TokenContext): TokenVerdict {
+    if (login.expiresMs <= nowMs) {
+      this.#logins?.delete(token);
+      return { kind: "invalid", reason: "it has expired" };
+    }
+    login.expiresMs = nowMs + this.#ttlMs;
+    if (nowMs - login.movedMs > this.#ttlMs * REORDER_SHARE) this.#moveToEnd(token, login, nowMs);
+    if (login.verdict.identity.authRevision !== authRevision) {
+      login.verdict = validToken({ username: login.username, authRevision });
+    }
+    return login.verdict;
+  }
+
+  #moveToEnd(token: string, login: Login, nowMs: number): void {
+    this.#logins?.delete(token);
+    login.movedMs = nowMs;
+    this.#logins?.set(token, login);
   }
 
   #dropExpired(nowMs: number): void {
@@ -119,4 +148,8 @@ export class SimpleTokens implements TokenProvider {
       return;
     }
   }
+}
+
+function validToken(identity: Identity): ValidToken {
+  return { kind: "valid", identity };
 }

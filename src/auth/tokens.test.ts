@@ -44,6 +44,18 @@ test("a simple token is its user at the store's present revision", () => {
   });
 });
 
+test("uses of a token are one identity until the revision of auth changes", () => {
+  const tokens = simple();
+  const token = login(tokens, "ann", 1);
+  const at = (authRevision: number) => {
+    const verdict = tokens.verify(token, context({ authRevision }));
+    return verdict.kind === "valid" ? verdict.identity : undefined;
+  };
+  assert.equal(at(5), at(5));
+  assert.deepEqual(at(6), { username: "ann", authRevision: 6 });
+  assert.equal(at(6), at(6));
+});
+
 test("a token from a member that is ahead may become valid", () => {
   const tokens = simple();
   const context7 = context({ appliedIndex: 7 });
@@ -90,8 +102,8 @@ test("the number of simple tokens is bounded; the one unused for longest goes fi
   const tokens = simple(2);
   const first = login(tokens, "a", 1);
   const second = login(tokens, "b", 2);
-  assert.equal(tokens.verify(first, context()).kind, "valid");
-  const third = login(tokens, "c", 3);
+  assert.equal(tokens.verify(first, context({ nowMs: 100 })).kind, "valid");
+  const third = login(tokens, "c", 3, 100);
   assert.equal(tokens.size, 2);
   assert.equal(tokens.verify(second, context()).kind, "invalid");
   assert.equal(tokens.verify(first, context()).kind, "valid");

@@ -6,10 +6,16 @@ import type { Identity } from "./identity.ts";
 
 /** What a token says about its bearer. */
 export type TokenVerdict =
-  | { readonly kind: "valid"; readonly identity: Identity }
+  | ValidToken
   | { readonly kind: "invalid"; readonly reason: string }
   /** It may become valid here once the log is applied up to this index. */
   | { readonly kind: "early"; readonly index: number };
+
+/** The same object for every use of a token, as long as nothing about it changes. */
+export interface ValidToken {
+  readonly kind: "valid";
+  readonly identity: Identity;
+}
 
 export interface TokenProvider {
   /** Authentication is on from now on. */
@@ -40,6 +46,7 @@ export interface TokenLogin {
   readonly authRevision: number;
 }
 
+/** Read when needed: a provider asks for the one clock that its tokens live by. */
 export interface TokenContext {
   /** `Clock.nowMs` for tokens that live in memory. */
   readonly nowMs: number;

@@ -26,6 +26,14 @@ export class UserPermissions {
   }
 
   allows(access: "read" | "write", range: KeyRange): boolean {
-    return this.#isRoot || (access === "read" ? this.#read : this.#write).covers(range);
+    return this.#isRoot || this.#keys(access).covers(range);
+  }
+
+  allowsKey(access: "read" | "write", key: string): boolean {
+    return this.#isRoot || this.#keys(access).has(key);
+  }
+
+  #keys(access: "read" | "write"): KeyRangeSet {
+    return access === "read" ? this.#read : this.#write;
   }
 }

@@ -21,9 +21,9 @@ import {
   abortedError,
   closedError,
   deadlineError,
+  type ClientErrorKind,
   type EtcdClientError,
   fromRpcError,
-  isErrorKind,
   kindOfStatus,
   mayHaveHappened,
   toClientError,
@@ -32,7 +32,7 @@ import type { EventListener } from "./events.ts";
 import { withJSON, withJSONInside } from "./json.ts";
 import { METHODS, type RepeatRule, type RpcMethod } from "./methods.ts";
 import type { CallOptions, Credentials } from "./options.ts";
-import { asksForNewToken, TokenSource, USERS_CHANGED } from "./token-source.ts";
+import { asksForNewToken, MAX_TOKEN_RENEWALS, TokenSource, USERS_CHANGED } from "./token-source.ts";
 import { type Limits, pause, within } from "./waiting.ts";
 
 export interface CallerDeps {
@@ -61,8 +61,8 @@ interface Progress {
   readonly limits: Limits;
   readonly options: CallOptions;
   attempts: number;
-  /** A new token was asked for because of this call. */
-  renewed: boolean;
+  /** How often a new token was asked for because of this call. */
+  renewals: number;
   /** The endpoint of the last failure. */
   avoid: Endpoint | undefined;
 }
@@ -72,16 +72,18 @@ export class Caller {
   readonly backoff: Backoff;
   readonly balancer: Balancer;
   readonly #deps: CallerDeps;
-  readonly #tokens: TokenSource | undefined;
+  readonly #tokens: TokenSource | undefined = undefined;
 
   constructor(deps: CallerDeps) {
     this.#deps = deps;
     this.clock = deps.clock;
     this.backoff = deps.backoff;
     this.balancer = deps.balancer;
-    const { credentials } = deps;
-    this.#tokens =
-      credentials === undefined ? undefined : new TokenSource(() => this.authenticate(credentials));
+    const { credentials, clock } = deps;
+    if (credentials !== undefined) {
+      const authenticate = (given: Credentials) => this.authenticate(given);
+      this.#tokens = new TokenSource(credentials, authenticate, clock);
+    }
   }
 
   /**
@@ -157,7 +159,7 @@ export class Caller {
       limits,
       options,
       attempts: 0,
-      renewed: false,
+      renewals: 0,
       avoid: undefined,
     };
     if (limits.signal?.aborted === true) throw abortedError(limits.signal.reason);
@@ -220,11 +222,9 @@ export class Caller {
     if (limits.signal?.aborted === true) throw abortedError(limits.signal.reason, unknown);
     if (this.balancer.closed) throw closedError(unknown);
     const kind = kindOfStatus(error.code, error.message);
-    const isStale = tokens !== undefined && token !== undefined && asksForNewToken(kind);
-    if (isStale) tokens.invalidate(token);
-    if (isStale && !progress.renewed) {
-      progress.renewed = true;
-      return;
+    if (tokens !== undefined && token !== undefined && asksForNewToken(kind)) {
+      tokens.invalidate(token);
+      if (progress.renewals++ < MAX_TOKEN_RENEWALS) return;
     }
     const { endpoint } = link;
     if (error.code === StatusCode.UNAVAILABLE) endpoint.markBad(error);
@@ -300,6 +300,55 @@ export class Caller {
     };
   }
 
+  /**
+   * The same for a stream that one request begins. It is opened again with a new token when the one
+   * it had is refused before any answer.
+   */
+  async openAnswering<Q, R>(
+    method: RpcMethod<Q, R>,
+    request: Q,
+    sink: StreamSink<R>,
+    limits: Limits,
+    options: CallOptions,
+  ): Promise<AnsweringStream> {
+    let renewals = 0;
+    let isAnswered = false;
+    let isCancelled = false;
+    let open: OpenStream<Q>;
+    const renewing: StreamSink<R> = {
+      onMessage: (message, bytes) => {
+        isAnswered = true;
+        sink.onMessage(message, bytes);
+      },
+      onEnd: (error) => {
+        const mayRenew =
+          error !== undefined &&
+          asksForNewToken(error.kind) &&
+          this.hasCredentials &&
+          !isAnswered &&
+          !isCancelled &&
+          renewals++ < MAX_TOKEN_RENEWALS;
+        if (mayRenew) begin().catch((failure: unknown) => sink.onEnd(toClientError(failure)));
+        else sink.onEnd(error);
+      },
+    };
+    const begin = async (): Promise<void> => {
+      open = await this.openStream(method, renewing, limits, options, undefined);
+      if (isCancelled) open.stream.cancel();
+      open.send(request);
+      open.stream.halfClose();
+    };
+    await begin();
+    return {
+      pauseReceiving: () => open.stream.pauseReceiving(),
+      resumeReceiving: () => open.stream.resumeReceiving(),
+      cancel: () => {
+        isCancelled = true;
+        open.stream.cancel();
+      },
+    };
+  }
+
   #streamError(error: RpcError, link: Link, token: string | undefined): EtcdClientError {
     if (error.code === StatusCode.UNAVAILABLE) link.endpoint.markBad(error);
     const failure = fromRpcError(error, false, link.endpoint.url, 1);
@@ -323,11 +372,20 @@ export class Caller {
   }
 }
 
+/** A stream of answers. */
+export type AnsweringStream = Pick<ClientStream, "pauseReceiving" | "resumeReceiving" | "cancel">;
+
 export interface OpenStream<Q> {
   readonly endpoint: Endpoint;
   readonly stream: ClientStream;
   send(request: Q): void;
 }
+
+/** "tooManyRequests" also answers logins while somebody guesses the user's password. */
+const PASSING_KINDS: ReadonlySet<ClientErrorKind> = new Set([
+  "notSupportedForLearner",
+  "tooManyRequests",
+]);
 
 /** True for failures of a stream that another attempt may cure. */
 export function isPassing(error: EtcdClientError): boolean {
@@ -337,6 +395,6 @@ export function isPassing(error: EtcdClientError): boolean {
     case StatusCode.CANCELLED:
       return error.kind !== "aborted" && error.kind !== "clientClosed";
     default:
-      return asksForNewToken(error.kind) || isErrorKind(error, "notSupportedForLearner");
+      return asksForNewToken(error.kind) || PASSING_KINDS.has(error.kind);
   }
 }

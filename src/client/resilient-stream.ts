@@ -8,7 +8,7 @@ import type { Endpoint } from "./endpoint.ts";
 import { type ClientErrorKind, type EtcdClientError, toClientError } from "./errors.ts";
 import type { RpcMethod } from "./methods.ts";
 import type { CallOptions } from "./options.ts";
-import { asksForNewToken, USERS_CHANGED } from "./token-source.ts";
+import { asksForNewToken, MAX_TOKEN_RENEWALS, USERS_CHANGED } from "./token-source.ts";
 import { pause } from "./waiting.ts";
 
 export interface StreamUser<R> {
@@ -25,11 +25,12 @@ interface Ending {
   readonly error: EtcdClientError | undefined;
   /** The server has sent something on this stream. */
   readonly answered: boolean;
+  /** The token was good: there was an answer that was no refusal. */
+  readonly accepted: boolean;
   readonly endpoint: Endpoint | undefined;
 }
 
-/** Refusals of a fresh token in a row that are taken for final. */
-const MAX_TOKEN_REFUSALS = 2;
+const NOTHING = { answered: false, accepted: false } as const;
 
 export class ResilientStream<Q, R> {
   readonly #caller: Caller;
@@ -40,6 +41,7 @@ export class ResilientStream<Q, R> {
   #open: OpenStream<Q> | undefined;
   #endSession: ((ending: Ending) => void) | undefined;
   #answered = false;
+  #accepted = false;
 
   /** Of `options` only `endpoint` and `requireLeader` are used. */
   constructor(caller: Caller, method: RpcMethod<Q, R>, options: CallOptions, user: StreamUser<R>) {
@@ -67,7 +69,9 @@ export class ResilientStream<Q, R> {
   breakOff(error: EtcdClientError): void {
     const open = this.#open;
     if (open === undefined) return;
-    this.#endSession?.({ error, answered: this.#answered, endpoint: open.endpoint });
+    const { endpoint } = open;
+    this.#endSession?.({ error, answered: this.#answered, accepted: this.#accepted, endpoint });
+    this.#endSession = undefined;
     open.stream.cancel();
   }
 
@@ -77,7 +81,7 @@ export class ResilientStream<Q, R> {
     const open = this.#open;
     this.#open = undefined;
     open?.stream.cancel();
-    this.#endSession?.({ error: undefined, answered: false, endpoint: undefined });
+    this.#endSession?.({ ...NOTHING, error: undefined, endpoint: undefined });
   }
 
   async #run(): Promise<void> {
@@ -86,10 +90,12 @@ export class ResilientStream<Q, R> {
     let refusals = 0;
     let avoid: Endpoint | undefined;
     for (;;) {
-      const { error, answered, endpoint } = await this.#session(avoid);
+      const { error, answered, accepted, endpoint } = await this.#session(avoid);
       if (signal.aborted) return;
       const refused = error !== undefined && asksForNewToken(error.kind);
-      refusals = refused ? refusals + 1 : 0;
+      // A token that was good and is not any more has expired; that may happen without end.
+      if (!refused || accepted) refusals = 0;
+      if (refused) refusals++;
       const isFinal = error !== undefined && !isPassing(error);
       if (isFinal || (refused && !this.#mayAskAgain(error.kind, refusals))) {
         this.#user.onFatal(error);
@@ -97,8 +103,9 @@ export class ResilientStream<Q, R> {
       }
       this.#user.onBroken();
       this.#caller.streamBroken(this.#method.path, error);
-      failures = answered && refusals <= 1 ? 0 : failures + 1;
-      avoid = endpoint;
+      if (answered && !refused) failures = 0;
+      else failures = refused && accepted ? 1 : failures + 1;
+      avoid = refused ? undefined : endpoint;
       if (failures === 0) continue;
       await this.#pause(failures);
       if (signal.aborted) return;
@@ -107,7 +114,7 @@ export class ResilientStream<Q, R> {
 
   #mayAskAgain(kind: ClientErrorKind, refusals: number): boolean {
     if (kind === USERS_CHANGED) return true;
-    return this.#caller.hasCredentials && refusals <= MAX_TOKEN_REFUSALS;
+    return this.#caller.hasCredentials && refusals <= MAX_TOKEN_RENEWALS;
   }
 
   async #pause(failures: number): Promise<void> {
@@ -128,6 +135,7 @@ export class ResilientStream<Q, R> {
   /** One stream, from its opening to its end. */
   async #session(avoid: Endpoint | undefined): Promise<Ending> {
     this.#answered = false;
+    this.#accepted = false;
     let end: (ending: Ending) => void = () => undefined;
     const ended = new Promise<Ending>((resolve) => {
       end = resolve;
@@ -140,20 +148,22 @@ export class ResilientStream<Q, R> {
         if (this.#open === undefined || this.#open !== open) return;
         this.#answered = true;
         this.#user.onMessage(message, bytes);
+        // A refusal in a message has broken the stream off.
+        if (this.#endSession === end) this.#accepted = true;
       },
       onEnd: (error: EtcdClientError | undefined) =>
-        end({ error, answered: this.#answered, endpoint }),
+        end({ error, answered: this.#answered, accepted: this.#accepted, endpoint }),
     };
     let open: OpenStream<Q> | undefined;
     try {
       open = await this.#caller.openStream(this.#method, sink, limits, this.#options, avoid);
     } catch (error) {
-      return { error: toClientError(error), answered: false, endpoint: undefined };
+      return { ...NOTHING, error: toClientError(error), endpoint: undefined };
     }
     endpoint = open.endpoint;
     if (this.#stopping.signal.aborted) {
       open.stream.cancel();
-      return { error: undefined, answered: false, endpoint };
+      return { ...NOTHING, error: undefined, endpoint };
     }
     this.#open = open;
     this.#user.onOpen();

@@ -22,10 +22,8 @@ export async function receiveAll<Q, R>(
     onEnd = (error) => (error === undefined ? resolve() : reject(error));
   });
   const sink = { onMessage: onAnswer, onEnd };
-  const { stream, send } = await caller.openStream(method, sink, limits, options, undefined);
+  const stream = await caller.openAnswering(method, request, sink, limits, options);
   try {
-    send(request);
-    stream.halfClose();
     await within(ended, limits, caller.clock);
   } finally {
     stream.cancel();

@@ -9,8 +9,7 @@ import { StatusCode } from "../api/errors.ts";
 import { SnapshotRequest, type SnapshotResponse } from "../api/gen/rpc.ts";
 import { equalBytes } from "../base/bytes.ts";
 import type { Clock } from "../env/clock.ts";
-import type { ClientStream } from "../transport/client/connection.ts";
-import type { Caller } from "./caller.ts";
+import type { AnsweringStream, Caller } from "./caller.ts";
 import { abortedError, deadlineError, EtcdClientError } from "./errors.ts";
 import { ItemQueue } from "./item-queue.ts";
 import { METHODS } from "./methods.ts";
@@ -68,7 +67,7 @@ export class Snapshot implements AsyncIterable<Uint8Array> {
 class Transfer {
   readonly #queue = new ItemQueue<SnapshotResponse>();
   readonly #forget: () => void;
-  #stream: ClientStream | undefined;
+  #stream: AnsweringStream | undefined;
   #heldBytes = 0;
 
   private constructor(clock: Clock, { signal, deadlineMs }: Limits) {
@@ -93,10 +92,9 @@ class Transfer {
       onEnd: (error: EtcdClientError | undefined) => transfer.#queue.end(error),
     };
     try {
-      const open = await caller.openStream(METHODS.snapshot, sink, limits, options, undefined);
-      transfer.#stream = open.stream;
-      open.send(SnapshotRequest.create());
-      open.stream.halfClose();
+      const request = SnapshotRequest.create();
+      const { snapshot } = METHODS;
+      transfer.#stream = await caller.openAnswering(snapshot, request, sink, limits, options);
       return transfer;
     } catch (error) {
       transfer.end();

@@ -17,19 +17,25 @@ export interface SuiteServer extends AsyncDisposable {
   start(): Promise<void>;
 }
 
+/** What a test needs of a server besides its being there. */
+export interface ServerNeeds {
+  /** `--auth-token-ttl`, which etcd has since 3.5. */
+  readonly authTokenTtlSeconds?: number;
+}
+
 export interface World {
   /** Names the tests: "this server", "etcd 3.4.23". */
   readonly name: string;
   /** "3.4", for what only newer servers have. */
   readonly version: string;
-  startServer(): Promise<SuiteServer>;
+  startServer(needs?: ServerNeeds): Promise<SuiteServer>;
 }
 
 /** The server of this repository, inside the process of the tests. */
 export const OUR_WORLD: World = {
   name: "this server",
   version: "3.6",
-  startServer: () => MemberHere.start(),
+  startServer: (needs) => MemberHere.start(needs),
 };
 
 class MemberHere implements SuiteServer {
@@ -37,8 +43,14 @@ class MemberHere implements SuiteServer {
   #port = 0;
   #etcd: RunningEtcd | undefined;
 
-  static async start(): Promise<MemberHere> {
-    const member = new MemberHere();
+  readonly #needs: ServerNeeds;
+
+  private constructor(needs: ServerNeeds) {
+    this.#needs = needs;
+  }
+
+  static async start(needs: ServerNeeds = {}): Promise<MemberHere> {
+    const member = new MemberHere(needs);
     await member.start();
     return member;
   }
@@ -52,6 +64,7 @@ class MemberHere implements SuiteServer {
       dataDir: this.#dataDir,
       listenClientUrls: [this.endpoint],
       listenPeerUrls: ["http://127.0.0.1:0"],
+      ...this.#needs,
     });
     const etcd = await startEtcd(config, { logger: new MemoryLogger() });
     this.#etcd = etcd;

@@ -15,6 +15,7 @@ import {
   NOBODY,
   RequestPermissions,
   ROOT_USER,
+  type TokenContext,
   type TokenProvider,
 } from "../../auth/index.ts";
 import type { Backend } from "../../backend/types.ts";
@@ -39,7 +40,7 @@ const MIN_BCRYPT_COST = 4;
 const MAX_BCRYPT_COST = 31;
 const DEFAULT_BCRYPT_COST = 10;
 
-const BEARER = /^Bearer /;
+const BEARER = "Bearer ";
 
 /** A token that another member gave out for a login which is not applied here yet. */
 export interface EarlyToken {
@@ -54,6 +55,8 @@ export class Authentication {
   readonly passwords: PasswordHasher;
   readonly bcryptCost: number;
   readonly #options: AuthenticationOptions;
+  /** One for all tokens. */
+  readonly #context: TokenContext;
   /** Called amid the application of an entry: work belongs into a later turn. */
   onPermissionsChanged: (() => void) | undefined;
 
@@ -62,6 +65,7 @@ export class Authentication {
     const { backend, logger, tokens, passwords, leaseKeys } = options;
     const bcryptCost = validCost(options.bcryptCost, logger);
     this.#options = options;
+    this.#context = contextOf(options, () => this.store.revision);
     this.passwords = passwords;
     this.bcryptCost = bcryptCost;
     this.store = new AuthStore({
@@ -88,7 +92,7 @@ export class Authentication {
   identify(call: Call): Identity | EarlyToken {
     if (!this.store.enabled) return NOBODY;
     const given = call.metadata("token") ?? call.metadata("authorization");
-    if (given !== undefined) return this.#bearerOf(given.replace(BEARER, ""));
+    if (given !== undefined) return this.#bearerOf(withoutScheme(given));
     const { certificateName } = call;
     if (!this.#options.clientCertAuth || certificateName === undefined) return NOBODY;
     if (call.viaGateway) {
@@ -105,7 +109,7 @@ export class Authentication {
   /** Whose token another member passes on; without one, nobody's. Throws `invalidAuthToken`. */
   identifyForwarded(token: string | undefined): Identity {
     if (!this.store.enabled || token === undefined) return NOBODY;
-    return known(this.#bearerOf(token.replace(BEARER, "")));
+    return known(this.#bearerOf(withoutScheme(token)));
   }
 
   /** As `identify`, for a stream whose token was good when it was opened. */
@@ -123,13 +127,8 @@ export class Authentication {
   }
 
   #bearerOf(token: string): Identity | EarlyToken {
-    const { tokens, clock, appliedIndex, logger } = this.#options;
-    const verdict = tokens.verify(token, {
-      nowMs: clock.nowMs(),
-      wallMs: clock.wallMs(),
-      authRevision: this.store.revision,
-      appliedIndex: appliedIndex(),
-    });
+    const { tokens, logger } = this.#options;
+    const verdict = tokens.verify(token, this.#context);
     if (verdict.kind === "valid") return verdict.identity;
     if (verdict.kind === "early") return verdict;
     logger.warn("invalid auth token", { "token-fingerprint": fingerprintOf(token) });
@@ -162,6 +161,30 @@ export class Authentication {
     }
     return token;
   }
+}
+
+function contextOf(
+  { clock, appliedIndex }: AuthenticationOptions,
+  authRevision: () => number,
+): TokenContext {
+  return {
+    get nowMs() {
+      return clock.nowMs();
+    },
+    get wallMs() {
+      return clock.wallMs();
+    },
+    get authRevision() {
+      return authRevision();
+    },
+    get appliedIndex() {
+      return appliedIndex();
+    },
+  };
+}
+
+function withoutScheme(given: string): string {
+  return given.startsWith(BEARER) ? given.slice(BEARER.length) : given;
 }
 
 /** As etcd, which does not refuse to start with another cost. */

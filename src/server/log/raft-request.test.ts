@@ -28,6 +28,31 @@ test("an embedded put is byte for byte what the generated codec writes", () => {
   );
 });
 
+test("so is one on behalf of a user, however long the name", () => {
+  const anyone = fc.record({
+    username: fc.oneof(
+      fc.string({ unit: "grapheme" }),
+      fc.integer({ min: 100, max: 400 }).map((length) => "n".repeat(length)),
+    ),
+    authRevision: fc.integer({ min: 0, max: 2 ** 40 }),
+  });
+  const body = PutRequest.encode(PutRequest.create({ key: Buffer.from("k") }));
+  fc.assert(
+    fc.property(anyID, anyone, (id, who) => {
+      const whole = InternalRaftRequest.create({
+        put: PutRequest.decode(body),
+        header: RequestHeader.create({ ID: requestIDToBigInt(id), ...who }),
+      });
+      const wanted = Buffer.from(InternalRaftRequest.encode(whole));
+      // The second time its bytes are remembered.
+      for (let i = 0; i < 2; i++) {
+        const embedded = encodeRaftRequest(RaftField.put, body, id, who);
+        assert.deepEqual(Buffer.from(embedded), wanted);
+      }
+    }),
+  );
+});
+
 test("what the generated codec writes is read back: field, body, id, user", () => {
   fc.assert(
     fc.property(anyID, fc.string({ unit: "grapheme" }), (id, username) => {

@@ -61,10 +61,15 @@ export interface RaftRequest {
   authRevision: number;
 }
 
-/** Bytes of the envelope around a body, at the most, besides the name of a user. */
+/** Bytes of the envelope around a body, at the most, besides what tells a user. */
 const RAFT_REQUEST_OVERHEAD_BYTES = 32;
 /** What an identity adds besides its name: two tags, a length and a revision. */
 const IDENTITY_OVERHEAD_BYTES = 16;
+const NO_BYTES = new Uint8Array(0);
+/** As the header of an entry tells them. A token is one identity over all of its requests. */
+const encodedIdentities = new WeakMap<Identity, Uint8Array>();
+/** A length below this is one byte. */
+const TWO_BYTE_LENGTH = 0x80;
 
 /** Builds the entry data. Copies `body`. */
 export function encodeRaftRequest(
@@ -73,8 +78,8 @@ export function encodeRaftRequest(
   id: RequestID,
   identity: Identity = NOBODY,
 ): Uint8Array {
-  if (identity !== NOBODY) return encodeWithIdentity(field, body, id, identity);
-  const data = Buffer.allocUnsafe(body.length + RAFT_REQUEST_OVERHEAD_BYTES);
+  const who = identity === NOBODY ? NO_BYTES : encodedIdentity(identity);
+  const data = Buffer.allocUnsafe(body.length + who.length + RAFT_REQUEST_OVERHEAD_BYTES);
   let at = writeVarint(data, 0, field * 8 + 2);
   at = writeVarint(data, at, body.length);
   data.set(body, at);
@@ -82,45 +87,44 @@ export function encodeRaftRequest(
   data[at++] = HEADER_TAG_BYTES[0];
   data[at++] = HEADER_TAG_BYTES[1];
   const lengthAt = at++;
+  const idAt = at;
   data[at++] = 0x08;
   at = writeVarint64(data, at, id);
-  data[lengthAt] = at - lengthAt - 1;
-  return data.subarray(0, at);
+  const length = at - idAt + who.length;
+  if (length >= TWO_BYTE_LENGTH) {
+    const more = sizeVarint(length) - 1;
+    data.copyWithin(idAt + more, idAt, at);
+    at += more;
+  }
+  writeVarint(data, lengthAt, length);
+  if (who.length > 0) data.set(who, at);
+  return data.subarray(0, at + who.length);
 }
 
-/** The same with a user: etcd leaves out of the header what is empty or zero. */
-function encodeWithIdentity(
-  field: number,
-  body: Uint8Array,
-  id: RequestID,
-  { username, authRevision }: Identity,
-): Uint8Array {
-  const name = bytesFromUtf8(username);
-  const most = RAFT_REQUEST_OVERHEAD_BYTES + IDENTITY_OVERHEAD_BYTES + 2 * name.length;
-  const header = Buffer.allocUnsafe(most);
-  let end = 0;
-  header[end++] = 0x08;
-  end = writeVarint64(header, end, id);
+function encodedIdentity(identity: Identity): Uint8Array {
+  const known = encodedIdentities.get(identity);
+  if (known !== undefined) return known;
+  const encoded = encodeIdentity(identity);
+  encodedIdentities.set(identity, encoded);
+  return encoded;
+}
+
+/** etcd leaves out of the header what is empty or zero. */
+function encodeIdentity(identity: Identity): Uint8Array {
+  const name = bytesFromUtf8(identity.username);
+  const bytes = new Uint8Array(IDENTITY_OVERHEAD_BYTES + name.length);
+  let at = 0;
   if (name.length > 0) {
-    header[end++] = 0x12;
-    end = writeVarint(header, end, name.length);
-    header.set(name, end);
-    end += name.length;
+    bytes[at++] = 0x12;
+    at = writeVarint(bytes, at, name.length);
+    bytes.set(name, at);
+    at += name.length;
   }
-  if (authRevision > 0) {
-    header[end++] = 0x18;
-    end = writeVarint(header, end, authRevision);
+  if (identity.authRevision > 0) {
+    bytes[at++] = 0x18;
+    at = writeVarint(bytes, at, identity.authRevision);
   }
-  const data = Buffer.allocUnsafe(body.length + most);
-  let at = writeVarint(data, 0, field * 8 + 2);
-  at = writeVarint(data, at, body.length);
-  data.set(body, at);
-  at += body.length;
-  data[at++] = HEADER_TAG_BYTES[0];
-  data[at++] = HEADER_TAG_BYTES[1];
-  at = writeVarint(data, at, end);
-  data.set(header.subarray(0, end), at);
-  return data.subarray(0, at + end);
+  return bytes.subarray(0, at);
 }
 
 /** Where the body starts that `encodeRaftRequest` embedded. */
