@@ -74,6 +74,12 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   // The WebSocket library works on sockets that the transport has accepted.
   gateway: { door: "index", isOutside: true, imports: ["base", "api", "env"] },
+  // Finds the members of a cluster that is to be made.
+  discovery: {
+    door: "deep",
+    isOutside: true,
+    imports: ["base", "env"],
+  },
   // Its index is for programs outside.
   embed: {
     door: "deep",
@@ -89,6 +95,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "gateway",
       "transport",
       "platform",
+      "discovery",
     ],
     testImports: ["client"],
   },
@@ -106,6 +113,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "membership",
       "v2store",
       "client",
+      "discovery",
     ],
   },
   bin: {

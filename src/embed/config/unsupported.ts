@@ -13,7 +13,6 @@ interface Row {
 
 const ROWS: readonly Row[] = [
   { what: "v2 discovery (--discovery)", applies: (c) => c.discovery !== "" },
-  { what: "DNS discovery (--discovery-srv)", applies: (c) => c.discoverySrv !== "" },
   {
     what: "v3 discovery (--discovery-endpoints)",
     applies: (c) => c.discoveryEndpoints.length > 0,

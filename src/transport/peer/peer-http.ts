@@ -3,7 +3,7 @@
  * TLS as its owner says, or with the system's authorities.
  */
 import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
-import { connect as netConnect, isIP, type Socket } from "node:net";
+import { connect as netConnect, isIP, type LookupFunction, type Socket } from "node:net";
 import { connect as tlsConnect } from "node:tls";
 import { type EtcdUrl, isSecureUrl } from "../../base/etcd-url.ts";
 import type { Clock } from "../../env/clock.ts";
@@ -15,15 +15,20 @@ export type Dial = (url: EtcdUrl) => Socket;
 
 /** Where to connect: a host and port, or the path of a unix socket. */
 export type DialTarget =
-  | { readonly host: string; readonly port: number }
+  | { readonly host: string; readonly port: number; readonly lookup?: LookupFunction }
   | { readonly path: string };
 
 const KEEP_ALIVE = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 15_000 } as const;
 
-export function dialPeer(url: EtcdUrl, dialTls = dialWithSystemAuthorities): Socket {
-  const target = url.scheme.startsWith("unix")
+/** Host names are looked up for every connection, by `lookup` or else by the system. */
+export function dialPeer(
+  url: EtcdUrl,
+  dialTls = dialWithSystemAuthorities,
+  lookup?: LookupFunction,
+): Socket {
+  const target: DialTarget = url.scheme.startsWith("unix")
     ? { path: `${url.host}${url.path}` }
-    : { host: url.hostname, port: url.port };
+    : { host: url.hostname, port: url.port, ...(lookup && { lookup }) };
   return isSecureUrl(url) ? dialTls(target) : netConnect({ ...target, ...KEEP_ALIVE });
 }
 
