@@ -78,7 +78,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   discovery: {
     door: "deep",
     isOutside: true,
-    imports: ["base", "env"],
+    imports: ["base", "env", "client"],
   },
   // Its index is for programs outside.
   embed: {
@@ -95,9 +95,9 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "gateway",
       "transport",
       "platform",
+      "client",
       "discovery",
     ],
-    testImports: ["client"],
   },
   cli: {
     door: "deep",

@@ -1,11 +1,12 @@
 /**
  * The initial cluster of a member that has no data: what the settings say, or what DNS says when
- * `--discovery-srv` names a domain. A member that has data knows its cluster; then nothing is
- * looked up, and its peers' names are resolved whenever they are dialled.
+ * `--discovery-srv` names a domain. With a discovery service it is this member alone at first, and
+ * the token of the service is that of the cluster. A member that has data knows its cluster; then
+ * nothing is looked up, and its peers' names are resolved whenever they are dialled.
  */
 import { membersFromSrv, type SrvNames } from "../discovery/srv-members.ts";
 import type { Logger } from "../env/logger.ts";
-import type { EtcdConfig } from "./config/index.ts";
+import { type EtcdConfig, formatInitialCluster } from "./config/index.ts";
 
 export interface InitialClusterFound {
   readonly config: EtcdConfig;
@@ -23,6 +24,12 @@ export async function findInitialCluster(
   config: EtcdConfig,
   deps: InitialClusterDeps,
 ): Promise<InitialClusterFound> {
+  const serviceToken = config.discovery === "" ? config.discoveryToken : config.discovery;
+  if (serviceToken !== "") {
+    const self = formatInitialCluster(config.name, config.initialAdvertisePeerUrls);
+    const alone = { ...config, initialCluster: self, initialClusterToken: serviceToken };
+    return { config: alone, peerServerName: "" };
+  }
   if (config.discoverySrv === "") return { config, peerServerName: "" };
   const question = {
     domain: config.discoverySrv,

@@ -38,6 +38,7 @@ import {
 } from "./config/index.ts";
 import { DescriptorWatch } from "./descriptor-watch.ts";
 import { TOO_FEW_DESCRIPTORS, tooLowDescriptorLimit } from "./descriptor-limit.ts";
+import { discoveryOf } from "./discovery-service.ts";
 import { makeHttpHandlers } from "./http-handlers.ts";
 import { findInitialCluster } from "./initial-cluster.ts";
 import { Listeners } from "./listeners.ts";
@@ -202,6 +203,7 @@ class RunningMember implements RunningEtcd {
         metrics: this.#metrics,
         network,
         hostNames: this.#names.socketLookup === undefined ? new NodeHostNames() : this.#names,
+        discovery: discoveryOf(this.#config, { clock: this.#clock, logger: this.#logger }),
         defer: setImmediate,
         passwords: new BcryptHasher(),
         tokenSigner: openTokenSigner(this.#config),
