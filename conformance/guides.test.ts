@@ -652,11 +652,13 @@ test("5: member list, update and add of API version 2, on Go etcd", { skip: skip
   assert.ok(after.includes(`${newID}[unstarted]: peerURLs=http://127.0.0.1:34999\n`), after);
 });
 
-/** goreman's three members and their list are run by `cluster-launcher.test.ts`. */
+/**
+ * goreman's three members and their list are run by `cluster-launcher.test.ts`, those that find each
+ * other by DNS, with the guide's dnsmasq, by `dns-bootstrap.test.ts`.
+ */
 const MACHINES = "needs several machines";
 const V2 = "needs the v2 API of the server";
 const DISCOVERY = "needs discovery (--discovery) and the v2 API";
-const DNS = "needs DNS discovery (--discovery-srv)";
 const MACHINE = "prepares the machine and does not touch etcd";
 
 /** Every command of the articles that no test above runs, and why. */
@@ -671,8 +673,6 @@ const NOT_RUN: readonly (readonly [command: string, reason: string])[] = [
   ["1: etcdctl member list, endpoint health (discovered, three members)", DISCOVERY],
   ["1: yum install dnsmasq; dnsmasq.conf, resolv.conf, hosts; service dnsmasq start", MACHINE],
   ["1: dig +noall +answer SRV _etcd-server._tcp.blueskykong.com; dig … A", MACHINE],
-  ["1: etcd --discovery-srv blueskykong.com (three members)", DNS],
-  ["1: etcdctl member list, endpoint health (by DNS, three members)", DNS],
   ["2: /etc/hosts, groupadd, adduser, firewall-cmd, mkdir, ssh-keygen, ssh-copy-id", MACHINE],
   ["3: systemctl daemon-reload; systemctl enable --now etcd", "systemd does not run here"],
   ["4: yum install etcd, brew install etcd", "installs another build of etcd"],
@@ -686,7 +686,6 @@ for (const [command, reason] of NOT_RUN) test(command, { skip: reason }, () => u
 /** Until it can be honoured, each of these is refused by its name and nothing is written. */
 const REFUSED: readonly (readonly [flags: string, words: string])[] = [
   ["--discovery https://discovery.etcd.io/3e86b59982e49066", "--discovery"],
-  ["--discovery-srv blueskykong.com", "--discovery-srv"],
   ["--enable-v2", "the v2 API"],
 ];
 for (const [flags, words] of REFUSED) {

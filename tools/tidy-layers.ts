@@ -74,6 +74,12 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   // The WebSocket library works on sockets that the transport has accepted.
   gateway: { door: "index", isOutside: true, imports: ["base", "api", "env"] },
+  // Finds the members of a cluster that is to be made.
+  discovery: {
+    door: "deep",
+    isOutside: true,
+    imports: ["base", "env", "client"],
+  },
   // Its index is for programs outside.
   embed: {
     door: "deep",
@@ -89,8 +95,9 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "gateway",
       "transport",
       "platform",
+      "client",
+      "discovery",
     ],
-    testImports: ["client"],
   },
   cli: {
     door: "deep",
@@ -106,6 +113,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "membership",
       "v2store",
       "client",
+      "discovery",
     ],
   },
   bin: {

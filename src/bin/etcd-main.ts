@@ -22,6 +22,7 @@ import {
 } from "../embed/descriptor-limit.ts";
 import type { RunningEtcd } from "../embed/start-etcd.ts";
 import { openLogger } from "../embed/open-logger.ts";
+import { DiscoveryError } from "../env/discovery.ts";
 import type { Logger } from "../env/logger.ts";
 import {
   type RootLogger,
@@ -32,6 +33,7 @@ import {
 } from "../platform/index.ts";
 import { inspectDataDir } from "./data-dir.ts";
 import { findDefaultHost } from "./default-host.ts";
+import { logDiscoveryRefusal } from "./discovery-refusal.ts";
 
 const SIGNAL_NAMES = { SIGINT: "interrupt", SIGTERM: "terminated" } as const;
 type StopSignal = keyof typeof SIGNAL_NAMES;
@@ -143,6 +145,11 @@ async function run(config: EtcdConfig, records: readonly LogRecord[]): Promise<v
     }
   } catch (error) {
     if (signals.isStopping) return;
+    if (error instanceof DiscoveryError) {
+      logDiscoveryRefusal(logger, error, config);
+      logger.flushSync();
+      process.exit(1);
+    }
     exitFatally(logger, "discovery failed", { error });
   }
   logger.flushSync();

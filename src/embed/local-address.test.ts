@@ -45,7 +45,9 @@ test(
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
-    const socket = dialPeer(parseEtcdUrl(`http://127.0.0.1:${port}`), undefined, "127.0.0.9");
+    const socket = dialPeer(parseEtcdUrl(`http://127.0.0.1:${port}`), {
+      localAddress: "127.0.0.9",
+    });
     const [accepted] = (await once(server, "connection")) as [Socket];
     assert.equal(accepted.remoteAddress, "127.0.0.9");
     accepted.destroy();

@@ -157,13 +157,12 @@ function peerSettings(config: EtcdConfig, deps: MemberTlsDeps): TlsSettings {
 
 function sharedSettings(
   config: EtcdConfig,
-): Pick<TlsSettings, "ciphers" | "minVersion" | "maxVersion" | "isSelfSigned" | "serverName"> {
+): Pick<TlsSettings, "ciphers" | "minVersion" | "maxVersion" | "isSelfSigned"> {
   return {
     ciphers: ciphersOf(config.cipherSuites),
     minVersion: versionOf(config.tlsMinVersion) ?? "TLSv1.2",
     maxVersion: versionOf(config.tlsMaxVersion),
     isSelfSigned: false,
-    serverName: "",
   };
 }
 

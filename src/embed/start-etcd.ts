@@ -10,6 +10,7 @@ import { assert } from "../base/assert.ts";
 import { optionNames, unknownOption } from "../base/known-options.ts";
 import { formatID } from "../base/ids.ts";
 import { systemWords } from "../base/system-errors.ts";
+import { NameService } from "../discovery/name-service.ts";
 import type { Logger } from "../env/logger.ts";
 import { SystemClock } from "../env/system-clock.ts";
 import {
@@ -24,7 +25,7 @@ import {
   systemCalls,
 } from "../platform/index.ts";
 import { EtcdServer } from "../server/index.ts";
-import { dialPeer } from "../transport/peer/peer-http.ts";
+import { type DialPeerOptions, dialPeer } from "../transport/peer/peer-http.ts";
 import { PeerTransport } from "../transport/peer/peer-transport.ts";
 import { walExists } from "../wal/index.ts";
 import { registerBuildMetrics } from "./build-metrics.ts";
@@ -32,7 +33,9 @@ import { withChosenPorts } from "./chosen-ports.ts";
 import { ConfigError, type EtcdConfig, startProblem, unsupportedSettings } from "./config/index.ts";
 import { DescriptorWatch } from "./descriptor-watch.ts";
 import { TOO_FEW_DESCRIPTORS, tooLowDescriptorLimit } from "./descriptor-limit.ts";
+import { discoveryOf } from "./discovery-service.ts";
 import { makeHttpHandlers } from "./http-handlers.ts";
+import { findInitialCluster } from "./initial-cluster.ts";
 import { Listeners } from "./listeners.ts";
 import { memberLocalAddress } from "./local-address.ts";
 import { MemberTls } from "./member-tls.ts";
@@ -53,9 +56,14 @@ export interface StartOptions {
   readonly logger?: Logger;
   /** The commit that the build was made from, for the log. */
   readonly gitSha?: string;
+  /**
+   * Name servers, as "address" or "address:port", for SRV records and for the host names of members.
+   * Default: the system's resolver.
+   */
+  readonly nameServers?: readonly string[];
 }
 
-const START_OPTIONS = optionNames<StartOptions>({ logger: true, gitSha: true });
+const START_OPTIONS = optionNames<StartOptions>({ logger: true, gitSha: true, nameServers: true });
 
 /** A member that runs in this process. */
 export interface RunningEtcd extends AsyncDisposable {
@@ -84,10 +92,10 @@ export async function startEtcd(
   const unknown = unknownOption("startEtcd", options, START_OPTIONS);
   if (unknown !== undefined) throw new ConfigError(unknown);
   refuseUnsupported(config);
-  if (options.logger !== undefined) return startMember(config, options.logger, options.gitSha);
+  if (options.logger !== undefined) return startMember(config, options.logger, options);
   const logger = openLogger(config);
   try {
-    const member = await startMember(config, logger, options.gitSha);
+    const member = await startMember(config, logger, options);
     void member.stopped.then(() => logger.close());
     return member;
   } catch (error) {
@@ -99,9 +107,9 @@ export async function startEtcd(
 async function startMember(
   config: EtcdConfig,
   logger: Logger,
-  gitSha: string | undefined,
+  options: StartOptions,
 ): Promise<RunningEtcd> {
-  const member = new RunningMember(config, logger, gitSha);
+  const member = new RunningMember(config, logger, options);
   await member.start();
   return member;
 }
@@ -132,6 +140,7 @@ class RunningMember implements RunningEtcd {
   readonly #logger: Logger;
   readonly #clock = new SystemClock();
   readonly #gitSha: string | undefined;
+  readonly #names: NameService;
   readonly #metrics = new MetricsRegistry();
   readonly #processMetrics = registerProcessMetrics(this.#metrics);
   readonly #listeners: Listeners;
@@ -143,10 +152,11 @@ class RunningMember implements RunningEtcd {
   #rejectReady: (error: Error) => void = () => {};
   #resolveStopped: (error: Error | undefined) => void = () => {};
 
-  constructor(config: EtcdConfig, logger: Logger, gitSha: string | undefined) {
+  constructor(config: EtcdConfig, logger: Logger, { gitSha, nameServers }: StartOptions) {
     this.#config = config;
     this.#logger = logger;
     this.#gitSha = gitSha;
+    this.#names = new NameService(nameServers);
     this.#listeners = new Listeners(config, {
       clock: this.#clock,
       logger,
@@ -186,8 +196,10 @@ class RunningMember implements RunningEtcd {
         peers: this.#listeners.peerAddresses,
         clients: this.#listeners.clientAddresses,
       });
-      this.#logStarting();
-      const network = this.#openNetwork(tls);
+      const isInitialized = this.#isInitialized();
+      const peerServerName = isInitialized ? "" : await this.#findInitialCluster();
+      this.#logStarting(isInitialized);
+      const network = this.#openNetwork(tls, peerServerName);
       const server = await EtcdServer.start(serverOptionsOf(this.#config), {
         disk: new NodeDisk(),
         clock: this.#clock,
@@ -195,7 +207,8 @@ class RunningMember implements RunningEtcd {
         logger: this.#logger,
         metrics: this.#metrics,
         network,
-        hostNames: new NodeHostNames(),
+        hostNames: this.#names.socketLookup === undefined ? new NodeHostNames() : this.#names,
+        discovery: discoveryOf(this.#config, { clock: this.#clock, logger: this.#logger }),
         defer: setImmediate,
         passwords: new BcryptHasher(),
         tokenSigner: openTokenSigner(this.#config),
@@ -247,8 +260,14 @@ class RunningMember implements RunningEtcd {
     return this.#tls;
   }
 
-  #openNetwork(tls: MemberTls): PeerTransport {
+  #openNetwork(tls: MemberTls, peerServerName: string): PeerTransport {
     const localAddress = memberLocalAddress(this.#config, this.#logger);
+    const lookup = this.#names.socketLookup;
+    const ways: DialPeerOptions = {
+      dialTls: (target) => tls.dialer.dial(target, peerServerName),
+      ...(lookup !== undefined && { lookup }),
+      ...(localAddress !== undefined && { localAddress }),
+    };
     return new PeerTransport(
       {
         clock: this.#clock,
@@ -260,7 +279,7 @@ class RunningMember implements RunningEtcd {
         dialTimeoutMs: PEER_DIAL_TIMEOUT_MS + this.#config.electionTimeoutMs,
         readTimeoutMs: this.#config.raftReadTimeoutMs,
         writeTimeoutMs: this.#config.raftWriteTimeoutMs,
-        dial: (url) => dialPeer(url, (target) => tls.dialer.dial(target), localAddress),
+        dial: (url) => dialPeer(url, ways),
       },
     );
   }
@@ -282,10 +301,21 @@ class RunningMember implements RunningEtcd {
     this.#resolveReady();
   }
 
-  #logStarting(): void {
+  #isInitialized(): boolean {
     const { dataDir, walDir } = this.#config;
     const directory = walDir === "" ? join(dataDir, "member", "wal") : walDir;
-    const isInitialized = walExists(new NodeDisk(), directory);
+    return walExists(new NodeDisk(), directory);
+  }
+
+  /** Returns the name that peers' certificates must be for, "" for the hosts that are dialled. */
+  async #findInitialCluster(): Promise<string> {
+    const deps = { names: this.#names, logger: this.#logger };
+    const { config, peerServerName } = await findInitialCluster(this.#config, deps);
+    this.#config = config;
+    return peerServerName;
+  }
+
+  #logStarting(isInitialized: boolean): void {
     const facts = { gitSha: this.#gitSha, isInitialized };
     this.#logger.info("starting an etcd server", startFields(this.#config, facts));
   }

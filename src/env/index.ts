@@ -1,4 +1,5 @@
 export * from "./clock.ts";
+export * from "./discovery.ts";
 export * from "./disk.ts";
 export * from "./host-names.ts";
 export * from "./http.ts";

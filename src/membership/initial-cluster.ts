@@ -52,9 +52,13 @@ function refuseMissingName({ name, initialCluster }: BootstrapChoice): string | 
   return `couldn't find local name ${quote(name)} in the initial cluster configuration`;
 }
 
+export function hasDuplicateURLs(cluster: InitialCluster): boolean {
+  const urls = [...cluster.values()].flat();
+  return new Set(urls).size !== urls.length;
+}
+
 function refuseDuplicateURLs({ initialCluster }: BootstrapChoice): string | undefined {
-  const urls = [...initialCluster.values()].flat();
-  if (new Set(urls).size === urls.length) return undefined;
+  if (!hasDuplicateURLs(initialCluster)) return undefined;
   return `initial cluster ${formatInitialCluster(initialCluster)} has duplicate url`;
 }
 

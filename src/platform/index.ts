@@ -27,6 +27,8 @@ export {
   type NameLookup,
   NO_TLS,
   NodeTlsAcceptor,
+  readAuthorities,
+  readKeyPair,
   registerTlsMetrics,
   selfSignedFiles,
   TlsCredentials,

@@ -6,6 +6,7 @@ import type { Index } from "../base/ids.ts";
 import type { TokenOptions } from "../auth/index.ts";
 import type {
   Clock,
+  Discovery,
   Disk,
   HostNames,
   Logger,
@@ -29,6 +30,8 @@ export interface ServerDeps {
   /** Ready for `request` at once; the member calls `start` when it takes messages, and `stop`. */
   readonly network: PeerNetwork;
   readonly hostNames: HostNames;
+  /** Finds the members of a new cluster; absent when `initialCluster` names them. */
+  readonly discovery?: Discovery | undefined;
   readonly defer: Defer;
   /** Hashes passwords, beside the event loop. */
   readonly passwords: PasswordHasher;

@@ -3,8 +3,8 @@
  * `_etcd-client._tcp` (http). Names keep their final dot, so nobody looks them up below a search
  * domain. Texts of failures are Go's.
  */
-import { getServers } from "node:dns";
 import { quote } from "../../base/go-quote.ts";
+import { lookupFailure } from "../../discovery/lookup-failure.ts";
 import type { Io } from "./io.ts";
 
 export interface SrvQuestion {
@@ -41,45 +41,15 @@ export async function endpointsFromSrv(io: Io, question: SrvQuestion): Promise<S
 
 /** What is told of a name that the first of the system's name servers does not know. */
 export function unknownName(name: string): string {
-  return lookUpFailure(name, "no such host");
+  return lookupFailure(name, "no such host");
 }
 
 async function lookUp(scheme: string, name: string): Promise<SrvAnswer> {
-  const { resolveSrv } = await import("node:dns/promises");
+  const { NameService } = await import("../../discovery/name-service.ts");
   try {
-    const records = await resolveSrv(name);
-    records.sort((a, b) => a.priority - b.priority || b.weight - a.weight);
-    const urls = records.map(
-      (record) => `${scheme}://${record.name.replace(/\.?$/, ".")}:${record.port}`,
-    );
-    return { urls };
+    const records = await new NameService().services(name);
+    return { urls: records.map(({ target, port }) => `${scheme}://${target}:${port}`) };
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    return { error: lookUpFailure(name, reasonOf(code) ?? message) };
+    return { error: error instanceof Error ? error.message : String(error) };
   }
-}
-
-function reasonOf(code: string | undefined): string | undefined {
-  switch (code) {
-    case "ENOTFOUND":
-    case "ENODATA":
-      return "no such host";
-    case "EREFUSED":
-    case "ESERVFAIL":
-    case "ENOTIMP":
-      return "server misbehaving";
-    case "ETIMEOUT":
-      return "i/o timeout";
-    case "ECONNREFUSED":
-      return "connection refused";
-    default:
-      return undefined;
-  }
-}
-
-function lookUpFailure(name: string, reason: string): string {
-  const [server = ""] = getServers();
-  if (server === "") return `lookup ${name}: ${reason}`;
-  const address = server.includes(":") && !server.startsWith("[") ? `[${server}]` : server;
-  return `lookup ${name} on ${address}:53: ${reason}`;
 }

@@ -135,7 +135,6 @@ test("settings that are not honoured yet are named, plain ones are not", () => {
   assert.deepEqual(unsupportedSettings(createConfig({ name: "a", enablePprof: true })), []);
   for (const input of [
     { discovery: "http://d/t" },
-    { discoverySrv: "example.com" },
     { enableV2: true },
     { proxy: "on" },
   ] as const satisfies readonly EtcdConfigInput[]) {

@@ -13,11 +13,6 @@ interface Row {
 
 const ROWS: readonly Row[] = [
   { what: "v2 discovery (--discovery)", applies: (c) => c.discovery !== "" },
-  { what: "DNS discovery (--discovery-srv)", applies: (c) => c.discoverySrv !== "" },
-  {
-    what: "v3 discovery (--discovery-endpoints)",
-    applies: (c) => c.discoveryEndpoints.length > 0,
-  },
   {
     what: "the v2 API (--enable-v2, --experimental-enable-v2v3)",
     applies: (c) => c.enableV2 || c.enableV2V3 !== "",

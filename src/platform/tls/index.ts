@@ -3,6 +3,7 @@ export { selfSignedFiles } from "./self-signed.ts";
 export { NodeTlsAcceptor } from "./tls-acceptor.ts";
 export { TlsCredentials } from "./tls-credentials.ts";
 export { TlsDialer } from "./tls-dialer.ts";
+export { readAuthorities, readKeyPair } from "./tls-files.ts";
 export {
   registerTlsMetrics,
   type TlsSide,

@@ -2,14 +2,19 @@
  * The client's half of TLS towards other members: shows this member's certificate, and verifies the
  * other one's for the host that was dialled.
  */
-import { isIP, type Socket } from "node:net";
+import { isIP, type LookupFunction, type Socket } from "node:net";
 import { checkServerIdentity, connect, type TLSSocket } from "node:tls";
 import type { TlsCredentials } from "./tls-credentials.ts";
 import { nameProblem } from "./verify-peer.ts";
 
-/** Where to connect: a host and port, and from which own address; or the path of a unix socket. */
+/** Where to connect, and how (see `DialTarget`): a host and port, or the path of a unix socket. */
 export type TlsTarget =
-  | { readonly host: string; readonly port: number; readonly localAddress?: string }
+  | {
+      readonly host: string;
+      readonly port: number;
+      readonly lookup?: LookupFunction;
+      readonly localAddress?: string;
+    }
   | { readonly path: string };
 
 const KEEP_ALIVE = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 15_000 } as const;
@@ -21,11 +26,14 @@ export class TlsDialer {
     this.#credentials = credentials;
   }
 
-  /** Failures are the socket's "error" event; "secureConnect" comes when the peer is verified. */
-  dial(target: TlsTarget): Socket {
+  /**
+   * Failures are the socket's "error" event; "secureConnect" comes when the peer is verified.
+   * @param serverName what the peer must prove to be, instead of the host that is dialled.
+   */
+  dial(target: TlsTarget, serverName = ""): Socket {
     const { settings } = this.#credentials;
     const host = "path" in target ? "localhost" : target.host;
-    const expected = settings.serverName === "" ? host : settings.serverName;
+    const expected = serverName === "" ? host : serverName;
     const socket: TLSSocket = connect({
       ...target,
       ...KEEP_ALIVE,

@@ -21,8 +21,6 @@ export interface TlsSettings {
   readonly maxVersion: TlsVersion | undefined;
   /** Made at start by `--auto-tls`: nobody can verify it, so dialers do not try. */
   readonly isSelfSigned: boolean;
-  /** The name that servers must prove instead of the host that was dialled; "" for none. */
-  readonly serverName: string;
 }
 
 export type TlsVersion = "TLSv1.2" | "TLSv1.3";
@@ -42,7 +40,6 @@ export const NO_TLS: TlsSettings = {
   minVersion: "TLSv1.2",
   maxVersion: undefined,
   isSelfSigned: false,
-  serverName: "",
 };
 
 /** True when there is nothing that a server could show. */

@@ -40,7 +40,12 @@ import {
 } from "./data-directory.ts";
 import { defragmentAtStart } from "./defragment-at-start.ts";
 import { forceNewCluster } from "./force-new-cluster.ts";
-import { checkInitialMembers, initialMembers, writeInitialMembers } from "./initial-members.ts";
+import {
+  checkInitialMembers,
+  discoverMembers,
+  initialMembers,
+  writeInitialMembers,
+} from "./initial-members.ts";
 import { isBootstrapped, joinCluster } from "./join-cluster.ts";
 import { serverLimits } from "../limits.ts";
 import { mendMembership } from "./mend-membership.ts";
@@ -233,10 +238,14 @@ interface Plan {
 }
 
 async function planNewCluster(options: ServerOptions, deps: ServerDeps): Promise<Plan> {
-  const { members, local } = initialMembers(options);
-  if (await isBootstrapped(deps, members, local, BOOTSTRAP_TIMEOUT_MS)) {
-    throw new BootstrapError(`member ${formatID(local.id)} has already been bootstrapped`);
+  const known = initialMembers(options);
+  if (await isBootstrapped(deps, known.members, known.local, BOOTSTRAP_TIMEOUT_MS)) {
+    throw new BootstrapError(`member ${formatID(known.local.id)} has already been bootstrapped`);
   }
+  const { members, local } =
+    deps.discovery === undefined
+      ? known
+      : await discoverMembers(deps.discovery, options, known.local);
   return { members, local, clusterID: computeClusterID(members.map((member) => member.id)) };
 }
 
@@ -252,6 +261,12 @@ async function recoverMember(
   deps: ServerDeps,
   basis: Basis,
 ): Promise<Bootstrapped> {
+  if (deps.discovery !== undefined) {
+    deps.logger.warn(
+      "discovery token is ignored since cluster already initialized; valid logs are found",
+      { "wal-dir": basis.walDirectory },
+    );
+  }
   deps.logger.info("Bootstrapping WAL from snapshot");
   const { walDirectory, snapshot } = basis;
   if (snapshot === undefined) {

@@ -3,7 +3,7 @@
  * TLS as its owner says, or with the system's authorities.
  */
 import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
-import { connect as netConnect, isIP, type Socket } from "node:net";
+import { connect as netConnect, isIP, type LookupFunction, type Socket } from "node:net";
 import { connect as tlsConnect } from "node:tls";
 import { type EtcdUrl, isSecureUrl } from "../../base/etcd-url.ts";
 import type { Clock } from "../../env/clock.ts";
@@ -13,21 +13,33 @@ import { dialReason } from "../../base/dial-reason.ts";
 /** Opens a connection; it need not be open yet. Failures are the socket's "error" event. */
 export type Dial = (url: EtcdUrl) => Socket;
 
-/** Where to connect: a host and port, and from which own address; or the path of a unix socket. */
+export interface DialWays {
+  /** For host names. Default: the system's. */
+  readonly lookup?: LookupFunction;
+  /** The own address to dial from. Default: the system's choice. */
+  readonly localAddress?: string;
+}
+
+/** Where to connect: a host and port, or the path of a unix socket. */
 export type DialTarget =
-  | { readonly host: string; readonly port: number; readonly localAddress?: string }
+  | ({ readonly host: string; readonly port: number } & DialWays)
   | { readonly path: string };
 
 const KEEP_ALIVE = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 15_000 } as const;
 
+export interface DialPeerOptions extends DialWays {
+  /** Default: verifies with the system's authorities. */
+  readonly dialTls?: (target: DialTarget) => Socket;
+}
+
+/** Host names are looked up for every connection. */
 export function dialPeer(
   url: EtcdUrl,
-  dialTls: (target: DialTarget) => Socket = dialWithSystemAuthorities,
-  localAddress?: string,
+  { dialTls = dialWithSystemAuthorities, ...ways }: DialPeerOptions = {},
 ): Socket {
   const target: DialTarget = url.scheme.startsWith("unix")
     ? { path: `${url.host}${url.path}` }
-    : { host: url.hostname, port: url.port, ...(localAddress !== undefined && { localAddress }) };
+    : { host: url.hostname, port: url.port, ...ways };
   return isSecureUrl(url) ? dialTls(target) : netConnect({ ...target, ...KEEP_ALIVE });
 }
 

@@ -303,7 +303,7 @@ export class PeerTransport implements PeerNetwork {
   }
 
   #newHttp(keepIdleMs: number): PeerHttp {
-    const { dialTimeoutMs, dial = dialPeer } = this.#options;
+    const { dialTimeoutMs, dial = (url: EtcdUrl) => dialPeer(url) } = this.#options;
     return new PeerHttp({ clock: this.#deps.clock, dial, dialTimeoutMs, keepIdleMs });
   }
 }
