@@ -72,6 +72,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     imports: ["base", "api", "env", "transport"],
     testImports: ["embed"],
   },
+  // Programs between clients and members.
+  proxy: { door: "deep", imports: ["base", "env", "transport"], isOutside: true },
   // The WebSocket library works on sockets that the transport has accepted.
   gateway: { door: "index", isOutside: true, imports: ["base", "api", "env"] },
   // Its index is for programs outside.
@@ -106,6 +108,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "membership",
       "v2store",
       "client",
+      "proxy",
     ],
   },
   bin: {
