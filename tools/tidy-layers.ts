@@ -72,6 +72,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     imports: ["base", "api", "env", "transport"],
     testImports: ["embed"],
   },
+  // Programs between clients and members.
+  proxy: { door: "deep", imports: ["base", "env", "transport"], isOutside: true },
   // The WebSocket library works on sockets that the transport has accepted.
   gateway: { door: "index", isOutside: true, imports: ["base", "api", "env"] },
   // Finds the members of a cluster that is to be made.
@@ -114,6 +116,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "v2store",
       "client",
       "discovery",
+      "proxy",
     ],
   },
   bin: {

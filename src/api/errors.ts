@@ -180,7 +180,7 @@ export const ERRORS = {
 export type ErrorKind = keyof typeof ERRORS;
 
 /** An error that reaches a client as a gRPC status. Carries no stack: it is an answer, not a bug. */
-class StatusError extends Error {
+export class StatusError extends Error {
   readonly code: number;
 
   constructor(code: number, message: string) {

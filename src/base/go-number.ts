@@ -53,6 +53,11 @@ export function parseUint64(text: string, base: 0 | 10 | 16): Parsed<bigint> {
   return told("ParseUint", text, parseInteger(text, UINT64, base));
 }
 
+/** As `strconv.ParseUint(text, base, 32)`. */
+export function parseUint32(text: string, base: 0 | 10 | 16): Parsed<bigint> {
+  return told("ParseUint", text, parseInteger(text, UINT32, base));
+}
+
 function told(name: string, text: string, outcome: IntegerOutcome): Parsed<bigint> {
   switch (outcome.kind) {
     case "value":

@@ -43,8 +43,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   const args = argv.slice(2);
   const [command] = args;
   if (command === "gateway" || command === "grpc-proxy") {
-    process.stderr.write(`etcd: the command '${command}' is not available in this version.\n`);
-    process.exitCode = 1;
+    const { main: runProxy } = await import("./proxy-main.ts");
+    process.exitCode = await runProxy();
     return;
   }
   const outcome = await parseCommandLine(["etcd", ...args], parseDeps());

@@ -136,12 +136,11 @@ test("settings that cannot work are refused in the log with exit code 1", () => 
   );
 });
 
-test("a command that is not there yet says so", () => {
-  for (const command of ["gateway", "grpc-proxy"]) {
-    const { status, stderr } = runEtcd([command, "start"]);
-    assert.equal(status, 1);
-    assert.match(stderr, new RegExp(`command '${command}' is not available`));
-  }
+test("a gateway that would listen to itself is refused, behind what it has logged", () => {
+  const { status, stdout, stderr } = runEtcd(["gateway", "start", "--endpoints=127.0.0.1:23790"]);
+  assert.equal(status, 1);
+  assert.match(stdout, /^SRV or endpoint .* should not resolve to the gateway listen addr/);
+  assert.match(stderr, /^\{"level":"info","ts":.*,"msg":"Running: ","args":.*\}\n$/);
 });
 
 test("an old Node.js is told so", () => {

@@ -327,6 +327,7 @@ class RunningMember implements RunningEtcd {
     const deadlineMs = this.#clock.nowMs() + graceMs;
     const leftMs = (): number => Math.max(0, deadlineMs - this.#clock.nowMs());
     if (reason === undefined && this.#server !== undefined) {
+      this.#server.rpc.endWaits();
       await this.#listeners.drainClients(graceMs);
       // Who watches gets what was acknowledged to others.
       await this.#server.rpc.settle(leftMs());

@@ -8,7 +8,7 @@
  * sockets, whose file goes with the first, and other systems), surplus connections are closed.
  */
 import { closeSync, existsSync } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
+import { createServer, type Server, type ServerOpts, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { MAX_PORT } from "../base/port.ts";
 import { systemErrorText } from "../base/system-errors.ts";
@@ -30,6 +30,8 @@ export interface ListeningOptions {
    * the system's name for its refusal. "" is every address. Default: one process per port.
    */
   readonly bindShared?: ((host: string, port: number) => number | string) | undefined;
+  /** A client that has said all may still be answered. Default: its end closes the connection. */
+  readonly allowHalfOpen?: boolean | undefined;
 }
 
 /** Connections that wait in the system until they are accepted; the system may allow fewer. */
@@ -41,6 +43,10 @@ const SOCKET_OPTIONS = {
   keepAliveInitialDelay: 30_000,
   pauseOnConnect: true,
 } as const;
+
+function socketOptions({ allowHalfOpen = false }: ListeningOptions): ServerOpts {
+  return { ...SOCKET_OPTIONS, allowHalfOpen };
+}
 
 type State =
   | { readonly kind: "accepting"; readonly server: Server }
@@ -81,7 +87,7 @@ export class ListeningSocket {
   ): Promise<ListeningSocket> {
     const problem = addressProblem(address);
     if (problem !== undefined) return Promise.reject(new Error(problem));
-    const server = createServer(SOCKET_OPTIONS);
+    const server = createServer(socketOptions(options));
     return new Promise((resolve, reject) => {
       server.once("error", (error: NodeJS.ErrnoException) => {
         reject(new Error(bindErrorText(address, error), { cause: error }));
@@ -153,7 +159,7 @@ export class ListeningSocket {
 
   #resume(): void {
     if (this.#state.kind !== "full") return;
-    const server = createServer(SOCKET_OPTIONS);
+    const server = createServer(socketOptions(this.#options));
     this.#attach(server);
     server.listen({ fd: this.#state.descriptor, backlog: BACKLOG });
     this.#state = { kind: "accepting", server };

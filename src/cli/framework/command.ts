@@ -42,9 +42,10 @@ export interface ToolVersion {
   readonly apiVersion: string;
   /**
    * How help looks: in sections with headings in capitals (etcdctl, the default), or plain as of
-   * etcdutl, which also tells a refused command line on standard error alone.
+   * etcdutl, which also tells a refused command line on standard error alone. "titled" is plain,
+   * with what the command does above it, as of the commands of etcd itself.
    */
-  readonly helpLayout?: "sections" | "plain";
+  readonly helpLayout?: "sections" | "plain" | "titled";
 }
 
 export interface CommandSpec {

@@ -3,11 +3,11 @@
  * `-n value`, `-nvalue`, `-n=value`; boolean flags take a value only behind "="; flags and
  * arguments mix freely; everything behind "--" is an argument.
  */
-import { parseBool, parseInt64, parseUint64 } from "../../base/go-number.ts";
+import { parseBool, parseInt64, parseUint32, parseUint64 } from "../../base/go-number.ts";
 import { formatDuration, parseDuration } from "../../base/go-text.ts";
 import { quote } from "../../base/go-quote.ts";
 
-export type FlagKind = "string" | "bool" | "int" | "uint" | "duration" | "strings";
+export type FlagKind = "string" | "bool" | "int" | "uint" | "uint32" | "duration" | "strings";
 
 export interface FlagSpec {
   readonly name: string;
@@ -77,6 +77,8 @@ function parseValue(kind: FlagKind, text: string): { value: Value } | { error: s
       return parseInt64(text, 0);
     case "uint":
       return parseUint64(text, 0);
+    case "uint32":
+      return parseUint32(text, 0);
     case "duration":
       return parseDuration(text);
     case "strings":

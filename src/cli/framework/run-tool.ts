@@ -27,7 +27,8 @@ export async function runTool(table: CommandSpec, about: ToolVersion, io: Io): P
 
 async function execute(root: Command, about: ToolVersion, io: Io): Promise<number> {
   const { command, args, problem } = findCommand(root, io.argv);
-  const isPlain = about.helpLayout === "plain";
+  const { helpLayout = "sections" } = about;
+  const isPlain = helpLayout !== "sections";
   if (problem !== undefined) {
     io.err(`Error: ${problem}\nRun '${command.path} --help' for usage.\n`);
     if (isPlain) io.err(`Error: ${problem}\n`);
@@ -37,8 +38,9 @@ async function execute(root: Command, about: ToolVersion, io: Io): Promise<numbe
   const refuse = (what: string): number => {
     io.err(`Error: ${what}\n`);
     const print = isPlain ? io.err : io.out;
-    print.call(io, helpPage(command, about));
-    io.err(isPlain ? `\nError: ${what}\n` : "\n");
+    print.call(io, isPlain ? plainUsageOf(command) : usageOf(command, about));
+    const last = { sections: "\n", plain: `\nError: ${what}\n`, titled: `\n${what}` };
+    io.err(last[helpLayout]);
     return ExitCode.ERROR;
   };
   const wrongFlag = flags.parse(args);
@@ -70,7 +72,14 @@ function quietIfParsed(io: Io, flags: FlagSet): Io {
 }
 
 function helpPage(command: Command, about: ToolVersion): string {
-  return about.helpLayout === "plain" ? plainUsageOf(command) : usageOf(command, about);
+  switch (about.helpLayout) {
+    case "plain":
+      return plainUsageOf(command);
+    case "titled":
+      return `${command.spec.short}\n\n${plainUsageOf(command)}`;
+    default:
+      return usageOf(command, about);
+  }
 }
 
 function withHelp(table: CommandSpec): CommandSpec {

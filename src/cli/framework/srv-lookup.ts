@@ -17,9 +17,37 @@ export interface SrvQuestion {
 
 export type SrvAnswer = { readonly urls: readonly string[] } | { readonly error: string };
 
+/** One endpoint as DNS has it. */
+export interface ClientSrvRecord {
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+  /** The lower, the better. */
+  readonly priority: number;
+  readonly weight: number;
+}
+
+export type SrvRecords = { readonly records: ClientSrvRecord[] } | { readonly error: string };
+
 /** An error only when both names fail. Endpoints that are left out are named on standard error. */
 export async function endpointsFromSrv(io: Io, question: SrvQuestion): Promise<SrvAnswer> {
-  const { domain, suffix, isInsecure } = question;
+  const answer = await clientSrvRecords(question);
+  if ("error" in answer) return answer;
+  const urls = answer.records.map(({ url }) => url);
+  if (question.isInsecure) return { urls };
+  const kept = urls.filter((url) => {
+    if (!url.startsWith("http://")) return true;
+    io.err(`ignoring discovered insecure endpoint ${quote(url)}\n`);
+    return false;
+  });
+  return { urls: kept };
+}
+
+/** With TLS first, each by priority. An error only when both names fail. */
+export async function clientSrvRecords(
+  question: Pick<SrvQuestion, "domain" | "suffix">,
+): Promise<SrvRecords> {
+  const { domain, suffix } = question;
   const service = (name: string): string =>
     `_${name}${suffix === "" ? "" : `-${suffix}`}._tcp.${domain}`;
   const [secure, plain] = await Promise.all([
@@ -29,14 +57,8 @@ export async function endpointsFromSrv(io: Io, question: SrvQuestion): Promise<S
   if ("error" in secure && "error" in plain) {
     return { error: `dns lookup errors: ${secure.error} and ${plain.error}` };
   }
-  const urls = [...("urls" in secure ? secure.urls : []), ...("urls" in plain ? plain.urls : [])];
-  if (isInsecure) return { urls };
-  const kept = urls.filter((url) => {
-    if (!url.startsWith("http://")) return true;
-    io.err(`ignoring discovered insecure endpoint ${quote(url)}\n`);
-    return false;
-  });
-  return { urls: kept };
+  const found = [secure, plain].flatMap((each) => ("records" in each ? each.records : []));
+  return { records: found };
 }
 
 /** What is told of a name that the first of the system's name servers does not know. */
@@ -44,11 +66,14 @@ export function unknownName(name: string): string {
   return lookupFailure(name, "no such host");
 }
 
-async function lookUp(scheme: string, name: string): Promise<SrvAnswer> {
+async function lookUp(scheme: string, name: string): Promise<SrvRecords> {
   const { NameService } = await import("../../discovery/name-service.ts");
   try {
-    const records = await new NameService().services(name);
-    return { urls: records.map(({ target, port }) => `${scheme}://${target}:${port}`) };
+    const found = await new NameService().services(name);
+    const records = found.map(({ target: host, port, priority, weight }) => {
+      return { url: `${scheme}://${host}:${port}`, host, port, priority, weight };
+    });
+    return { records };
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) };
   }

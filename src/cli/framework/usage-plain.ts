@@ -7,6 +7,7 @@ const KIND_WORDS: Readonly<Record<FlagSpec["kind"], string>> = {
   bool: "",
   int: " int",
   uint: " uint",
+  uint32: " uint32",
   duration: " duration",
   strings: " strings",
 };

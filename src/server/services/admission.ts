@@ -51,6 +51,13 @@ export class Admission {
     return this.#admit("stream", call);
   }
 
+  /** Who calls, for an operation on behalf of a call that has been admitted. Not counted again. */
+  inner(call: Call): Identity {
+    const identity = this.#server.auth.identifyNow(call);
+    this.#checkRule(METHODS[call.method]?.auth ?? "admin", identity);
+    return identity;
+  }
+
   #admit(type: "unary" | "stream", call: Call): Identity | EarlyToken {
     this.#count(type, call);
     if (this.#server.leader === NO_MEMBER && requiresLeader(call)) throw new EtcdError("noLeader");

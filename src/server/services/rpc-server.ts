@@ -16,6 +16,9 @@ import { isEarly } from "../access/authentication.ts";
 import { Admission, type AdmissionNeeds, requiresLeader } from "./admission.ts";
 import { type AuthNeeds, AuthService } from "./auth.ts";
 import { type ClusterNeeds, ClusterService } from "./cluster.ts";
+import { ElectionService } from "./concurrency/election.ts";
+import { LockService } from "./concurrency/lock.ts";
+import { WaitingCalls } from "./concurrency/waiting-calls.ts";
 import { type DowngradeNeeds, DowngradeService } from "./downgrade.ts";
 import { HealthService } from "./health.ts";
 import { type KeyValueNeeds, KeyValueService } from "./kv.ts";
@@ -54,6 +57,7 @@ export class RpcServer implements RpcService {
   readonly #lease: LeaseService;
   readonly #health: HealthService;
   readonly #admission: Admission;
+  readonly #waiting: WaitingCalls;
   readonly #unary: (UnaryHandler | undefined)[] = METHODS.map(() => undefined);
   /** Set while `settle` waits. */
   #settled: (() => void) | undefined;
@@ -82,11 +86,19 @@ export class RpcServer implements RpcService {
       if (server.options.stopServiceOnDefrag) this.#health.setServing(!running);
     });
     const auth = new AuthService(server);
-    for (const { unary } of [kv, lease, cluster, maintenance, downgrade, auth, this.#health]) {
+    this.#waiting = new WaitingCalls({
+      unary: (call) => this.#inner(call),
+      watch: (call) => this.#watch.watch(call),
+    });
+    const lock = new LockService(this.#waiting);
+    const election = new ElectionService(this.#waiting);
+    const services = [kv, lease, cluster, maintenance, downgrade, auth, lock, election];
+    for (const { unary } of [...services, this.#health]) {
       for (const [method, handler] of Object.entries(unary)) this.#unary[Number(method)] = handler;
     }
     this.#observe(slow);
-    for (const { stream } of [this.#watch, lease, maintenance, rangeStream, this.#health]) {
+    const streaming = [this.#watch, lease, maintenance, rangeStream, election, this.#health];
+    for (const { stream } of streaming) {
       for (const [method, handler] of Object.entries(stream))
         this.#stream[Number(method)] = handler;
     }
@@ -108,6 +120,11 @@ export class RpcServer implements RpcService {
   /** Clients are served from now on. */
   ready(): void {
     this.#health.ready();
+  }
+
+  /** Calls that wait for others, such as for a lock, are told that the member stops. */
+  endWaits(): void {
+    this.#waiting.stop();
   }
 
   /**
@@ -136,6 +153,7 @@ export class RpcServer implements RpcService {
 
   /** Ends all open streams; unary calls in flight are answered by the server as it stops. */
   stop(): void {
+    this.#waiting.stop();
     this.#leaderBound.stop();
     this.#watch.stop();
     this.#lease.stop();
@@ -206,6 +224,16 @@ export class RpcServer implements RpcService {
     } catch (error) {
       failWith(call, error);
     }
+  }
+
+  /** What a service does on behalf of a call that has been admitted. */
+  #inner(call: UnaryCall): void {
+    try {
+      this.#unary[call.method]?.(call, this.#admission.inner(call));
+    } catch (error) {
+      failWith(call, error);
+    }
+    this.#server.flush();
   }
 
   #handleLater(call: UnaryCall, index: Index): void {

@@ -1,0 +1,92 @@
+/** The commands of `etcd` that run a proxy: gives them the real world, and returns the exit code. */
+import { lookup } from "node:dns/promises";
+import { networkInterfaces } from "node:os";
+import { SERVER_VERSION } from "../api/version.ts";
+import { dialReason } from "../base/dial-reason.ts";
+import { type Io, processIo } from "../cli/framework/io.ts";
+import { runTool } from "../cli/framework/run-tool.ts";
+import { clientSrvRecords } from "../cli/framework/srv-lookup.ts";
+import { proxyTable } from "../cli/proxy/command-table.ts";
+import type { ProxyDeps, TlsTrial } from "../cli/proxy/deps.ts";
+import { maxClientConnections } from "../embed/descriptor-limit.ts";
+import type { Clock } from "../env/clock.ts";
+import type { Logger } from "../env/logger.ts";
+import { SystemClock } from "../env/system-clock.ts";
+import {
+  NO_TLS,
+  NodeRandom,
+  type RootLogger,
+  TlsCredentials,
+  TlsDialer,
+  createLogger,
+  sdNotify,
+  systemCalls,
+} from "../platform/index.ts";
+
+/** How long a handshake with an endpoint from DNS may take, as in etcd. */
+const TLS_TRIAL_TIMEOUT_MS = 5_000;
+
+export function main(): Promise<number> {
+  const about = { version: SERVER_VERSION, apiVersion: "3", helpLayout: "titled" } as const;
+  const io = processIo();
+  let logger: RootLogger | undefined;
+  // What is printed comes behind the lines that were logged before it.
+  const inOrder: Io = {
+    ...io,
+    out: (data) => {
+      logger?.flushSync();
+      io.out(data);
+    },
+    err: (data) => {
+      logger?.flushSync();
+      io.err(data);
+    },
+  };
+  const world = async (): Promise<ProxyDeps> => {
+    logger = createLogger();
+    return proxyWorld(logger);
+  };
+  return runTool(proxyTable(world), about, inOrder);
+}
+
+function proxyWorld(logger: Logger): ProxyDeps {
+  const clock = new SystemClock();
+  const calls = systemCalls();
+  return {
+    clock,
+    random: new NodeRandom(),
+    logger,
+    commandLine: process.argv.slice(1),
+    maxConnections: maxClientConnections(),
+    duplicate: calls instanceof Error ? undefined : calls.duplicate,
+    localAddresses: () =>
+      Object.values(networkInterfaces()).flatMap((all) => all?.map(({ address }) => address) ?? []),
+    lookUp: addressesOf,
+    srvRecords: clientSrvRecords,
+    tryTls: (trial) => tryTls(trial, clock),
+    notifyReady: () => sdNotify("READY=1", logger),
+  };
+}
+
+async function addressesOf(host: string): Promise<readonly string[]> {
+  if (host === "") throw new Error("lookup : no such host");
+  const all = await lookup(host, { all: true, verbatim: true });
+  return all.map(({ address }) => address);
+}
+
+function tryTls({ host, port, serverName, trustedCaFile }: TlsTrial, clock: Clock): Promise<void> {
+  const settings = { ...NO_TLS, trustedCaFile, serverName };
+  const dialer = new TlsDialer(new TlsCredentials({ settings, onReloadFailure: () => undefined }));
+  return new Promise((resolve, reject) => {
+    const socket = dialer.dial({ host, port });
+    const timer = clock.setTimer(TLS_TRIAL_TIMEOUT_MS, () => {
+      socket.destroy(new Error("i/o timeout"));
+    });
+    socket.once("secureConnect", () => {
+      socket.destroy();
+      resolve();
+    });
+    socket.once("error", (error) => reject(new Error(dialReason(error))));
+    socket.once("close", () => timer.cancel());
+  });
+}
