@@ -31,12 +31,13 @@ export function registerServerMetrics(metrics: Metrics, server: Needs): ServerCo
   registerBackendSizes(metrics, server.backend);
   registerStoreMetrics(metrics, server.watchable);
   registerAuthMetrics(metrics, server.auth.store);
-  // One object: `lastCompactionSeconds` is a field that the compaction sets.
-  return Object.assign(registerApplyMetrics(metrics, server), {
+  // One literal: the engine looks names up slowly in objects that many were added to.
+  return {
+    ...registerApplyMetrics(metrics, server),
     ...registerTracingMetrics(metrics),
     ...registerConsensusMetrics(metrics, server),
     ...registerMembersMetrics(metrics, server),
     ...registerUpkeepMetrics(metrics),
     ...registerServicesMetrics(metrics),
-  });
+  };
 }

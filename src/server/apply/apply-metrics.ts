@@ -56,8 +56,8 @@ export interface CompactionCounters {
   readonly compactedKeys: Counter;
   readonly compactionTotalMs: Histogram;
   readonly compactionPauseMs: Histogram;
-  /** Unix seconds of the last compaction's end. */
-  lastCompactionSeconds: number;
+  /** Unix seconds of the last one's end. */
+  readonly compactedAtSeconds: Gauge;
 }
 
 export interface ApplyCounters extends CompactionCounters {
@@ -76,9 +76,8 @@ export function registerApplyMetrics(metrics: Metrics, server: Needs): ApplyCoun
     compactedKeys: metrics.counter(ApplyMetrics.dbCompactionKeys),
     compactionTotalMs: metrics.histogram(ApplyMetrics.dbCompactionTotal),
     compactionPauseMs: metrics.histogram(ApplyMetrics.dbCompactionPause),
-    lastCompactionSeconds: 0,
+    compactedAtSeconds: metrics.gauge(ApplyMetrics.dbCompactionLast),
   };
-  metrics.gaugeFunction(ApplyMetrics.dbCompactionLast, () => counters.lastCompactionSeconds);
   const { alarms, cluster, quota } = server;
   if (cluster.version !== undefined)
     counters.clusterVersion.of(shortVersion(cluster.version)).set(1);

@@ -35,7 +35,7 @@ function world() {
     steps++;
     return runCompaction(records);
   };
-  const nothing = { add: () => undefined, observe: () => undefined };
+  const nothing = { add: () => undefined, set: () => undefined, observe: () => undefined };
   const runner = new CompactionRunner({
     store,
     backend,
@@ -45,7 +45,7 @@ function world() {
       compactionPauseMs: nothing,
       compactionTotalMs: nothing,
       compactedKeys: nothing,
-      lastCompactionSeconds: 0,
+      compactedAtSeconds: nothing,
     },
     batchLimit: BATCH,
     sleepIntervalMs: 10,

@@ -127,7 +127,7 @@ export class CompactionRunner {
     const tookMs = clock.nowMs() - this.#startedMs;
     counters.compactionTotalMs.observe(tookMs);
     counters.compactedKeys.add(result.deletedRecords);
-    counters.lastCompactionSeconds = Math.floor(clock.wallMs() / 1000);
+    counters.compactedAtSeconds.set(Math.floor(clock.wallMs() / 1000));
     logger.info("finished scheduled compaction", {
       "compact-revision": result.revision,
       took: formatDuration(tookMs),

@@ -278,11 +278,11 @@ function memberOf(id: MemberID): Parameters<Cluster["add"]>[0] {
 }
 
 function noCounters(): CompactionCounters {
-  const nothing = { add: () => undefined, observe: () => undefined };
+  const nothing = { add: () => undefined, set: () => undefined, observe: () => undefined };
   return {
     compactionPauseMs: nothing,
     compactionTotalMs: nothing,
     compactedKeys: nothing,
-    lastCompactionSeconds: 0,
+    compactedAtSeconds: nothing,
   };
 }
