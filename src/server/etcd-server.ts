@@ -11,13 +11,7 @@ import type { Identity } from "../auth/index.ts";
 import type { ConfChange, ConfState } from "../api/gen/raft.ts";
 import type { Backend } from "../backend/types.ts";
 import { RequestIDGenerator } from "../base/id-generator.ts";
-import {
-  type ClusterID,
-  type Index,
-  type MemberID,
-  type Revision,
-  type Term,
-} from "../base/ids.ts";
+import type { ClusterID, Index, MemberID, Revision, Term } from "../base/ids.ts";
 import type { Clock, Logger, PeerNetwork } from "../env/index.ts";
 import type { Lessor } from "../lease/index.ts";
 import type { Cluster, Member } from "../membership/index.ts";
