@@ -1,32 +1,57 @@
 /**
- * All RPCs by all kinds of callers, against a table of what etcd 3.6.14 answers. The table is
+ * All RPCs by all kinds of callers, against tables of what etcd 3.6.14 answers. The tables are
  * written anew, when a release changes something, by a run with `ETCD_RECORD=1` against that binary:
  *
  *     ETCD_RECORD=1 ETCD_BINARY=/path/to/etcd npm test -- conformance/auth-matrix
  */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { authMatrix, CALLERS } from "./auth-matrix.ts";
+import { EXPIRED, EXPIRING_FLAGS, JwtKeys, jwtScenario, SIMPLE } from "./auth-matrix-casts.ts";
+import { authMatrix, type Scenario } from "./auth-matrix.ts";
 import { type EtcdKind, missing, repositoryRoot, startEtcd } from "./harness.ts";
 
-const TABLE = join(repositoryRoot, "conformance", "testdata", "auth-matrix.txt");
-
-async function matrixOf(kind: EtcdKind): Promise<string[]> {
-  await using etcd = await startEtcd({ kind, flags: ["--bcrypt-cost=4"] });
-  return await authMatrix(Number(new URL(etcd.clientUrl).port));
+function tableOf({ name }: Scenario): string {
+  return join(repositoryRoot, "conformance", "testdata", `${name}.txt`);
 }
 
-test("every caller gets etcd's answer to every RPC", async () => {
-  const table = readFileSync(TABLE, "utf8").trimEnd().split("\n").slice(1);
-  assert.deepEqual(await matrixOf("ours"), table);
-});
+async function matrixOf(
+  kind: EtcdKind,
+  scenario: Scenario,
+  flags: readonly string[],
+): Promise<string[]> {
+  await using etcd = await startEtcd({ kind, flags: ["--bcrypt-cost=4", ...flags] });
+  return await authMatrix(Number(new URL(etcd.clientUrl).port), scenario);
+}
 
 const isRecording = process.env["ETCD_RECORD"] === "1";
 const skip = isRecording ? missing("reference") : "only with ETCD_RECORD=1";
 
-test("the table of etcd's answers is recorded", { skip }, async () => {
-  const lines = [`RPC | ${CALLERS.join(" | ")}`, ...(await matrixOf("reference"))];
-  writeFileSync(TABLE, `${lines.join("\n")}\n`);
-});
+function compare(what: string, scenario: Scenario, flagsIn: (directory: string) => string[]): void {
+  const run = async (kind: EtcdKind): Promise<string[]> => {
+    const directory = mkdtempSync(join(tmpdir(), "etcd-matrix-"));
+    try {
+      return await matrixOf(kind, scenario, flagsIn(directory));
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  };
+
+  test(`every caller gets etcd's answer to every RPC, ${what}`, async () => {
+    const [head, ...table] = readFileSync(tableOf(scenario), "utf8").trimEnd().split("\n");
+    assert.equal(head, `RPC | ${scenario.callers.join(" | ")}`);
+    assert.deepEqual(await run("ours"), table);
+  });
+
+  test(`the table of etcd's answers is recorded, ${what}`, { skip }, async () => {
+    const lines = [`RPC | ${scenario.callers.join(" | ")}`, ...(await run("reference"))];
+    writeFileSync(tableOf(scenario), `${lines.join("\n")}\n`);
+  });
+}
+
+compare("with tokens in memory", SIMPLE, () => []);
+compare("with a token that has expired", EXPIRED, () => [...EXPIRING_FLAGS]);
+const keys = new JwtKeys();
+compare("with JSON web tokens", jwtScenario(keys), (directory) => keys.flags(directory));

@@ -3,6 +3,7 @@
  * at one member with authentication switched on. What a cell gives is a text: "ok", or the code and
  * the words of the refusal.
  */
+import assert from "node:assert/strict";
 import { codeName } from "../src/api/errors.ts";
 import { RangeRequest } from "../src/api/gen/rpc.ts";
 import {
@@ -17,27 +18,21 @@ import {
 } from "../src/embed/e2e/rpc-client.ts";
 import { RpcError } from "../src/transport/client/rpc-error.ts";
 
-export const CALLERS = [
-  "nobody",
-  "bad token",
-  "old token",
-  "without rights",
-  "reader",
-  "writer",
-  "owner",
-  "root",
-] as const;
-export type Caller = (typeof CALLERS)[number];
+/** Who asks: the columns of a table, and what each of them sends. */
+export interface Cast {
+  readonly metadataOf: (caller: string) => Metadata;
+  /** What root sends to mend between two cells; called anew each time. */
+  readonly root: () => Promise<Metadata>;
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly callers: readonly string[];
+  /** Users and roles are there, and authentication is on. */
+  readonly cast: (client: RpcClient) => Promise<Cast>;
+}
 
 const PASSWORD = "a long password";
-const USERS: Partial<Record<Caller, string>> = {
-  "old token": "old",
-  "without rights": "idle",
-  reader: "reader",
-  writer: "writer",
-  owner: "owner",
-  root: "root",
-};
 const READ = 0;
 const WRITE = 1;
 const READWRITE = 2;
@@ -49,7 +44,7 @@ const BARE_LEASE = 73n;
 const NO_MEMBER = 1n;
 const NO_NAME = "missing";
 
-type Metadata = Readonly<Record<string, string>>;
+export type Metadata = Readonly<Record<string, string>>;
 
 /** A client of one caller; a call that fails answers its code and words. */
 class Attempt {
@@ -98,6 +93,15 @@ class Attempt {
     }
   }
 }
+
+/** Another user each time: whoever fails too often has to wait. */
+function nextUser(): string {
+  const name = LOGIN_NAMES[logins++ % LOGIN_NAMES.length];
+  assert.ok(name);
+  return name;
+}
+const LOGIN_NAMES = ["reader", "writer", "owner", "idle", "changed"];
+let logins = 0;
 
 type Row = readonly [name: string, run: (attempt: Attempt) => Promise<unknown>];
 
@@ -193,11 +197,12 @@ const ROWS: readonly Row[] = [
   ["AuthStatus", (t) => t.call("/etcdserverpb.Auth/AuthStatus", {})],
   [
     "Authenticate, wrong password",
-    (t) => t.call("/etcdserverpb.Auth/Authenticate", { name: "reader", password: "wrong" }),
+    (t) => t.call("/etcdserverpb.Auth/Authenticate", { name: nextUser(), password: "wrong" }),
   ],
   [
     "Authenticate, unknown user",
-    (t) => t.call("/etcdserverpb.Auth/Authenticate", { name: NO_NAME, password: "wrong" }),
+    (t) =>
+      t.call("/etcdserverpb.Auth/Authenticate", { name: `no ${nextUser()}`, password: "wrong" }),
   ],
   ["UserAdd, known", (t) => t.call("/etcdserverpb.Auth/UserAdd", { name: "idle", password: "x" })],
   ["UserGet, reader", (t) => t.call("/etcdserverpb.Auth/UserGet", { name: "reader" })],
@@ -279,27 +284,17 @@ function txnRows(): Row[] {
   ];
 }
 
-/** Runs all of it; a line per row, its cells in the order of `CALLERS`. */
-export async function authMatrix(port: number): Promise<string[]> {
+/** Runs all of it; a line per row, its cells in the order of the callers. */
+export async function authMatrix(port: number, { callers, cast }: Scenario): Promise<string[]> {
   const client = await RpcClient.connect(port);
   try {
     const lines = [`authentication off | ${await readAll(client)}`];
     await prepare(client);
-    const tokens = await logIn(client);
-    const root = { token: tokens.get("root") ?? "" };
-    const metadataOf = (caller: Caller): Metadata => {
-      if (caller === "nobody") return {};
-      return { token: tokens.get(caller) ?? "abcdefghijklmnop.1" };
-    };
-    await client.call(
-      "/etcdserverpb.Auth/UserChangePassword",
-      { name: "old", password: PASSWORD },
-      { metadata: root },
-    );
+    const { metadataOf, root } = await cast(client);
     for (const [name, run] of ROWS) {
       await restoreLeases(client, root);
       const cells: string[] = [];
-      for (const caller of CALLERS) {
+      for (const caller of callers) {
         if (name.startsWith("LeaseRevoke")) await restoreLeases(client, root);
         cells.push(await outcomeOf(() => run(new Attempt(client, metadataOf(caller)))));
       }
@@ -333,40 +328,51 @@ async function outcomeOf(run: () => Promise<unknown>): Promise<string> {
   }
 }
 
+const ROLES = { reader: READ, writer: WRITE, owner: READWRITE } as const;
+const ROLE_NAMES = { reader: "r", writer: "w", owner: "rw" } as const;
+
 async function prepare(client: RpcClient): Promise<void> {
-  const grants: [Caller, string, number][] = [
-    ["reader", "r", READ],
-    ["writer", "w", WRITE],
-    ["owner", "rw", READWRITE],
-  ];
-  for (const name of Object.values(USERS)) {
+  for (const name of ["root", "idle", "reader", "writer", "owner", "changed", "deleted"]) {
     await client.call("/etcdserverpb.Auth/UserAdd", { name, password: PASSWORD });
   }
   await client.call("/etcdserverpb.Auth/UserGrantRole", { user: "root", role: "root" });
-  for (const [caller, role, permType] of grants) {
+  for (const user of ["reader", "writer", "owner"] as const) {
+    const role = ROLE_NAMES[user];
     await client.call("/etcdserverpb.Auth/RoleAdd", { name: role });
     await client.call("/etcdserverpb.Auth/RoleGrantPermission", {
       name: role,
-      perm: { permType, key: bytes("a"), rangeEnd: C },
+      perm: { permType: ROLES[user], key: bytes("a"), rangeEnd: C },
     });
-    await client.call("/etcdserverpb.Auth/UserGrantRole", { user: USERS[caller] ?? "", role });
+    await client.call("/etcdserverpb.Auth/UserGrantRole", { user, role });
+  }
+  for (const user of ["changed", "deleted"]) {
+    await client.call("/etcdserverpb.Auth/UserGrantRole", { user, role: "rw" });
   }
   await client.put("a");
   await client.call("/etcdserverpb.Auth/AuthEnable", {});
 }
 
-async function logIn(client: RpcClient): Promise<Map<Caller, string>> {
-  const tokens = new Map<Caller, string>();
-  for (const [caller, name] of Object.entries(USERS)) {
-    const credentials = { name, password: PASSWORD };
-    const { token } = await client.call("/etcdserverpb.Auth/Authenticate", credentials);
-    tokens.set(caller as Caller, token);
-  }
-  return tokens;
+export async function logIn(client: RpcClient, name: string): Promise<string> {
+  const credentials = { name, password: PASSWORD };
+  const { token } = await client.call("/etcdserverpb.Auth/Authenticate", credentials);
+  return token;
+}
+
+/** Ends what the tokens of two users were good for, and answers those tokens. */
+export async function endLogins(
+  client: RpcClient,
+): Promise<{ readonly changed: string; readonly deleted: string }> {
+  const [changed, deleted] = [await logIn(client, "changed"), await logIn(client, "deleted")];
+  const root = { metadata: { token: await logIn(client, "root") } };
+  const request = { name: "changed", password: PASSWORD };
+  await client.call("/etcdserverpb.Auth/UserChangePassword", request, root);
+  await client.call("/etcdserverpb.Auth/UserDelete", { name: "deleted" }, root);
+  return { changed, deleted };
 }
 
 /** The leases and their keys, whatever the call before has done to them. */
-async function restoreLeases(client: RpcClient, metadata: Metadata): Promise<void> {
+async function restoreLeases(client: RpcClient, root: Cast["root"]): Promise<void> {
+  const metadata = await root();
   for (const [ID, key] of [
     [INNER_LEASE, "b"],
     [OUTER_LEASE, "z"],

@@ -11,7 +11,13 @@ import {
   type Bucket,
   type Reader,
 } from "../backend/index.ts";
-import { bytesFromUtf8, EMPTY_BYTES, utf8FromBytes } from "../base/bytes.ts";
+import {
+  bytesFromUtf8,
+  compareBytes,
+  EMPTY_BYTES,
+  equalBytes,
+  utf8FromBytes,
+} from "../base/bytes.ts";
 
 const ENABLED_KEY = bytesFromUtf8("authEnabled");
 const REVISION_KEY = bytesFromUtf8("authRevision");
@@ -39,7 +45,7 @@ export function loadAuthRecords(reader: Reader): AuthRecords {
   return {
     enabled: readEnabled(reader),
     revision: readRevision(reader),
-    users: readAll(reader, AUTH_USERS_BUCKET, (bytes) => User.decode(bytes)),
+    users: readAll(reader, AUTH_USERS_BUCKET, decodeUser),
     roles: readAll(reader, AUTH_ROLES_BUCKET, (bytes) => Role.decode(bytes)),
   };
 }
@@ -61,6 +67,19 @@ function readRevision(reader: Reader): number {
   return revision;
 }
 
+/** Where roles stand out of order, etcd does not find the role root. */
+function decodeUser(bytes: Uint8Array): User {
+  const user = User.decode(bytes);
+  const names = user.roles.map(bytesFromUtf8);
+  for (const [i, name] of names.entries()) {
+    const next = names[i + 1];
+    if (next !== undefined && compareBytes(name, next) >= 0) {
+      throw new Error("its roles are not in order");
+    }
+  }
+  return user;
+}
+
 function readAll<T extends { name: Uint8Array }>(
   reader: Reader,
   bucket: Bucket,
@@ -71,9 +90,12 @@ function readAll<T extends { name: Uint8Array }>(
     const name = utf8FromBytes(key);
     try {
       // The record outlives the page that it lies in.
-      records.set(name, decode(Uint8Array.from(value)));
+      const record = decode(Uint8Array.from(value));
+      if (!equalBytes(record.name, key)) throw new Error("it has another name");
+      records.set(name, record);
     } catch (error) {
-      throw new AuthRecordError(bucket.name, name, String(error));
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new AuthRecordError(bucket.name, name, reason);
     }
     return true;
   });

@@ -238,25 +238,6 @@ test("passwords are kept as the hash that came with the request", () => {
   );
 });
 
-test("damaged records refuse the start", () => {
-  const damages: [() => MemoryBackend, RegExp][] = [
-    [() => damaged(AUTH_BUCKET, "authEnabled", Uint8Array.of(2)), /"authEnabled".*neither 0 nor 1/],
-    [() => damaged(AUTH_BUCKET, "authRevision", Uint8Array.of(1)), /"authRevision".*8 bytes/],
-    [
-      () => damaged(AUTH_USERS_BUCKET, "ann", Uint8Array.of(0x0a, 9)),
-      /"ann" of bucket "authUsers"/,
-    ],
-    [() => damaged(AUTH_ROLES_BUCKET, "r", Uint8Array.of(0x0a, 9)), /"r" of bucket "authRoles"/],
-  ];
-  for (const [make, message] of damages) assert.throws(() => open(make()), { message });
-});
-
-function damaged(bucket: typeof AUTH_BUCKET, key: string, value: Uint8Array): MemoryBackend {
-  const backend = new MemoryBackend();
-  backend.put(bucket, bytesFromUtf8(key), value);
-  return backend;
-}
-
 test("another database takes the place of users, roles and logins", () => {
   const { store } = open();
   const events: string[] = [];

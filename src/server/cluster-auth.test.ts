@@ -23,6 +23,7 @@ import {
   WatchResponse,
 } from "../api/gen/rpc.ts";
 import { METHOD } from "../api/rpc-table.ts";
+import { AUTH_USERS_BUCKET, openBackend } from "../backend/index.ts";
 import { FaultDisk } from "../env/testing/index.ts";
 import { FakeStreamCall, FakeUnaryCall } from "./testing/fake-call.ts";
 import { TestCluster } from "./testing/test-cluster.ts";
@@ -239,6 +240,34 @@ test("a user who was deleted is nobody, whatever token it has", async () => {
   const body = AuthenticateRequest.encode({ name: "alice", password: "alice's" });
   const failed = await ask(member, member, METHOD.Authenticate, body);
   assert.match(failed.failure?.message ?? "", /authentication failed/);
+  await member.stop();
+});
+
+test("a member whose record of a user is damaged does not start, and starts when it is mended", async () => {
+  const member = new TestMember(new FaultDisk());
+  await member.start();
+  await enableAuth(member, member);
+  await member.stop();
+  const name = Buffer.from("alice");
+  const replaced = async (value: (whole: Uint8Array) => Uint8Array): Promise<Uint8Array> => {
+    const { disk, clock, logger } = member;
+    const db = await openBackend({ disk, clock, logger }, "/data/member/snap/db");
+    const whole = Uint8Array.from(db.get(AUTH_USERS_BUCKET, name) ?? []);
+    db.put(AUTH_USERS_BUCKET, name, value(whole));
+    await db.commit();
+    await db.close();
+    return whole;
+  };
+  const whole = await replaced((record) => record.subarray(0, record.length - 3));
+  await assert.rejects(member.start(), {
+    message: /^record "alice" of bucket "authUsers" is damaged: /,
+  });
+  await replaced(() => whole);
+  await member.start();
+  const token = await login(member, member, "alice");
+  await answer(member, member, METHOD.Put, putKey, token);
+  const refused = await ask(member, member, METHOD.Range, rangeKey);
+  assert.equal(refused.failure?.message, "etcdserver: user name is empty");
   await member.stop();
 });
 
