@@ -1,5 +1,5 @@
 /** Members with certificates for the tests of TLS: one authority, its files, and plain questions. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -41,6 +41,10 @@ export class TlsWorld {
     const path = join(this.directory, name);
     writeFileSync(path, content);
     return path;
+  }
+
+  read(name: string): string {
+    return readFileSync(join(this.directory, name), "utf8");
   }
 
   /** Writes a pair; a member that watches these files takes it at the next connection. */
