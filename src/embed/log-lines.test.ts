@@ -41,12 +41,16 @@ async function logOfRun(until: string): Promise<readonly LogLine[]> {
   return lines;
 }
 
+const SLOW = ["trace[", "apply request took too long", "slow fdatasync", "waiting for ReadIndex"];
+
 /** Without the lines of the core of raft, which the transcripts compare, and of level debug. */
 function told(lines: readonly LogLine[]): string[] {
   return lines
     .filter(({ level, name, message }) => {
       // Only if the db was committed before its version is written: a matter of milliseconds.
       if (message === "cluster version differs from storage version.") return false;
+      // Of what took longer than a machine at rest takes.
+      if (SLOW.some((start) => message.startsWith(start))) return false;
       return level !== "debug" && (name !== "raft" || message.startsWith("raft.node"));
     })
     .map(({ level, message, fields }) => {
