@@ -1,10 +1,11 @@
 /** Users, roles and permissions. Answers are etcd's messages, with etcd's field names. */
 import { Permission, Permission_Type, UserAddOptions } from "../api/gen/auth.ts";
 import * as rpc from "../api/gen/rpc.ts";
+import { optionNames } from "../base/known-options.ts";
 import { AUTH_METHODS } from "./auth-methods.ts";
-import { type RangeOptions, toKeyRange } from "./bytes.ts";
+import { RANGE_OPTIONS, type RangeOptions, toKeyRange } from "./bytes.ts";
 import type { Caller } from "./caller.ts";
-import type { Bytes, CallOptions } from "./options.ts";
+import { type Bytes, CALL_OPTIONS, type CallOptions } from "./options.ts";
 
 const PERMISSION_TYPES = {
   read: Permission_Type.READ,
@@ -18,6 +19,12 @@ export interface UserAddCallOptions extends CallOptions {
   /** The user can only be known by the common name of a client certificate. Default false. */
   readonly noPassword?: boolean | undefined;
 }
+
+const USER_ADD_OPTIONS = optionNames<UserAddCallOptions>({ ...CALL_OPTIONS, noPassword: true });
+const GRANT_OPTIONS = optionNames<RangeOptions & CallOptions>({
+  ...CALL_OPTIONS,
+  ...RANGE_OPTIONS,
+});
 
 export class Auth {
   readonly #caller: Caller;
@@ -55,7 +62,8 @@ export class Auth {
       password,
       options: UserAddOptions.create({ noPassword: options.noPassword ?? false }),
     });
-    return this.#caller.unary(AUTH_METHODS.userAdd, request, options);
+    const { userAdd } = AUTH_METHODS;
+    return this.#caller.unary(userAdd, request, options, userAdd.repeat, USER_ADD_OPTIONS);
   }
 
   userGet(name: string, options: CallOptions = {}): Promise<rpc.AuthUserGetResponse> {
@@ -130,7 +138,8 @@ export class Auth {
       ...toKeyRange(key, options),
     });
     const request = rpc.AuthRoleGrantPermissionRequest.create({ name: role, perm });
-    return this.#caller.unary(AUTH_METHODS.roleGrantPermission, request, options);
+    const { roleGrantPermission: method } = AUTH_METHODS;
+    return this.#caller.unary(method, request, options, method.repeat, GRANT_OPTIONS);
   }
 
   roleRevokePermission(
@@ -142,6 +151,7 @@ export class Auth {
       role,
       ...toKeyRange(key, options),
     });
-    return this.#caller.unary(AUTH_METHODS.roleRevokePermission, request, options);
+    const { roleRevokePermission: method } = AUTH_METHODS;
+    return this.#caller.unary(method, request, options, method.repeat, GRANT_OPTIONS);
   }
 }

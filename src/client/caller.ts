@@ -31,7 +31,12 @@ import {
 import type { EventListener } from "./events.ts";
 import { withJSON, withJSONInside } from "./json.ts";
 import { METHODS, type RepeatRule, type RpcMethod } from "./methods.ts";
-import type { CallOptions, Credentials } from "./options.ts";
+import {
+  CALL_OPTION_NAMES,
+  type CallOptions,
+  checkCallOptions,
+  type Credentials,
+} from "./options.ts";
 import { asksForNewToken, MAX_TOKEN_RENEWALS, TokenSource, USERS_CHANGED } from "./token-source.ts";
 import { type Limits, pause, within } from "./waiting.ts";
 
@@ -88,19 +93,25 @@ export class Caller {
 
   /**
    * One call, answered with etcd's message, which `JSON.stringify` takes. Rejects with
-   * `EtcdClientError`. `repeat` replaces the method's rule.
+   * `EtcdClientError`. `repeat` replaces the method's rule. An option that is not among `known` is
+   * refused with a `TypeError`.
    */
   async unary<Q, R>(
     method: RpcMethod<Q, R>,
     request: Q,
     options: CallOptions = {},
     repeat: RepeatRule = method.repeat,
+    known: ReadonlySet<string> = CALL_OPTION_NAMES,
   ): Promise<R> {
+    checkCallOptions(method.path, options, known);
     const answer = await this.exchange(method, request, options, repeat);
     return HOLDS_KEYS.has(method.path) ? withJSON(answer) : withJSONInside(answer);
   }
 
-  /** As `unary`, with the bare message, for callers that make an answer of their own of it. */
+  /**
+   * As `unary`, with the bare message, for callers that make an answer of their own of it and have
+   * checked the options.
+   */
   exchange<Q, R>(
     method: RpcMethod<Q, R>,
     request: Q,
@@ -132,6 +143,7 @@ export class Caller {
       password: credentials.password,
     });
     const { authenticate } = METHODS;
+    checkCallOptions(authenticate.path, options, CALL_OPTION_NAMES);
     const answer = await this.#unary(authenticate, request, options, "read", undefined);
     return answer.token;
   }
@@ -311,6 +323,7 @@ export class Caller {
     limits: Limits,
     options: CallOptions,
   ): Promise<AnsweringStream> {
+    checkCallOptions(method.path, options, CALL_OPTION_NAMES);
     let renewals = 0;
     let isAnswered = false;
     let isCancelled = false;

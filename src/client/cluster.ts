@@ -12,9 +12,10 @@ import {
   type MemberUpdateResponse,
 } from "../api/gen/rpc.ts";
 import type { MemberID } from "../base/ids.ts";
+import { optionNames } from "../base/known-options.ts";
 import type { Caller } from "./caller.ts";
 import { METHODS } from "./methods.ts";
-import type { CallOptions } from "./options.ts";
+import { CALL_OPTIONS, type CallOptions } from "./options.ts";
 
 export interface MemberAddOptions extends CallOptions {
   /** The new member follows without a vote until it is promoted. Default false. */
@@ -26,6 +27,9 @@ export interface MemberListOptions extends CallOptions {
   readonly linearizable?: boolean | undefined;
 }
 
+const ADD_OPTIONS = optionNames<MemberAddOptions>({ ...CALL_OPTIONS, isLearner: true });
+const LIST_OPTIONS = optionNames<MemberListOptions>({ ...CALL_OPTIONS, linearizable: true });
+
 export class Cluster {
   readonly #caller: Caller;
 
@@ -35,7 +39,8 @@ export class Cluster {
 
   memberList(options: MemberListOptions = {}): Promise<MemberListResponse> {
     const request = MemberListRequest.create({ linearizable: options.linearizable ?? true });
-    return this.#caller.unary(METHODS.memberList, request, options);
+    const { memberList } = METHODS;
+    return this.#caller.unary(memberList, request, options, memberList.repeat, LIST_OPTIONS);
   }
 
   /** Announces a member; it must then be started with the same peer URLs. */
@@ -47,7 +52,8 @@ export class Cluster {
       peerURLs: [...peerURLs],
       isLearner: options.isLearner ?? false,
     });
-    return this.#caller.unary(METHODS.memberAdd, request, options);
+    const { memberAdd } = METHODS;
+    return this.#caller.unary(memberAdd, request, options, memberAdd.repeat, ADD_OPTIONS);
   }
 
   memberRemove(memberID: MemberID, options: CallOptions = {}): Promise<MemberRemoveResponse> {

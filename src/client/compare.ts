@@ -10,8 +10,11 @@
  */
 import { Compare, Compare_CompareResult, Compare_CompareTarget } from "../api/gen/rpc.ts";
 import type { LeaseID, Revision } from "../base/ids.ts";
-import { type RangeOptions, toBytes, toKeyRange } from "./bytes.ts";
-import type { Bytes } from "./options.ts";
+import { optionNames } from "../base/known-options.ts";
+import { RANGE_OPTIONS, type RangeOptions, toBytes, toKeyRange } from "./bytes.ts";
+import { type Bytes, checkOptions } from "./options.ts";
+
+const RANGE_NAMES = optionNames<RangeOptions>(RANGE_OPTIONS);
 
 type TargetUnion = NonNullable<Compare["targetUnion"]>;
 
@@ -28,6 +31,7 @@ class Comparison<T> {
     range: RangeOptions,
     toUnion: (operand: T) => TargetUnion,
   ) {
+    checkOptions("compare", range, RANGE_NAMES);
     this.#target = target;
     this.#key = key;
     this.#range = range;

@@ -108,10 +108,17 @@ export function kindOfStatus(code: number, message: string): ClientErrorKind {
   kindsByMessage ??= new Map(
     Object.entries(ERRORS).map(([kind, { message: text }]) => [text, kind as ErrorKind]),
   );
-  const kind = kindsByMessage.get(message) ?? CODE_KINDS[code] ?? "unknown";
+  const known = kindsByMessage.get(message) ?? kindsByMessage.get(translated(message));
+  const kind = known ?? CODE_KINDS[code] ?? "unknown";
   if (kind === "contextDeadlineExceeded") return "deadlineExceeded";
   if (kind === "contextCanceled") return "canceled";
   return kind;
+}
+
+/** Members older than 3.6 answer some calls in the words that they use among themselves. */
+function translated(message: string): string {
+  if (message === "auth: revision in header is old") return ERRORS.authOldRevision.message;
+  return message.replace(/^auth: /, "etcdserver: ");
 }
 
 /** Parses "rpc error: code = X desc = Y", as it stands in the cancel reason of watches. */

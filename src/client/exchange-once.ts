@@ -4,7 +4,7 @@ import { type Caller, isPassing, type OpenStream } from "./caller.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { EtcdClientError } from "./errors.ts";
 import type { RpcMethod } from "./methods.ts";
-import type { CallOptions } from "./options.ts";
+import { CALL_OPTION_NAMES, type CallOptions, checkCallOptions } from "./options.ts";
 import { type Limits, pause, within } from "./waiting.ts";
 
 /** As other calls: a failure that goes on is told. */
@@ -16,6 +16,7 @@ export async function exchangeOnce<Q, R>(
   request: Q,
   options: CallOptions,
 ): Promise<R> {
+  checkCallOptions(method.path, options, CALL_OPTION_NAMES);
   const limits = caller.limitsOf(options);
   let avoid: Endpoint | undefined;
   for (let attempt = 1; ; attempt++) {

@@ -14,7 +14,8 @@ export { type ClientErrorKind, EtcdClientError, isErrorKind } from "./errors.ts"
 export { EtcdClient } from "./etcd-client.ts";
 export type { ClientEvent, ClientLogger } from "./events.ts";
 export type { KeyValue } from "./key-value.ts";
-export type { CompactOptions, KV, PageOptions } from "./kv.ts";
+export type { KV, PageOptions } from "./kv.ts";
+export type { CompactOptions } from "./kv-calls.ts";
 export type { LeaseKeepAlive } from "./lease/keep-alive.ts";
 export type {
   KeepAliveOptions,

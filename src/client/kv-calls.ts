@@ -1,8 +1,16 @@
 /** The calls of the key-value service, so that a namespace can stand before them. */
 import type * as rpc from "../api/gen/rpc.ts";
+import { optionNames } from "../base/known-options.ts";
 import type { Caller } from "./caller.ts";
 import { METHODS, type RepeatRule } from "./methods.ts";
-import type { CallOptions } from "./options.ts";
+import { CALL_OPTIONS, type CallOptions } from "./options.ts";
+
+export interface CompactOptions extends CallOptions {
+  /** Answers only when the history is gone from the disk. Default false. */
+  readonly physical?: boolean | undefined;
+}
+
+const COMPACT_OPTIONS = optionNames<CompactOptions>({ ...CALL_OPTIONS, physical: true });
 
 /** Requests may be used again by the caller: they are read, never changed. Answers are fresh. */
 export interface KVCalls {
@@ -22,6 +30,7 @@ export function kvCallsOf(caller: Caller): KVCalls {
     put: (request, options) => caller.exchange(METHODS.put, request, options),
     deleteRange: (request, options) => caller.exchange(METHODS.deleteRange, request, options),
     txn: (request, options, repeat) => caller.exchange(METHODS.txn, request, options, repeat),
-    compact: (request, options) => caller.unary(METHODS.compact, request, options),
+    compact: (request, options) =>
+      caller.unary(METHODS.compact, request, options, METHODS.compact.repeat, COMPACT_OPTIONS),
   };
 }

@@ -1,10 +1,11 @@
 /** Keys and values: get, put, delete, transactions, compaction, and walks over large ranges. */
 import { CompactionRequest, type CompactionResponse } from "../api/gen/rpc.ts";
 import type { Revision } from "../base/ids.ts";
-import { nextKey, type RangeOptions, toKeyRange } from "./bytes.ts";
+import { optionNames } from "../base/known-options.ts";
+import { nextKey, RANGE_OPTIONS, type RangeOptions, toKeyRange } from "./bytes.ts";
 import { isErrorKind } from "./errors.ts";
 import type { KeyValue } from "./key-value.ts";
-import type { KVCalls } from "./kv-calls.ts";
+import type { CompactOptions, KVCalls } from "./kv-calls.ts";
 import {
   type DeleteOptions,
   deleteRequest,
@@ -13,7 +14,7 @@ import {
   putRequest,
   rangeRequest,
 } from "./op.ts";
-import type { Bytes, CallOptions } from "./options.ts";
+import { type Bytes, CALL_OPTIONS, type CallOptions, checkOptions } from "./options.ts";
 import { DeleteResponse, GetResponse, PutResponse } from "./responses.ts";
 import { Txn } from "./txn.ts";
 
@@ -29,10 +30,14 @@ export interface PageOptions extends RangeOptions, CallOptions {
   readonly keysOnly?: boolean | undefined;
 }
 
-export interface CompactOptions extends CallOptions {
-  /** Answers only when the history is gone from the disk. Default false. */
-  readonly physical?: boolean | undefined;
-}
+const PAGE_OPTIONS = optionNames<PageOptions>({
+  ...CALL_OPTIONS,
+  ...RANGE_OPTIONS,
+  pageSize: true,
+  revision: true,
+  serializable: true,
+  keysOnly: true,
+});
 
 export class KV {
   readonly #calls: KVCalls;
@@ -85,6 +90,7 @@ export class KV {
 
   /** As `iterate`, a page at a time; there is at least one page, which may be empty. */
   async *pages(key: Bytes, options: PageOptions = {}): AsyncGenerator<GetResponse, void, void> {
+    checkOptions("pages", options, PAGE_OPTIONS);
     const { pageSize = DEFAULT_PAGE_SIZE, prefix, fromKey, rangeEnd, ...others } = options;
     if (!(pageSize >= 1)) throw new RangeError("pageSize must be at least 1");
     const range = toKeyRange(key, { prefix, fromKey, rangeEnd });

@@ -132,6 +132,18 @@ export const CALL_OPTIONS = {
   requireLeader: true,
 } as const satisfies Readonly<Record<keyof CallOptions, true>>;
 
+/** For calls without options of their own. */
+export const CALL_OPTION_NAMES = optionNames<CallOptions>(CALL_OPTIONS);
+
+/** The same for the call of a method, such as "/etcdserverpb.Auth/UserAdd". */
+export function checkCallOptions(path: string, options: object, known: ReadonlySet<string>): void {
+  for (const name in options) {
+    if (known.has(name)) continue;
+    const method = path.slice(path.lastIndexOf("/") + 1);
+    checkOptions(method.charAt(0).toLowerCase() + method.slice(1), options, known);
+  }
+}
+
 /** As for the client's options: throws `TypeError`. */
 export function checkOptions(where: string, options: object, known: ReadonlySet<string>): void {
   const problem = unknownOption(where, options, known);

@@ -11,6 +11,7 @@ import {
   AuthRoleGrantPermissionRequest,
   AuthRoleRevokePermissionRequest,
   AuthUserAddRequest,
+  AuthUserChangePasswordRequest,
   AuthUserDeleteRequest,
   AuthUserGrantRoleRequest,
   MemberAddRequest,
@@ -27,7 +28,7 @@ import { AUTH_USERS_BUCKET, openBackend } from "../backend/index.ts";
 import { FaultDisk } from "../env/testing/index.ts";
 import { FakeStreamCall, FakeUnaryCall } from "./testing/fake-call.ts";
 import { TestCluster } from "./testing/test-cluster.ts";
-import { TestMember } from "./testing/test-member.ts";
+import { TEST_OPTIONS, TestMember } from "./testing/test-member.ts";
 
 /** What members of a cluster and a lone member have in common. */
 interface World {
@@ -198,6 +199,35 @@ test("a watch ends when its user may not read any more, and a write is refused f
   await answer(member, member, METHOD.Put, putKey, root);
   await member.until(() => member.server.store.currentRevision === 3);
   assert.equal(watch.sent.length, 3);
+  await member.stop();
+});
+
+test("a watch whose token has expired is still its user's, until the password changes", async () => {
+  const member = new TestMember(new FaultDisk());
+  await member.start();
+  await enableAuth(member, member);
+  const token = await login(member, member, "alice");
+  const watch = new FakeStreamCall(METHOD.Watch, { token });
+  member.server.rpc.stream(watch);
+  const value = WatchCreateRequest.create({ key: KEY });
+  watch.onMessage?.(WatchRequest.encode({ requestUnion: { case: "createRequest", value } }));
+  await member.until(() => watch.sent.length === 1);
+  member.clock.advance(TEST_OPTIONS.simpleTokenTTLMs + 1);
+  const old = await ask(member, member, METHOD.Range, rangeKey, token);
+  assert.equal(old.failure?.message, "etcdserver: invalid auth token");
+
+  const root = await login(member, member, "root");
+  const role = AuthRoleAddRequest.encode({ name: "another" });
+  await answer(member, member, METHOD.RoleAdd, role, root);
+  await answer(member, member, METHOD.Put, putKey, root);
+  await member.until(() => watch.sent.length === 2);
+  assert.equal(WatchResponse.decode(watch.sent[1] ?? KEY).events.length, 1);
+
+  const change = AuthUserChangePasswordRequest.create({ name: "alice", password: "new" });
+  const body = AuthUserChangePasswordRequest.encode(change);
+  await answer(member, member, METHOD.UserChangePassword, body, root);
+  await member.until(() => watch.sent.length === 3);
+  assert.equal(WatchResponse.decode(watch.sent[2] ?? KEY).canceled, true);
   await member.stop();
 });
 

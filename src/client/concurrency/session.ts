@@ -3,10 +3,11 @@
  * (a held lock, a candidacy, a registered service) are attached to it and vanish with it.
  */
 import type { LeaseID } from "../../base/ids.ts";
+import { optionNames } from "../../base/known-options.ts";
 import type { EtcdClientError } from "../errors.ts";
 import type { KeyClient } from "../namespace/namespace.ts";
 import type { LeaseKeepAlive } from "../lease/keep-alive.ts";
-import type { CallOptions } from "../options.ts";
+import { CALL_OPTIONS, type CallOptions, checkOptions } from "../options.ts";
 
 /** As etcd's own client. */
 const DEFAULT_TTL_SECONDS = 60;
@@ -17,6 +18,8 @@ export interface SessionOptions extends CallOptions {
   /** Works under this lease, which must exist, instead of a new one. */
   readonly leaseID?: LeaseID | undefined;
 }
+
+const SESSION_OPTIONS = optionNames<SessionOptions>({ ...CALL_OPTIONS, ttl: true, leaseID: true });
 
 export class Session implements AsyncDisposable {
   readonly client: KeyClient;
@@ -31,6 +34,7 @@ export class Session implements AsyncDisposable {
   }
 
   static async create(client: KeyClient, options: SessionOptions = {}): Promise<Session> {
+    checkOptions("Session", options, SESSION_OPTIONS);
     const { ttl = DEFAULT_TTL_SECONDS, leaseID, ...call } = options;
     if (leaseID === undefined) {
       return new Session(client, await client.lease.grantAndKeep(ttl, call));

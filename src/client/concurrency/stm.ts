@@ -11,13 +11,14 @@
 import type { Compare } from "../../api/gen/rpc.ts";
 import { latin1FromBytes, utf8FromBytes } from "../../base/bytes.ts";
 import type { LeaseID, Revision } from "../../base/ids.ts";
+import { optionNames } from "../../base/known-options.ts";
 import { toBytes } from "../bytes.ts";
 import { compare } from "../compare.ts";
 import { isErrorKind } from "../errors.ts";
 import type { KeyClient } from "../namespace/namespace.ts";
 import type { KeyValue } from "../key-value.ts";
 import { type Op, op } from "../op.ts";
-import type { Bytes, CallOptions } from "../options.ts";
+import { type Bytes, CALL_OPTIONS, type CallOptions, checkOptions } from "../options.ts";
 import type { TxnResponse } from "../responses.ts";
 
 /**
@@ -39,6 +40,9 @@ export interface StmOptions extends CallOptions {
   /** Keys that will be read: fetched together at the beginning. */
   readonly prefetch?: readonly Bytes[] | undefined;
 }
+
+const STM_OPTIONS = optionNames<StmOptions>({ ...CALL_OPTIONS, isolation: true, prefetch: true });
+const STM_PUT_OPTIONS = optionNames<{ readonly lease?: LeaseID | undefined }>({ lease: true });
 
 interface Write {
   readonly key: Uint8Array;
@@ -89,6 +93,7 @@ export class StmTxn {
   }
 
   put(key: Bytes, value: Bytes, options: { readonly lease?: LeaseID | undefined } = {}): void {
+    checkOptions("put", options, STM_PUT_OPTIONS);
     const bytes = toBytes(key);
     this.#writes.set(latin1FromBytes(bytes), {
       key: bytes,
@@ -192,6 +197,7 @@ export async function stm<T>(
   body: (txn: StmTxn) => Promise<T> | T,
   options: StmOptions = {},
 ): Promise<T> {
+  checkOptions("stm", options, STM_OPTIONS);
   const { isolation = "serializableSnapshot", prefetch = [], signal, ...call } = options;
   const { clock } = client;
   const endMs = call.timeoutMs === undefined ? undefined : clock.nowMs() + call.timeoutMs;

@@ -13,11 +13,12 @@ import {
 } from "../../api/gen/rpc.ts";
 import { ERRORS } from "../../api/errors.ts";
 import type { LeaseID } from "../../base/ids.ts";
+import { optionNames } from "../../base/known-options.ts";
 import type { Caller } from "../caller.ts";
 import { EtcdClientError, isErrorKind } from "../errors.ts";
 import { METHODS } from "../methods.ts";
 import type { KeyPrefix } from "../namespace/key-prefix.ts";
-import type { CallOptions } from "../options.ts";
+import { CALL_OPTIONS, type CallOptions, checkOptions } from "../options.ts";
 import { exchangeOnce } from "../exchange-once.ts";
 import { withJSON, withJSONInside } from "../json.ts";
 import { LeaseKeepAlive } from "./keep-alive.ts";
@@ -40,6 +41,10 @@ export interface KeepAliveOptions {
    */
   readonly ttl?: number | undefined;
 }
+
+const GRANT_OPTIONS = optionNames<LeaseGrantOptions>({ ...CALL_OPTIONS, leaseID: true });
+const TIME_TO_LIVE_OPTIONS = optionNames<TimeToLiveOptions>({ ...CALL_OPTIONS, keys: true });
+const KEEP_ALIVE_OPTIONS = optionNames<KeepAliveOptions>({ ttl: true });
 
 export class Lease {
   readonly #caller: Caller;
@@ -67,7 +72,7 @@ export class Lease {
     // A second grant of the same id fails; a lease of the server's choice that nobody knows of
     // expires by itself.
     const repeat = leaseID === undefined ? "repeatable" : "write";
-    return this.#caller.unary(METHODS.leaseGrant, request, options, repeat);
+    return this.#caller.unary(METHODS.leaseGrant, request, options, repeat, GRANT_OPTIONS);
   }
 
   /** Ends a lease and deletes its keys. */
@@ -89,7 +94,13 @@ export class Lease {
     options: TimeToLiveOptions = {},
   ): Promise<LeaseTimeToLiveResponse> {
     const request = LeaseTimeToLiveRequest.create({ ID: leaseID, keys: options.keys ?? false });
-    const answer = await this.#caller.unary(METHODS.leaseTimeToLive, request, options);
+    const answer = await this.#caller.unary(
+      METHODS.leaseTimeToLive,
+      request,
+      options,
+      METHODS.leaseTimeToLive.repeat,
+      TIME_TO_LIVE_OPTIONS,
+    );
     const prefix = this.#prefix;
     if (prefix !== undefined) {
       const own = answer.keys.filter((key) => prefix.has(key));
@@ -119,6 +130,7 @@ export class Lease {
    * one client share one stream.
    */
   keepAlive(leaseID: LeaseID, options: KeepAliveOptions = {}): LeaseKeepAlive {
+    checkOptions("keepAlive", options, KEEP_ALIVE_OPTIONS);
     const { ttl } = options;
     const expiresMs = ttl === undefined ? undefined : this.#caller.clock.nowMs() + ttl * 1000;
     return new LeaseKeepAlive(this.#keeper, leaseID, expiresMs);

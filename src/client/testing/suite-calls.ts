@@ -5,7 +5,16 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { VirtualClock } from "../../env/testing/index.ts";
-import { EtcdClient, EtcdClientError, type EtcdClientOptions, op } from "../index.ts";
+import {
+  compare,
+  EtcdClient,
+  EtcdClientError,
+  type EtcdClientOptions,
+  METHODS,
+  op,
+  Session,
+  stm,
+} from "../index.ts";
 import { CA_CERT, CLIENT_CERT, CLIENT_KEY, SERVER_CERT, SERVER_KEY } from "./certificates.ts";
 import { failure, isUnimplemented, soon, take } from "./check.ts";
 import { FaultyProxy } from "./faulty-proxy.ts";
@@ -423,7 +432,43 @@ export function callsSuite(world: World): void {
     ]) {
       await assert.rejects(call, /TypeError: \w+ has no option "timeoutMS"/);
     }
+    for (const [name, call] of callsWith(client, late)) {
+      await assert.rejects(call, /TypeError: \w+ has no option "timeoutMS"/, name);
+    }
     const error = await failure(client.kv.get(""), "emptyKey");
     assert.ok(error instanceof EtcdClientError && error instanceof Error);
   });
+}
+
+/** Every call of the services with such options in the last place, and what else takes options. */
+function callsWith(client: EtcdClient, options: object): [string, () => Promise<unknown>][] {
+  const calls: [string, () => Promise<unknown>][] = [
+    ["kv.compact", () => client.kv.compact(1, options)],
+    ["kv.pages", () => client.kv.pages("x", options).next()],
+    ["kv.iterate", () => client.kv.iterate("x", options).next()],
+    ["compare", async () => compare.value("x", options)],
+    ["stm", () => stm(client, () => undefined, options)],
+    ["Session", () => Session.create(client, options)],
+    ["call", () => client.call(METHODS.status, {}, options)],
+    ["receive", () => client.receive(METHODS.snapshot, {}, () => undefined, options)],
+    ["syncEndpoints", () => client.syncEndpoints(options)],
+    [
+      "maintenance.snapshot",
+      () => client.maintenance.snapshot(options)[Symbol.asyncIterator]().next(),
+    ],
+    ["maintenance.hashKV", () => client.maintenance.hashKV(0, options)],
+  ];
+  const others = new Set(["constructor", "inside", "snapshot", "hashKV"]);
+  for (const service of ["auth", "cluster", "lease", "maintenance"] as const) {
+    const target = client[service] as unknown as Record<string, (...args: unknown[]) => unknown>;
+    for (const name of Object.getOwnPropertyNames(Object.getPrototypeOf(target))) {
+      const method = target[name];
+      if (others.has(name) || method === undefined) continue;
+      // What has no default comes before the options.
+      const args = name === "grantAndKeep" ? [1] : Array(method.length).fill("1");
+      calls.push([`${service}.${name}`, async () => method.call(target, ...args, options)]);
+    }
+  }
+  assert.ok(calls.length > 40, `${calls.length} calls`);
+  return calls;
 }

@@ -78,7 +78,6 @@ export function tokenSuite(world: World): void {
     await alice.kv.put("a/1", "0");
     const range = RangeRequest.create({ key: Buffer.from("a/1") });
     for await (const round of roundsOf(3)) {
-      const before = repeated.length;
       if (round === 1) {
         await alice.kv.put("a/1", "1");
       } else if (round === 2) {
@@ -87,8 +86,10 @@ export function tokenSuite(world: World): void {
       } else {
         assert.equal((await alice.call(METHODS.range, range)).count, 1);
       }
-      assert.equal(repeated.length, before + 1, `round ${round}`);
+      assert.ok(repeated.length <= round, `round ${round}: ${repeated}`);
     }
+    // etcd looks for tokens that have expired once a second: some may have been there still.
+    assert.ok(repeated.length >= 1, String(repeated));
   });
 
   test(`a snapshot is sent to who has a token that has expired, ${on}`, async () => {

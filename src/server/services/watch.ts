@@ -7,7 +7,6 @@
  */
 import { type WatchCreateRequest, WatchRequest } from "../../api/gen/rpc.ts";
 import { EtcdError, formatStatus } from "../../api/errors.ts";
-import { type Identity, NOBODY } from "../../auth/index.ts";
 import { copyBytes } from "../../base/bytes.ts";
 import type { Revision } from "../../base/ids.ts";
 import type { Slice, Steps } from "../../base/slice.ts";
@@ -24,6 +23,7 @@ import {
   type WatchStream,
 } from "../../mvcc/index.ts";
 import { METHOD } from "../../api/rpc-table.ts";
+import { StreamBearer } from "../access/stream-bearer.ts";
 import type { Answering, Counted, ServerContext } from "../context.ts";
 import { decodeOrEnd, statusOf } from "./reply.ts";
 import type { StreamRows } from "./rows.ts";
@@ -145,6 +145,7 @@ export class WatchService {
 class WatchStreamHandler implements WatchSink {
   readonly #server: WatchStreamNeeds;
   readonly #call: StreamCall;
+  readonly #bearer: StreamBearer;
   readonly #stream: WatchStream;
   readonly #onEnd: () => void;
   readonly #syncSoon: () => void;
@@ -157,6 +158,7 @@ class WatchStreamHandler implements WatchSink {
   constructor(server: WatchStreamNeeds, call: StreamCall, onEnd: () => void, syncSoon: () => void) {
     this.#server = server;
     this.#call = call;
+    this.#bearer = new StreamBearer(server.auth, call);
     this.#onEnd = onEnd;
     this.#syncSoon = syncSoon;
     this.#stream = server.watchable.openStream(this);
@@ -301,7 +303,7 @@ class WatchStreamHandler implements WatchSink {
     const { auth } = this.#server;
     if (!auth.store.enabled) return undefined;
     try {
-      auth.store.requireAccess(auth.identifyNow(this.#call), "read", watchedRange(request));
+      auth.store.requireAccess(this.#bearer.identify(), "read", watchedRange(request));
       return undefined;
     } catch (error) {
       const { code, message } = statusOf(error);
@@ -324,8 +326,7 @@ class WatchStreamHandler implements WatchSink {
   permissionsChanged(): void {
     const { auth } = this.#server;
     if (!auth.store.enabled) return;
-    const bearer = this.#bearer();
-    const who = { ...bearer, authRevision: bearer === NOBODY ? 0 : auth.store.revision };
+    const who = this.#bearer.now();
     for (const { id, range } of this.#stream.watches()) {
       try {
         auth.store.requireAccess(who, "read", range);
@@ -336,16 +337,6 @@ class WatchStreamHandler implements WatchSink {
         const cancelReason = formatStatus(code, message);
         this.#call.send(encodeWatchHead({ header, watchID: id, canceled: true, cancelReason }));
       }
-    }
-  }
-
-  /** Whose stream it is now; nobody's if its token means nothing any more. */
-  #bearer(): Identity {
-    try {
-      return this.#server.auth.identifyNow(this.#call);
-    } catch (error) {
-      if (error instanceof EtcdError) return NOBODY;
-      throw error;
     }
   }
 
