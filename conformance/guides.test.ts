@@ -686,7 +686,6 @@ for (const [command, reason] of NOT_RUN) test(command, { skip: reason }, () => u
 /** Until it can be honoured, each of these is refused by its name and nothing is written. */
 const REFUSED: readonly (readonly [flags: string, words: string])[] = [
   ["--discovery https://discovery.etcd.io/3e86b59982e49066", "--discovery"],
-  ["--enable-v2", "the v2 API"],
 ];
 for (const [flags, words] of REFUSED) {
   test(`a member refuses ${flags.split(/[ =]/)[0]} by its name`, { skip }, async () => {

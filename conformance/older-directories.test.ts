@@ -83,6 +83,6 @@ for (const where of ["log", "snapshot"]) {
     const { status, stderr } = spawnSync(binaryOf("ours"), args, options);
     assert.equal(status, 1);
     assert.match(stderr, /detected disallowed (?:v2 WAL|custom content in v2store) for stage/);
-    assert.match(stderr, /--v2-deprecation=write-only.*etcd 3\.5 or older/);
+    assert.match(stderr, /--v2-deprecation=write-only.*start with --enable-v2/);
   });
 }

@@ -59,6 +59,7 @@ export function memberOptions(
     simpleTokenTTLMs: 300_000,
     bcryptCost: 4,
     clientCertAuth: false,
+    servesV2: false,
     limits: plan.limits,
   };
 }

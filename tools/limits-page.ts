@@ -99,6 +99,16 @@ const SECTIONS: readonly Section[] = [
     ],
   },
   {
+    title: "The v2 API",
+    sources: [
+      { path: "src/v2/form.ts", names: ["MAX_FORM_BYTES"] },
+      { path: "src/v2/members.ts", names: ["MAX_MEMBER_BODY_BYTES"] },
+      { path: "src/v2/auth-handler.ts", names: ["MAX_AUTH_BODY_BYTES"] },
+      { path: "src/v2/key-watch.ts", names: ["MAX_WAITING_EVENTS"] },
+      { path: "src/v2store/event-history.ts", names: ["HISTORY_CAPACITY"] },
+    ],
+  },
+  {
     title: "Requests and watches",
     sources: [
       { path: "src/base/wire.ts", names: ["MAX_NESTING"] },

@@ -82,6 +82,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     isOutside: true,
     imports: ["base", "env", "client"],
   },
+  v2: { door: "index", imports: ["base", "api", "env", "membership", "v2store", "gateway"] },
   // Its index is for programs outside.
   embed: {
     door: "deep",
@@ -93,8 +94,10 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "raft",
       "wal",
       "auth",
+      "membership",
       "server",
       "gateway",
+      "v2",
       "transport",
       "platform",
       "client",

@@ -38,6 +38,10 @@ export function requestIDToBigInt(id: RequestID): bigint {
   return (BigInt(id.high16) << 48n) | BigInt(id.low48);
 }
 
+export function requestIDFromBigInt(id: bigint): RequestID {
+  return { low48: Number(id & 0xffff_ffff_ffffn), high16: Number(id >> 48n) };
+}
+
 /** A lease id made from a request id: the same number as a positive int64. */
 export function leaseIDFromRequestID(id: RequestID): bigint {
   return requestIDToBigInt(id) & 0x7fff_ffff_ffff_ffffn;

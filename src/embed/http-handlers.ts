@@ -5,11 +5,13 @@ import { formatID } from "../base/ids.ts";
 import type { Clock } from "../env/clock.ts";
 import type { HttpHandler } from "../env/http.ts";
 import type { Logger } from "../env/logger.ts";
+import type { PasswordHasher } from "../env/secrets.ts";
 import {
   type ClientHttpHandler,
   createHttpHandler,
   createMetricsHandler,
   type HealthSource,
+  type Mount,
 } from "../gateway/index.ts";
 import {
   METRICS_CONTENT_TYPE,
@@ -18,7 +20,9 @@ import {
 } from "../platform/index.ts";
 import { NO_MEMBER } from "../raft/index.ts";
 import { alarmName, type EtcdServer, requestTimeoutMs } from "../server/index.ts";
+import { v2Mounts } from "../v2/index.ts";
 import type { EtcdConfig } from "./config/index.ts";
+import { v2BackendOf } from "./v2-backend.ts";
 
 export interface HttpHandlersDeps {
   readonly server: EtcdServer;
@@ -28,6 +32,7 @@ export interface HttpHandlersDeps {
   readonly registry: MetricsRegistry;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly passwords: PasswordHasher;
 }
 
 export function makeHttpHandlers(deps: HttpHandlersDeps): {
@@ -57,8 +62,22 @@ export function makeHttpHandlers(deps: HttpHandlersDeps): {
     commandLine: process.argv,
     raftStatus: () => raftStatus(server),
     fileDescriptorLimit: fileDescriptorLimit,
+    mounts: v2MountsOf(deps),
   });
   return { client, metrics: createMetricsHandler(shared), peer: peerHandler(deps) };
+}
+
+function v2MountsOf({
+  server,
+  config,
+  clock,
+  logger,
+  passwords,
+}: HttpHandlersDeps): readonly Mount[] {
+  const { v2keys: keys } = server;
+  if (keys === undefined) return [];
+  const { clientCertAuth } = config;
+  return v2Mounts(v2BackendOf({ server, keys, clock, logger, passwords, clientCertAuth }));
 }
 
 function healthSourceOf(server: EtcdServer): HealthSource {

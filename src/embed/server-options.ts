@@ -68,6 +68,7 @@ export function serverOptionsOf(config: EtcdConfig): ServerOptions {
     simpleTokenTTLMs: config.authTokenTtlSeconds * 1000,
     bcryptCost: config.bcryptCost,
     clientCertAuth: config.clientCertAuth,
+    servesV2: config.enableV2,
     limits: { walSegmentBytes: config.walSegmentBytes },
   };
 }

@@ -142,6 +142,7 @@ class RunningMember implements RunningEtcd {
   readonly #gitSha: string | undefined;
   readonly #names: NameService;
   readonly #metrics = new MetricsRegistry();
+  readonly #passwords = new BcryptHasher();
   readonly #processMetrics = registerProcessMetrics(this.#metrics);
   readonly #listeners: Listeners;
   readonly #descriptors: DescriptorWatch;
@@ -210,7 +211,7 @@ class RunningMember implements RunningEtcd {
         hostNames: this.#names.socketLookup === undefined ? new NodeHostNames() : this.#names,
         discovery: discoveryOf(this.#config, { clock: this.#clock, logger: this.#logger }),
         defer: setImmediate,
-        passwords: new BcryptHasher(),
+        passwords: this.#passwords,
         tokenSigner: openTokenSigner(this.#config),
         verifyOlderSegments: verifyOlderSegmentsInWorker,
       });
@@ -229,6 +230,7 @@ class RunningMember implements RunningEtcd {
           registry: this.#metrics,
           clock: this.#clock,
           logger: this.#logger,
+          passwords: this.#passwords,
         }),
       });
     } catch (error) {

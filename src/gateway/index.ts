@@ -7,3 +7,5 @@ export {
   type HttpHandlerDeps,
   type MetricsHandlerDeps,
 } from "./http-handler.ts";
+export { type Headers, sendError, sendText } from "./http-text.ts";
+export type { Mount, MountHandler } from "./mounts.ts";

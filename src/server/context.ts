@@ -8,12 +8,14 @@ import type { Identity } from "../auth/index.ts";
 import type { Backend } from "../backend/types.ts";
 import type { RequestIDGenerator } from "../base/id-generator.ts";
 import type { ClusterID, Index, MemberID, Revision, Term } from "../base/ids.ts";
+import type { Request } from "../api/gen/etcdserver.ts";
 import type { ConfChange } from "../api/gen/raft.ts";
 import type { Clock, Logger, PeerNetwork } from "../env/index.ts";
 import type { Lessor } from "../lease/index.ts";
 import type { Cluster, Member } from "../membership/index.ts";
 import type { KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
 import type { Status } from "../raft/index.ts";
+import type { StoreEvent } from "../v2store/index.ts";
 import type { Authentication } from "./access/authentication.ts";
 import type { Alarms } from "./apply/alarms.ts";
 import type { HeaderEncoder } from "./apply/header.ts";
@@ -90,6 +92,11 @@ export interface ServerContext extends Answering, LinearizableReader {
   readonly refusal: EtcdError | undefined;
   /** Resolves with the encoded response of a request that went through raft, on whose behalf ever. */
   propose(field: number, body: Uint8Array, identity?: Identity): Promise<readonly Uint8Array[]>;
+  /**
+   * Resolves with the event of a request that went through the log of the v2 store. Rejects with a
+   * `V2Error`, its answer, or with an `EtcdError`, when it may not have been applied.
+   */
+  proposeV2(request: Request): Promise<StoreEvent | undefined>;
   /**
    * Proposes a change of the membership; resolves with the members once it is applied here, or with
    * undefined when raft did not take it, as another one was under way. Rejects with the rule that it

@@ -8,6 +8,7 @@
  */
 import { EtcdError } from "../api/errors.ts";
 import type { Identity } from "../auth/index.ts";
+import type { Request } from "../api/gen/etcdserver.ts";
 import type { ConfChange, ConfState } from "../api/gen/raft.ts";
 import type { Backend } from "../backend/types.ts";
 import { RequestIDGenerator } from "../base/id-generator.ts";
@@ -17,6 +18,7 @@ import type { Lessor } from "../lease/index.ts";
 import type { Cluster, Member } from "../membership/index.ts";
 import type { KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
 import type { Status } from "../raft/index.ts";
+import type { KeyStore, StoreEvent } from "../v2store/index.ts";
 import type { Authentication } from "./access/authentication.ts";
 import type { Alarms } from "./apply/alarms.ts";
 import { HeaderEncoder } from "./apply/header.ts";
@@ -159,6 +161,7 @@ export class EtcdServer implements ServerContext {
     this.#background = new Background({
       server: this,
       storageVersion: this.#storageVersion,
+      v2keys: boot.v2store.keys,
       forms: this.forms,
       logBeginsWith: (version) => this.#transfers.isOfVersion(version),
     });
@@ -209,6 +212,11 @@ export class EtcdServer implements ServerContext {
     return this.#storageVersion.current;
   }
 
+  /** What users of the v2 API see; undefined without it. */
+  get v2keys(): KeyStore | undefined {
+    return this.#boot.v2store.keys;
+  }
+
   get stopSignal(): AbortSignal {
     return this.#stopController.signal;
   }
@@ -223,6 +231,10 @@ export class EtcdServer implements ServerContext {
 
   propose(field: number, body: Uint8Array, identity?: Identity): Promise<readonly Uint8Array[]> {
     return this.#pipeline.propose(field, body, identity);
+  }
+
+  proposeV2(request: Request): Promise<StoreEvent | undefined> {
+    return this.#pipeline.proposeV2(request);
   }
 
   changeMembership(change: ConfChange): Promise<readonly Member[] | undefined> {

@@ -116,6 +116,8 @@ export interface ServerOptions {
   readonly bcryptCost: number;
   /** Clients must show certificates, whose common name is a user. */
   readonly clientCertAuth: boolean;
+  /** The v2 store is kept, and data of users of the v2 API is taken. */
+  readonly servesV2: boolean;
 }
 
 /** Size of the db file at which writes are refused when no quota is configured, as in etcd. */

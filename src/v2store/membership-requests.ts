@@ -4,7 +4,8 @@
  */
 import { Request } from "../api/gen/etcdserver.ts";
 import type { MemberID } from "../base/ids.ts";
-import { goJSON, stringList } from "../membership/index.ts";
+import { stringList } from "../membership/index.ts";
+import { attributesJSON } from "./member-nodes.ts";
 import { attributesPath, VERSION_PATH } from "./paths.ts";
 
 export type V2MembershipRequest =
@@ -52,10 +53,7 @@ export function attributesRequest(
   name: string,
   clientURLs: readonly string[],
 ): Request {
-  const Val = goJSON({
-    name: name === "" ? undefined : name,
-    clientURLs: clientURLs.length === 0 ? undefined : clientURLs,
-  });
+  const Val = attributesJSON(name, clientURLs);
   return Request.create({ ID, Method: "PUT", Path: attributesPath(memberID), Val });
 }
 

@@ -135,7 +135,7 @@ test("settings that are not honoured yet are named, plain ones are not", () => {
   assert.deepEqual(unsupportedSettings(createConfig({ name: "a", enablePprof: true })), []);
   for (const input of [
     { discovery: "http://d/t" },
-    { enableV2: true },
+    { enableV2V3: "/v2" },
     { proxy: "on" },
   ] as const satisfies readonly EtcdConfigInput[]) {
     const named = unsupportedSettings(createConfig(input));

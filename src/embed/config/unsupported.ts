@@ -14,8 +14,8 @@ interface Row {
 const ROWS: readonly Row[] = [
   { what: "v2 discovery (--discovery)", applies: (c) => c.discovery !== "" },
   {
-    what: "the v2 API (--enable-v2, --experimental-enable-v2v3)",
-    applies: (c) => c.enableV2 || c.enableV2V3 !== "",
+    what: "the v2 API over v3 keys (--experimental-enable-v2v3)",
+    applies: (c) => c.enableV2V3 !== "",
   },
   { what: "the v2 proxy (--proxy)", applies: (c) => c.proxy !== "off" },
   { what: "--enable-distributed-tracing", applies: (c) => c.enableDistributedTracing },

@@ -51,6 +51,7 @@ import {
 import type { Identity } from "../../auth/index.ts";
 import type { Index } from "../../base/ids.ts";
 import type { Counted, ServerContext } from "../context.ts";
+import type { MemberNodes } from "../../v2store/index.ts";
 import { type LogRequestName, logRequestOf, type RequestNamed } from "../log/log-requests.ts";
 import type { Outcome } from "../log/proposals.ts";
 import { AuthApplier, type AuthApplierNeeds } from "./auth-applier.ts";
@@ -107,6 +108,7 @@ export class Applier {
   readonly #events: ApplierEvents;
   readonly #meter: RequestMeter;
   readonly #auth: AuthApplier;
+  readonly #v2members: MemberNodes | undefined;
   /** Of the entry that is being applied. */
   #index: Index = 0;
   readonly #handlers: Handlers = {
@@ -151,7 +153,9 @@ export class Applier {
   /** `Clock.nowMs` when the last request began to be applied. */
   startedMs = 0;
 
-  constructor(server: ApplierNeeds, events: ApplierEvents) {
+  /** `v2members`: the membership in the v2 store, where that is kept. */
+  constructor(server: ApplierNeeds, events: ApplierEvents, v2members?: MemberNodes) {
+    this.#v2members = v2members;
     this.#server = server;
     this.#events = events;
     this.#auth = new AuthApplier(server);
@@ -386,6 +390,7 @@ export class Applier {
     }
     const previous = cluster.version;
     cluster.setVersion(request.ver, true);
+    this.#v2members?.setVersion(request.ver);
     if (previous === request.ver) return NO_REPLY;
     if (previous !== undefined && isBefore(request.ver, previous)) {
       // What the monitor of versions asks for now.
@@ -417,6 +422,7 @@ export class Applier {
     const attributes = request.memberAttributes ?? { name: "", clientUrls: [] };
     const { cluster } = this.#server;
     cluster.updateAttributes(request.memberID, attributes.name, attributes.clientUrls, true);
+    this.#v2members?.publish(request.memberID, attributes.name, attributes.clientUrls);
     return NO_REPLY;
   }
 

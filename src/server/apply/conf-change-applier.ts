@@ -24,6 +24,7 @@ import {
   ReplayedMembership,
 } from "../../membership/index.ts";
 import { NO_MEMBER, type RawNode } from "../../raft/index.ts";
+import type { MemberNodes } from "../../v2store/index.ts";
 
 export interface AppliedConfChange {
   readonly confState: ConfState;
@@ -46,6 +47,8 @@ export interface ConfChangeApplierOptions {
   /** The membership where the log begins: for the entries whose effects the db has already. */
   readonly startMembership: Membership;
   readonly events: MembershipEvents;
+  /** The membership in the v2 store, where that is kept: it follows replayed entries, too. */
+  readonly v2members: MemberNodes | undefined;
   readonly logger: Logger;
 }
 
@@ -54,6 +57,7 @@ export class ConfChangeApplier {
   readonly #cluster: Cluster;
   #replayed: ReplayedMembership;
   readonly #events: MembershipEvents;
+  readonly #v2members: MemberNodes | undefined;
   readonly #logger: Logger;
 
   constructor(options: ConfChangeApplierOptions) {
@@ -61,6 +65,7 @@ export class ConfChangeApplier {
     this.#cluster = options.cluster;
     this.#replayed = new ReplayedMembership(options.startMembership, this.#cluster.maxLearners);
     this.#events = options.events;
+    this.#v2members = options.v2members;
     this.#logger = options.logger;
   }
 
@@ -130,6 +135,7 @@ export class ConfChangeApplier {
         const { peerURLs } = memberFromJSON(utf8FromBytes(change.context));
         const known = this.#cluster.member(change.nodeId);
         this.#cluster.updateRaftAttributes(change.nodeId, { peerURLs }, persist);
+        this.#v2members?.change(change.nodeId, { peerURLs });
         if (persist) this.#events.updated(change.nodeId, peerURLs);
         this.#log(persist ? "updated member" : "ignored already updated member", {
           "updated-remote-peer-id": formatID(change.nodeId),
@@ -151,6 +157,7 @@ export class ConfChangeApplier {
       return;
     }
     this.#cluster.add(member, persist);
+    this.#v2members?.add(member);
     if (persist) this.#events.added(member.id, member.peerURLs);
     this.#log(persist ? "added member" : "ignore already added member", {
       "added-peer-id": formatID(member.id),
@@ -163,6 +170,7 @@ export class ConfChangeApplier {
   #promote(id: MemberID, persist: boolean): void {
     const known = this.#cluster.member(id);
     this.#cluster.updateRaftAttributes(id, { isLearner: false }, persist);
+    this.#v2members?.change(id, { isLearner: false });
     const fields = { "promoted-member-id": formatID(id) };
     if (persist) this.#log("promote member", fields);
     else if (known === undefined) {
@@ -177,6 +185,7 @@ export class ConfChangeApplier {
   #remove(id: MemberID, persist: boolean): boolean {
     const known = this.#cluster.member(id);
     this.#cluster.remove(id, persist);
+    this.#v2members?.remove(id);
     if (persist) this.#events.removed(id);
     const removed = { "removed-remote-peer-id": formatID(id) };
     if (!persist) this.#log("ignore already removed member", removed);

@@ -7,6 +7,7 @@
  * is applied in slices holds commits while its records reach the backend, up to the stretch in which
  * the index moves.
  */
+import type { Request } from "../../api/gen/etcdserver.ts";
 import { AlarmRequest, AlarmRequest_AlarmAction, AlarmType } from "../../api/gen/rpc.ts";
 import { type ConfState, EntryType, type Snapshot } from "../../api/gen/raft.ts";
 import type { Index, Term } from "../../base/ids.ts";
@@ -20,11 +21,10 @@ import type { ServerContext } from "../context.ts";
 import { decodeEntryRequest } from "../log/entry-request.ts";
 import type { Outcome, Proposal, Proposals, ProposedEntry } from "../log/proposals.ts";
 import { RaftField } from "../log/raft-request.ts";
+import { V2Applier, type V2ApplierNeeds } from "./v2-applier.ts";
 
-export type EntryApplierNeeds = Pick<
-  ServerContext,
-  "alarms" | "defer" | "logger" | "memberID" | "propose" | "quota"
->;
+export type EntryApplierNeeds = V2ApplierNeeds &
+  Pick<ServerContext, "alarms" | "defer" | "logger" | "memberID" | "propose" | "quota">;
 
 export interface EntryApplierOptions {
   readonly server: EntryApplierNeeds;
@@ -50,9 +50,11 @@ export class EntryApplier {
   #appliedIndex: Index;
   #appliedTerm: Term;
   #confState: ConfState;
+  readonly #v2: V2Applier;
 
   constructor(options: EntryApplierOptions) {
     this.#options = options;
+    this.#v2 = new V2Applier(options.server, options.v2store);
     this.#appliedIndex = options.startIndex;
     this.#appliedTerm = options.startTerm;
     this.#confState = options.startConfState;
@@ -91,6 +93,7 @@ export class EntryApplier {
     const { consistentIndex } = this.#options;
     const isNew = entry.index > consistentIndex.index;
     if (entry.type !== EntryType.EntryNormal) this.#applyConfChange(entry, isNew);
+    else if (!isNew && entry.data.length > 0) this.#v2.replay(entry.data);
     else if (isNew && entry.data.length > 0) {
       const steps = this.#applyNormal(entry, slice);
       if (steps !== undefined) return this.#runThenAdvance(steps, entry, true);
@@ -137,11 +140,14 @@ export class EntryApplier {
     if (proposal !== undefined) decoded = proposal;
     else {
       const result = entry.decoded ?? decodeEntryRequest(entry.data);
-      if (result === undefined) return undefined;
       // The log keeps entries for followers; what they carry must not live as long.
       entry.decoded = undefined;
       decoded = result;
       proposal = proposals.takeByID(result.idLow, result.idHigh);
+    }
+    if (decoded.field === RaftField.v2) {
+      this.#settle(proposal, this.#v2.apply(decoded.request as Request));
+      return undefined;
     }
     const isAwaited = proposal !== undefined;
     const steps = applier.applyInSteps(decoded, entry.index, isAwaited, slice);

@@ -8,6 +8,7 @@
  * databases between members) is told through `PipelineEvents`.
  */
 import { EtcdError } from "../../api/errors.ts";
+import type { Request } from "../../api/gen/etcdserver.ts";
 import {
   type ConfChange,
   type ConfState,
@@ -25,7 +26,7 @@ import type { Random, Timer } from "../../env/index.ts";
 import type { Member } from "../../membership/index.ts";
 import { type MemoryStorage, NO_MEMBER, RawNode, type SoftState } from "../../raft/index.ts";
 import type { SnapshotFiles } from "../../snap/index.ts";
-import type { V2Store } from "../../v2store/index.ts";
+import { type StoreEvent, V2Error, type V2Store } from "../../v2store/index.ts";
 import type { Wal } from "../../wal/index.ts";
 import { Applier, type ApplierNeeds } from "../apply/applier.ts";
 import { ConfChangeApplier, type MembershipEvents } from "../apply/conf-change-applier.ts";
@@ -116,6 +117,8 @@ export class Pipeline {
   /** Set for good once the member stops or cannot go on. */
   #ended: EtcdError | undefined;
   #waitingForBackend = false;
+  /** Who wants the applied state to stay as it is. */
+  #holds = 0;
   #storageFull = false;
   #campaignWhenApplied = false;
   /** Where the backend stood when the member started. */
@@ -244,6 +247,23 @@ export class Pipeline {
     });
   }
 
+  /** See `ServerContext.proposeV2`. */
+  proposeV2(request: Request): Promise<StoreEvent | undefined> {
+    return new Promise((resolve, reject) => {
+      const refusal = this.refusal;
+      if (refusal !== undefined) {
+        reject(refusal);
+        return;
+      }
+      this.proposals.submitV2(request, ({ error, v2 }) => {
+        if (error !== undefined) reject(error);
+        else if (v2 instanceof V2Error) reject(v2);
+        else resolve(v2);
+      });
+      this.flush();
+    });
+  }
+
   /** See `ServerContext.changeMembership`. */
   changeMembership(change: ConfChange): Promise<readonly Member[] | undefined> {
     return new Promise((resolve, reject) => {
@@ -344,7 +364,17 @@ export class Pipeline {
     await this.#log.wal.saveSnapshot(WalSnapshot.create({ index, term, confState }));
   }
 
+  /** No entry is begun until the function that it gives is called, once. */
+  holdApply(): () => void {
+    this.#holds++;
+    return () => {
+      this.#holds--;
+      this.#server.defer(() => this.raft.resumeApply());
+    };
+  }
+
   #canApply(): boolean {
+    if (this.#holds > 0) return false;
     const { backend } = this.#server;
     if (!backend.congested) return true;
     if (!this.#waitingForBackend) {
@@ -495,9 +525,10 @@ export class Pipeline {
         cluster: server.cluster,
         startMembership: v2store.documented,
         events: events.membership,
+        v2members: v2store.members,
         logger: server.logger,
       }),
-      applier: new Applier(server, events),
+      applier: new Applier(server, events, v2store.members),
       v2store,
       onFirstEntryOfTerm: (term, slice) => this.#firstEntryOfTerm(term, slice),
       onRemovedSelf: () => events.removedSelf(),

@@ -3,20 +3,29 @@
  * member, must not get there: the log keeps it, and a member that meets it while applying stops, at
  * each start again.
  */
+import type { Request } from "../../api/gen/etcdserver.ts";
 import { ConfChange, ConfChangeType, type Entry, EntryType } from "../../api/gen/raft.ts";
 import { utf8FromBytes } from "../../base/bytes.ts";
 import { confChangeContextFromJSON, memberFromJSON } from "../../membership/index.ts";
 import { isReservedID } from "../../raft/index.ts";
+import { refuseUserData } from "../../v2store/index.ts";
 import { decodeEntryRequest } from "../log/entry-request.ts";
 import type { ProposedEntry } from "../log/proposals.ts";
+import { RaftField } from "../log/raft-request.ts";
 import { objectionToRequest } from "./request-objections.ts";
 
+/** What this member takes that others may refuse. */
+export interface EntryRules {
+  /** Data of users of the v2 API. */
+  readonly servesV2: boolean;
+}
+
 /** Decodes the entry, which then carries its request. Undefined when it may be appended. */
-export function objectionToEntry(entry: Entry): string | undefined {
+export function objectionToEntry(entry: Entry, rules: EntryRules): string | undefined {
   try {
     switch (entry.type) {
       case EntryType.EntryNormal:
-        return entry.data.length === 0 ? undefined : objectionToNormal(entry);
+        return entry.data.length === 0 ? undefined : objectionToNormal(entry, rules);
       case EntryType.EntryConfChange:
         return objectionToConfChange(ConfChange.decode(entry.data));
       default:
@@ -28,9 +37,9 @@ export function objectionToEntry(entry: Entry): string | undefined {
   }
 }
 
-function objectionToNormal(entry: ProposedEntry): string | undefined {
+function objectionToNormal(entry: ProposedEntry, { servesV2 }: EntryRules): string | undefined {
   const decoded = decodeEntryRequest(entry.data);
-  if (decoded === undefined) return undefined;
+  if (decoded.field === RaftField.v2 && !servesV2) refuseUserData(decoded.request as Request);
   const objection = objectionToRequest(decoded.field, decoded.request);
   if (objection === undefined) entry.decoded = decoded;
   return objection;

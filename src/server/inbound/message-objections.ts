@@ -11,7 +11,7 @@ import { type Message, MessageType, type Snapshot } from "../../api/gen/raft.ts"
 import type { MemberID, Term } from "../../base/ids.ts";
 import { isReservedID, type RawNode } from "../../raft/index.ts";
 import { membershipOfSnapshot } from "../../v2store/index.ts";
-import { objectionToEntry } from "./entry-objections.ts";
+import { type EntryRules, objectionToEntry } from "./entry-objections.ts";
 
 /**
  * How far a message's term may be ahead of this member's own: an election every millisecond for
@@ -29,12 +29,16 @@ const MAX_FORWARDED_ENTRY_BYTES = 134_217_728;
 const MAX_READ_CONTEXT_BYTES = 64;
 
 /** Why raft must not see a message of a peer; undefined when it may. Its entries are decoded then. */
-export function objectionTo(message: Message, node: RawNode): string | undefined {
+export function objectionTo(
+  message: Message,
+  node: RawNode,
+  rules: EntryRules,
+): string | undefined {
   const { type, from } = message;
   if (isReservedID(from)) return "a message of no member";
   switch (type) {
     case MessageType.MsgProp:
-      return objectionToProposal(message);
+      return objectionToProposal(message, rules);
     case MessageType.MsgReadIndex:
       return objectionToRead(message);
     // Says who shall lead, which may be its receiver.
@@ -47,7 +51,7 @@ export function objectionTo(message: Message, node: RawNode): string | undefined
   if (objection !== undefined) return objection;
   switch (type) {
     case MessageType.MsgApp:
-      return objectionToAppend(message, node);
+      return objectionToAppend(message, node, rules);
     case MessageType.MsgHeartbeat:
       if (message.term < raft.term || message.commit <= raft.log.lastIndex()) return undefined;
       return "the commit index is behind the end of the log; was the log truncated or lost?";
@@ -78,14 +82,14 @@ function objectionToTerm(term: Term, { raft }: RawNode): string | undefined {
 }
 
 /** A follower passes it on, so that it is checked here and at the leader. */
-function objectionToProposal({ term, entries }: Message): string | undefined {
+function objectionToProposal({ term, entries }: Message, rules: EntryRules): string | undefined {
   if (term !== 0) return "a proposal with a term";
   if (entries.length === 0) return "a proposal without entries";
   for (const entry of entries) {
     // A leader's own sign, with which its term begins.
     if (entry.data.length === 0) return "a proposal of nothing";
     if (entry.data.length > MAX_FORWARDED_ENTRY_BYTES) return "the proposal is too large";
-    const objection = objectionToEntry(entry);
+    const objection = objectionToEntry(entry, rules);
     if (objection !== undefined) return objection;
   }
   return undefined;
@@ -101,7 +105,11 @@ function objectionToContext({ entries }: Message): string | undefined {
   return entry.data.length <= MAX_READ_CONTEXT_BYTES ? undefined : "the context is too long";
 }
 
-function objectionToAppend(message: Message, { raft }: RawNode): string | undefined {
+function objectionToAppend(
+  message: Message,
+  { raft }: RawNode,
+  rules: EntryRules,
+): string | undefined {
   const { index, logTerm, term, entries } = message;
   if (term < raft.term || index < raft.log.committed) return undefined;
   if (logTerm > term || (logTerm === 0) !== (index === 0)) return "impossible term of the log";
@@ -113,7 +121,7 @@ function objectionToAppend(message: Message, { raft }: RawNode): string | undefi
     if (entry.index !== ++expected) return `the entries do not follow index ${index} without gaps`;
     if (entry.term < lastTerm || entry.term > term) return "the entries' terms do not ascend";
     lastTerm = entry.term;
-    const objection = objectionToEntry(entry);
+    const objection = objectionToEntry(entry, rules);
     if (objection !== undefined) return `entry ${entry.index}: ${objection}`;
   }
   return undefined;

@@ -69,7 +69,7 @@ export class ServerPeerNode implements PeerNode {
 
   #objectionTo(message: Message): string | undefined {
     const { node } = this.#options.raft;
-    let objection = objectionTo(message, node);
+    let objection = objectionTo(message, node, this.#options.server.options);
     if (objection === undefined && message.type === MessageType.MsgSnap) {
       // Raft answers one that is behind what is committed here with the commit index.
       const index = message.snapshot?.metadata.index ?? 0;
@@ -82,7 +82,7 @@ export class ServerPeerNode implements PeerNode {
   async receiveSnapshot(message: Message, database: AsyncIterable<Uint8Array>): Promise<void> {
     const { files, raft, checkDatabase } = this.#options;
     const index = message.snapshot?.metadata.index ?? 0;
-    const objection = objectionTo(message, raft.node);
+    const objection = objectionTo(message, raft.node, this.#options.server.options);
     if (objection !== undefined) {
       this.#refusals.refused(message, objection);
       throw new PeerMessageError(objection);

@@ -6,17 +6,31 @@
  * the member. A timeout says nothing about the fate of the write.
  */
 import type { EtcdError } from "../../api/errors.ts";
+import { Request } from "../../api/gen/etcdserver.ts";
 import { ConfChange, type Entry, EntryType } from "../../api/gen/raft.ts";
-import { type RequestIDGenerator, requestIDToBigInt } from "../../base/id-generator.ts";
+import {
+  requestIDFromBigInt,
+  type RequestIDGenerator,
+  requestIDToBigInt,
+} from "../../base/id-generator.ts";
 import { type Identity, NOBODY } from "../../auth/index.ts";
 import type { Clock, Timer } from "../../env/index.ts";
+import type { StoreEvent, V2Error } from "../../v2store/index.ts";
 import type { EntryRequest } from "./entry-request.ts";
-import { bodyOffset, encodeRaftRequest } from "./raft-request.ts";
+import { bodyOffset, encodeRaftRequest, RaftField } from "./raft-request.ts";
 
 /** What applying an entry gave: an encoded response, or the error of etcd's table. */
 export type Outcome =
-  | { readonly error: undefined; readonly reply: readonly Uint8Array[] }
-  | { readonly error: EtcdError; readonly reply: undefined };
+  | {
+      readonly error: undefined;
+      readonly reply: readonly Uint8Array[];
+      /** Of a request of the v2 store, which has no encoded response. */
+      readonly v2?: V2Outcome | undefined;
+    }
+  | { readonly error: EtcdError; readonly reply: undefined; readonly v2?: undefined };
+
+/** What a request of the v2 store did, or why it did nothing. */
+export type V2Outcome = StoreEvent | V2Error;
 
 /** `appliedMs`: `Clock.nowMs` when its entry began to be applied, absent if it was not. */
 export type Settle = (outcome: Outcome, appliedMs?: number) => void;
@@ -104,6 +118,14 @@ export class Proposals {
 
   /** Queues a request for the next `takeBatch`. `request` is what was decoded out of it. */
   submit(built: BuiltRequest, request: unknown, settle: Settle): void {
+    this.#submit(EntryType.EntryNormal, built, request, settle, undefined);
+  }
+
+  /** Queues a request of the v2 store: an entry of its own kind, with the request's id in it. */
+  submitV2(request: Request, settle: Settle): void {
+    const id = this.#ids.next();
+    const data = Request.encode({ ...request, ID: requestIDToBigInt(id) });
+    const built = { field: RaftField.v2, data, idLow: id.low48, identity: NOBODY };
     this.#submit(EntryType.EntryNormal, built, request, settle, undefined);
   }
 
@@ -198,8 +220,8 @@ export class Proposals {
   /** The same for a membership change, whose id stands in the change. */
   takeConfChange(entry: Entry): Proposal | undefined {
     if (entry.type !== EntryType.EntryConfChange) return undefined;
-    const { id } = ConfChange.decode(entry.data);
-    return this.takeByID(Number(id & 0xffff_ffff_ffffn), Number(id >> 48n));
+    const { low48, high16 } = requestIDFromBigInt(ConfChange.decode(entry.data).id);
+    return this.takeByID(low48, high16);
   }
 
   /**

@@ -1,40 +1,46 @@
 /**
- * Entries of etcd 3.5 and older that speak the v2 store's language: where their request stands, and
- * what is applied in its place.
+ * Entries that speak the v2 store's language: where their request stands, and what of the membership
+ * is applied in its place. etcd up to 3.5 writes the membership so, and what users of the v2 API ask.
  */
+import { Request } from "../../api/gen/etcdserver.ts";
 import {
   Attributes,
   ClusterMemberAttrSetRequest,
   ClusterVersionSetRequest,
 } from "../../api/gen/membership.ts";
-import { assert } from "../../base/assert.ts";
 import { DecodeError } from "../../base/wire.ts";
-import { applyV2Request } from "../../v2store/index.ts";
+import { membershipOfV2Request } from "../../v2store/index.ts";
 import { decodeRaftRequest, RaftField, type RaftRequest } from "./raft-request.ts";
 
-export type V2Translation =
-  | { readonly kind: "request"; readonly field: RaftField; readonly request: unknown }
-  | { readonly kind: "nothing" };
+/** `field` is that of the form since 3.5 for the membership, `RaftField.v2` for all else. */
+export interface V2Translation {
+  readonly field: RaftField;
+  readonly request: unknown;
+  /** Of the request itself. */
+  readonly id: bigint;
+}
 
-/** Throws `DecodeError` or `SyntaxError` on malformed bytes, `V2DataError` on user data. */
-export function translateV2Entry(data: Uint8Array): V2Translation {
-  const effect = applyV2Request(data);
-  switch (effect.kind) {
-    case "nothing":
-      return effect;
+/** Throws `DecodeError` or `SyntaxError` on malformed bytes. */
+export function translateV2Request(data: Uint8Array): V2Translation {
+  const request = Request.decode(data);
+  const { ID: id } = request;
+  const effect = membershipOfV2Request(request);
+  switch (effect?.kind) {
+    case undefined:
+      return { field: RaftField.v2, request, id };
     case "clusterVersion":
       return {
-        kind: "request",
         field: RaftField.clusterVersionSet,
         request: ClusterVersionSetRequest.create({ ver: effect.version }),
+        id,
       };
     case "memberAttributes": {
-      const { id, name, clientURLs } = effect;
+      const { id: memberID, name, clientURLs } = effect;
       const memberAttributes = Attributes.create({ name, clientUrls: [...clientURLs] });
       return {
-        kind: "request",
         field: RaftField.clusterMemberAttrSet,
-        request: ClusterMemberAttrSetRequest.create({ memberID: id, memberAttributes }),
+        request: ClusterMemberAttrSetRequest.create({ memberID, memberAttributes }),
+        id,
       };
     }
   }
@@ -55,15 +61,4 @@ export function tryDecodeEnvelope(data: Uint8Array): RaftRequest | undefined {
     if (error instanceof DecodeError) return undefined;
     throw error;
   }
-}
-
-/** For a request of this member's own, which says something. */
-export function translateV2Request(data: Uint8Array): {
-  readonly field: RaftField;
-  readonly request: unknown;
-} {
-  const translation = translateV2Entry(data);
-  assert(translation.kind === "request", "a proposed request of the v2 store has an effect");
-  const { field, request } = translation;
-  return { field, request };
 }

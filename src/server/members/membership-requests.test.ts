@@ -40,7 +40,9 @@ test("what goes to members of etcd 3.4 are the bytes that they write themselves"
 test("the v2 form means the same as the other", () => {
   const urls = ["http://a:1", "http://b:2"];
   const { body } = attributesRequest(server, "v2", "n<1>", urls);
-  assert.deepEqual(translateV2Request(body), {
+  const meaning = translateV2Request(body);
+  assert.deepEqual(meaning, {
+    id: meaning.id,
     field: RaftField.clusterMemberAttrSet,
     request: {
       memberID: 0x474f_8fd6_da73_ef6fn,
@@ -48,7 +50,9 @@ test("the v2 form means the same as the other", () => {
     },
   });
   const version = clusterVersionRequest(server, "v2", "3.6.0");
-  assert.deepEqual(translateV2Request(version.body), {
+  const versionMeaning = translateV2Request(version.body);
+  assert.deepEqual(versionMeaning, {
+    id: versionMeaning.id,
     field: RaftField.clusterVersionSet,
     request: { ver: "3.6.0" },
   });

@@ -235,7 +235,7 @@ test("data of the v2 API in the snapshot is refused", async () => {
   await new SnapshotFiles(depsOn(disk), SNAP).save(snapshot);
   await refuses(
     disk,
-    /^detected disallowed custom content in v2store for stage --v2-deprecation=write-only: .*3\.5/,
+    /^detected disallowed custom content in v2store for stage --v2-deprecation=write-only: .*--enable-v2/,
   );
 });
 

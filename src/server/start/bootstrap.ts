@@ -20,7 +20,7 @@ import { type ClusterID, formatID, type Index, type MemberID, type Term } from "
 import { Cluster, computeClusterID, type Member } from "../../membership/index.ts";
 import { MemoryStorage } from "../../raft/index.ts";
 import { SnapError, SnapshotFiles } from "../../snap/index.ts";
-import { V2Store } from "../../v2store/index.ts";
+import { LiveV2Store, MembershipDocument, type V2Store } from "../../v2store/index.ts";
 import {
   recordedSnapshotEntries,
   validSnapshotEntries,
@@ -219,13 +219,23 @@ async function makeMember(
     hardState,
     snapshotIndex: 0,
     snapshotTerm: 0,
-    v2store: new V2Store(cluster),
+    v2store: v2storeOf(options, deps, cluster),
     snapshotFiles,
     backend,
     cluster,
     remotes: isJoining ? members.filter(({ id }) => id !== local.id) : [],
     olderSegmentsVerified: Promise.resolve(),
   };
+}
+
+function v2storeOf(
+  { servesV2 }: ServerOptions,
+  { clock }: ServerDeps,
+  cluster: Cluster,
+  snapshot?: Snapshot,
+): V2Store {
+  if (!servesV2) return new MembershipDocument(cluster, snapshot);
+  return new LiveV2Store(() => clock.wallMs(), snapshot);
 }
 
 /** etcd's, for questions to members that may not have started either. */
@@ -274,7 +284,7 @@ async function recoverMember(
   }
   const { index, term } = snapshot?.metadata ?? { index: 0, term: 0 };
   const olderSegmentsVerified = verifyOlder(deps, walDirectory, index);
-  const accept = (content: WalContent) => acceptLog(content, basis);
+  const accept = (content: WalContent) => acceptLog(content, basis, options);
   const wal = Wal.open(deps, walDirectory, { index, term }, { ...walOptions(options), accept });
   try {
     return await assemble(options, deps, { ...basis, wal, olderSegmentsVerified });
@@ -295,7 +305,11 @@ interface Recovered extends Basis {
 }
 
 /** Refuses a log that does not go with the rest of the directory, before anything is changed. */
-function acceptLog({ entries }: WalContent, { snapshot, consistentIndex }: Basis): void {
+function acceptLog(
+  { entries }: WalContent,
+  { snapshot, consistentIndex }: Basis,
+  { servesV2 }: ServerOptions,
+): void {
   const lastIndex = entries.at(-1)?.index ?? snapshot?.metadata.index ?? 0;
   if (consistentIndex > lastIndex) {
     throw new BootstrapError(
@@ -303,7 +317,7 @@ function acceptLog({ entries }: WalContent, { snapshot, consistentIndex }: Basis
         "part of the WAL is missing",
     );
   }
-  refuseV2Data(snapshot, entries);
+  if (!servesV2) refuseV2Data(snapshot, entries);
 }
 
 /** Puts the pieces together, once they are known to belong to each other. */
@@ -327,7 +341,7 @@ async function assemble(
     backend,
     maxLearners: options.maxLearners,
   });
-  const v2store = new V2Store(cluster, snapshot);
+  const v2store = v2storeOf(options, deps, cluster, snapshot);
   const { documented } = v2store;
   mendMembership(cluster, { documented, entries: content.entries, consistentIndex }, deps.logger);
   logRecoveredCluster(deps.logger, cluster);

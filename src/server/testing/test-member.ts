@@ -62,6 +62,7 @@ export const TEST_OPTIONS: ServerOptions = {
   simpleTokenTTLMs: 300_000,
   bcryptCost: 10,
   clientCertAuth: false,
+  servesV2: false,
 };
 
 /** Virtual milliseconds that pass per turn of the real loop while something is waited for. */

@@ -30,6 +30,11 @@ export interface SnapshotSenderOptions {
   readonly send: (message: Message, image: DatabaseImage) => void;
   /** What that configuration belongs to; behind the db while the log is replayed. */
   readonly appliedIndex: () => Index;
+  /**
+   * Keeps entries from being applied, until what it gives is called: for a v2 store that is kept in
+   * memory, and so described as it is now. Undefined where there is none.
+   */
+  readonly holdApply: (() => () => void) | undefined;
   /** To raft: the transfer has ended before it began. */
   readonly failed: (to: MemberID) => void;
 }
@@ -94,13 +99,12 @@ export class SnapshotSender {
   }
 
   async #open(message: Message): Promise<void> {
-    const { clock, describe, logger, localID, send } = this.#options;
-    const { image, index } = await this.#openImage();
+    const { clock, logger, localID, send } = this.#options;
+    const { image, snapshot } = await this.#describedImage();
     if (this.#stopped) {
       image.close();
       return;
     }
-    const snapshot = describe(index);
     const bytes = Message.encode({ ...message, snapshot }).length + image.sizeBytes;
     const fields = {
       from: formatID(localID),
@@ -111,6 +115,24 @@ export class SnapshotSender {
     logger.info("sending merged snapshot", fields);
     this.#underWay.set(message.to, { fields, startMs: clock.nowMs() });
     send({ ...message, snapshot }, image);
+  }
+
+  async #describedImage(): Promise<{
+    readonly image: BackendSnapshot;
+    readonly snapshot: Snapshot;
+  }> {
+    const { describe, holdApply, appliedIndex } = this.#options;
+    const release = holdApply?.();
+    try {
+      const { image, index } = await this.#openImage();
+      if (release !== undefined && index !== appliedIndex()) {
+        image.close();
+        throw new Error("the db is not where the v2 store is");
+      }
+      return { image, snapshot: describe(index) };
+    } finally {
+      release?.();
+    }
   }
 
   /**

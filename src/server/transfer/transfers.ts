@@ -164,6 +164,7 @@ function makeSender(
     backend,
     confState: () => pipeline.confState,
     appliedIndex: () => pipeline.appliedIndex,
+    holdApply: v2store.keys === undefined ? undefined : () => pipeline.holdApply(),
     describe: (index) => {
       const term = storage.term(index) ?? pipeline.appliedTerm;
       return describeSnapshot(v2store, index, term, pipeline.confState);

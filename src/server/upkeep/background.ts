@@ -10,6 +10,7 @@ import {
   CompactionRequest,
   LeaseCheckpointRequest,
 } from "../../api/gen/rpc.ts";
+import type { KeyStore } from "../../v2store/index.ts";
 import { AutoCompactor } from "./auto-compactor.ts";
 import { CompactionRunner } from "../apply/compaction-runner.ts";
 import type { CompactionCounters } from "../apply/apply-metrics.ts";
@@ -25,6 +26,7 @@ import { RaftField } from "../log/raft-request.ts";
 import type { RequestForms } from "../members/request-form.ts";
 import type { StorageVersion } from "../apply/storage-version.ts";
 import type { UpkeepCounters } from "./upkeep-metrics.ts";
+import { V2Expirer, type V2ExpirerNeeds } from "./v2-expirer.ts";
 import { VersionMonitor } from "../members/version-monitor.ts";
 
 type CorruptionNeeds = LinearizableReader &
@@ -50,6 +52,7 @@ type CompactorNeeds = Pick<
 
 type Needs = CorruptionNeeds &
   ProposeAsLeaderNeeds &
+  V2ExpirerNeeds &
   VersionRequestNeeds &
   Counted<CompactionCounters & Pick<UpkeepCounters, "leaseExpired">> &
   Pick<ServerContext, "backend" | "leadership" | "lessor">;
@@ -57,6 +60,8 @@ type Needs = CorruptionNeeds &
 export interface BackgroundOptions {
   readonly server: Needs;
   readonly storageVersion: StorageVersion;
+  /** The v2 store, where it is kept. */
+  readonly v2keys: KeyStore | undefined;
   readonly forms: RequestForms;
   /** Whether the log begins with a snapshot of this cluster version; if not, one is made soon. */
   readonly logBeginsWith: (version: string) => boolean;
@@ -69,6 +74,7 @@ export class Background {
   readonly #versions: VersionMonitor;
   readonly #corruption: CorruptionChecker;
   readonly #autoCompactor: AutoCompactor | undefined;
+  readonly #v2expirer: V2Expirer | undefined;
   #stopped = false;
 
   constructor(options: BackgroundOptions) {
@@ -109,6 +115,7 @@ export class Background {
       setStorageVersion: (version) => options.storageVersion.set(version),
     });
     this.#autoCompactor = makeAutoCompactor(server);
+    this.#v2expirer = options.v2keys && new V2Expirer(server, options.v2keys);
     this.#corruption = makeCorruptionChecker(server);
   }
 
@@ -117,6 +124,7 @@ export class Background {
     this.#versions.start();
     this.#autoCompactor?.start();
     this.#corruption.start();
+    this.#v2expirer?.start();
   }
 
   /** Compares with the other members. Throws `InconsistentDataError`. */
@@ -136,6 +144,7 @@ export class Background {
     this.compaction.stop();
     this.#autoCompactor?.stop();
     this.#corruption.stop();
+    this.#v2expirer?.stop();
   }
 
   /** The leader or the cluster version has changed. */

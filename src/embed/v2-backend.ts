@@ -1,0 +1,79 @@
+/** A member as the HTTP of the v2 API sees it. */
+import { EtcdError } from "../api/errors.ts";
+import { formatID } from "../base/ids.ts";
+import type { Clock } from "../env/clock.ts";
+import type { Logger } from "../env/logger.ts";
+import type { PasswordHasher } from "../env/secrets.ts";
+import { computeMemberID } from "../membership/index.ts";
+import { type EtcdServer, MembershipChanges } from "../server/index.ts";
+import type { V2Backend, V2Keys, V2Members } from "../v2/index.ts";
+
+export interface V2BackendDeps {
+  readonly server: EtcdServer;
+  readonly keys: V2Keys;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly passwords: PasswordHasher;
+  readonly clientCertAuth: boolean;
+}
+
+export function v2BackendOf(deps: V2BackendDeps): V2Backend {
+  const { server, keys, clock, logger, passwords, clientCertAuth } = deps;
+  return {
+    clusterID: server.clusterID,
+    memberID: server.memberID,
+    get raftIndex() {
+      return server.committedIndex;
+    },
+    get raftTerm() {
+      return server.term;
+    },
+    get isLeader() {
+      return server.isLeader;
+    },
+    keys,
+    members: membersOf(server, clock),
+    propose: (request) => server.proposeV2(request),
+    passwords,
+    wallMs: () => clock.wallMs(),
+    stats: {
+      self: () => ({ name: server.options.name, id: formatID(server.memberID) }),
+      leader: () => undefined,
+    },
+    clientCertAuth,
+    logger,
+  };
+}
+
+/** Nobody waits on a stream that could be cut: an answer is always possible. */
+const ASKER = { cancelled: false };
+
+function membersOf(server: EtcdServer, clock: Clock): V2Members {
+  const { cluster } = server;
+  const changes = new MembershipChanges(server);
+  return {
+    list: () => cluster.members,
+    leader: () => cluster.member(server.leader),
+    isRemoved: (id) => cluster.isRemoved(id),
+    add: async (peerURLs) => {
+      refuseUnknown(server);
+      const id = computeMemberID(peerURLs, "", clock.wallMs() / 1000);
+      const member = { id, peerURLs, isLearner: false, name: "", clientURLs: [] };
+      await changes.add(member, ASKER);
+      return member;
+    },
+    remove: async (id) => {
+      refuseUnknown(server);
+      await changes.remove(id, ASKER);
+    },
+    update: async (id, peerURLs) => {
+      refuseUnknown(server);
+      await changes.update(id, peerURLs, ASKER);
+    },
+  };
+}
+
+/** Users of the v2 API are none of the v3 API, whose administrators alone may do this. */
+function refuseUnknown({ auth }: EtcdServer): void {
+  if (auth.store.enabled) throw new EtcdError("userEmpty");
+}

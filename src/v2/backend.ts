@@ -1,0 +1,59 @@
+/** What the HTTP of the v2 API asks of the member behind it. */
+import type { Request } from "../api/gen/etcdserver.ts";
+import type { ClusterID, Index, MemberID, Term } from "../base/ids.ts";
+import type { PasswordHasher } from "../env/secrets.ts";
+import type { Logger } from "../env/logger.ts";
+import type { Member } from "../membership/index.ts";
+import type {
+  Listing,
+  Statistics,
+  StoreEvent,
+  Watcher,
+  WatchListener,
+  WatchOptions,
+} from "../v2store/index.ts";
+
+/** The keys, by their paths in the store: those of users are below "/1". */
+export interface V2Keys {
+  readonly statistics: Readonly<Statistics>;
+  /** Throws `V2Error`. */
+  get(path: string, listing: Listing): StoreEvent;
+  /** Throws `V2Error` when events from the asked index on are gone. */
+  watch(path: string, options: WatchOptions, listener: WatchListener): Watcher;
+}
+
+/** Each change rejects with an `EtcdError`. */
+export interface V2Members {
+  /** Sorted by id. */
+  list(): readonly Member[];
+  /** Undefined during an election. */
+  leader(): Member | undefined;
+  /** Resolves with the new member. */
+  add(peerURLs: readonly string[]): Promise<Member>;
+  remove(id: MemberID): Promise<unknown>;
+  update(id: MemberID, peerURLs: readonly string[]): Promise<unknown>;
+  isRemoved(id: MemberID): boolean;
+}
+
+export interface V2Backend {
+  readonly clusterID: ClusterID;
+  readonly memberID: MemberID;
+  /** Of the last committed entry, and of raft now: for headers. */
+  readonly raftIndex: Index;
+  readonly raftTerm: Term;
+  readonly isLeader: boolean;
+  readonly keys: V2Keys;
+  readonly members: V2Members;
+  /**
+   * Resolves with what a request did that went through the log. Rejects with a `V2Error`, or with an
+   * `EtcdError` when it is not known to have been applied.
+   */
+  propose(request: Request): Promise<StoreEvent | undefined>;
+  readonly passwords: PasswordHasher;
+  /** Milliseconds since 1970. */
+  readonly wallMs: () => number;
+  /** What a peer wrote, or this member, since it started. */
+  readonly stats: { self(): unknown; leader(): unknown };
+  readonly clientCertAuth: boolean;
+  readonly logger: Logger;
+}

@@ -1,0 +1,82 @@
+/** `/v2/keys`: keys and directories, and waiting for their changes. */
+import type { Request } from "../api/gen/etcdserver.ts";
+import { formatID } from "../base/ids.ts";
+import type { HttpRequest, HttpResponse } from "../env/http.ts";
+import { eventJSON, isCreation, KEYS_ROOT, type StoreEvent } from "../v2store/index.ts";
+import { V2_CODE, V2Error } from "../v2store/index.ts";
+import type { Access } from "./access.ts";
+import type { V2Backend } from "./backend.ts";
+import { Expirations } from "./expiration.ts";
+import { readForm } from "./form.ts";
+import { readKeyRequest } from "./key-request.ts";
+import { serveWatch } from "./key-watch.ts";
+import { allowMethods, type Exchange, sendJSON, sendKeyError } from "./reply.ts";
+
+export const KEYS_PREFIX = "/v2/keys";
+
+const METHODS = ["HEAD", "GET", "PUT", "POST", "DELETE"];
+
+/** Actions of which a client may ask to be told nothing but that they were done. */
+const SILENCED: ReadonlySet<string> = new Set(["set", "compareAndSwap", "create", "update"]);
+
+export class KeysHandler {
+  readonly #backend: V2Backend;
+  readonly #access: Access;
+  readonly #expirations: Expirations;
+
+  constructor(backend: V2Backend, access: Access) {
+    this.#backend = backend;
+    this.#access = access;
+    this.#expirations = new Expirations(backend.wallMs);
+  }
+
+  /** `path` is clean. */
+  async serve(path: string, request: HttpRequest, response: HttpResponse): Promise<void> {
+    if (!allowMethods(request, response, METHODS)) return;
+    const headers = { "X-Etcd-Cluster-Id": formatID(this.#backend.clusterID) };
+    const exchange: Exchange = { request, response, headers };
+    try {
+      await this.#serve(exchange, path.slice(KEYS_PREFIX.length));
+    } catch (error) {
+      sendKeyError(exchange, error, KEYS_ROOT);
+    }
+  }
+
+  async #serve(exchange: Exchange, key: string): Promise<void> {
+    const { method } = exchange.request;
+    const form = await readForm(exchange.request);
+    const { request, isWithoutValue } = readKeyRequest(method, key, form, (ttl) =>
+      this.#expirations.after(ttl),
+    );
+    const access = this.#access.toKey(exchange.request, key, request.Recursive);
+    if (access !== true && !(await access)) {
+      throw new V2Error(V2_CODE.unauthorized, "Insufficient credentials");
+    }
+    if (request.Method === "GET" && request.Wait) {
+      serveWatch(this.#backend, exchange, request);
+      return;
+    }
+    this.#answer(exchange, await this.#do(request), isWithoutValue);
+  }
+
+  async #do(request: Request): Promise<StoreEvent> {
+    const { Method, Path, Recursive: isRecursive, Sorted: isSorted } = request;
+    if (Method === "GET" || Method === "HEAD") {
+      return this.#backend.keys.get(Path, { isRecursive, isSorted });
+    }
+    const event = await this.#backend.propose(request);
+    if (event !== undefined) return event;
+    throw new V2Error(V2_CODE.raftInternal, "received response with no Event/Watcher");
+  }
+
+  #answer(exchange: Exchange, event: StoreEvent, isWithoutValue: boolean): void {
+    const isSilent = isWithoutValue && SILENCED.has(event.action);
+    const json = isSilent ? `{"action":"${event.action}"}` : eventJSON(event, KEYS_ROOT);
+    const { raftIndex, raftTerm } = this.#backend;
+    sendJSON(exchange, isCreation(event) ? 201 : 200, `${json}\n`, {
+      "X-Etcd-Index": String(event.storeIndex),
+      "X-Raft-Index": String(raftIndex),
+      "X-Raft-Term": String(raftTerm),
+    });
+  }
+}
