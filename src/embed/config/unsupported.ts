@@ -12,7 +12,6 @@ interface Row {
 }
 
 const ROWS: readonly Row[] = [
-  { what: "v2 discovery (--discovery)", applies: (c) => c.discovery !== "" },
   {
     what: "the v2 API (--enable-v2, --experimental-enable-v2v3)",
     applies: (c) => c.enableV2 || c.enableV2V3 !== "",
