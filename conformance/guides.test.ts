@@ -658,7 +658,7 @@ test("5: member list, update and add of API version 2, on Go etcd", { skip: skip
  */
 const MACHINES = "needs several machines";
 const V2 = "needs the v2 API of the server";
-const DISCOVERY = "needs discovery (--discovery) and the v2 API";
+const DISCOVERY = "needs the public discovery service";
 const MACHINE = "prepares the machine and does not touch etcd";
 
 /** Every command of the articles that no test above runs, and why. */
@@ -685,7 +685,7 @@ for (const [command, reason] of NOT_RUN) test(command, { skip: reason }, () => u
 
 /** Until it can be honoured, each of these is refused by its name and nothing is written. */
 const REFUSED: readonly (readonly [flags: string, words: string])[] = [
-  ["--discovery https://discovery.etcd.io/3e86b59982e49066", "--discovery"],
+  ["--proxy on", "the v2 proxy"],
 ];
 for (const [flags, words] of REFUSED) {
   test(`a member refuses ${flags.split(/[ =]/)[0]} by its name`, { skip }, async () => {

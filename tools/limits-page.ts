@@ -190,6 +190,10 @@ const SECTIONS: readonly Section[] = [
     ],
   },
   {
+    title: "Discovery",
+    sources: [{ path: "src/discovery/http-exchange.ts", names: ["MAX_ANSWER_BYTES", "MAX_HOPS"] }],
+  },
+  {
     title: "Local clusters (etcd-cluster)",
     sources: [
       { path: "src/cli/cluster/plan.ts", names: ["MAX_PROCESSES", "MAX_MEMBERS"] },

@@ -1,11 +1,16 @@
 /** The discovery service that the settings name, if they name one. */
 import type { EtcdClientOptions, TlsOptions } from "../client/index.ts";
+import { V2Discovery } from "../discovery/v2-discovery.ts";
 import { V3Discovery, type V3DiscoveryDeps } from "../discovery/v3-discovery.ts";
 import type { Discovery } from "../env/discovery.ts";
-import { readAuthorities, readKeyPair } from "../platform/index.ts";
+import { readAuthorities, readKeyPair, systemAuthorities } from "../platform/index.ts";
 import type { EtcdConfig } from "./config/index.ts";
 
 export function discoveryOf(config: EtcdConfig, deps: V3DiscoveryDeps): Discovery | undefined {
+  if (config.discovery !== "") {
+    const { discovery: url, discoveryProxy: proxy } = config;
+    return new V2Discovery({ url, proxy, authorities: systemAuthorities }, deps);
+  }
   if (config.discoveryEndpoints.length === 0) return undefined;
   const options = {
     token: config.discoveryToken,

@@ -19,6 +19,7 @@ export { NodeHostNames } from "./node-host-names.ts";
 export { NodeRandom } from "./node-random.ts";
 export { sdNotify } from "./sd-notify.ts";
 export { type TokenKeys, tokenSigner } from "./token-signer.ts";
+export { systemAuthorities } from "./system-authorities.ts";
 export { systemCalls } from "./system-calls.ts";
 export {
   CertificateExpiry,

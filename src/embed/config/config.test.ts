@@ -134,7 +134,6 @@ test("a certificate beside plain addresses is ignored with a warning for each", 
 test("settings that are not honoured yet are named, plain ones are not", () => {
   assert.deepEqual(unsupportedSettings(createConfig({ name: "a", enablePprof: true })), []);
   for (const input of [
-    { discovery: "http://d/t" },
     { enableV2V3: "/v2" },
     { proxy: "on" },
   ] as const satisfies readonly EtcdConfigInput[]) {

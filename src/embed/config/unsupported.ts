@@ -12,7 +12,6 @@ interface Row {
 }
 
 const ROWS: readonly Row[] = [
-  { what: "v2 discovery (--discovery)", applies: (c) => c.discovery !== "" },
   {
     what: "the v2 API over v3 keys (--experimental-enable-v2v3)",
     applies: (c) => c.enableV2V3 !== "",

@@ -1,0 +1,127 @@
+/**
+ * `--discovery` at a real etcd of the reference: its members and ours meet at one token, by the
+ * guide's own commands; surplus, repeated and misnamed members end with the reference's words.
+ */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { type EtcdKind, EtcdProcess, freePorts, missing, startEtcd } from "./harness.ts";
+
+const skip = missing("ours", "reference");
+let service: EtcdProcess;
+let tokens = 0;
+
+before(async () => {
+  if (skip === false) service = await startEtcd({ kind: "reference", flags: ["--enable-v2"] });
+});
+after(() => service?.[Symbol.asyncDispose]());
+
+/** The guide's `curl -X PUT …/_config/size -d value=3`. */
+async function newToken(size: string): Promise<string> {
+  const url = `${service.clientUrl}/v2/keys/discovery/token${tokens++}`;
+  const body = new URLSearchParams({ value: size });
+  const answer = await fetch(`${url}/_config/size`, { method: "PUT", body });
+  assert.equal(answer.status, 201);
+  return url;
+}
+
+interface Made {
+  readonly kind: EtcdKind;
+  readonly name: string;
+  readonly token: string;
+  readonly dataDir?: string;
+}
+
+async function member({ kind, name, token, dataDir }: Made): Promise<EtcdProcess> {
+  const [client = 0, peer = 0] = await freePorts(2);
+  const flags = [`--discovery=${token}`, "--discovery-fallback=exit", "--initial-cluster="];
+  return new EtcdProcess({ kind, name, flags, ...(dataDir && { dataDir }) }, client, peer);
+}
+
+async function listOf({ clientUrl }: EtcdProcess): Promise<string[]> {
+  const answer = await fetch(`${clientUrl}/v3/cluster/member/list`, { method: "POST", body: "{}" });
+  const { members } = (await answer.json()) as { members: { ID: string; name: string }[] };
+  return members.map(({ ID, name }) => `${name} ${BigInt(ID).toString(16)}`).sort();
+}
+
+/** The last lines of a start that ended, without what differs from run to run. */
+function lastWords({ log }: EtcdProcess): string[] {
+  const from = log.findIndex(({ msg }) =>
+    /already been registered|been registered|already used/.test(msg),
+  );
+  return log.slice(from).map(({ level, msg, error }) => `${level} ${msg} ${error ?? ""}`);
+}
+
+test(
+  "1: members of both kinds meet at a token, and ids are the reference's",
+  { skip },
+  async () => {
+    const token = await newToken("3");
+    const kinds = ["ours", "reference", "ours"] as const;
+    const members = await Promise.all(
+      kinds.map((kind, i) => member({ kind, name: `etcd${i}`, token })),
+    );
+    try {
+      await Promise.all(members.map((each) => each.start()));
+      const lists = await Promise.all(members.map(listOf));
+      assert.equal(lists[0]?.length, 3);
+      assert.deepEqual(lists[1], lists[0]);
+      assert.deepEqual(lists[2], lists[0]);
+      const directory = (await (await fetch(token)).json()) as {
+        node: { nodes: { key: string }[] };
+      };
+      const registered = directory.node.nodes.map(({ key }) => key.split("/").at(-1));
+      assert.deepEqual(registered.sort(), lists[0]?.map((line) => line.split(" ")[1]).sort());
+
+      const surplus = await Promise.all(
+        (["ours", "reference"] as const).map((kind) => member({ kind, name: "late", token })),
+      );
+      const words = [];
+      for (const each of surplus) {
+        each.launch();
+        assert.equal((await each.exited()).code, 1);
+        words.push(lastWords(each));
+        await each[Symbol.asyncDispose]();
+      }
+      assert.match(words[0]?.[0] ?? "", /already used .*\(discovery: cluster is full\)$/);
+      assert.deepEqual(words[0], words[1]);
+
+      await members[0]?.restart();
+      assert.match(members[0]?.logText ?? "", /discovery token is ignored since cluster already/);
+    } finally {
+      await Promise.all(members.map((each) => each[Symbol.asyncDispose]()));
+    }
+  },
+);
+
+test(
+  "a member that has lost its data, and a name that is taken, in the reference's words",
+  {
+    skip,
+  },
+  async () => {
+    const words: Record<string, string[][]> = { id: [], name: [] };
+    for (const kind of ["ours", "reference"] as const) {
+      const token = await newToken("2");
+      const first = await member({ kind, name: "one", token });
+      first.launch();
+      await first.waitForLog("waiting for more");
+      await first.kill();
+      first.launch();
+      assert.equal((await first.exited()).code, 1);
+      words.id?.push(lastWords(first).map((line) => line.replace(/\/\S+/g, "DIR")));
+      await first[Symbol.asyncDispose]();
+      const second = await member({ kind, name: "one", token });
+      second.launch();
+      assert.equal((await second.exited()).code, 1);
+      words.name?.push(lastWords(second));
+      await second[Symbol.asyncDispose]();
+    }
+    assert.match(
+      words.id?.[0]?.[0] ?? "",
+      /^warn member has been registered with discovery service/,
+    );
+    assert.deepEqual(words.id?.[0], words.id?.[1]);
+    assert.match(words.name?.[0]?.[0] ?? "", /^warn member with duplicated name has already been/);
+    assert.deepEqual(words.name?.[0], words.name?.[1]);
+  },
+);
