@@ -4,7 +4,7 @@ import type { AuthStore } from "./auth-store.ts";
 import { plain } from "../env/metric-table.ts";
 
 export const AuthMetrics = {
-  authRevision: plain("etcd_debugging_auth_revision", "Revision of the auth store."),
+  authRevision: plain("etcd_debugging_auth_revision", "The current revision of auth store."),
 } as const;
 
 export function registerAuthMetrics(metrics: Metrics, store: Pick<AuthStore, "revision">): void {

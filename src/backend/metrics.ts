@@ -39,14 +39,17 @@ export const BackendSeries = {
     "etcd_disk_defrag_inflight",
     "Whether or not defrag is active on the member. 1 means active, 0 means not.",
   ),
-  dbTotalSize: plain("etcd_mvcc_db_total_size_in_bytes", "Size of the database file."),
+  dbTotalSize: plain(
+    "etcd_mvcc_db_total_size_in_bytes",
+    "Total size of the underlying database physically allocated in bytes.",
+  ),
   dbTotalSizeInUse: plain(
     "etcd_mvcc_db_total_size_in_use_in_bytes",
-    "Part of the database file that holds data.",
+    "Total size of the underlying database logically in use in bytes.",
   ),
   dbOpenReadTransactions: plain(
     "etcd_mvcc_db_open_read_transactions",
-    "Read transactions open in the storage engine.",
+    "The number of currently open read transactions",
   ),
 } as const;
 

@@ -6,12 +6,12 @@ import { type EtcdConfig, GATE_NAMES, gateSpec } from "./config/index.ts";
 export const BuildMetrics = {
   goVersion: labelled(
     "etcd_server_go_version",
-    "1 for the version of the runtime, which is Node.js here.",
+    "Which Go version server is running with. 1 for 'server_go_version' label with current version.",
     "server_go_version",
   ),
   featureEnabled: labelled(
     "etcd_server_feature_enabled",
-    "1 for a feature that is enabled, else 0.",
+    "Whether or not a feature is enabled. 1 is enabled, 0 is not.",
     "name",
     "stage",
   ),

@@ -3,12 +3,15 @@ import type { Counter, Histogram, Metrics } from "../env/metrics.ts";
 import { exponentialBuckets, histogram, plain } from "../env/metric-table.ts";
 
 export const LeaseMetrics = {
-  granted: plain("etcd_debugging_lease_granted_total", "Leases granted."),
-  revoked: plain("etcd_debugging_lease_revoked_total", "Leases revoked."),
-  renewed: plain("etcd_debugging_lease_renewed_total", "Renewals seen by the leader."),
+  granted: plain("etcd_debugging_lease_granted_total", "The total number of granted leases."),
+  revoked: plain("etcd_debugging_lease_revoked_total", "The total number of revoked leases."),
+  renewed: plain(
+    "etcd_debugging_lease_renewed_total",
+    "The number of renewed leases seen by the leader.",
+  ),
   ttl: histogram(
     "etcd_debugging_lease_ttl_total",
-    "Time to live of granted leases in seconds.",
+    "Bucketed histogram of lease TTLs.",
     exponentialBuckets(1, 2, 24),
   ),
 } as const;

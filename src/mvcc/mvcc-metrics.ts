@@ -4,14 +4,23 @@ import type { WatchableStore } from "./watch/watchable-store.ts";
 import { exponentialBuckets, histogram, plain } from "../env/metric-table.ts";
 
 export const MvccMetrics = {
-  keys: plain("etcd_debugging_mvcc_keys_total", "Keys in the store."),
-  currentRevision: plain("etcd_debugging_mvcc_current_revision", "Revision of the store."),
-  compactRevision: plain("etcd_debugging_mvcc_compact_revision", "Revision last compacted."),
-  watchStreams: plain("etcd_debugging_mvcc_watch_stream_total", "Open watch streams."),
-  watchers: plain("etcd_debugging_mvcc_watcher_total", "Active watchers."),
-  slowWatchers: plain("etcd_debugging_mvcc_slow_watcher_total", "Watchers that lag behind."),
-  events: plain("etcd_debugging_mvcc_events_total", "Events sent."),
-  pendingEvents: plain("etcd_debugging_mvcc_pending_events_total", "Events waiting to be sent."),
+  keys: plain("etcd_debugging_mvcc_keys_total", "Total number of keys."),
+  currentRevision: plain("etcd_debugging_mvcc_current_revision", "The current revision of store."),
+  compactRevision: plain(
+    "etcd_debugging_mvcc_compact_revision",
+    "The revision of the last compaction in store.",
+  ),
+  watchStreams: plain("etcd_debugging_mvcc_watch_stream_total", "Total number of watch streams."),
+  watchers: plain("etcd_debugging_mvcc_watcher_total", "Total number of watchers."),
+  slowWatchers: plain(
+    "etcd_debugging_mvcc_slow_watcher_total",
+    "Total number of unsynced slow watchers.",
+  ),
+  events: plain("etcd_debugging_mvcc_events_total", "Total number of events sent by this member."),
+  pendingEvents: plain(
+    "etcd_debugging_mvcc_pending_events_total",
+    "Total number of pending events to be sent.",
+  ),
   indexCompactionPause: histogram(
     "etcd_debugging_mvcc_index_compaction_pause_duration_milliseconds",
     "Pauses caused by compaction of the index.",

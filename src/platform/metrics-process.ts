@@ -20,8 +20,8 @@ const OWN_DESCRIPTORS = 1;
 
 /** etcd's own names for what Prometheus calls `process_open_fds` and `process_max_fds`. */
 export const DescriptorMetrics = {
-  fileDescriptorsUsed: plain("os_fd_used", "File descriptors in use."),
-  fileDescriptorsLimit: plain("os_fd_limit", "Limit of file descriptors."),
+  fileDescriptorsUsed: plain("os_fd_used", "The number of used file descriptors."),
+  fileDescriptorsLimit: plain("os_fd_limit", "The file descriptor limit."),
 } as const;
 
 /** A running observation of the process; `stop` ends it. */
@@ -39,28 +39,34 @@ export function registerProcessMetrics(registry: MetricsRegistry): ProcessMetric
 
 function registerCpuAndMemory(registry: MetricsRegistry): void {
   registry.counterFunction(
-    { name: "process_cpu_seconds_total", help: "User and system CPU time spent in seconds." },
+    { name: "process_cpu_seconds_total", help: "Total user and system CPU time spent in seconds." },
     () => {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1e6;
     },
   );
   registry.gaugeFunction(
-    { name: "process_resident_memory_bytes", help: "Resident memory in bytes." },
+    { name: "process_resident_memory_bytes", help: "Resident memory size in bytes." },
     () => process.memoryUsage.rss(),
   );
   const startSeconds = processStartSeconds();
   registry.gaugeFunction(
-    { name: "process_start_time_seconds", help: "Start time in seconds since the Unix epoch." },
+    {
+      name: "process_start_time_seconds",
+      help: "Start time of the process since unix epoch in seconds.",
+    },
     () => startSeconds,
   );
   if (virtualMemoryBytes() === undefined) return;
   registry.gaugeFunction(
-    { name: "process_virtual_memory_bytes", help: "Virtual memory in bytes." },
+    { name: "process_virtual_memory_bytes", help: "Virtual memory size in bytes." },
     () => virtualMemoryBytes() ?? 0,
   );
   registry.gaugeFunction(
-    { name: "process_virtual_memory_max_bytes", help: "Limit of virtual memory in bytes." },
+    {
+      name: "process_virtual_memory_max_bytes",
+      help: "Maximum amount of virtual memory available in bytes.",
+    },
     () => readLimit("Max address space") ?? UNLIMITED,
   );
 }
@@ -68,9 +74,12 @@ function registerCpuAndMemory(registry: MetricsRegistry): void {
 function registerFileDescriptors(registry: MetricsRegistry): void {
   if (openFileDescriptors() === undefined) return;
   const used = (): number => openFileDescriptors() ?? 0;
-  registry.gaugeFunction({ name: "process_open_fds", help: "Open file descriptors." }, used);
   registry.gaugeFunction(
-    { name: "process_max_fds", help: "Limit of open descriptors." },
+    { name: "process_open_fds", help: "Number of open file descriptors." },
+    used,
+  );
+  registry.gaugeFunction(
+    { name: "process_max_fds", help: "Maximum number of open file descriptors." },
     fileDescriptorLimit,
   );
   registry.gaugeFunction(DescriptorMetrics.fileDescriptorsUsed, used);
@@ -84,11 +93,17 @@ function registerFileDescriptors(registry: MetricsRegistry): void {
 function registerNetwork(registry: MetricsRegistry): void {
   if (networkBytes("InOctets") === undefined) return;
   registry.counterFunction(
-    { name: "process_network_receive_bytes_total", help: "Bytes received over the network." },
+    {
+      name: "process_network_receive_bytes_total",
+      help: "Number of bytes received by the process over the network.",
+    },
     () => networkBytes("InOctets") ?? 0,
   );
   registry.counterFunction(
-    { name: "process_network_transmit_bytes_total", help: "Bytes sent over the network." },
+    {
+      name: "process_network_transmit_bytes_total",
+      help: "Number of bytes sent by the process over the network.",
+    },
     () => networkBytes("OutOctets") ?? 0,
   );
 }

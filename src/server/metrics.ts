@@ -15,8 +15,16 @@ import { registerUpkeepMetrics } from "./upkeep/upkeep-metrics.ts";
 import { labelled } from "../env/metric-table.ts";
 
 export const ServerMetrics = {
-  version: labelled("etcd_server_version", "1 for the running version.", "server_version"),
-  id: labelled("etcd_server_id", "1 for this member's id in hexadecimal.", "server_id"),
+  version: labelled(
+    "etcd_server_version",
+    "Which version is running. 1 for 'server_version' label with current version.",
+    "server_version",
+  ),
+  id: labelled(
+    "etcd_server_id",
+    "Server or member ID in hexadecimal format. 1 for 'server_id' label with current ID.",
+    "server_id",
+  ),
 } as const;
 
 type Needs = Parameters<typeof registerApplyMetrics>[1] &

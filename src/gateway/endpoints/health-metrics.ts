@@ -2,12 +2,20 @@
 import { labelled, plain } from "../../env/metric-table.ts";
 
 export const HealthMetrics = {
-  healthSuccess: plain("etcd_server_health_success", "Health checks answered with success."),
-  healthFailures: plain("etcd_server_health_failures", "Health checks answered with failure."),
-  healthcheck: labelled("etcd_server_healthcheck", "Last result of a check.", "type", "name"),
+  healthSuccess: plain(
+    "etcd_server_health_success",
+    "The total number of successful health checks",
+  ),
+  healthFailures: plain("etcd_server_health_failures", "The total number of failed health checks"),
+  healthcheck: labelled(
+    "etcd_server_healthcheck",
+    "The result of each kind of healthcheck.",
+    "type",
+    "name",
+  ),
   healthchecks: labelled(
     "etcd_server_healthchecks_total",
-    "Checks run, by kind, name and result.",
+    "The total number of each kind of healthcheck.",
     "type",
     "name",
     "status",

@@ -8,36 +8,45 @@ import { alarmName, type Alarms } from "./alarms.ts";
 import { exponentialBuckets, histogram, labelled, plain } from "../../env/metric-table.ts";
 
 export const ApplyMetrics = {
-  range: plain("etcd_mvcc_range_total", "Ranges seen."),
-  put: plain("etcd_mvcc_put_total", "Puts seen."),
-  delete: plain("etcd_mvcc_delete_total", "Deletes seen."),
-  txn: plain("etcd_mvcc_txn_total", "Transactions seen."),
-  totalPutSize: plain("etcd_debugging_mvcc_total_put_size_in_bytes", "Bytes of all puts seen."),
+  range: plain("etcd_mvcc_range_total", "Total number of ranges seen by this member."),
+  put: plain("etcd_mvcc_put_total", "Total number of puts seen by this member."),
+  delete: plain("etcd_mvcc_delete_total", "Total number of deletes seen by this member."),
+  txn: plain("etcd_mvcc_txn_total", "Total number of txns seen by this member."),
+  totalPutSize: plain(
+    "etcd_debugging_mvcc_total_put_size_in_bytes",
+    "The total size of put kv pairs seen by this member.",
+  ),
   dbCompactionPause: histogram(
     "etcd_debugging_mvcc_db_compaction_pause_duration_milliseconds",
-    "Pauses caused by compaction of the database.",
+    "Bucketed histogram of db compaction pause duration.",
     exponentialBuckets(1, 2, 13),
   ),
   dbCompactionTotal: histogram(
     "etcd_debugging_mvcc_db_compaction_total_duration_milliseconds",
-    "Time of a whole compaction.",
+    "Bucketed histogram of db compaction total duration.",
     exponentialBuckets(100, 2, 14),
   ),
   dbCompactionLast: plain(
     "etcd_debugging_mvcc_db_compaction_last",
-    "Unix time of the last compaction; 0 since the start if there was none.",
+    "The unix time of the last db compaction. Resets to 0 on start.",
   ),
-  dbCompactionKeys: plain("etcd_debugging_mvcc_db_compaction_keys_total", "Revisions compacted."),
-  quotaBackendBytes: plain("etcd_server_quota_backend_bytes", "Storage quota in bytes."),
+  dbCompactionKeys: plain(
+    "etcd_debugging_mvcc_db_compaction_keys_total",
+    "Total number of db keys compacted.",
+  ),
+  quotaBackendBytes: plain(
+    "etcd_server_quota_backend_bytes",
+    "Current backend storage quota size in bytes.",
+  ),
   alarms: labelled(
     "etcd_debugging_server_alarms",
-    "1 for an alarm that is raised by a member, else 0.",
+    "Alarms for every member in cluster. 1 for 'server_id' label with current ID. 2 for 'alarm_type' label with type of this alarm",
     "server_id",
     "alarm_type",
   ),
   clusterVersion: labelled(
     "etcd_cluster_version",
-    "1 for the cluster version in force, 0 for earlier ones.",
+    "Which version is running. 1 for 'cluster_version' label with current cluster version",
     "cluster_version",
   ),
 } as const;

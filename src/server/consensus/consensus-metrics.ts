@@ -5,26 +5,50 @@ import type { ServerContext } from "../context.ts";
 import { plain } from "../../env/metric-table.ts";
 
 export const ConsensusMetrics = {
-  hasLeader: plain("etcd_server_has_leader", "1 while a leader is known, else 0."),
-  isLeader: plain("etcd_server_is_leader", "1 while this member leads, else 0."),
-  leaderChanges: plain("etcd_server_leader_changes_seen_total", "Leader changes seen."),
+  hasLeader: plain(
+    "etcd_server_has_leader",
+    "Whether or not a leader exists. 1 is existence, 0 is not.",
+  ),
+  isLeader: plain(
+    "etcd_server_is_leader",
+    "Whether or not this member is a leader. 1 if is, 0 otherwise.",
+  ),
+  leaderChanges: plain(
+    "etcd_server_leader_changes_seen_total",
+    "The number of leader changes seen.",
+  ),
   heartbeatSendFailures: plain(
     "etcd_server_heartbeat_send_failures_total",
-    "Heartbeats that the leader sent too late, mostly because of a slow disk.",
+    "The total number of leader heartbeat send failures (likely overloaded from slow disk).",
   ),
   applySnapshotInProgress: plain(
     "etcd_server_snapshot_apply_in_progress_total",
-    "1 while a received snapshot is being applied, else 0.",
+    "1 if the server is applying the incoming snapshot. 0 if none.",
   ),
-  proposalsCommitted: plain("etcd_server_proposals_committed_total", "Raft proposals committed."),
-  proposalsApplied: plain("etcd_server_proposals_applied_total", "Raft proposals applied."),
-  proposalsPending: plain("etcd_server_proposals_pending", "Proposals waiting for their commit."),
-  proposalsFailed: plain("etcd_server_proposals_failed_total", "Proposals that failed."),
+  proposalsCommitted: plain(
+    "etcd_server_proposals_committed_total",
+    "The total number of consensus proposals committed.",
+  ),
+  proposalsApplied: plain(
+    "etcd_server_proposals_applied_total",
+    "The total number of consensus proposals applied.",
+  ),
+  proposalsPending: plain(
+    "etcd_server_proposals_pending",
+    "The current number of pending proposals to commit.",
+  ),
+  proposalsFailed: plain(
+    "etcd_server_proposals_failed_total",
+    "The total number of failed proposals seen.",
+  ),
   slowReadIndexes: plain(
     "etcd_server_slow_read_indexes_total",
-    "Read index requests that were answered late or for an older request.",
+    "The total number of pending read indexes not in sync with leader's or timed out read index requests.",
   ),
-  readIndexesFailed: plain("etcd_server_read_indexes_failed_total", "Read index requests failed."),
+  readIndexesFailed: plain(
+    "etcd_server_read_indexes_failed_total",
+    "The total number of failed read indexes seen.",
+  ),
 } as const;
 
 export interface ConsensusCounters {

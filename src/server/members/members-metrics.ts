@@ -4,19 +4,22 @@ import type { ServerContext } from "../context.ts";
 import { labelled, plain } from "../../env/metric-table.ts";
 
 export const MembersMetrics = {
-  isLearner: plain("etcd_server_is_learner", "1 while this member is a learner, else 0."),
+  isLearner: plain(
+    "etcd_server_is_learner",
+    "Whether or not this member is a learner. 1 if is, 0 otherwise.",
+  ),
   learnerPromoteFailures: labelled(
     "etcd_server_learner_promote_failures",
-    "Learner promotions refused by this member as leader.",
+    "The total number of failed learner promotions (likely learner not ready) while this member is leader.",
     "Reason",
   ),
   learnerPromoteSuccesses: plain(
     "etcd_server_learner_promote_successes",
-    "Learners promoted by this member as leader.",
+    "The total number of successful learner promotions while this member is leader.",
   ),
   knownPeers: labelled(
     "etcd_network_known_peers",
-    "1 for each member, 0 for each that was removed.",
+    "The current number of known peers.",
     "Local",
     "Remote",
   ),

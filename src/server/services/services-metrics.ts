@@ -6,20 +6,20 @@ export const ServicesMetrics = {
   /** `type` is "unary" or "stream"; the version comes from metadata, else "unknown". */
   clientRequests: labelled(
     "etcd_server_client_requests_total",
-    "Client requests by kind and by client API version.",
+    "The total number of client requests per client version.",
     "type",
     "client_api_version",
   ),
   /** `Type` is "send" or "receive", `API` is "watch" or "lease-keepalive". */
   serverStreamFailures: labelled(
     "etcd_network_server_stream_failures_total",
-    "Streams that failed on this side.",
+    "The total number of stream failures from the local server.",
     "Type",
     "API",
   ),
   hashDuration: histogram(
     "etcd_mvcc_hash_duration_seconds",
-    "Time to hash the database.",
+    "The latency distribution of storage hash operation.",
     exponentialBuckets(0.01, 2, 15),
   ),
 } as const;

@@ -6,16 +6,19 @@ import { exponentialBuckets, labelledHistogram, plain } from "../../env/metric-t
 const APPLY_SECONDS = exponentialBuckets(0.0001, 2, 20);
 
 export const TracingMetrics = {
-  slowApplies: plain("etcd_server_slow_apply_total", "Requests whose apply took too long."),
+  slowApplies: plain(
+    "etcd_server_slow_apply_total",
+    "The total number of slow apply requests (likely overloaded from slow disk).",
+  ),
   applyDuration: labelledHistogram(
     "etcd_server_apply_duration_seconds",
-    "Time to apply an entry.",
+    "The latency distributions of v2 apply called by backend.",
     APPLY_SECONDS,
     ["version", "op", "success"],
   ),
   rangeDuration: labelledHistogram(
     "etcd_server_range_duration_seconds",
-    "Time of a range.",
+    "The latency distributions of txn.Range",
     APPLY_SECONDS,
     ["success"],
   ),

@@ -3,10 +3,13 @@ import type { Counter, Histogram, Metrics } from "../../env/index.ts";
 import { exponentialBuckets, histogram, plain } from "../../env/metric-table.ts";
 
 export const UpkeepMetrics = {
-  leaseExpired: plain("etcd_debugging_server_lease_expired_total", "Leases expired."),
+  leaseExpired: plain(
+    "etcd_debugging_server_lease_expired_total",
+    "The total number of expired leases.",
+  ),
   hashRevDuration: histogram(
     "etcd_mvcc_hash_rev_duration_seconds",
-    "Time to hash the store at a revision.",
+    "The latency distribution of storage hash by revision operation.",
     exponentialBuckets(0.01, 2, 15),
   ),
 } as const;
