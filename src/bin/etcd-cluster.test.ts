@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { EtcdClient } from "../client/index.ts";
+import { TestAuthority } from "../platform/tls/testing/authority.ts";
 import { freePorts } from "./testing/etcd-process.ts";
 import { launcherCommand, LauncherProcess } from "./testing/launcher-process.ts";
 
@@ -293,6 +294,9 @@ test("flags that do not go together are refused, and no folder is left", OPTIONS
     [["-f", "Nofile"], /cannot read Nofile: ENOENT/],
     [["-f", "Procfile", "second"], /there is no process second/],
     [["--temporary", "--data-dir", "x"], /exclude each other/],
+    [["--cert-file", "x"], /--cert-file, --key-file and --trusted-ca-file go together/],
+    [["--auto-tls", "--key-file", "x"], /--auto-tls makes certificates/],
+    [["-f", "Procfile", "--auto-tls"], /--auto-tls is not for Procfiles/],
     [["--size", "77"], /--size must be from 1 to 9, not 77/],
     [["--color", "pink"], /--color must be one of auto, always, never/],
     [["--temporary", "etcd9"], /there is no process etcd9/],
@@ -352,6 +356,55 @@ test(
     assert.equal(existsSync(data), false);
   },
 );
+
+test(
+  "--auto-tls makes https members, which are asked and stopped like others",
+  OPTIONS,
+  async () => {
+    const folder = folderWith("");
+    const port = await freeRow(3);
+    const given = ["--temporary", "--auto-tls", "--port", String(port), "--port-step", "10"];
+    await using launcher = new LauncherProcess(given, folder);
+    for (const name of ["etcd1", "etcd2", "etcd3"]) {
+      await launcher.printed(new RegExp(`${name} +\\| INFO +serving client traffic securely`));
+    }
+    const url = `https://127.0.0.1:${port}`;
+    const help = `etcdctl --endpoints=${url},.* --insecure-skip-tls-verify member list`;
+    assert.match(launcher.text, new RegExp(help));
+    await using client = new EtcdClient({ endpoints: url, tls: { insecureSkipVerify: true } });
+    await client.kv.put("greeting", "hello");
+    const { members } = await client.cluster.memberList();
+    assert.ok(members.every(({ peerURLs }) => peerURLs[0]?.startsWith("https://")));
+    const { code, out } = launcherCommand(["status"], folder);
+    assert.equal(code, 0, out);
+    assert.match(out, /etcd3 \| running \(\d+\) \| https:/);
+    const elected = launcher.text.matchAll(/(etcd\d) +\| INFO +\w+ became leader/g);
+    const leader = [...elected].at(-1)?.[1];
+    assert.equal(await launcher.interrupt(), 0);
+    const ended = [...launcher.text.matchAll(/(etcd\d) +\| stopped, ended/g)].map(
+      ([, name]) => name,
+    );
+    assert.equal(ended[2], leader);
+  },
+);
+
+test("members share a certificate that is given", OPTIONS, async () => {
+  const folder = folderWith("");
+  const authority = new TestAuthority();
+  const { cert, key } = authority.issue();
+  const files = { "ca.crt": authority.cert, "all.crt": cert, "all.key": key };
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
+  const port = await freeRow(2);
+  const given = ["--size", "2", "--port", String(port), "--port-step", "10"];
+  const flags = ["--cert-file=all.crt", "--key-file=all.key", "--trusted-ca-file=ca.crt"];
+  await using launcher = new LauncherProcess([...given, ...flags], folder);
+  await launcher.printed("serving client traffic securely");
+  assert.match(launcher.text, new RegExp(`--cacert=${join(folder, "ca.crt")} member list`));
+  const endpoints = `https://127.0.0.1:${port}`;
+  await using client = new EtcdClient({ endpoints, tls: { ca: authority.cert } });
+  await client.kv.put("greeting", "hello");
+  assert.equal(await launcher.interrupt(), 0);
+});
 
 test("the leader stops last, so that nobody hands leadership over", OPTIONS, async () => {
   const folder = folderWith("");

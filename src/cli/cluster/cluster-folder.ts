@@ -5,11 +5,12 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseTls } from "./cluster-tls.ts";
 import { type ClusterShape, shapeProblem } from "./plan.ts";
 
 const SHAPE_FILE = "cluster.json";
-/** The file has three numbers. */
-const MAX_SHAPE_BYTES = 4096;
+/** Three numbers, and paths of three files. */
+const MAX_SHAPE_BYTES = 16_384;
 const DEFAULT_SHAPE: ClusterShape = { size: 3, port: 12_379, portStep: 10_000 };
 
 const FLAGS = { size: "--size", port: "--port", portStep: "--port-step" } as const;
@@ -30,14 +31,19 @@ export function chooseShape(folder: string, given: Partial<ClusterShape>): Clust
         `or choose another --data-dir`,
     );
   }
+  if (kept !== undefined && (kept.tls === undefined) !== (shape.tls === undefined)) {
+    throw new Error(`${folder} holds a cluster made without TLS; choose another --data-dir`);
+  }
   return shape;
 }
 
-/** Makes the folder, and writes down the shape of a new cluster. */
+/** Makes the folder, and writes down the shape of a new cluster, or other files of certificates. */
 export function keepShape(folder: string, shape: ClusterShape): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, SHAPE_FILE);
-  if (!existsSync(path)) writeFileSync(path, `${JSON.stringify(shape)}\n`, { mode: 0o600 });
+  const text = `${JSON.stringify(shape)}\n`;
+  const isNew = !existsSync(path) || readFileSync(path, "utf8") !== text;
+  if (isNew) writeFileSync(path, text, { mode: 0o600 });
 }
 
 function readShape(folder: string): ClusterShape | undefined {
@@ -55,8 +61,10 @@ function parseShape(path: string): ClusterShape | undefined {
   try {
     const value = JSON.parse(readFileSync(path, "utf8")) as Partial<Record<string, unknown>>;
     const { size, port, portStep } = value;
+    const tls = parseTls(value["tls"]);
+    if ((tls === undefined) !== (value["tls"] === undefined)) return undefined;
     const isShape = [size, port, portStep].every(Number.isSafeInteger);
-    return isShape ? ({ size, port, portStep } as ClusterShape) : undefined;
+    return isShape ? ({ size, port, portStep, ...(tls && { tls }) } as ClusterShape) : undefined;
   } catch {
     return undefined;
   }

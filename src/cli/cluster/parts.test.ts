@@ -220,6 +220,21 @@ test("a folder keeps its cluster's shape", () => {
   assert.throws(() => chooseShape(scratch, {}), /is not empty and holds no cluster/);
 });
 
+test("a folder keeps whether its cluster has TLS; the files of the certificate may change", () => {
+  const folder = join(scratch, "secure");
+  const shape = { size: 1, port: 20_000, portStep: 10 };
+  const files = { kind: "files", certFile: "/a", keyFile: "/b", trustedCaFile: "/c" } as const;
+  keepShape(folder, { ...shape, tls: { kind: "auto" } });
+  assert.deepEqual(chooseShape(folder, {}).tls, { kind: "auto" });
+  keepShape(folder, chooseShape(folder, { tls: files }));
+  assert.deepEqual(chooseShape(folder, {}).tls, files);
+  const plain = join(scratch, "plain");
+  keepShape(plain, shape);
+  assert.throws(() => chooseShape(plain, { tls: files }), /holds a cluster made without TLS/);
+  writeFileSync(join(plain, "cluster.json"), JSON.stringify({ ...shape, tls: { kind: "files" } }));
+  assert.throws(() => chooseShape(plain, {}), /cluster\.json is damaged/);
+});
+
 test("only requests and replies are taken for such", () => {
   assert.deepEqual(parseRequest('{"command":"stop","processes":["a"]}'), {
     command: "stop",

@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { MAX_PORT } from "../../base/port.ts";
+import { type ClusterTls, memberTlsFlags } from "./cluster-tls.ts";
 import type { ListenAddress } from "./line-flags.ts";
 
 /** More processes than this on one machine are a mistake; bounds what a Procfile can start. */
@@ -32,6 +33,8 @@ export interface ClusterShape {
   readonly port: number;
   /** From one member's ports to the next one's. */
   readonly portStep: number;
+  /** Undefined: http. The files may change from start to start. */
+  readonly tls?: ClusterTls | undefined;
 }
 
 /** How the etcd of our own form is started. */
@@ -66,6 +69,8 @@ export function planMembers(
   program: MemberProgram,
   moreFlags: readonly string[],
 ): ProcessPlan[] {
+  const scheme = shape.tls === undefined ? "http" : "https";
+  const urlOf = (port: number): string => `${scheme}://${HOST}:${port}`;
   const members = Array.from({ length: shape.size }, (_, i) => {
     const clientPort = shape.port + i * shape.portStep;
     return { number: i + 1, name: `infra${i + 1}`, clientPort, peerPort: clientPort + 1 };
@@ -91,12 +96,9 @@ export function planMembers(
         ...["--initial-advertise-peer-urls", urlOf(peerPort)],
         ...["--initial-cluster-token", TOKEN, "--initial-cluster", initialCluster.join(",")],
         ...["--initial-cluster-state", "new", "--logger", "zap", "--log-outputs", "stderr"],
+        ...memberTlsFlags(shape.tls),
         ...moreFlags,
       ],
     },
   }));
-}
-
-function urlOf(port: number): string {
-  return `http://${HOST}:${port}`;
 }

@@ -8,6 +8,7 @@ import { delimiter, join, resolve } from "node:path";
 import type { Invocation } from "../framework/command.ts";
 import { CliExit, ExitCode, exitWithError } from "../framework/exit.ts";
 import { chooseShape, keepShape } from "./cluster-folder.ts";
+import { clientTlsFlags, tlsOf } from "./cluster-tls.ts";
 import { controlPath, instanceProblem } from "./control-path.ts";
 import type { ControlReply, ControlRequest } from "./control-protocol.ts";
 import { ControlServer } from "./control-server.ts";
@@ -19,7 +20,10 @@ import { LAUNCHER_NAME, Screen } from "./screen.ts";
 import { Supervisor } from "./supervisor.ts";
 
 /** Flags of our own form, which a Procfile leaves no room for. */
-const OWN_FLAGS = ["size", "port", "port-step", "data-dir", "temporary", "binary"] as const;
+const OWN_FLAGS = [
+  ...["size", "port", "port-step", "data-dir", "temporary", "binary"],
+  ...["auto-tls", "cert-file", "key-file", "trusted-ca-file"],
+] as const;
 
 interface Work {
   readonly plans: readonly ProcessPlan[];
@@ -162,7 +166,7 @@ function planOwn({ flags }: Invocation, deps: LauncherDeps): Work {
     const program = binary === "" ? deps.program : { file: binary, args: [], env: {} };
     const moreFlags = flags.args.slice(flags.argsBeforeDash ?? flags.args.length);
     const plans = planMembers(shape, folder, program, moreFlags);
-    const remark = remarkOn(plans, folder, isTemporary);
+    const remark = remarkOn(plans, folder, isTemporary, clientTlsFlags(shape.tls));
     return { plans, remark, prepare: () => keepShape(folder, shape), cleanUp };
   } catch (error) {
     cleanUp();
@@ -171,20 +175,33 @@ function planOwn({ flags }: Invocation, deps: LauncherDeps): Work {
 }
 
 function givenShape(flags: Invocation["flags"]): Partial<ClusterShape> {
+  const asked = {
+    auto: flags.bool("auto-tls"),
+    certFile: flags.string("cert-file"),
+    keyFile: flags.string("key-file"),
+    trustedCaFile: flags.string("trusted-ca-file"),
+  };
+  const tls = tlsOf(asked, resolve(flags.string("basedir")));
   return {
+    ...(tls && { tls }),
     ...(flags.isChanged("size") && { size: flags.number("size") }),
     ...(flags.isChanged("port") && { port: flags.number("port") }),
     ...(flags.isChanged("port-step") && { portStep: flags.number("port-step") }),
   };
 }
 
-function remarkOn(plans: readonly ProcessPlan[], folder: string, isTemporary: boolean): string {
+function remarkOn(
+  plans: readonly ProcessPlan[],
+  folder: string,
+  isTemporary: boolean,
+  clientFlags: string,
+): string {
   const endpoints = plans.map(({ endpoint }) => endpoint).join(",");
   const kept = isTemporary ? "removed at the end" : "kept";
   const count = plans.length === 1 ? "1 member" : `${plans.length} members`;
   return (
     `${LAUNCHER_NAME}: ${count}, data in ${folder} (${kept}); Ctrl-C stops them\n` +
-    `${LAUNCHER_NAME}: etcdctl --endpoints=${endpoints} member list\n`
+    `${LAUNCHER_NAME}: etcdctl --endpoints=${endpoints}${clientFlags} member list\n`
   );
 }
 

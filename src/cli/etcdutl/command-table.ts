@@ -190,6 +190,7 @@ function verifyCommand(world: UtilityWorld): CommandSpec {
 
 function dumpCommands(world: UtilityWorld): CommandSpec {
   const limit = count("limit", "Print at most so many lines (0: all)");
+  const hashes = switchFlag("show-hashes", "Print the hashes of users' passwords");
   return {
     use: "dump <subcommand>",
     short: "Prints what is in a WAL or db for people to read",
@@ -203,6 +204,7 @@ function dumpCommands(world: UtilityWorld): CommandSpec {
           count("to", "Last entry, by its index (0: the end)"),
           text("kind", "Only these kinds of records (metadata, entry, state, crc, snapshot)"),
           limit,
+          hashes,
         ],
         load: async () => {
           const { runDumpLog } = await import("./commands.ts");
@@ -219,6 +221,7 @@ function dumpCommands(world: UtilityWorld): CommandSpec {
           count("from", "Of the key bucket: first revision"),
           count("to", "Of the key bucket: last revision (0: the end)"),
           limit,
+          hashes,
         ],
         load: async () => {
           const { runDumpDb } = await import("./commands.ts");

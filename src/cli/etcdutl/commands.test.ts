@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { User } from "../../api/gen/auth.ts";
+import { AUTH_BUCKET, AUTH_USERS_BUCKET, openBackend } from "../../backend/index.ts";
 import { SystemClock } from "../../env/system-clock.ts";
 import type { Io } from "../framework/io.ts";
 import { runTool } from "../framework/run-tool.ts";
@@ -168,6 +170,28 @@ test("dump shows the log and the db, filtered and limited", async () => {
   );
   const { err } = await run(world, "dump", "db", DB, "--bucket=nope");
   assert.match(err, /^Error: there is no bucket "nope"; there are alarm, auth, /);
+});
+
+test("dump shows users, roles and whether they count; hashes only when asked for", async () => {
+  const world = await withDataDirectory();
+  const db = await openBackend(world.deps, DB, { mustExist: true });
+  const hash = "$2a$10$JapU98JuFQStidHjW0JJyOmagAPvwKmU20vPeWWfktWbDUc42Oknm";
+  const name = Buffer.from("ann");
+  const user = User.create({ name, password: Buffer.from(hash), roles: ["reader"] });
+  db.put(AUTH_USERS_BUCKET, name, User.encode(user));
+  db.put(AUTH_USERS_BUCKET, Buffer.from("bob"), Buffer.from(`\xff${hash}`));
+  db.put(AUTH_BUCKET, Buffer.from("authEnabled"), Uint8Array.of(1));
+  db.put(AUTH_BUCKET, Buffer.from("authRevision"), Uint8Array.of(0, 0, 0, 0, 0, 0, 1, 2));
+  await db.close();
+  const dump = async (...more: string[]): Promise<string> =>
+    (await run(world, "dump", "db", DB, "--bucket=auth,authUsers", ...more)).out;
+  const plain = await dump();
+  assert.match(plain, /^auth\tauthEnabled\ttrue\nauth\tauthRevision\t258\n/);
+  assert.match(plain, /authUsers\t"ann"\tname="ann" password=\(not shown\) roles="reader"\n/);
+  assert.match(plain, /authUsers\t"bob"\t\(not shown\)\tcannot be decoded: /);
+  assert.ok(!plain.includes("JapU98Ju"));
+  const shown = await dump("--show-hashes");
+  assert.ok(shown.includes(`password="${hash}"`), shown);
 });
 
 test("migrating writes and removes the layout's version, and refuses what it does not know", async () => {

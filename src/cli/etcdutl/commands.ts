@@ -116,6 +116,7 @@ export const runDumpLog: Command = async ({ flags, args, io }, deps) => {
     toIndex: flags.number("to") || Number.POSITIVE_INFINITY,
     kinds,
     limit: flags.number("limit"),
+    showsHashes: flags.bool("show-hashes"),
   };
   await orExit(async () => {
     for (const line of dumpLog(deps, args[0] ?? "", filter)) io.out(`${line}\n`);
@@ -129,6 +130,7 @@ export const runDumpDb: Command = async ({ flags, args, io }, deps) => {
     fromRevision: flags.number("from"),
     toRevision: flags.number("to") || Number.POSITIVE_INFINITY,
     limit: flags.number("limit"),
+    showsHashes: flags.bool("show-hashes"),
   };
   await orExit(() => dumpDb(deps, args[0] ?? "", filter, (line) => io.out(`${line}\n`)));
 };

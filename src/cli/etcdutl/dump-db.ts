@@ -23,6 +23,8 @@ export interface DbFilter {
   readonly toRevision: number;
   /** At most so many lines; 0: all. */
   readonly limit: number;
+  /** Whether the hashes of passwords are shown. */
+  readonly showsHashes: boolean;
 }
 
 const CODECS: ReadonlyMap<string, MessageType<never>> = new Map<string, MessageType<never>>([
@@ -80,10 +82,13 @@ function describe(
     if (bucket.name === "key") return describeRecord(key, value, filter);
     if (bucket.name === "alarm") return describeMessage(AlarmMember, AlarmMember.decode(key));
     if (bucket.name === "meta") return `${utf8FromBytes(key)}\t${describeMeta(key, value)}`;
-    return `${showBytes(key)}\t${describeValue(bucket, value)}`;
+    if (bucket.name === "auth") return `${utf8FromBytes(key)}\t${describeAuth(key, value)}`;
+    return `${showBytes(key)}\t${describeValue(bucket, value, filter.showsHashes)}`;
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
-    return `${showBytes(key)}\t${showBytes(value)}\tcannot be decoded: ${error.message}`;
+    const shown =
+      bucket.name === "authUsers" && !filter.showsHashes ? "(not shown)" : showBytes(value);
+    return `${showBytes(key)}\t${shown}\tcannot be decoded: ${error.message}`;
   }
 }
 
@@ -115,8 +120,21 @@ function describeMeta(key: Uint8Array, value: Uint8Array): string {
   }
 }
 
-function describeValue(bucket: Bucket, value: Uint8Array): string {
+/** Whether authentication is on, and the revision of users. */
+function describeAuth(key: Uint8Array, value: Uint8Array): string {
+  switch (utf8FromBytes(key)) {
+    case "authEnabled":
+      if (value.length === 1 && (value[0] === 0 || value[0] === 1)) return String(value[0] === 1);
+      return showBytes(value);
+    case "authRevision":
+      return value.length === 8 ? String(Buffer.from(value).readBigUInt64BE(0)) : showBytes(value);
+    default:
+      return showBytes(value);
+  }
+}
+
+function describeValue(bucket: Bucket, value: Uint8Array, showsHashes: boolean): string {
   const codec = CODECS.get(bucket.name);
-  if (codec !== undefined) return describeMessage(codec, codec.decode(value));
+  if (codec !== undefined) return describeMessage(codec, codec.decode(value), showsHashes);
   return showBytes(value, value.length);
 }

@@ -18,6 +18,8 @@ export interface LogFilter {
   readonly kinds: readonly string[];
   /** At most so many lines; 0: all. */
   readonly limit: number;
+  /** Whether the hashes of passwords are shown. */
+  readonly showsHashes: boolean;
 }
 
 /** Kinds that a filter may name. */
@@ -99,7 +101,7 @@ function describeRecord(
     case RecordType.entry: {
       const entry = Entry.decode(data);
       if (entry.index < filter.fromIndex || entry.index > filter.toIndex) return undefined;
-      return `index=${entry.index} term=${entry.term} ${describeEntry(entry)}`;
+      return `index=${entry.index} term=${entry.term} ${describeEntry(entry, filter.showsHashes)}`;
     }
     case RecordType.state: {
       const { term, vote, commit } = HardState.decode(data);
@@ -115,7 +117,7 @@ function describeRecord(
   }
 }
 
-function describeEntry({ type, data }: Entry): string {
+function describeEntry({ type, data }: Entry, showsHashes: boolean): string {
   if (type === EntryType.EntryConfChange) {
     const change = ConfChange.decode(data);
     const kind = Object.entries(ConfChangeType).find(([, value]) => value === change.type)?.[0];
@@ -125,7 +127,7 @@ function describeEntry({ type, data }: Entry): string {
   if (type === EntryType.EntryConfChangeV2) return `ConfChangeV2 ${data.length} bytes`;
   if (data.length === 0) return "empty";
   try {
-    return describeMessage(InternalRaftRequest, InternalRaftRequest.decode(data));
+    return describeMessage(InternalRaftRequest, InternalRaftRequest.decode(data), showsHashes);
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
     const { Method, Path, Val } = Request.decode(data);
