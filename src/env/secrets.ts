@@ -4,10 +4,21 @@
 export interface PasswordHasher {
   /** Rejects with `HasherBusyError`, or `PasswordTooLongError`. */
   hash(password: string, cost: number): Promise<string>;
-  /** False for a wrong password and for text that is no hash. Rejects with `HasherBusyError`. */
-  verify(password: string, hash: string): Promise<boolean>;
+  /**
+   * False for a wrong password and for text that is no hash. Rejects with `HasherBusyError`, or what
+   * `admit` throws.
+   */
+  verify(password: string, hash: string, turn?: HashTurn): Promise<boolean>;
   /** The same on the spot, for entries that an old member logged with the password in clear. */
   hashNow(password: string, cost: number): string;
+}
+
+/** How a password waits to be hashed. */
+export interface HashTurn {
+  /** Lanes have turns: those who wait in one do not hold up another. */
+  readonly lane: string;
+  /** Asked when its turn has come; what it throws ends the wait without a hash. */
+  readonly admit: () => void;
 }
 
 /** Signs and checks text with one key and one algorithm, both fixed when the member starts. */

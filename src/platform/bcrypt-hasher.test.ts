@@ -49,3 +49,27 @@ test("more than a bounded number of hashes is not begun, and those begun are don
   assert.equal(outcomes.filter((each) => each === "busy").length, outcomes.length - done);
   assert.equal(await hasher.verify("secret", await hasher.hash("secret", COST)), true);
 });
+
+test("who waits is asked again when its turn has come, and others are not held up", async () => {
+  const hasher = new BcryptHasher();
+  const hash = await hasher.hash("secret", COST);
+  const refusal = new Error("guessed too often");
+  let guessed = 0;
+  const admit = () => {
+    if (guessed++ >= 3) throw refusal;
+  };
+  const ended: string[] = [];
+  const guesses = Array.from({ length: MAX_WAITING_HASHES }, () =>
+    hasher.verify("guess", hash, { lane: "ann", admit }).then(
+      (matches) => ended.push(`guess ${matches}`),
+      (error: unknown) => ended.push(error === refusal ? "refused" : String(error)),
+    ),
+  );
+  const login = hasher
+    .verify("secret", hash, { lane: "bob", admit: () => undefined })
+    .then((matches) => ended.push(`login ${matches}`));
+  await Promise.all([...guesses, login]);
+  assert.equal(ended.filter((each) => each === "guess false").length, 3);
+  assert.equal(ended.filter((each) => each === "refused").length, MAX_WAITING_HASHES - 3);
+  assert.ok(ended.indexOf("login true") >= 0);
+});

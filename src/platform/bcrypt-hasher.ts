@@ -9,8 +9,14 @@ import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
-import { HasherBusyError, type PasswordHasher, PasswordTooLongError } from "../env/secrets.ts";
+import {
+  HasherBusyError,
+  type HashTurn,
+  type PasswordHasher,
+  PasswordTooLongError,
+} from "../env/secrets.ts";
 import type { BcryptJob, BcryptReply } from "./bcrypt-worker.ts";
+import { HashLanes } from "./hash-lanes.ts";
 
 /** The loop and the disk keep a processor for themselves where there is more than one. */
 const MAX_WORKERS = Math.max(1, Math.min(4, availableParallelism() - 1));
@@ -21,26 +27,31 @@ const MAX_PASSWORD_BYTES = 72;
 /** The three versions of the text are the same algorithm here. */
 const HASH = /^\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}$/;
 
+/** Of those who change passwords: administrators, and few. */
+const HASH_TURN: HashTurn = { lane: "", admit: () => undefined };
+
 interface Task {
   readonly job: BcryptJob;
-  settle(reply: BcryptReply): void;
+  readonly admit: () => void;
+  readonly settle: (reply: BcryptReply) => void;
+  readonly refuse: (error: unknown) => void;
 }
 
 export class BcryptHasher implements PasswordHasher {
   readonly #idle: Worker[] = [];
   readonly #running = new Map<Worker, Task>();
-  readonly #waiting: Task[] = [];
+  readonly #waiting = new HashLanes<Task>(MAX_WAITING_HASHES);
 
   async hash(password: string, cost: number): Promise<string> {
     if (Buffer.byteLength(password) > MAX_PASSWORD_BYTES) throw new PasswordTooLongError();
-    const reply = await this.#run({ kind: "hash", password, cost });
+    const reply = await this.#run({ kind: "hash", password, cost }, HASH_TURN);
     if (reply.kind === "hashed") return reply.hash;
     throw new Error(reply.kind === "failed" ? reply.message : "not a hash");
   }
 
-  async verify(password: string, hash: string): Promise<boolean> {
+  async verify(password: string, hash: string, turn = HASH_TURN): Promise<boolean> {
     if (!HASH.test(hash)) return false;
-    const reply = await this.#run({ kind: "verify", password, hash });
+    const reply = await this.#run({ kind: "verify", password, hash }, turn);
     if (reply.kind === "verified") return reply.matches;
     throw new Error(reply.kind === "failed" ? reply.message : "not a verdict");
   }
@@ -50,23 +61,39 @@ export class BcryptHasher implements PasswordHasher {
     return goVersion(bcrypt.hashSync(password, cost));
   }
 
-  #run(job: BcryptJob): Promise<BcryptReply> {
-    if (this.#waiting.length >= MAX_WAITING_HASHES) throw new HasherBusyError();
-    return new Promise((settle) => {
-      this.#waiting.push({ job, settle });
+  #run(job: BcryptJob, { lane, admit }: HashTurn): Promise<BcryptReply> {
+    return new Promise((settle, refuse) => {
+      const sentAway = this.#waiting.add(lane, { job, admit, settle, refuse });
+      sentAway?.refuse(new HasherBusyError());
       this.#next();
     });
   }
 
   #next(): void {
-    if (this.#waiting.length === 0) return;
+    if (this.#waiting.isEmpty) return;
     const worker = this.#idle.pop() ?? this.#newWorker();
     if (worker === undefined) return;
-    const task = this.#waiting.shift();
-    if (task === undefined) return;
+    const task = this.#nextAdmitted();
+    if (task === undefined) {
+      this.#idle.push(worker);
+      return;
+    }
     this.#running.set(worker, task);
     worker.ref();
     worker.postMessage(task.job);
+  }
+
+  /** Those who must not be hashed any more leave without one. */
+  #nextAdmitted(): Task | undefined {
+    for (let task = this.#waiting.take(); task !== undefined; task = this.#waiting.take()) {
+      try {
+        task.admit();
+        return task;
+      } catch (error) {
+        task.refuse(error);
+      }
+    }
+    return undefined;
   }
 
   #newWorker(): Worker | undefined {

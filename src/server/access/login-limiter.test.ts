@@ -24,11 +24,24 @@ test("a user whose password is guessed may be tried again once a second after te
 test("a login forgives the failures of its user, not those of the address", () => {
   const limiter = new LoginLimiter(new VirtualClock());
   for (let i = 0; i < 11; i++) limiter.failed("alice", "10.0.0.1:1");
-  limiter.succeeded("alice");
+  limiter.succeeded("alice", "10.0.0.3:1");
   limiter.check("alice", "10.0.0.2:1");
   for (let i = 0; i < 90; i++) limiter.failed(`user${i}`, `10.0.0.1:${i}`);
   assert.throws(() => limiter.check("alice", "10.0.0.1:5555"), BUSY);
   limiter.check("alice", "10.0.0.2:1");
+});
+
+test("who has logged in from an address is not locked out by others who guess", () => {
+  const limiter = new LoginLimiter(new VirtualClock());
+  limiter.succeeded("alice", "10.0.0.1:1");
+  for (let i = 0; i < 11; i++) limiter.failed("alice", "10.9.9.9:1");
+  for (let i = 0; i < 101; i++) limiter.failed(`user${i}`, `10.0.0.1:${i}`);
+  assert.throws(() => limiter.check("alice", "10.0.0.2:1"), BUSY);
+  assert.throws(() => limiter.check("bob", "10.0.0.1:1"), BUSY);
+  limiter.check("alice", "10.0.0.1:2");
+  assert.notEqual(limiter.laneOf("alice", "10.0.0.1:2"), limiter.laneOf("alice", "10.9.9.9:1"));
+  for (let i = 0; i < 11; i++) limiter.failed("alice", "10.0.0.1:3");
+  assert.throws(() => limiter.check("alice", "10.0.0.1:2"), BUSY);
 });
 
 test("the oldest of very many guesses are forgotten", () => {

@@ -35,6 +35,9 @@ import type { UnaryRows } from "./rows.ts";
 /** Salt and digest of a password that nobody knows. */
 const NOBODYS_DIGEST = "JapU98JuFQStidHjW0JJyOmagAPvwKmU20vPeWWfktWbDUc42Oknm";
 
+/** All unknown users wait in one. */
+const NOBODYS_LANE = "nobody";
+
 /** Compared with the password of an unknown user, so that it takes as long as that of any other. */
 function nobodysHash(cost: number): string {
   return `$2a$${String(cost).padStart(2, "0")}$${NOBODYS_DIGEST}`;
@@ -214,9 +217,13 @@ export class AuthService {
     const user = auth.store.user(name);
     const hasPassword = user !== undefined && user.options?.noPassword !== true;
     const hash = hasPassword ? utf8FromBytes(user.password) : nobodysHash(auth.bcryptCost);
-    const matches = await auth.passwords.verify(password, hash);
+    const matches = await auth.passwords.verify(password, hash, {
+      lane: user === undefined ? NOBODYS_LANE : this.#limiter.laneOf(name, remote),
+      // While it waited, the user's other attempts may have become too many.
+      admit: () => this.#limiter.check(name, remote),
+    });
     if (hasPassword && matches) {
-      this.#limiter.succeeded(name);
+      this.#limiter.succeeded(name, remote);
       return revision;
     }
     this.#limiter.failed(name, remote);
