@@ -23,6 +23,7 @@ const COMMAND_TIMEOUT_MS = 20_000;
 /** Both members have the ids that follow from this address, whatever port they listen on. */
 const PEER_URL = "http://127.0.0.1:2380";
 const FLAGS = ["--enable-v2", `--initial-advertise-peer-urls=${PEER_URL}`];
+const ALONE = [...FLAGS, `--initial-cluster=default=${PEER_URL}`];
 const { PATH = "", HOME = "" } = process.env;
 
 /** Our program beside this file, compiled or not. */
@@ -147,24 +148,41 @@ test(
   "both clients print the same and end the same way for every command line",
   { skip, timeout: 180_000 },
   async () => {
-    const flags = [...FLAGS, `--initial-cluster=default=${PEER_URL}`];
-    await using first = await startEtcd({ kind: "reference", flags });
-    await using second = await startEtcd({ kind: "reference", flags });
+    await using first = await startEtcd({ kind: "reference", flags: ALONE });
+    await using second = await startEtcd({ kind: "reference", flags: ALONE });
     const [expected, found] = await Promise.all([
       outcomesOf(first, theirs(first.clientUrl)),
       outcomesOf(second, ours(second.clientUrl)),
     ]);
-    assert.equal(found.length, expected.length);
-    for (const [index, text] of expected.entries()) {
-      const other = found[index];
-      if (process.env.ETCDCTL_V2_DIFFERENCES === "print") {
-        if (other !== text) console.log(`--- reference: ${text}\n+++ ours: ${other}\n`);
-      } else {
-        assert.equal(other, text);
-      }
-    }
+    assertAlike(found, expected);
   },
 );
+
+test(
+  "the client written in Go prints the same of either server for every command line",
+  { skip: skip || missing("ours"), timeout: 300_000 },
+  async () => {
+    await using first = await startEtcd({ kind: "reference", flags: ALONE });
+    await using second = await startEtcd({ kind: "ours", flags: ALONE });
+    const [expected, found] = await Promise.all([
+      outcomesOf(first, theirs(first.clientUrl)),
+      outcomesOf(second, theirs(second.clientUrl)),
+    ]);
+    assertAlike(found, expected);
+  },
+);
+
+function assertAlike(found: readonly string[], expected: readonly string[]): void {
+  assert.equal(found.length, expected.length);
+  for (const [index, text] of expected.entries()) {
+    const other = found[index];
+    if (process.env.ETCDCTL_V2_DIFFERENCES === "print") {
+      if (other !== text) console.log(`--- reference: ${text}\n+++ ours: ${other}\n`);
+    } else {
+      assert.equal(other, text);
+    }
+  }
+}
 
 test(
   "an added member is shown as unstarted until it starts, and removed",

@@ -18,7 +18,7 @@ export function readKeyRequest(
   form: Form,
   expirationOf: (ttlSeconds: bigint) => bigint,
 ): KeyRequest {
-  const PrevIndex = safeNumber(form.number("prevIndex", V2_CODE.indexNotNumber));
+  const PrevIndex = form.number("prevIndex", V2_CODE.indexNotNumber);
   const Since = safeNumber(form.number("waitIndex", V2_CODE.indexNotNumber));
   const Recursive = form.flag("recursive");
   const Sorted = form.flag("sorted");
@@ -71,7 +71,7 @@ function readRefresh(form: Form, ttl: bigint | undefined): boolean | undefined {
   return isRefresh;
 }
 
-/** Indexes do not grow beyond it, so that a larger one matches none either. */
+/** Indexes do not grow beyond it, so that a larger one is as far in the future. */
 function safeNumber(value: bigint): number {
   return Number(value > MAX_SAFE ? MAX_SAFE : value);
 }

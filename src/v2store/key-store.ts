@@ -117,7 +117,7 @@ export class KeyStore {
       case "PUT":
         return this.#put(request);
       case "DELETE":
-        return PrevIndex > 0 || PrevValue !== ""
+        return PrevIndex > 0n || PrevValue !== ""
           ? this.#compareAndDelete(Path, PrevValue, PrevIndex)
           : this.delete(Path, Dir, Recursive);
       case "QGET":
@@ -134,7 +134,7 @@ export class KeyStore {
     const { Path, Val, Dir, PrevValue, PrevIndex, PrevExist } = request;
     const lifetime = lifetimeOf(request);
     if (PrevExist === false) return this.create(Path, Dir ? undefined : Val, lifetime, false);
-    if (PrevIndex > 0 || PrevValue !== "") return this.#compareAndSwap(request, lifetime);
+    if (PrevIndex > 0n || PrevValue !== "") return this.#compareAndSwap(request, lifetime);
     if (PrevExist === true) return this.update(Path, Val, lifetime);
     return this.set(Path, Dir ? undefined : Val, lifetime);
   }
@@ -235,7 +235,7 @@ export class KeyStore {
     });
   }
 
-  #compareAndDelete(path: string, value: string, index: number): StoreEvent {
+  #compareAndDelete(path: string, value: string, index: bigint): StoreEvent {
     const clean = cleanPath(path);
     return this.#counted("compareAndDeleteSuccess", "compareAndDeleteFail", (refuse) => {
       const node = this.#find(clean);
@@ -417,10 +417,10 @@ function lifetimeOf({ Expiration, Refresh }: Request): Lifetime {
 }
 
 /** What speaks against a comparison, in etcd's words; an empty value and 0 match everything. */
-function differenceOf(node: Node, value: string, index: number): string | undefined {
+function differenceOf(node: Node, value: string, index: bigint): string | undefined {
   const differences: string[] = [];
   if (value !== "" && value !== node.value) differences.push(`[${value} != ${node.value}]`);
-  if (index !== 0 && index !== node.modifiedIndex) {
+  if (index !== 0n && index !== BigInt(node.modifiedIndex)) {
     differences.push(`[${index} != ${node.modifiedIndex}]`);
   }
   return differences.length === 0 ? undefined : differences.join(" ");

@@ -30,7 +30,7 @@ export interface Request {
   Val: string;
   Dir: boolean;
   PrevValue: string;
-  PrevIndex: number;
+  PrevIndex: bigint;
   PrevExist: boolean | undefined;
   Expiration: bigint;
   Wait: boolean;
@@ -51,7 +51,7 @@ function createRequest(init?: Partial<Request>): Request {
     Val: init?.Val ?? "",
     Dir: init?.Dir ?? false,
     PrevValue: init?.PrevValue ?? "",
-    PrevIndex: init?.PrevIndex ?? 0,
+    PrevIndex: init?.PrevIndex ?? 0n,
     PrevExist: init?.PrevExist,
     Expiration: init?.Expiration ?? 0n,
     Wait: init?.Wait ?? false,
@@ -73,7 +73,7 @@ export function sizeRequest(m: Request): number {
   size += 1 + sizeDelimited(sizeString(m.Val));
   size += 2;
   size += 1 + sizeDelimited(sizeString(m.PrevValue));
-  size += 1 + sizeNumber(m.PrevIndex);
+  size += 1 + sizeBigInt(m.PrevIndex);
   if (m.PrevExist !== undefined) {
     size += 2;
   }
@@ -119,7 +119,7 @@ export function prependRequest(b: Buffer, end: number, m: Request): number {
     b[--at] = m.PrevExist ? 1 : 0;
     b[--at] = 64;
   }
-  at = prependNumber(b, at, m.PrevIndex);
+  at = prependBigInt(b, at, m.PrevIndex);
   b[--at] = 56;
   at = prependString(b, at, m.PrevValue);
   b[--at] = 50;
@@ -143,7 +143,7 @@ export function readRequest(b: Buffer, start: number, end: number): Request {
   let f4: string = "";
   let f5: boolean = false;
   let f6: string = "";
-  let f7: number = 0;
+  let f7: bigint = 0n;
   let f8: boolean | undefined = undefined;
   let f9: bigint = 0n;
   let f10: boolean = false;
@@ -201,7 +201,7 @@ export function readRequest(b: Buffer, start: number, end: number): Request {
         break;
       }
       case 56: {
-        f7 = readUint64Saturated(b, at, end);
+        f7 = readUint64(b, at, end);
         at = cursor.at;
         break;
       }
@@ -309,7 +309,7 @@ function describeRequest(): readonly FieldInfo[] {
     fieldInfo(4, "Val", "Val", "string"),
     fieldInfo(5, "Dir", "Dir", "bool"),
     fieldInfo(6, "PrevValue", "PrevValue", "string"),
-    fieldInfo(7, "PrevIndex", "PrevIndex", "uint64", { jsNumber: true }),
+    fieldInfo(7, "PrevIndex", "PrevIndex", "uint64"),
     fieldInfo(8, "PrevExist", "PrevExist", "bool"),
     fieldInfo(9, "Expiration", "Expiration", "int64"),
     fieldInfo(10, "Wait", "Wait", "bool"),
