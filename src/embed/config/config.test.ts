@@ -136,7 +136,6 @@ test("settings that are not honoured yet are named, plain ones are not", () => {
   for (const input of [
     { discovery: "http://d/t" },
     { enableV2V3: "/v2" },
-    { proxy: "on" },
   ] as const satisfies readonly EtcdConfigInput[]) {
     const named = unsupportedSettings(createConfig(input));
     assert.ok(named.length > 0, JSON.stringify(input));
