@@ -685,7 +685,7 @@ for (const [command, reason] of NOT_RUN) test(command, { skip: reason }, () => u
 
 /** Until it can be honoured, each of these is refused by its name and nothing is written. */
 const REFUSED: readonly (readonly [flags: string, words: string])[] = [
-  ["--proxy on", "the v2 proxy"],
+  ["--experimental-enable-v2v3 /v2", "the v2 API over v3 keys"],
 ];
 for (const [flags, words] of REFUSED) {
   test(`a member refuses ${flags.split(/[ =]/)[0]} by its name`, { skip }, async () => {

@@ -100,6 +100,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "v2",
       "transport",
       "platform",
+      "proxy",
       "client",
       "discovery",
     ],

@@ -84,6 +84,11 @@ const PRODUCTION: readonly Permission[] = [
     why: "gives a member the real world",
   },
   {
+    path: "src/embed/start-v2-proxy.ts",
+    kinds: ["systemClock"],
+    why: "gives a proxy the real world",
+  },
+  {
     path: "src/embed/http-handlers.ts",
     kinds: ["process"],
     why: "Go's `version` names the system",

@@ -20,7 +20,6 @@ import {
   TOO_FEW_DESCRIPTORS,
   tooLowDescriptorLimit,
 } from "../embed/descriptor-limit.ts";
-import type { RunningEtcd } from "../embed/start-etcd.ts";
 import { openLogger } from "../embed/open-logger.ts";
 import { DiscoveryError } from "../env/discovery.ts";
 import type { Logger } from "../env/logger.ts";
@@ -118,12 +117,40 @@ async function run(config: EtcdConfig, records: readonly LogRecord[]): Promise<v
     });
   }
   const signals = new SignalStop(logger);
-  checkDataDir(logger, config.dataDir);
+  const directory = checkDataDir(logger, config.dataDir);
   // Before more modules are loaded, which takes descriptors, too.
   const limit = tooLowDescriptorLimit();
   if (limit !== undefined) {
     exitFatally(logger, TOO_FEW_DESCRIPTORS, { limit, "recommended-limit": RESERVED_DESCRIPTORS });
   }
+  // What a directory is already wins over the flag.
+  if (directory === "proxy" || (directory === "empty" && config.proxy !== "off")) {
+    await runV2Proxy(config, logger, signals);
+    return;
+  }
+  await runMember({ ...config, proxy: "off" }, logger, signals);
+}
+
+async function runV2Proxy(
+  config: EtcdConfig,
+  logger: RootLogger,
+  signals: SignalStop,
+): Promise<void> {
+  try {
+    const { startV2Proxy } = await import("../embed/start-v2-proxy.ts");
+    const proxy = config.proxy === "readonly" ? "readonly" : "on";
+    signals.attach(await startV2Proxy({ ...config, proxy }, { logger }));
+    notifyReady(logger);
+  } catch (error) {
+    exitFatally(logger, "discovery failed", { error });
+  }
+}
+
+async function runMember(
+  config: EtcdConfig,
+  logger: RootLogger,
+  signals: SignalStop,
+): Promise<void> {
   try {
     const { MemberRemovedError, startEtcd } = await import("../embed/index.ts");
     const isRemoval = (reason: unknown): boolean => reason instanceof MemberRemovedError;
@@ -162,7 +189,7 @@ function exitFatally(logger: RootLogger, message: string, fields: Record<string,
   process.exit(1);
 }
 
-function checkDataDir(logger: RootLogger, directory: string): void {
+function checkDataDir(logger: RootLogger, directory: string): "empty" | "member" | "proxy" {
   const content = inspectDataDir(directory);
   if (content.kind === "unusable") {
     exitFatally(logger, content.message, { dir: directory, error: content.error });
@@ -171,14 +198,12 @@ function checkDataDir(logger: RootLogger, directory: string): void {
     logger.warn("found invalid file under data directory", { filename, "data-dir": directory });
   }
   const fields = { "data-dir": directory, "dir-type": content.kind };
-  if (content.kind === "proxy") {
-    exitFatally(logger, "the data directory belongs to a v2 proxy, not to a member", fields);
-  }
   const isNew = content.kind === "empty";
   logger.info(
     isNew ? "Initialize and start etcd server" : "server has already been initialized",
     fields,
   );
+  return content.kind;
 }
 
 function notifyReady(logger: Logger): void {
@@ -187,13 +212,18 @@ function notifyReady(logger: Logger): void {
   logger.info("successfully notified init daemon");
 }
 
+/** A member or a proxy. */
+interface Stoppable {
+  stop(): Promise<void>;
+}
+
 /**
  * Stops the member at the first SIGINT or SIGTERM, then lets the signal end the process, so that
  * whoever waits for it sees how it ended. A second signal ends it at once.
  */
 class SignalStop {
   readonly #logger: RootLogger;
-  #running: RunningEtcd | undefined;
+  #running: Stoppable | undefined;
   #first: StopSignal | undefined;
 
   constructor(logger: RootLogger) {
@@ -207,7 +237,7 @@ class SignalStop {
     return this.#first !== undefined;
   }
 
-  attach(running: RunningEtcd): void {
+  attach(running: Stoppable): void {
     this.#running = running;
   }
 

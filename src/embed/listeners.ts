@@ -256,14 +256,14 @@ function hrefs(urls: readonly EtcdUrl[]): string[] {
   return urls.map((url) => url.href);
 }
 
-function addressOf(url: EtcdUrl): ListenAddress {
+export function addressOf(url: EtcdUrl): ListenAddress {
   if (url.scheme.startsWith("unix")) return { path: `${url.host}${url.path}` };
   // As Go resolves it; the system's resolver may prefer ::1, where nobody expects a listener.
   const host = url.hostname === "localhost" ? "127.0.0.1" : url.hostname;
   return { host, port: url.port };
 }
 
-function addressText(address: ListenAddress): string {
+export function addressText(address: ListenAddress): string {
   if ("path" in address) return address.path;
   const host = address.host.includes(":") ? `[${address.host}]` : address.host;
   return `${host}:${address.port}`;

@@ -68,7 +68,7 @@ export class MemberTls {
     this.#credentials = { peer };
     // As in etcd, files that no listener needs are not looked at, but `--auto-tls` makes its own.
     const isNeeded = [...clientUrls, ...listenMetricsUrls].some(isSecureUrl);
-    if (isNeeded || config.autoTls) {
+    if (isNeeded || config.autoTls || config.proxy !== "off") {
       this.#credentials.client = this.#open("client", clientSettings(config, deps));
     }
     const sides = (["client", "peer"] as const).flatMap((side) => {
@@ -92,6 +92,16 @@ export class MemberTls {
       names: checksAddress ? SYSTEM_NAMES : undefined,
       onOutcome: (outcome) => this.#metrics.handshakes.of(side, outcome).add(),
     });
+  }
+
+  /**
+   * For connections to the client ports of members. As etcd's proxy: with the client side's
+   * certificate if there is one, otherwise as a peer.
+   */
+  memberDialer(): TlsDialer {
+    const { client } = this.#credentials;
+    const isUsed = client !== undefined && !hasNoCertificate(client.settings);
+    return isUsed ? new TlsDialer(client) : this.dialer;
   }
 
   /** Listeners stop their acceptors themselves. */

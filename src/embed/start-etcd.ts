@@ -119,6 +119,9 @@ function refuseUnsupported(config: EtcdConfig): void {
   if (problem !== undefined) throw new ConfigError(problem);
   const limit = tooLowDescriptorLimit();
   if (limit !== undefined) throw new ConfigError(`${TOO_FEW_DESCRIPTORS} (${limit})`);
+  if (config.proxy !== "off") {
+    throw new ConfigError("startEtcd starts members; a v2 proxy (--proxy) is none");
+  }
   const unsupported = unsupportedSettings(config);
   if (unsupported.length > 0) {
     throw new ConfigError(`not supported by this version: ${unsupported.join("; ")}`);

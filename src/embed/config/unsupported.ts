@@ -16,7 +16,6 @@ const ROWS: readonly Row[] = [
     what: "the v2 API over v3 keys (--experimental-enable-v2v3)",
     applies: (c) => c.enableV2V3 !== "",
   },
-  { what: "the v2 proxy (--proxy)", applies: (c) => c.proxy !== "off" },
   { what: "--enable-distributed-tracing", applies: (c) => c.enableDistributedTracing },
 ];
 

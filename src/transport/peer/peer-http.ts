@@ -59,7 +59,7 @@ export interface PeerHttpDeps {
 }
 
 export interface RequestHead {
-  readonly method: "GET" | "POST";
+  readonly method: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -86,6 +86,11 @@ export class PeerHttp {
       ...optionsOf(url, head),
       createConnection: () => this.#connect(url),
     });
+  }
+
+  /** As `open`, on a connection that was kept, and is kept for the next. */
+  openKept(url: EtcdUrl, head: RequestHead): ClientRequest {
+    return httpRequest({ ...optionsOf(url, head), agent: this.#agent(url) });
   }
 
   /** Rejects with a `PeerRequestError`. */
