@@ -6,8 +6,9 @@
  * starts that fail and for fatal errors; 2 for a mistake on the command line; by the signal itself
  * after SIGINT and SIGTERM (0 as process 1, which no default action can end).
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { networkInterfaces } from "node:os";
+import { join } from "node:path";
 import { SERVER_VERSION } from "../api/version.ts";
 import {
   type EtcdConfig,
@@ -131,15 +132,18 @@ async function run(config: EtcdConfig, records: readonly LogRecord[]): Promise<v
   await runMember({ ...config, proxy: "off" }, logger, signals);
 }
 
+/** `cluster` when its members are known already. */
 async function runV2Proxy(
   config: EtcdConfig,
   logger: RootLogger,
   signals: SignalStop,
+  cluster?: string,
 ): Promise<void> {
   try {
     const { startV2Proxy } = await import("../embed/start-v2-proxy.ts");
     const proxy = config.proxy === "readonly" ? "readonly" : "on";
-    signals.attach(await startV2Proxy({ ...config, proxy }, { logger }));
+    const options = { logger, ...(cluster !== undefined && { cluster }) };
+    signals.attach(await startV2Proxy({ ...config, proxy }, options));
     notifyReady(logger);
   } catch (error) {
     exitFatally(logger, "discovery failed", { error });
@@ -172,6 +176,14 @@ async function runMember(
     }
   } catch (error) {
     if (signals.isStopping) return;
+    if (error instanceof DiscoveryError && isForProxy(error, config)) {
+      const fallback = { "fallback-proxy": config.discoveryFallback };
+      logger.warn("discovery cluster is full, falling back to proxy", { ...fallback, error });
+      // Made for this start, and empty; with it the next start could not tell what it is.
+      rmSync(join(config.dataDir, "member"), { recursive: true, force: true });
+      await runV2Proxy(config, logger, signals, error.cluster);
+      return;
+    }
     if (error instanceof DiscoveryError) {
       logDiscoveryRefusal(logger, error, config);
       logger.flushSync();
@@ -181,6 +193,12 @@ async function runMember(
   }
   logger.flushSync();
   process.exit(0);
+}
+
+/** A v2 discovery service that needs no more members makes a proxy of the next one, as in 3.5. */
+function isForProxy({ failure }: DiscoveryError, config: EtcdConfig): boolean {
+  const { discovery, discoveryFallback } = config;
+  return failure === "clusterFull" && discovery !== "" && discoveryFallback === "proxy";
 }
 
 function exitFatally(logger: RootLogger, message: string, fields: Record<string, unknown>): never {

@@ -41,15 +41,17 @@ interface Asked {
   readonly services: Services;
   readonly advertised?: string;
   readonly serviceName?: string;
+  readonly isMember?: boolean;
 }
 
-function ask({ services, advertised, serviceName = "" }: Asked) {
+function ask({ services, advertised, serviceName = "", isMember = true }: Asked) {
   const logger = new MemoryLogger();
   const question = {
     domain: "example.test",
     serviceName,
     memberName: "me",
     advertisedURLs: parseEtcdUrls(advertised ?? "http://m1.example.test:2380"),
+    isMember,
   };
   return { logger, found: membersFromSrv(question, { names: namesOf(services), logger }) };
 }

@@ -14,6 +14,8 @@ export interface SrvQuestion {
   readonly serviceName: string;
   readonly memberName: string;
   readonly advertisedURLs: readonly EtcdUrl[];
+  /** Who asks must be among them. Not so a proxy. */
+  readonly isMember: boolean;
 }
 
 /** The part of `NameService` that is needed. */
@@ -56,7 +58,7 @@ export async function membersFromSrv(
   }
   if (found.length === 0) throw new Error(failure);
   for (const node of found) deps.logger.info("got bootstrap from DNS for etcd-server", { node });
-  if (!found.some((pair) => pair.startsWith(`${question.memberName}=`))) {
+  if (question.isMember && !found.some((pair) => pair.startsWith(`${question.memberName}=`))) {
     const name = quote(question.memberName);
     throw new Error(`cannot find local etcd member ${name} in SRV records`);
   }

@@ -7,10 +7,7 @@ import { readAuthorities, readKeyPair, systemAuthorities } from "../platform/ind
 import type { EtcdConfig } from "./config/index.ts";
 
 export function discoveryOf(config: EtcdConfig, deps: V3DiscoveryDeps): Discovery | undefined {
-  if (config.discovery !== "") {
-    const { discovery: url, discoveryProxy: proxy } = config;
-    return new V2Discovery({ url, proxy, authorities: systemAuthorities }, deps);
-  }
+  if (config.discovery !== "") return v2DiscoveryOf(config, deps);
   if (config.discoveryEndpoints.length === 0) return undefined;
   const options = {
     token: config.discoveryToken,
@@ -18,6 +15,12 @@ export function discoveryOf(config: EtcdConfig, deps: V3DiscoveryDeps): Discover
     client: () => clientOptions(config),
   };
   return new V3Discovery(options, deps);
+}
+
+/** That of `--discovery`. */
+export function v2DiscoveryOf(config: EtcdConfig, deps: V3DiscoveryDeps): V2Discovery {
+  const { discovery: url, discoveryProxy: proxy } = config;
+  return new V2Discovery({ url, proxy, authorities: systemAuthorities }, deps);
 }
 
 function clientOptions(config: EtcdConfig): EtcdClientOptions {

@@ -4,7 +4,7 @@
  * the token of the service is that of the cluster. A member that has data knows its cluster; then
  * nothing is looked up, and its peers' names are resolved whenever they are dialled.
  */
-import { membersFromSrv, type SrvNames } from "../discovery/srv-members.ts";
+import { membersFromSrv, type SrvNames, type SrvQuestion } from "../discovery/srv-members.ts";
 import type { Logger } from "../env/logger.ts";
 import { type EtcdConfig, formatInitialCluster } from "./config/index.ts";
 
@@ -31,14 +31,8 @@ export async function findInitialCluster(
     return { config: alone, peerServerName: "" };
   }
   if (config.discoverySrv === "") return { config, peerServerName: "" };
-  const question = {
-    domain: config.discoverySrv,
-    serviceName: config.discoverySrvName,
-    memberName: config.name,
-    advertisedURLs: config.initialAdvertisePeerUrls,
-  };
   try {
-    const pairs = await membersFromSrv(question, deps);
+    const pairs = await membersFromSrv(srvQuestionOf(config, true), deps);
     const isSecure = pairs.some((pair) => pair.includes("https://"));
     // As in etcd: who brings no authority of his own trusts the domain rather than the targets.
     const peerServerName = isSecure && config.peerTrustedCaFile === "" ? config.discoverySrv : "";
@@ -47,4 +41,15 @@ export async function findInitialCluster(
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`error setting up initial cluster: ${reason}`);
   }
+}
+
+/** What DNS is asked. `isMember`: of a member, rather than of a proxy. */
+export function srvQuestionOf(config: EtcdConfig, isMember: boolean): SrvQuestion {
+  return {
+    domain: config.discoverySrv,
+    serviceName: config.discoverySrvName,
+    memberName: config.name,
+    advertisedURLs: config.initialAdvertisePeerUrls,
+    isMember,
+  };
 }

@@ -21,15 +21,16 @@ import { ProxyHandler } from "../proxy/http/proxy-handler.ts";
 import { ReverseProxy } from "../proxy/http/reverse-proxy.ts";
 import { type Listener, listen } from "../transport/listener.ts";
 import { dialPeer, PeerHttp } from "../transport/peer/peer-http.ts";
-import { type EtcdConfig, parseInitialCluster } from "./config/index.ts";
+import type { EtcdConfig } from "./config/index.ts";
 import { maxClientConnections } from "./descriptor-limit.ts";
 import { addressOf, addressText } from "./listeners.ts";
 import { MemberTls } from "./member-tls.ts";
+import { findProxiedMembers, peerURLsOf } from "./proxied-members.ts";
 
 export interface V2ProxyOptions {
   readonly logger: Logger;
-  /** The members' peer URLs, from discovery. Default: `--initial-cluster`. */
-  readonly peerURLs?: readonly string[];
+  /** The members, in the form of `--initial-cluster`. Default: what `findProxiedMembers` finds. */
+  readonly cluster?: string;
 }
 
 export interface RunningV2Proxy {
@@ -53,7 +54,7 @@ export async function startV2Proxy(
   options.logger.info("v2 API proxy starting");
   const proxy = new V2Proxy(config, options);
   try {
-    await proxy.start(options.peerURLs);
+    await proxy.start(options.cluster);
     return proxy;
   } catch (error) {
     await proxy.stop();
@@ -103,8 +104,8 @@ class V2Proxy implements RunningV2Proxy {
     });
   }
 
-  async start(given: readonly string[] | undefined): Promise<void> {
-    this.#finder.begin(this.#peerURLs(given));
+  async start(cluster: string | undefined): Promise<void> {
+    this.#finder.begin(await this.#peerURLs(cluster));
     for (const url of this.#config.listenClientUrls) this.#listeners.push(await this.#listen(url));
     await this.#director.start();
     for (const [i, listener] of this.#listeners.entries()) {
@@ -124,18 +125,30 @@ class V2Proxy implements RunningV2Proxy {
   }
 
   /** The file of an earlier run knows better than what was written for the first start. */
-  #peerURLs(given: readonly string[] | undefined): readonly string[] {
+  async #peerURLs(cluster: string | undefined): Promise<readonly string[]> {
     const remembered = this.#finder.remembered();
     if (remembered !== undefined) {
+      this.#sayIgnored();
       this.#logger.info("proxy using peer URLS from cluster file", {
         "peer-urls": remembered,
         "cluster-file": this.#finder.file,
       });
       return remembered;
     }
-    const urls = given ?? initialPeerURLs(this.#config);
+    const deps = { clock: this.#clock, logger: this.#logger };
+    const urls =
+      cluster === undefined ? await findProxiedMembers(this.#config, deps) : peerURLsOf(cluster);
     this.#logger.info("proxy using peer URLS", { "peer-urls": urls });
     return urls;
+  }
+
+  #sayIgnored(): void {
+    const { discovery, discoverySrv } = this.#config;
+    const ignored =
+      "ignored since the proxy has already been initialized; valid cluster file found";
+    const fields = { "cluster-file": this.#finder.file };
+    if (discovery !== "") this.#logger.warn(`discovery token ${ignored}`, fields);
+    if (discoverySrv !== "") this.#logger.warn(`DNS SRV discovery ${ignored}`, fields);
   }
 
   #httpBy(dialer: MemberTls["dialer"]): PeerHttp {
@@ -178,10 +191,4 @@ class V2Proxy implements RunningV2Proxy {
       http1RequestTimeoutMs: 0,
     });
   }
-}
-
-function initialPeerURLs(config: EtcdConfig): readonly string[] {
-  return [...parseInitialCluster(config.initialCluster).values()]
-    .flatMap((urls) => urls.map(({ href }) => href))
-    .sort();
 }
