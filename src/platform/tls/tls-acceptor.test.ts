@@ -53,6 +53,7 @@ class World implements AsyncDisposable {
   readonly secured: SecuredConnection[] = [];
   readonly acceptor: NodeTlsAcceptor;
   readonly #failures: string[] = [];
+  #onRejected: (() => void) | undefined;
   readonly #server: Server;
   readonly #clients: TLSSocket[] = [];
 
@@ -71,6 +72,9 @@ class World implements AsyncDisposable {
       logger: this.logger,
       rejectedMessage: "rejected",
       names: lookup,
+      onOutcome: (outcome) => {
+        if (outcome === "rejected") this.#onRejected?.();
+      },
     });
     this.acceptor.onSecured = (connection) => {
       this.secured.push(connection);
@@ -98,6 +102,13 @@ class World implements AsyncDisposable {
   /** What the listener logged of its last refusal. */
   get refusal(): unknown {
     return this.logger.lines.filter((line) => line.message === "rejected").at(-1)?.fields["error"];
+  }
+
+  /** The next refusal. */
+  rejection(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onRejected = resolve;
+    });
   }
 
   /** "hello", or "" when the listener hangs up; rejects when the handshake itself fails. */
@@ -231,6 +242,24 @@ test("a client whose certificate is refused is told so by an alert", async () =>
   file("late.crl", authority.revoke([ann.cert]));
   assert.match(String(await told(world, { ...ann, session })), /alert bad certificate$/);
   assert.match(String(world.refusal), /serial [0-9a-f]+ revoked/);
+});
+
+test("the log says where a refused connection came from", async () => {
+  await using world = await World.open(trusting({ allowedCommonNames: ["ann"] }));
+  const named = authority.issue({ commonName: "bob" });
+  const foreign = stranger.issue({ commonName: "ann" });
+  // The last one hangs up, as it does not trust the listener.
+  for (const options of [{}, foreign, named, { ...named, ca: stranger.cert }]) {
+    const rejected = world.rejection();
+    await world.greet(options).catch(() => undefined);
+    await rejected;
+    const { fields } = world.logger.lines.at(-1) ?? {};
+    assert.match(
+      String(fields?.["remote-addr"]),
+      /^127\.0\.0\.1:[0-9]+$/,
+      String(fields?.["error"]),
+    );
+  }
 });
 
 test("a member's certificate must be for the address that it comes from", async () => {

@@ -80,6 +80,8 @@ export class NodeTlsAcceptor implements TlsAcceptor {
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     });
     this.#alerts = needsCertificate ? new LateAlerts(this.#server) : undefined;
+    // A socket that was asked for its address remembers it when it is closed: for the log.
+    if (needsCertificate) this.#server.on("keylog", (_line, stream) => void stream.remoteAddress);
     this.#server.on("secureConnection", (stream) => void this.#decide(stream));
     this.#server.on("tlsClientError", (error, stream) =>
       this.#reject(stream, chainProblem(stream) ?? wordsOf(error)),
