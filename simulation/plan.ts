@@ -12,6 +12,8 @@ export interface Plan {
   readonly faults: readonly FaultKind[];
   /** The quorum is lost at the end, and one member begins a new cluster. */
   readonly endsInDisaster: boolean;
+  /** Authentication is on most of the time, and some clients have few rights. */
+  readonly withAuth: boolean;
   /** How long clients and faults go on, in virtual milliseconds. */
   readonly durationMs: number;
   /** Between the beginnings of two faults. */
@@ -42,6 +44,8 @@ export interface Plan {
 /** Share of the seeds that end in a disaster when no kinds of faults are chosen. */
 const DISASTER_SHARE = 0.15;
 
+const AUTH_SHARE = 0.15;
+
 /** Units of a slice, so small that requests of a few keys take many. */
 const SLICES: readonly number[] = [2, 5, 40, 3000];
 
@@ -56,6 +60,7 @@ export function makePlan(seed: number, random: SeededRandom, chosen?: readonly F
   const heartbeatIntervalMs = random.pick([50, 100, 100]);
   const electionTicks = 10;
   const busy = random.chance(0.5);
+  const endsInDisaster = chosen?.includes("disaster") ?? isDisaster(seed);
   return {
     seed,
     members,
@@ -63,7 +68,9 @@ export function makePlan(seed: number, random: SeededRandom, chosen?: readonly F
     watchClients: random.between(1, 3),
     leaseClients: random.between(0, 2),
     faults: chooseFaults(random, members, allowed),
-    endsInDisaster: chosen?.includes("disaster") ?? isDisaster(seed),
+    endsInDisaster,
+    // Who loses the end of the log loses what users were told: one trouble at a time.
+    withAuth: (chosen?.includes("auth") ?? isAuth(seed)) && !endsInDisaster,
     durationMs: random.between(8_000, 20_000),
     faultPauseMs: random.pick([
       { min: 100, max: 1500 },
@@ -106,6 +113,10 @@ function isDisaster(seed: number): boolean {
   return new SeededRandom(seed ^ 0x64697361).chance(DISASTER_SHARE);
 }
 
+function isAuth(seed: number): boolean {
+  return new SeededRandom(seed ^ 0x61757468).chance(AUTH_SHARE);
+}
+
 /** A few kinds at a time find more than all at once. */
 function chooseFaults(
   random: SeededRandom,
@@ -113,7 +124,7 @@ function chooseFaults(
   allowed: readonly FaultKind[],
 ): FaultKind[] {
   const possible = allowed.filter(
-    (kind) => kind !== "disaster" && (members > 1 || !isAboutOthers(kind)),
+    (kind) => kind !== "disaster" && kind !== "auth" && (members > 1 || !isAboutOthers(kind)),
   );
   const share = random.pick([0, 0.2, 0.4, 0.8]);
   const chosen = possible.filter(() => random.chance(share));

@@ -4,12 +4,16 @@
  */
 import { type KVClientOptions, runKVClient } from "./clients/kv-client.ts";
 import { runLeaseClient } from "./clients/lease-client.ts";
+import { AuthOperator, Users } from "./clients/auth-operator.ts";
+import type { Login } from "./clients/login.ts";
 import { MembershipOperator } from "./clients/membership-operator.ts";
 import { runOperator } from "./clients/operator.ts";
 import { Port } from "./clients/port.ts";
 import { Recorder } from "./clients/recorder.ts";
 import { Requests } from "./clients/requests.ts";
 import { WatchClient } from "./clients/watch-client.ts";
+import { listenToAppliers } from "./checks/applied-outcomes.ts";
+import { AuthLog } from "./checks/auth-log.ts";
 import { judgeHistory } from "./checks/histories.ts";
 import { checkMembersAgree } from "./checks/members-agree.ts";
 import { RaftInvariants } from "./checks/raft-invariants.ts";
@@ -53,7 +57,7 @@ const MAX_CALM_MS = 1500;
 /** Until requests that are under way at the end have been answered or given up. */
 const LAST_ANSWERS_MS = 12_000;
 
-const LASTING = FAULT_KINDS.filter((kind) => kind !== "disaster");
+const LASTING = FAULT_KINDS.filter((kind) => kind !== "disaster" && kind !== "auth");
 
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunReport> {
   const random = rootRandom(seed);
@@ -65,9 +69,12 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   const world = new World(trace, random.fork(), { ...CALM, latencyMs: plan.latencyMs });
   const stopListening = listenForRejections(world);
   const undoBug = plantBug(options.planted, world);
+  const run = new Run(plan, world, random);
+  const stopHearing = run.hear();
   try {
-    return await new Run(plan, world, random).run();
+    return await run.run();
   } finally {
+    stopHearing();
     undoBug();
     stopListening();
   }
@@ -111,6 +118,12 @@ class Run {
   /** Members that were told to begin a new cluster after they had been removed. */
   readonly #cannotBegin = new Set<Member>();
   #disaster: DisasterOutcome | undefined;
+  /** With authentication: who there is, and what the log says of them. */
+  readonly #users: Users | undefined;
+  readonly #authLog: AuthLog | undefined;
+  #authOperator: AuthOperator | undefined;
+  /** Clients that are not root. */
+  readonly #userOf = new Map<number, string>();
   #clientsRunning = 0;
   #ports = 0;
 
@@ -121,6 +134,8 @@ class Run {
     this.#recorder = new Recorder(() => world.scheduler.nowMs);
     this.#invariants = new RaftInvariants((message) => world.violated(message));
     world.observer = this.#invariants;
+    this.#users = plan.withAuth ? new Users() : undefined;
+    this.#authLog = plan.withAuth ? new AuthLog(() => this.#recorder.time()) : undefined;
     this.#nemesis = new Nemesis({
       world,
       random: random.fork(),
@@ -130,6 +145,13 @@ class Run {
       isOver: () => this.#faultsAreOver,
     });
     world.mayFail = (member, error) => this.#mayFail(member, error);
+  }
+
+  /** Users are judged by what is committed and by what members make of it. */
+  hear(): () => void {
+    const log = this.#authLog;
+    if (log === undefined) return () => undefined;
+    return listenToAppliers(log, () => this.#world.scheduler.current?.name ?? "somebody");
   }
 
   async run(): Promise<RunReport> {
@@ -200,6 +222,7 @@ class Run {
 
   async #work(): Promise<void> {
     const { scheduler } = this.#world;
+    if (!(await this.#startAuth())) return;
     this.#startClients();
     this.#startMembershipOperator();
     void this.#nemesis.run();
@@ -221,8 +244,33 @@ class Run {
       recorder: this.#recorder,
     });
     this.#cameToRest = agreed !== undefined;
+    if (agreed !== undefined) this.#compareUsers();
     if (agreed !== undefined) for (const watcher of this.#watchers) watcher.completeTo(agreed);
     this.#watchersAreOver = true;
+  }
+
+  /** False if the users could not be made. */
+  async #startAuth(): Promise<boolean> {
+    const users = this.#users;
+    if (users === undefined) return true;
+    const { scheduler } = this.#world;
+    const random = this.#random.fork();
+    const operator = new AuthOperator({
+      port: this.#port(),
+      random,
+      users,
+      member: () => random.pick(this.#world.active),
+      isOver: () => this.#isOver,
+    });
+    let isUp = false;
+    void operator.setUp().then(() => {
+      isUp = true;
+    });
+    const isInTime = await scheduler.runUntil(scheduler.nowMs + START_LIMIT_MS, () => isUp);
+    if (!isInTime) this.#world.violated(`no users within ${START_LIMIT_MS} ms`);
+    this.#authOperator = operator;
+    this.#client(operator.run());
+    return isInTime;
   }
 
   /** In the middle of the clients' work. */
@@ -240,8 +288,17 @@ class Run {
     this.#world.count(`disaster ${this.#disaster}`);
   }
 
-  #port(): Port {
-    return new Port(this.#world, `${++this.#ports}`, this.#random.fork());
+  #port(login: Login | undefined = this.#users?.root): Port {
+    return new Port(this.#world, `${++this.#ports}`, this.#random.fork(), login);
+  }
+
+  /** Every other key-value client has few rights. */
+  #loginOf(client: number): Login | undefined {
+    const users = this.#users;
+    if (users === undefined || client % 2 === 0) return users?.root;
+    const login = users.others[((client - 1) / 2) % users.others.length];
+    if (login !== undefined) this.#userOf.set(client, login.name);
+    return login;
   }
 
   #startClients(): void {
@@ -255,7 +312,7 @@ class Run {
       const pinned = random.chance(0.5) ? random.below(this.#plan.members) : undefined;
       const options: KVClientOptions = {
         id,
-        port: this.#port(),
+        port: this.#port(this.#loginOf(id)),
         recorder,
         random,
         requests,
@@ -312,6 +369,13 @@ class Run {
     );
   }
 
+  #compareUsers(): void {
+    for (const { name, server } of this.#world.active) {
+      const difference = server === undefined ? undefined : this.#authLog?.compare(name, server);
+      if (difference !== undefined) this.#world.violated(difference);
+    }
+  }
+
   #client(running: Promise<void>): void {
     this.#clientsRunning++;
     void running.then(() => this.#clientsRunning--);
@@ -325,6 +389,12 @@ class Run {
     const undecided = isWhole
       ? judgeHistory(this.#recorder, this.#cameToRest, (message) => world.violated(message))
       : [];
+    const { operations } = this.#recorder;
+    const acknowledged = this.#authOperator?.acknowledged ?? [];
+    const userOf = (clientID: number) => this.#userOf.get(clientID);
+    this.#authLog?.judge({ acknowledged, operations, userOf }, (message) =>
+      world.violated(message),
+    );
     world.counts.set("leader change", this.#invariants.leaderChanges);
     return {
       plan: this.#plan,

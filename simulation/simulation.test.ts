@@ -55,6 +55,24 @@ test("an operator begins a new cluster from one member's disk, and nothing there
   assert.ok(outcomes.has("disaster complete"));
 });
 
+test("users and their rights hold through crashes, and rights that are looked at once are found out", async () => {
+  const happened = new Set<string>();
+  const faults: FaultKind[] = ["auth", "crashPoint", "kill", "partition", "pause"];
+  for (let seed = FIRST_SEED; seed < FIRST_SEED + 3; seed++) {
+    const { violations, counts } = await runSeed(seed, { faults });
+    assert.deepEqual(violations, [], `seed ${seed}`);
+    for (const what of counts.keys()) happened.add(what);
+  }
+  for (const what of ["auth change reply", "login reply", "request ok", "request failed"]) {
+    assert.ok(happened.has(what), what);
+  }
+  const planted = { planted: "auth-apply", faults: ["auth", "partition", "pause"] as FaultKind[] };
+  for (let seed = 1; seed <= 10; seed++) {
+    if ((await runSeed(seed, planted)).violations.length > 0) return;
+  }
+  assert.fail("not found in 10 seeds");
+});
+
 test("only the faults that were asked for happen", async () => {
   const faults: FaultKind[] = ["kill", "pause"];
   for (let seed = FIRST_SEED; seed < FIRST_SEED + 3; seed++) {

@@ -3,6 +3,13 @@
  * hash, the same membership, and has delivered everything to those who watch.
  */
 import { AlarmType } from "../../src/api/gen/rpc.ts";
+import {
+  AUTH_BUCKET,
+  AUTH_ROLES_BUCKET,
+  AUTH_USERS_BUCKET,
+  type Reader,
+} from "../../src/backend/index.ts";
+import { latin1FromBytes } from "../../src/base/bytes.ts";
 import type { Revision } from "../../src/base/ids.ts";
 import type { KeyValueHash } from "../../src/mvcc/index.ts";
 import { ask } from "../clients/kv-client.ts";
@@ -30,6 +37,8 @@ interface State {
   readonly compactRevision: Revision;
   readonly appliedIndex: number;
   readonly members: string;
+  /** Users, roles and settings, byte for byte. */
+  readonly auth: string;
 }
 
 /** The revision up to which all agree and every watch must be complete. */
@@ -56,7 +65,8 @@ export async function checkMembersAgree(
     if (new Set([...before, ...after]).size > 1) continue;
     if (new Set(states.map((state) => state?.compactRevision)).size > 1) continue;
     const isEqual = states.every(
-      (state) => state?.hash === first.hash && state.members === first.members,
+      (state) =>
+        state?.hash === first.hash && state.members === first.members && state.auth === first.auth,
     );
     if (!isEqual) {
       world.violated(`members differ: ${told}`);
@@ -104,7 +114,19 @@ async function stateOf(world: World, member: Member): Promise<State | undefined>
     revision: server.store.currentRevision,
     appliedIndex: server.appliedIndex,
     members: members.join(", "),
+    auth: authOf(server.backend),
   };
+}
+
+function authOf(reader: Reader): string {
+  const records: string[] = [];
+  for (const bucket of [AUTH_BUCKET, AUTH_USERS_BUCKET, AUTH_ROLES_BUCKET]) {
+    reader.scan(bucket, new Uint8Array(0), undefined, (key, value) => {
+      records.push(`${latin1FromBytes(key)}=${Buffer.from(value).toString("hex")}`);
+      return true;
+    });
+  }
+  return records.join(" ");
 }
 
 /** The members' own comparison must not have found anything either. */
@@ -121,10 +143,10 @@ function describe(world: World, states: readonly (State | undefined)[]): string 
     .map(({ name }, i) => {
       const state = states[i];
       if (state === undefined) return `${name} does not answer`;
-      const { hash, revision, compactRevision, appliedIndex, members } = state;
+      const { hash, revision, compactRevision, appliedIndex, members, auth } = state;
       return (
         `${name} has hash ${hash} at revision ${revision}, compacted at ${compactRevision}, ` +
-        `applied ${appliedIndex}, members ${members}`
+        `applied ${appliedIndex}, members ${members}, auth ${auth}`
       );
     })
     .join("; ");

@@ -19,6 +19,7 @@ interface Seen {
   commit: Index;
   term: Term;
   revision: Revision;
+  authRevision: number;
   isLeader: boolean;
 }
 
@@ -49,6 +50,7 @@ export class RaftInvariants implements Observer {
       commit: first - 1,
       term: 0,
       revision: server.store.currentRevision,
+      authRevision: server.auth.store.revision,
       isLeader: false,
     });
   }
@@ -72,6 +74,12 @@ export class RaftInvariants implements Observer {
       this.#violated(`${member.name}: the revision went back from ${seen.revision} to ${revision}`);
     }
     seen.revision = revision;
+    const authRevision = server.auth.store.revision;
+    if (authRevision < seen.authRevision) {
+      const { name } = member;
+      this.#violated(`${name}: auth went back from ${seen.authRevision} to ${authRevision}`);
+    }
+    seen.authRevision = authRevision;
   }
 
   /** Undefined where nobody has been seen to know of an entry. */

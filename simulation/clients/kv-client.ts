@@ -15,6 +15,10 @@ const CERTAIN_FAILURES: readonly RegExp[] = [
   /too many requests/,
   /database space exceeded/,
   /key is not provided/,
+  /permission denied/,
+  /user name is empty/,
+  /invalid auth token/,
+  /revision of auth store is old/,
 ];
 
 export interface KVClientOptions {

@@ -3,9 +3,10 @@
  * and are given up after a while. What is not known to have failed is unknown.
  */
 import type { SeededRandom } from "../../src/env/testing/index.ts";
-import { SimStreamCall, SimUnaryCall } from "../world/calls.ts";
+import { type Answer, SimStreamCall, SimUnaryCall } from "../world/calls.ts";
 import type { Life, Member } from "../world/member.ts";
 import type { World } from "../world/world.ts";
+import type { Login } from "./login.ts";
 
 export type CallResult =
   | { readonly kind: "reply"; readonly body: Uint8Array }
@@ -22,15 +23,31 @@ export class Port {
   readonly world: World;
   /** Names this client's connections: what comes over one of them keeps its order. */
   readonly source: string;
+  /** Whose calls they are; nobody's where there are no users. */
+  readonly login: Login | undefined;
   readonly #random: SeededRandom;
 
-  constructor(world: World, name: string, random: SeededRandom) {
+  constructor(world: World, name: string, random: SeededRandom, login?: Login) {
     this.world = world;
+    this.login = login;
     this.source = `client ${name}`;
     this.#random = random;
   }
 
   call(member: Member, method: number, body: Uint8Array, timeoutMs: number): Promise<CallResult> {
+    const { login } = this;
+    if (login === undefined) return this.send(member, method, body, timeoutMs, undefined);
+    return login.call(this, member, method, body, timeoutMs);
+  }
+
+  /** As `call`, with this token and no other. */
+  send(
+    member: Member,
+    method: number,
+    body: Uint8Array,
+    timeoutMs: number,
+    token: string | undefined,
+  ): Promise<CallResult> {
     const { scheduler, trace } = this.world;
     return new Promise((resolve) => {
       let isOver = false;
@@ -63,14 +80,15 @@ export class Port {
       scheduler.at(this.#latencyMs(), this.source, life.actor, () => {
         const { server } = life;
         if (server === undefined) return;
-        call = new SimUnaryCall(method, body, (answer) => {
+        const answered = (answer: Answer) => {
           if (call !== undefined) life.calls.delete(call);
           life.onDeath.delete(lost);
           if (member.machine.disk.crashed || !life.actor.isAlive) return;
           if (answer.kind === "reply") trace.bytes(answer.body);
           else trace.word(answer.message);
           scheduler.at(this.#latencyMs(), "client", undefined, () => finish(answer));
-        });
+        };
+        call = new SimUnaryCall(method, body, answered, token);
         life.calls.add(call);
         server.rpc.unary([call]);
       });
@@ -136,19 +154,21 @@ export class StreamPort {
       });
     const lost = () => end("connection lost", 20);
     life.onDeath.add(lost);
-    this.#call = new SimStreamCall(method, {
-      message: (body) => {
+    const fromMember = {
+      message: (body: Uint8Array) => {
         if (this.#isDead) return;
         port.world.trace.bytes(body);
         this.#receive(0, () => {
           if (this.#isOpen) listener.message(body);
         });
       },
-      end: (_code, message) => {
+      end: (_code: number, message: string) => {
         life.onDeath.delete(lost);
+        port.login?.heard(message);
         if (!this.#isDead) end(message, 0);
       },
-    });
+    };
+    this.#call = new SimStreamCall(method, fromMember, port.login?.token);
     this.#send(() => life.server?.rpc.stream(this.#call));
   }
 

@@ -123,8 +123,13 @@ export class WatchClient {
       resumes: goesOn ? before.id : undefined,
       responses: [],
     };
-    const stream = port.open(member, METHOD.Watch, {
-      message: (body) => this.#receive(record, WatchResponse.decode(body)),
+    const stream: StreamPort | undefined = port.open(member, METHOD.Watch, {
+      message: (body) => {
+        const response = WatchResponse.decode(body);
+        // Whoever may not watch, or not any more, begins anew as after a lost connection.
+        if (port.login?.heard(response.cancelReason) === true) stream?.close();
+        else this.#receive(record, response);
+      },
       end: () => undefined,
     });
     if (stream === undefined) return undefined;

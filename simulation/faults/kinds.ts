@@ -30,6 +30,8 @@ export const FAULT_KINDS = [
   "blackout",
   /** No harm, but it goes on beside it: members are added, promoted, removed. */
   "membership",
+  /** No harm either: users, roles and passwords change, and every client is somebody. */
+  "auth",
   /** At the end all members die for good but one, which begins a new cluster (`disaster.ts`). */
   "disaster",
 ] as const;

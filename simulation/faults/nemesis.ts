@@ -132,6 +132,7 @@ export class Nemesis {
       case "blackout":
         return this.#blackout();
       case "membership":
+      case "auth":
       case "disaster":
         return false;
     }

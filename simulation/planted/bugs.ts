@@ -4,6 +4,7 @@
  * server's sources know nothing of this.
  */
 import type { EtcdServer } from "../../src/server/index.ts";
+import { plantUncheckedApply, plantUnconfirmedRead } from "./auth-bugs.ts";
 import type { World } from "../world/world.ts";
 import {
   plantDefragmentationBug,
@@ -33,7 +34,7 @@ export interface PlantedBug {
   readonly plant: (planted: PlantedWorld) => () => void;
 }
 
-/** By number of the issue at etcd's; "empty-save" was found here. */
+/** By number of the issue at etcd's. "empty-save" was found here, those of "auth" need `--faults`. */
 export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
   "13766": {
     what: "the consistent index is committed before the changes of its entry",
@@ -78,6 +79,14 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
   "20418": {
     what: "a leader that was paused confirms reads by answers to older heartbeats",
     plant: plantStaleReadBug,
+  },
+  "auth-apply": {
+    what: "rights are not looked at again when a request is applied",
+    plant: plantUncheckedApply,
+  },
+  "auth-read": {
+    what: "rights are not looked at again when a read is answered",
+    plant: plantUnconfirmedRead,
   },
   "empty-save": {
     what: "a follower acknowledges entries again before they are synced",

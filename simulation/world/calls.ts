@@ -13,12 +13,15 @@ abstract class SimCall {
   cancelled = false;
   onCancel: (() => void) | undefined;
 
-  constructor(method: number) {
+  readonly #token: string | undefined;
+
+  constructor(method: number, token: string | undefined) {
     this.method = method;
+    this.#token = token;
   }
 
-  metadata(): string | undefined {
-    return undefined;
+  metadata(key: string): string | undefined {
+    return key === "token" ? this.#token : undefined;
   }
 
   /** The client has gone. */
@@ -37,8 +40,13 @@ export class SimUnaryCall extends SimCall implements UnaryCall {
   readonly body: Uint8Array;
   readonly #onAnswer: (answer: Answer) => void;
 
-  constructor(method: number, body: Uint8Array, onAnswer: (answer: Answer) => void) {
-    super(method);
+  constructor(
+    method: number,
+    body: Uint8Array,
+    onAnswer: (answer: Answer) => void,
+    token: string | undefined,
+  ) {
+    super(method, token);
     this.body = body;
     this.#onAnswer = onAnswer;
   }
@@ -80,8 +88,8 @@ export class SimStreamCall extends SimCall implements StreamCall {
   readonly #unread: Uint8Array[] = [];
   #ended: { readonly code: number; readonly message: string } | undefined;
 
-  constructor(method: number, listener: StreamListener) {
-    super(method);
+  constructor(method: number, listener: StreamListener, token: string | undefined) {
+    super(method, token);
     this.#listener = listener;
   }
 

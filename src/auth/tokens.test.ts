@@ -191,6 +191,20 @@ test("the signature of a token is checked once", () => {
   assert.equal(counts.verified, 1);
 });
 
+test("so many tokens are remembered; the oldest is checked again", () => {
+  const counts = { verified: 0 };
+  const tokens = jwt("key", counts);
+  const tokenOf = (user: string): string => login(tokens, user, 1);
+  const remembered = 10_000;
+  for (let i = 0; i <= remembered; i++) tokens.verify(tokenOf(`u${i}`), context());
+  assert.equal(counts.verified, remembered + 1);
+  tokens.verify(tokenOf(`u${remembered}`), context());
+  tokens.verify(tokenOf("u1"), context());
+  assert.equal(counts.verified, remembered + 1);
+  tokens.verify(tokenOf("u0"), context());
+  assert.equal(counts.verified, remembered + 2);
+});
+
 test("a member that knows only the public key issues no tokens", () => {
   const verifyOnly: TokenSigner = { ...signer(), canSign: false };
   const tokens = new JwtTokens({ signer: verifyOnly, ttlMs: 1000, wallMs: () => 0 });

@@ -1,5 +1,6 @@
 /** Authentication in a cluster: one set of users and tokens, whichever member is asked. */
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { test } from "node:test";
 import { StatusCode } from "../api/errors.ts";
 import { Permission, Permission_Type } from "../api/gen/auth.ts";
@@ -8,22 +9,31 @@ import {
   AuthenticateResponse,
   AuthEnableRequest,
   AuthRoleAddRequest,
+  AuthRoleGetRequest,
   AuthRoleGrantPermissionRequest,
+  AuthRoleListRequest,
   AuthRoleRevokePermissionRequest,
+  AuthStatusRequest,
   AuthUserAddRequest,
   AuthUserChangePasswordRequest,
   AuthUserDeleteRequest,
+  AuthUserGetRequest,
   AuthUserGrantRoleRequest,
+  AuthUserListRequest,
+  LeaseGrantRequest,
   MemberAddRequest,
   MemberAddResponse,
+  MemberListRequest,
   PutRequest,
   RangeRequest,
   RangeResponse,
+  TxnRequest,
   WatchCreateRequest,
   WatchRequest,
   WatchResponse,
 } from "../api/gen/rpc.ts";
 import { METHOD } from "../api/rpc-table.ts";
+import type { TokenSigner } from "../env/index.ts";
 import { AUTH_USERS_BUCKET, openBackend } from "../backend/index.ts";
 import { FaultDisk } from "../env/testing/index.ts";
 import { FakeStreamCall, FakeUnaryCall } from "./testing/fake-call.ts";
@@ -257,6 +267,59 @@ test("what was proposed under older permissions is refused when it is applied", 
   await cluster.stop();
 });
 
+/** Reads that need a right, of some kind each. */
+const READS: Readonly<Record<string, readonly [method: number, body: Uint8Array]>> = {
+  "a range": [METHOD.Range, rangeKey],
+  "a range of many": [
+    METHOD.Range,
+    RangeRequest.encode(RangeRequest.create({ key: KEY, rangeEnd: Uint8Array.of(0) })),
+  ],
+  "a transaction": [
+    METHOD.Txn,
+    TxnRequest.encode(
+      TxnRequest.create({
+        success: [{ request: { case: "requestRange", value: RangeRequest.create({ key: KEY }) } }],
+      }),
+    ),
+  ],
+  users: [METHOD.UserList, AuthUserListRequest.encode({})],
+  "a user": [METHOD.UserGet, AuthUserGetRequest.encode({ name: "alice" })],
+  roles: [METHOD.RoleList, AuthRoleListRequest.encode({})],
+  "a role": [METHOD.RoleGet, AuthRoleGetRequest.encode({ role: "writer" })],
+  status: [METHOD.AuthStatus, AuthStatusRequest.encode({})],
+  members: [METHOD.MemberList, MemberListRequest.encode({ linearizable: true })],
+};
+
+test("a member that has not heard yet that authentication is on tells nobody anything", async () => {
+  const cluster = new TestCluster(["m1", "m2", "m3"]);
+  await cluster.start();
+  const leader = cluster.leader();
+  const other = cluster.members.find((member) => member !== leader);
+  assert.ok(other);
+  await answer(cluster, leader, METHOD.Put, putKey);
+  await cluster.until(() => other.server.store.currentRevision === 2);
+  cluster.pause(other);
+  await enableAuth(cluster, leader);
+  const calls = Object.entries(READS).map(([name, [method, body]]) => {
+    const call = new FakeUnaryCall(method, body);
+    other.server.rpc.unary([call]);
+    return { name, call };
+  });
+  const value = RangeRequest.encode(RangeRequest.create({ key: KEY }));
+  const stream = new FakeStreamCall(METHOD.RangeStream);
+  other.server.rpc.stream(stream);
+  stream.onMessage?.(value);
+  cluster.resume(other, "messages");
+  await cluster.until(() => calls.every(({ call }) => call.answered));
+  await cluster.until(() => stream.status !== undefined);
+  for (const { name, call } of calls) {
+    const told = call.failure?.message ?? "answered";
+    assert.match(told, /user name is empty|revision of auth store is old/, name);
+  }
+  assert.equal(stream.status?.message, "etcdserver: user name is empty");
+  await cluster.stop();
+});
+
 test("a user who was deleted is nobody, whatever token it has", async () => {
   const member = new TestMember(new FaultDisk());
   await member.start();
@@ -298,6 +361,41 @@ test("a member whose record of a user is damaged does not start, and starts when
   await answer(member, member, METHOD.Put, putKey, token);
   const refused = await ask(member, member, METHOD.Range, rangeKey);
   assert.equal(refused.failure?.message, "etcdserver: user name is empty");
+  await member.stop();
+});
+
+test("a lease that expires is revoked without a token, also by who may not sign any", async () => {
+  let signs = 0;
+  const digest = (text: string) => createHmac("sha256", "key").update(text).digest("base64url");
+  const tokenSigner: TokenSigner = {
+    algorithm: "HS256",
+    canSign: true,
+    sign(text) {
+      signs++;
+      return digest(text);
+    },
+    verify: (text, signature) => digest(text) === signature,
+  };
+  const jwt = {
+    algorithm: "HS256",
+    publicKeyFile: "",
+    privateKeyFile: "key",
+    unknown: [],
+  } as const;
+  const tokens = { kind: "jwt", ttlMs: 1e9, ...jwt } as const;
+  const member = new TestMember(new FaultDisk(), { tokens }, { tokenSigner });
+  await member.start();
+  await enableAuth(member, member);
+  const token = await login(member, member, "alice");
+  assert.equal(signs, 1);
+  const grant = LeaseGrantRequest.encode({ ID: 7n, TTL: 2 });
+  await answer(member, member, METHOD.LeaseGrant, grant, token);
+  const put = PutRequest.encode(PutRequest.create({ key: KEY, lease: 7n }));
+  await answer(member, member, METHOD.Put, put, token);
+  await member.until(() => member.server.store.currentRevision === 3);
+  const read = await answer(member, member, METHOD.Range, rangeKey, token);
+  assert.equal(RangeResponse.decode(read).count, 0);
+  assert.equal(signs, 1);
   await member.stop();
 });
 

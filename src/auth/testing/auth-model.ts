@@ -60,6 +60,16 @@ export class AuthModel {
     this.#probes = [...probes].sort();
   }
 
+  /** As it is now; what is changed later does not change the copy. */
+  copy(): AuthModel {
+    const copy = new AuthModel(this.#probes);
+    copy.enabled = this.enabled;
+    copy.revision = this.revision;
+    for (const [name, user] of this.users) copy.users.set(name, user);
+    for (const [name, permissions] of this.roles) copy.roles.set(name, permissions);
+    return copy;
+  }
+
   /** An applied change by somebody who may administer. */
   change(change: AuthChange): ErrorKind | undefined {
     const refusal = this.#refusalOf(change);

@@ -126,6 +126,14 @@ export class Authentication {
     if (identity.authRevision !== this.store.revision) throw new EtcdError("authOldRevision");
   }
 
+  /**
+   * True if nobody knows yet what this caller may do: authentication was off when the call came, as
+   * far as this member knew, and is on now. A member that lags learns of it while a read waits.
+   */
+  isUnchecked(identity: Identity): boolean {
+    return this.store.enabled && identity === NOBODY;
+  }
+
   #bearerOf(token: string): Identity | EarlyToken {
     const { tokens, logger } = this.#options;
     const verdict = tokens.verify(token, this.#context);

@@ -51,18 +51,21 @@ export class AuthService {
   readonly unary: UnaryRows = {
     [METHOD.AuthEnable]: (call, who) => this.#change(call, who, RaftField.authEnable),
     [METHOD.AuthDisable]: (call, who) => this.#change(call, who, RaftField.authDisable),
-    [METHOD.AuthStatus]: (call) => this.#read(call, (header) => this.#status(header)),
+    [METHOD.AuthStatus]: (call, who) =>
+      this.#adminRead(call, who, (header) => this.#status(header)),
     [METHOD.Authenticate]: (call) => this.#authenticate(call),
     [METHOD.UserAdd]: (call, who) => this.#addUser(call, who),
     [METHOD.UserGet]: (call, who) => this.#getUser(call, who),
-    [METHOD.UserList]: (call) => this.#read(call, (header) => this.#userList(header)),
+    [METHOD.UserList]: (call, who) =>
+      this.#adminRead(call, who, (header) => this.#userList(header)),
     [METHOD.UserDelete]: (call, who) => this.#change(call, who, RaftField.authUserDelete),
     [METHOD.UserChangePassword]: (call, who) => this.#changePassword(call, who),
     [METHOD.UserGrantRole]: (call, who) => this.#change(call, who, RaftField.authUserGrantRole),
     [METHOD.UserRevokeRole]: (call, who) => this.#change(call, who, RaftField.authUserRevokeRole),
     [METHOD.RoleAdd]: (call, who) => this.#change(call, who, RaftField.authRoleAdd),
     [METHOD.RoleGet]: (call, who) => this.#getRole(call, who),
-    [METHOD.RoleList]: (call) => this.#read(call, (header) => this.#roleList(header)),
+    [METHOD.RoleList]: (call, who) =>
+      this.#adminRead(call, who, (header) => this.#roleList(header)),
     [METHOD.RoleDelete]: (call, who) => this.#change(call, who, RaftField.authRoleDelete),
     [METHOD.RoleGrantPermission]: (call, who) =>
       this.#change(call, who, RaftField.authRoleGrantPermission),
@@ -98,6 +101,14 @@ export class AuthService {
       } catch (failure) {
         failWith(call, failure);
       }
+    });
+  }
+
+  /** Asked again with the answer: whoever administered at the door may not any more. */
+  #adminRead(call: UnaryCall, who: Identity, answer: (header: ResponseHeader) => Uint8Array): void {
+    this.#read(call, (header) => {
+      this.#server.auth.store.requireAdmin(who);
+      return answer(header);
     });
   }
 

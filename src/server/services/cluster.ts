@@ -19,6 +19,7 @@ import { TextError } from "../../base/go-text.ts";
 import type { UnaryCall } from "../../env/index.ts";
 import { compareUtf8, computeMemberID, type Member } from "../../membership/index.ts";
 import { METHOD } from "../../api/rpc-table.ts";
+import type { Identity } from "../../auth/index.ts";
 import type { ServerContext } from "../context.ts";
 import { MembershipChanges, type MembershipChangesNeeds } from "../members/membership-changes.ts";
 import { failWith, tokenOf } from "./reply.ts";
@@ -29,7 +30,7 @@ export type ClusterNeeds = MembershipChangesNeeds &
 
 export class ClusterService {
   readonly unary: UnaryRows = {
-    [METHOD.MemberList]: (call) => this.memberList(call),
+    [METHOD.MemberList]: (call, who) => this.memberList(call, who),
     [METHOD.MemberAdd]: (call) => this.memberAdd(call),
     [METHOD.MemberRemove]: (call) => this.memberRemove(call),
     [METHOD.MemberUpdate]: (call) => this.memberUpdate(call),
@@ -43,7 +44,7 @@ export class ClusterService {
     this.#changes = new MembershipChanges(server);
   }
 
-  memberList(call: UnaryCall): void {
+  memberList(call: UnaryCall, who: Identity): void {
     const request = MemberListRequest.decode(call.body);
     const answer = (): void => {
       const members = this.#server.cluster.members.map(rowOf);
@@ -54,8 +55,13 @@ export class ClusterService {
       return;
     }
     this.#server.reads.add((error) => {
-      if (error !== undefined) failWith(call, error);
-      else answer();
+      try {
+        if (error !== undefined) throw error;
+        this.#server.auth.requireUser(who);
+        answer();
+      } catch (failure) {
+        failWith(call, failure);
+      }
     });
   }
 

@@ -150,6 +150,7 @@ export class KeyValueService {
     const executedMs = this.#meter.nowMs();
     const reply = (result: RangeResult) => {
       auth.confirm(who);
+      if (auth.isUnchecked(who)) auth.permissions.checkRange(who, request);
       const bytes = this.#replyRange(call, result);
       const endMs = this.#meter.nowMs();
       this.#meter.rangeRead(executedMs, endMs);
@@ -219,6 +220,7 @@ export class KeyValueService {
     const { store, turns, header, auth } = this.#server;
     const reply = (result: TxnResult) => {
       auth.confirm(who);
+      if (auth.isUnchecked(who)) auth.permissions.checkTxn(who, request);
       const encoded = encodeTxnResponse(header.encode(result.revision, this.#server.term), result);
       call.reply(encoded);
       tell({ result, bytes: encoded.length });

@@ -95,7 +95,8 @@ export class LeaseService {
       (found) => {
         const { ID } = request;
         // Another member may have answered, with keys that were attached since.
-        if (request.keys && auth.store.enabled && auth.store.revision !== revision) {
+        const isAsBefore = auth.store.enabled === enabled && auth.store.revision === revision;
+        if (request.keys && auth.store.enabled && !isAsBefore) {
           failWith(call, new EtcdError("authOldRevision"));
           return;
         }

@@ -65,21 +65,29 @@ export class RangeStreamService {
         }
         const { auth } = this.#server;
         if (auth.store.enabled) auth.permissions.checkRange(who, request);
-        this.#begin(call, request);
+        this.#begin(call, request, who);
       } catch (error) {
         finishWith(call, error);
       }
     };
   }
 
-  #begin(call: StreamCall, request: RangeRequest): void {
+  #begin(call: StreamCall, request: RangeRequest, who: Identity): void {
     if (request.serializable) {
       new RangeStream(this.#server, call, request).next();
       return;
     }
+    const { auth } = this.#server;
     this.#server.reads.add((error) => {
-      if (error !== undefined) finishWith(call, error);
-      else new RangeStream(this.#server, call, request).next();
+      try {
+        if (error !== undefined) throw error;
+        auth.confirm(who);
+        if (auth.isUnchecked(who)) auth.permissions.checkRange(who, request);
+      } catch (refusal) {
+        finishWith(call, refusal);
+        return;
+      }
+      new RangeStream(this.#server, call, request).next();
     });
     this.#server.flush();
   }
