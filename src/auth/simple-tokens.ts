@@ -111,9 +111,10 @@ export class SimpleTokens implements TokenProvider {
       const known = this.#logins?.get(other);
       if (known !== undefined) return this.#use(other, known, context);
     }
-    return index >= context.appliedIndex
-      ? { kind: "early", index: index + 1 }
-      : { kind: "invalid", reason: "it is not known" };
+    // The login is the entry of this index, or the next one.
+    if (index > context.appliedIndex) return { kind: "early", index };
+    if (index === context.appliedIndex) return { kind: "early", index: index + 1 };
+    return { kind: "invalid", reason: "it is not known" };
   }
 
   #use(token: string, login: Login, { nowMs, authRevision }: TokenContext): TokenVerdict {
