@@ -11,6 +11,8 @@ export interface V2Request {
 
 const NAMES = ["a", "b", "c", "_h", "d e", "ü", "x<y>"];
 const VALUES = ["", "1", "2", "a&b", "<x>", "ü", "line\nbreak", "x".repeat(300)];
+/** How far back waits look, in events. */
+const MAX_AGE = 60;
 const ODD_PARAMETERS = [
   "recursive=maybe",
   "sorted=2",
@@ -40,7 +42,10 @@ export class V2Requests {
     this.#random = new SeededRandom(seed);
   }
 
-  /** `index`: about where the store is, for comparisons that sometimes hold. */
+  /**
+   * `index`: where the store is, for comparisons that sometimes hold and waits for what has been; 0
+   * if that is not known, and nothing waits.
+   */
   next(index: number): V2Request {
     if (this.#isOneIn(25)) return this.#odd();
     switch (this.#random.below(12)) {
@@ -56,7 +61,8 @@ export class V2Requests {
       case 5:
         return { method: "HEAD", path: this.#path(), query: this.#listing() };
       case 6:
-        return this.#past(index);
+        if (index > MAX_AGE) return this.#past(index);
+        return { method: "GET", path: this.#path(), query: this.#listing() };
       default: {
         const query = this.#isOneIn(2) ? "" : this.#content(index, true);
         const body = query === "" || this.#isOneIn(3) ? this.#content(index, true) : undefined;
@@ -67,7 +73,7 @@ export class V2Requests {
 
   /** Something of the past, so that the answer comes at once. */
   #past(index: number): V2Request {
-    const since = Math.max(1, index - this.#random.below(60));
+    const since = Math.max(1, index - this.#random.below(MAX_AGE));
     const recursive = this.#isOneIn(2) ? "&recursive=true" : "";
     return {
       method: "GET",

@@ -22,6 +22,7 @@ import { NO_MEMBER } from "../raft/index.ts";
 import { alarmName, type EtcdServer, requestTimeoutMs } from "../server/index.ts";
 import { v2Mounts } from "../v2/index.ts";
 import type { EtcdConfig } from "./config/index.ts";
+import type { PeerStatistics } from "./peer-statistics.ts";
 import { v2BackendOf } from "./v2-backend.ts";
 
 export interface HttpHandlersDeps {
@@ -33,6 +34,8 @@ export interface HttpHandlersDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly passwords: PasswordHasher;
+  /** What peers tell each other; where the v2 API is served. */
+  readonly statistics: PeerStatistics | undefined;
 }
 
 export function makeHttpHandlers(deps: HttpHandlersDeps): {
@@ -73,11 +76,14 @@ function v2MountsOf({
   clock,
   logger,
   passwords,
+  statistics,
 }: HttpHandlersDeps): readonly Mount[] {
   const { v2keys: keys } = server;
-  if (keys === undefined) return [];
+  if (keys === undefined || statistics === undefined) return [];
   const { clientCertAuth } = config;
-  return v2Mounts(v2BackendOf({ server, keys, clock, logger, passwords, clientCertAuth }));
+  return v2Mounts(
+    v2BackendOf({ server, keys, clock, logger, passwords, clientCertAuth, statistics }),
+  );
 }
 
 function healthSourceOf(server: EtcdServer): HealthSource {

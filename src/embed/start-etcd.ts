@@ -42,6 +42,7 @@ import { MemberTls } from "./member-tls.ts";
 import { openLogger } from "./open-logger.ts";
 import { verifyOlderSegmentsInWorker } from "./older-segments.ts";
 import { serverOptionsOf } from "./server-options.ts";
+import { PeerStatistics } from "./peer-statistics.ts";
 import { openTokenSigner } from "./token-signer.ts";
 import { addressFields, startFields, stopFields } from "./start-lines.ts";
 
@@ -204,13 +205,14 @@ class RunningMember implements RunningEtcd {
       const peerServerName = isInitialized ? "" : await this.#findInitialCluster();
       this.#logStarting(isInitialized);
       const network = this.#openNetwork(tls, peerServerName);
+      const statistics = this.#config.enableV2 ? new PeerStatistics(this.#clock) : undefined;
       const server = await EtcdServer.start(serverOptionsOf(this.#config), {
         disk: new NodeDisk(),
         clock: this.#clock,
         random: new NodeRandom(),
         logger: this.#logger,
         metrics: this.#metrics,
-        network,
+        network: statistics?.metered(network) ?? network,
         hostNames: this.#names.socketLookup === undefined ? new NodeHostNames() : this.#names,
         discovery: discoveryOf(this.#config, { clock: this.#clock, logger: this.#logger }),
         defer: setImmediate,
@@ -234,6 +236,7 @@ class RunningMember implements RunningEtcd {
           clock: this.#clock,
           logger: this.#logger,
           passwords: this.#passwords,
+          statistics,
         }),
       });
     } catch (error) {

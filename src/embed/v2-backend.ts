@@ -1,11 +1,12 @@
 /** A member as the HTTP of the v2 API sees it. */
 import { EtcdError } from "../api/errors.ts";
-import { formatID } from "../base/ids.ts";
+import type { MemberID } from "../base/ids.ts";
 import type { Clock } from "../env/clock.ts";
 import type { Logger } from "../env/logger.ts";
 import type { PasswordHasher } from "../env/secrets.ts";
 import { computeMemberID } from "../membership/index.ts";
 import { type EtcdServer, MembershipChanges } from "../server/index.ts";
+import type { PeerStatistics } from "./peer-statistics.ts";
 import type { V2Backend, V2Keys, V2Members } from "../v2/index.ts";
 
 export interface V2BackendDeps {
@@ -15,10 +16,11 @@ export interface V2BackendDeps {
   readonly logger: Logger;
   readonly passwords: PasswordHasher;
   readonly clientCertAuth: boolean;
+  readonly statistics: PeerStatistics;
 }
 
 export function v2BackendOf(deps: V2BackendDeps): V2Backend {
-  const { server, keys, clock, logger, passwords, clientCertAuth } = deps;
+  const { server, keys, clock, logger, passwords, clientCertAuth, statistics } = deps;
   return {
     clusterID: server.clusterID,
     memberID: server.memberID,
@@ -37,12 +39,17 @@ export function v2BackendOf(deps: V2BackendDeps): V2Backend {
     passwords,
     wallMs: () => clock.wallMs(),
     stats: {
-      self: () => ({ name: server.options.name, id: formatID(server.memberID) }),
-      leader: () => undefined,
+      self: () => statistics.self(server.options.name, server.memberID, server.leader),
+      leader: () =>
+        server.isLeader ? statistics.leader(server.memberID, peersOf(server)) : undefined,
     },
     clientCertAuth,
     logger,
   };
+}
+
+function peersOf({ cluster, memberID }: EtcdServer): MemberID[] {
+  return cluster.members.map(({ id }) => id).filter((id) => id !== memberID);
 }
 
 /** Nobody waits on a stream that could be cut: an answer is always possible. */
