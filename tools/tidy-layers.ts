@@ -81,6 +81,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     door: "deep",
     isOutside: true,
     imports: ["base", "env", "client"],
+    testImports: ["embed"],
   },
   // Its index is for programs outside.
   embed: {
