@@ -191,7 +191,10 @@ const SECTIONS: readonly Section[] = [
   },
   {
     title: "Discovery",
-    sources: [{ path: "src/discovery/http-exchange.ts", names: ["MAX_ANSWER_BYTES", "MAX_HOPS"] }],
+    sources: [
+      { path: "src/discovery/http-exchange.ts", names: ["MAX_ANSWER_BYTES", "MAX_HOPS"] },
+      { path: "src/discovery/service/limits.ts" },
+    ],
   },
   {
     title: "Local clusters (etcd-cluster)",

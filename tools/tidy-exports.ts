@@ -30,7 +30,7 @@ export function isGenerated(path: string): boolean {
 function isEntry(path: string): boolean {
   return (
     path.endsWith(".test.ts") ||
-    /^src\/bin\/\w+\.ts$/.test(path) ||
+    /^src\/bin\/(?:etcd-)?\w+\.ts$/.test(path) ||
     PACKAGE_BARRELS.has(path) ||
     isGenerated(path) ||
     /^(?:tools|benchmarks|conformance|simulation|faults)\//.test(path)

@@ -81,6 +81,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     door: "deep",
     isOutside: true,
     imports: ["base", "env", "client"],
+    testImports: ["embed"],
   },
   v2: { door: "index", imports: ["base", "api", "env", "membership", "v2store", "gateway"] },
   // Its index is for programs outside.

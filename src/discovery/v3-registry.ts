@@ -15,18 +15,18 @@ export interface RegisteredMember {
 }
 
 export class V3Registry {
-  readonly #root: string;
+  readonly root: string;
 
   constructor(token: string) {
-    this.#root = posix.join(PREFIX, token);
+    this.root = posix.join(PREFIX, token);
   }
 
   get sizeKey(): string {
-    return posix.join(this.#root, "_config", "size");
+    return posix.join(this.root, "_config", "size");
   }
 
   get membersPrefix(): string {
-    return posix.join(this.#root, "members");
+    return posix.join(this.root, "members");
   }
 
   memberKey(id: MemberID): string {
