@@ -34,6 +34,20 @@ const SECTIONS: readonly Section[] = [
     ],
   },
   {
+    title: "Proxies",
+    sources: [
+      { path: "src/proxy/grpc/upstream.ts", names: ["MAX_TOKENS"] },
+      { path: "src/proxy/grpc/range-cache.ts", names: ["MAX_CACHED_RANGES", "MAX_CACHED_BYTES"] },
+      {
+        path: "src/proxy/grpc/watch-streams.ts",
+        names: ["CONGESTED_BYTES", "MAX_PROXIED_WATCHES_PER_STREAM"],
+      },
+      { path: "src/proxy/http/member-urls.ts", names: ["MAX_LIST_BYTES"] },
+      { path: "src/proxy/http/request-body.ts", names: ["HELD_BODY_BYTES"] },
+      { path: "src/proxy/tcp/tcp-proxy.ts", names: ["DIAL_TIMEOUT_MS"] },
+    ],
+  },
+  {
     title: "TLS",
     sources: [
       {

@@ -73,7 +73,12 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     testImports: ["embed"],
   },
   // Programs between clients and members.
-  proxy: { door: "deep", imports: ["base", "env", "transport"], isOutside: true },
+  proxy: {
+    door: "deep",
+    imports: ["base", "api", "env", "transport", "client"],
+    testImports: ["embed"],
+    isOutside: true,
+  },
   // The WebSocket library works on sockets that the transport has accepted.
   gateway: { door: "index", isOutside: true, imports: ["base", "api", "env"] },
   // Finds the members of a cluster that is to be made.
@@ -145,6 +150,10 @@ export const OTHER_DOORS: readonly OtherDoor[] = [
   // The settings know numbers of the log and the reader of JSON before either is loaded.
   { layer: "embed", target: "src/wal/segment-bytes.ts" },
   { layer: "embed", target: "src/gateway/json-reader.ts" },
+  // A grpc-proxy maps keys of etcd's own messages into its namespace.
+  { layer: "proxy", target: "src/client/kv-calls.ts" },
+  { layer: "proxy", target: "src/client/namespace/key-prefix.ts" },
+  { layer: "proxy", target: "src/client/namespace/prefixed-calls.ts" },
   // `tls check` reads endpoints as the client does, and makes no client.
   { layer: "cli", target: "src/client/target.ts" },
   { layer: "server", target: "src/env/index.ts" },

@@ -1,24 +1,33 @@
 /** The commands of `etcd` that run a proxy: gives them the real world, and returns the exit code. */
 import { lookup } from "node:dns/promises";
-import { networkInterfaces } from "node:os";
+import { get as httpGet, type IncomingMessage } from "node:http";
+import { get as httpsGet, type RequestOptions } from "node:https";
+import { hostname, networkInterfaces } from "node:os";
 import { SERVER_VERSION } from "../api/version.ts";
 import { dialReason } from "../base/dial-reason.ts";
 import { type Io, processIo } from "../cli/framework/io.ts";
 import { runTool } from "../cli/framework/run-tool.ts";
 import { clientSrvRecords } from "../cli/framework/srv-lookup.ts";
 import { proxyTable } from "../cli/proxy/command-table.ts";
-import type { ProxyDeps, TlsTrial } from "../cli/proxy/deps.ts";
+import type { GrpcWorld, ListenTls, ProxyDeps, TlsTrial, UpstreamTls } from "../cli/proxy/deps.ts";
 import { maxClientConnections } from "../embed/descriptor-limit.ts";
 import type { Clock } from "../env/clock.ts";
 import type { Logger } from "../env/logger.ts";
 import { SystemClock } from "../env/system-clock.ts";
+import type { TlsAcceptor } from "../env/tls.ts";
+import { ciphersOf, tlsVersionOf } from "../embed/member-tls.ts";
 import {
+  METRICS_CONTENT_TYPE,
+  MetricsRegistry,
   NO_TLS,
+  NodeTlsAcceptor,
   NodeRandom,
   type RootLogger,
   TlsCredentials,
   TlsDialer,
   createLogger,
+  registerProcessMetrics,
+  selfSignedFiles,
   sdNotify,
   systemCalls,
 } from "../platform/index.ts";
@@ -42,8 +51,8 @@ export function main(): Promise<number> {
       io.err(data);
     },
   };
-  const world = async (): Promise<ProxyDeps> => {
-    logger = createLogger();
+  const world = async (isDebug: boolean): Promise<ProxyDeps> => {
+    logger = createLogger({ level: isDebug ? "debug" : "info" });
     return proxyWorld(logger);
   };
   return runTool(proxyTable(world), about, inOrder);
@@ -64,6 +73,7 @@ function proxyWorld(logger: Logger): ProxyDeps {
     lookUp: addressesOf,
     srvRecords: clientSrvRecords,
     tryTls: (trial) => tryTls(trial, clock),
+    grpc: () => grpcWorld(logger, clock),
     notifyReady: () => sdNotify("READY=1", logger),
   };
 }
@@ -88,5 +98,71 @@ function tryTls({ host, port, serverName, trustedCaFile }: TlsTrial, clock: Cloc
     });
     socket.once("error", (error) => reject(new Error(dialReason(error))));
     socket.once("close", () => timer.cancel());
+  });
+}
+
+function grpcWorld(logger: Logger, clock: Clock): GrpcWorld {
+  const metrics = new MetricsRegistry();
+  registerProcessMetrics(metrics);
+  return {
+    metrics,
+    exposition: { contentType: METRICS_CONTENT_TYPE, render: () => metrics.render() },
+    hostname: hostname(),
+    acceptorOf: (settings) => acceptorOf(settings, logger, clock),
+    fetch: get,
+  };
+}
+
+function acceptorOf(settings: ListenTls, logger: Logger, clock: Clock): () => TlsAcceptor {
+  const { auto, cipherSuites, minVersion, maxVersion, ...files } = settings;
+  const made =
+    auto === undefined
+      ? {}
+      : selfSignedFiles({
+          directory: auto.directory,
+          hosts: [auto.host],
+          validityYears: auto.validityYears,
+          nowMs: clock.wallMs(),
+          logger,
+        });
+  const credentials = new TlsCredentials({
+    settings: {
+      ...NO_TLS,
+      ...files,
+      ...made,
+      ciphers: ciphersOf(cipherSuites),
+      minVersion: tlsVersionOf(minVersion) ?? NO_TLS.minVersion,
+      maxVersion: tlsVersionOf(maxVersion),
+    },
+    onReloadFailure: (what, error) => {
+      const message = "cannot use changed TLS files; the last good ones stay in force";
+      logger.warn(message, { what, error });
+    },
+  });
+  return () =>
+    new NodeTlsAcceptor({
+      credentials,
+      clock,
+      logger,
+      rejectedMessage: "rejected connection on client endpoint",
+      names: undefined,
+      onOutcome: () => undefined,
+    });
+}
+
+function get(url: string, tls: UpstreamTls | undefined): Promise<Uint8Array> {
+  const { insecureSkipVerify = false, ca, ...own } = tls ?? {};
+  const options = { ...own, ca: ca as string, rejectUnauthorized: !insecureSkipVerify };
+  return new Promise((resolve, reject) => {
+    const answered = (incoming: IncomingMessage): void => {
+      const parts: Buffer[] = [];
+      incoming.on("data", (part: Buffer) => parts.push(part));
+      incoming.on("end", () => resolve(Buffer.concat(parts)));
+      incoming.on("error", reject);
+    };
+    const outgoing = url.startsWith("https:")
+      ? httpsGet(url, options as RequestOptions, answered)
+      : httpGet(url, answered);
+    outgoing.on("error", reject);
   });
 }

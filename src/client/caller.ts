@@ -47,6 +47,8 @@ export interface CallerDeps {
   readonly maxAttempts: number;
   readonly requestTimeoutMs: number | undefined;
   readonly credentials: Credentials | undefined;
+  /** Of a login that somebody else has made; never renewed. */
+  readonly token: string | undefined;
   /** Goes with every call, besides etcd's own. */
   readonly metadata: Metadata | undefined;
   /** Undefined: nobody listens. */
@@ -178,7 +180,7 @@ export class Caller {
     for (;;) {
       const picked = this.balancer.pick(limits, options.endpoint, progress.avoid);
       const link = picked instanceof Promise ? await picked : picked;
-      let token = tokens?.current;
+      let token = tokens?.current ?? this.#deps.token;
       if (tokens !== undefined && token === undefined) {
         token = await within(tokens.fetch(), limits, this.clock);
       }
@@ -286,7 +288,7 @@ export class Caller {
     const tokens = this.#tokens;
     const picked = this.balancer.pick(limits, options.endpoint, avoid);
     const link = picked instanceof Promise ? await picked : picked;
-    let token = tokens?.current;
+    let token = tokens?.current ?? this.#deps.token;
     if (tokens !== undefined && token === undefined) {
       token = await within(tokens.fetch(), limits, this.clock);
     }

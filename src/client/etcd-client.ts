@@ -84,6 +84,7 @@ export class EtcdClient implements KeyClient, AsyncDisposable {
       maxAttempts: options.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
       requestTimeoutMs: options.requestTimeoutMs,
       credentials: options.credentials,
+      token: options.token,
       metadata: checkMetadata(options.metadata),
       emit,
     });

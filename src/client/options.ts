@@ -37,6 +37,11 @@ export interface EtcdClientOptions {
    */
   readonly endpoints?: string | readonly string[] | undefined;
   readonly credentials?: Credentials | undefined;
+  /**
+   * The token of a login that was made elsewhere, for programs that call on behalf of somebody. It
+   * is not renewed, and has no meaning beside `credentials`.
+   */
+  readonly token?: string | undefined;
   /** Also makes endpoints without a scheme secure. */
   readonly tls?: TlsOptions | undefined;
   /**
@@ -88,6 +93,7 @@ export interface CallOptions {
 const CLIENT_OPTIONS = optionNames<EtcdClientOptions>({
   endpoints: true,
   credentials: true,
+  token: true,
   tls: true,
   dialTimeoutMs: true,
   requestTimeoutMs: true,

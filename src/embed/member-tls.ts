@@ -170,8 +170,8 @@ function sharedSettings(
 ): Pick<TlsSettings, "ciphers" | "minVersion" | "maxVersion" | "isSelfSigned"> {
   return {
     ciphers: ciphersOf(config.cipherSuites),
-    minVersion: versionOf(config.tlsMinVersion) ?? "TLSv1.2",
-    maxVersion: versionOf(config.tlsMaxVersion),
+    minVersion: tlsVersionOf(config.tlsMinVersion) ?? "TLSv1.2",
+    maxVersion: tlsVersionOf(config.tlsMaxVersion),
     isSelfSigned: false,
   };
 }
@@ -183,13 +183,13 @@ const TLS13_SUITES = [
   "TLS_CHACHA20_POLY1305_SHA256",
 ];
 
-function ciphersOf(suites: readonly string[]): string | undefined {
+export function ciphersOf(suites: readonly string[]): string | undefined {
   if (suites.length === 0) return undefined;
   const names = suites.map(opensslCipherName).filter((name) => name !== undefined);
   return [...new Set([...TLS13_SUITES, ...names])].join(":");
 }
 
-function versionOf(text: string): TlsVersion | undefined {
+export function tlsVersionOf(text: string): TlsVersion | undefined {
   if (text === "TLS1.2") return "TLSv1.2";
   return text === "TLS1.3" ? "TLSv1.3" : undefined;
 }

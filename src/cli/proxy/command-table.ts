@@ -1,6 +1,9 @@
 /** The commands of `etcd` that run a proxy, with the flags and the help of etcd. */
 import type { CommandSpec } from "../framework/command.ts";
 import type { ProxyDeps } from "./deps.ts";
+import { GRPC_PROXY_FLAGS } from "./grpc-proxy-flags.ts";
+
+type ProxyWorld = (isDebug: boolean) => Promise<ProxyDeps>;
 
 const LISTEN_ADDRESS = "127.0.0.1:23790";
 const ENDPOINTS = {
@@ -29,11 +32,29 @@ const LISTEN = {
 } as const;
 
 /** `world` is made when a proxy starts, not for help. */
-export function proxyTable(world: () => Promise<ProxyDeps>): CommandSpec {
-  return { use: "etcd", short: "etcd server", commands: [gatewayRow(world)] };
+export function proxyTable(world: ProxyWorld): CommandSpec {
+  return { use: "etcd", short: "etcd server", commands: [gatewayRow(world), grpcProxyRow(world)] };
 }
 
-function gatewayRow(world: () => Promise<ProxyDeps>): CommandSpec {
+function grpcProxyRow(world: ProxyWorld): CommandSpec {
+  return {
+    use: "grpc-proxy <subcommand>",
+    short: "grpc-proxy related command",
+    commands: [
+      {
+        use: "start",
+        short: "start the grpc proxy",
+        flags: GRPC_PROXY_FLAGS,
+        load: async () => {
+          const { startGrpcProxy } = await import("./grpc-proxy.ts");
+          return async (call) => startGrpcProxy(call, await world(call.flags.bool("debug")));
+        },
+      },
+    ],
+  };
+}
+
+function gatewayRow(world: ProxyWorld): CommandSpec {
   return {
     use: "gateway <subcommand>",
     short: "gateway related command",
@@ -68,7 +89,7 @@ function gatewayRow(world: () => Promise<ProxyDeps>): CommandSpec {
         ],
         load: async () => {
           const { startGateway } = await import("./gateway.ts");
-          return async (call) => startGateway(call, await world());
+          return async (call) => startGateway(call, await world(false));
         },
       },
     ],

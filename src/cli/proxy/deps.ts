@@ -1,7 +1,10 @@
 /** What the proxies of `etcd` are given of the real world. */
 import type { Clock } from "../../env/clock.ts";
 import type { Logger } from "../../env/logger.ts";
+import type { Metrics } from "../../env/metrics.ts";
 import type { Random } from "../../env/random.ts";
+import type { TlsAcceptor } from "../../env/tls.ts";
+import type { TlsOptions } from "../../client/index.ts";
 import type { clientSrvRecords } from "../framework/srv-lookup.ts";
 
 /** A server to try a handshake with. */
@@ -12,6 +15,36 @@ export interface TlsTrial {
   readonly serverName: string;
   /** File of the authorities; "" for the system's. */
   readonly trustedCaFile: string;
+}
+
+/** What a grpc-proxy shows to its clients. Files are "" when not given. */
+export interface ListenTls {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly trustedCaFile: string;
+  readonly crlFile: string;
+  readonly cipherSuites: readonly string[];
+  /** "TLS1.2", "TLS1.3" or "". */
+  readonly minVersion: string;
+  readonly maxVersion: string;
+  /** Makes a certificate, where none is given. */
+  readonly auto:
+    | { readonly directory: string; readonly host: string; readonly validityYears: number }
+    | undefined;
+}
+
+/** What it shows to the members, and trusts. */
+export type UpstreamTls = TlsOptions;
+
+/** What a grpc-proxy needs besides. */
+export interface GrpcWorld {
+  readonly metrics: Metrics;
+  readonly exposition: { readonly contentType: string; render(): string };
+  readonly hostname: string;
+  /** Throws when the files cannot be used. */
+  readonly acceptorOf: (settings: ListenTls) => () => TlsAcceptor;
+  /** The body of a GET; rejects when there is none. */
+  readonly fetch: (url: string, tls: UpstreamTls | undefined) => Promise<Uint8Array>;
 }
 
 export interface ProxyDeps {
@@ -32,6 +65,7 @@ export interface ProxyDeps {
   readonly srvRecords: typeof clientSrvRecords;
   /** Makes a handshake; rejects with the reason when the server cannot be trusted. */
   readonly tryTls: (trial: TlsTrial) => Promise<void>;
+  readonly grpc: () => GrpcWorld;
   /** Tells systemd that clients are served. */
   readonly notifyReady: () => void;
 }

@@ -58,6 +58,7 @@ async function run(line: string, changes: Partial<ProxyDeps> = {}) {
       trials.push(trial);
       if (trial.host === "bad.") throw new Error("connect: connection refused");
     },
+    grpc: () => assert.fail("no grpc-proxy is asked for"),
     notifyReady: () => undefined,
     ...changes,
   };

@@ -1,11 +1,11 @@
 /** `etcd gateway start`: finds the endpoints, refuses to proxy to itself, and runs until a signal. */
-import { MAX_PORT } from "../../base/port.ts";
 import { quote } from "../../base/go-quote.ts";
 import type { TcpEndpoint } from "../../proxy/tcp/endpoint-choice.ts";
 import { TcpProxy } from "../../proxy/tcp/tcp-proxy.ts";
 import type { Invocation } from "../framework/command.ts";
 import { CliExit, ExitCode } from "../framework/exit.ts";
 import type { Io } from "../framework/io.ts";
+import { parsedPort, splitHostPort } from "./addresses.ts";
 import type { ProxyDeps } from "./deps.ts";
 import { discoveredEndpoints } from "./discovered-endpoints.ts";
 
@@ -100,18 +100,6 @@ function givenEndpoint(io: Io, text: string): TcpEndpoint {
   const parts = splitHostPort(authority);
   if (parts === undefined) refuse(io, `error parsing endpoint ${quote(authority)}`);
   return { host: parts.host, port: parsedPort(parts.port), priority: 0, weight: 0 };
-}
-
-/** Go reads the digits in front, and 0 when there are none or too many. */
-function parsedPort(text: string): number {
-  const port = Number(/^\d+/.exec(text)?.[0] ?? 0);
-  return port <= MAX_PORT ? port : 0;
-}
-
-/** By the rules of Go's `net.SplitHostPort`; undefined when they are broken. */
-function splitHostPort(text: string): { host: string; port: string } | undefined {
-  const match = /^(?:\[([^[\]]*)\]|([^:[\]]*)):([^:[\]]*)$/.exec(text);
-  return match === null ? undefined : { host: match[1] ?? match[2] ?? "", port: match[3] ?? "" };
 }
 
 function refuse(io: Io, text: string): never {

@@ -1,0 +1,155 @@
+/**
+ * The way to the cluster, for callers with different tokens: one client for each token, so that a
+ * call can do no more than its caller may. Clients that nobody has used for a while are closed.
+ */
+import type { ResponseHeader } from "../../api/gen/rpc.ts";
+import { METHODS as ROWS } from "../../api/rpc-table.ts";
+import type { MessageType } from "../../api/message-type.ts";
+import {
+  type CallOptions,
+  EtcdClient,
+  EtcdClientError,
+  type EtcdClientOptions,
+  METHODS,
+  type RpcMethod,
+} from "../../client/index.ts";
+import { copyBytes } from "../../base/bytes.ts";
+import { StatusCode } from "../../api/errors.ts";
+import type { Clock } from "../../env/clock.ts";
+import type { Call } from "../../env/rpc.ts";
+
+/** Clients with a token at a time; each has a connection to a member. The oldest one goes. */
+const MAX_TOKENS = 1_000;
+
+/** A message that is passed on as it is. */
+export interface Raw {
+  readonly bytes: Uint8Array;
+}
+
+const RAW: MessageType<Raw> = {
+  typeName: "",
+  fields: [],
+  create: (init) => ({ bytes: new Uint8Array(0), ...init }),
+  encode: ({ bytes }) => bytes,
+  size: ({ bytes }) => bytes.length,
+  write: ({ bytes }, target, at) => {
+    target.set(bytes, at);
+    return at + bytes.length;
+  },
+  decode: (bytes, start = 0, end = bytes.length) => ({
+    bytes: copyBytes(bytes.subarray(start, end)),
+  }),
+};
+
+/** By the method's index in the RPC table; what the client does not know of is never repeated. */
+const RAW_METHODS: readonly RpcMethod<Raw, Raw>[] = ROWS.map(({ path }) => {
+  const known = Object.values(METHODS).find((method) => method.path === path);
+  return { path, request: RAW, response: RAW, repeat: known?.repeat ?? "write" };
+});
+
+export class Upstream {
+  readonly clock: Clock;
+  readonly #options: EtcdClientOptions;
+  readonly #anonymous: EtcdClient;
+  /** In the order of their last use. */
+  readonly #byToken = new Map<string, EtcdClient>();
+  /** Clients that watches need, beyond the calls that are made now. */
+  readonly #held = new Map<EtcdClient, number>();
+  /** Who answered last, for headers of answers that the proxy makes itself. */
+  lastHeader: ResponseHeader | undefined;
+
+  constructor(options: EtcdClientOptions & { readonly clock: Clock }) {
+    this.#options = options;
+    this.clock = options.clock;
+    this.#anonymous = new EtcdClient(options);
+  }
+
+  /** Of the proxy itself: no token. */
+  get own(): EtcdClient {
+    return this.#anonymous;
+  }
+
+  close(): void {
+    this.#anonymous.close();
+    for (const client of this.#byToken.values()) client.close();
+  }
+
+  clientOf(token: string | undefined): EtcdClient {
+    if (token === undefined) return this.#anonymous;
+    const known = this.#byToken.get(token);
+    const client = known ?? new EtcdClient({ ...this.#options, token });
+    this.#byToken.delete(token);
+    this.#byToken.set(token, client);
+    if (known === undefined) this.#closeSurplus();
+    return client;
+  }
+
+  /** Keeps a client open for as long as a watch needs it. */
+  hold(client: EtcdClient): () => void {
+    this.#held.set(client, (this.#held.get(client) ?? 0) + 1);
+    return () => {
+      const left = (this.#held.get(client) ?? 1) - 1;
+      if (left > 0) this.#held.set(client, left);
+      else this.#held.delete(client);
+    };
+  }
+
+  /** Passes a call on as it is. */
+  async raw(call: Call, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+    const client = this.clientOf(tokenOf(call));
+    const method = rawMethod(call.method);
+    const { bytes } = await client.call(method, { bytes: body }, this.optionsOf(call, signal));
+    return bytes;
+  }
+
+  /** Passes a call on whose answers are a stream. */
+  async receive(
+    call: Call,
+    body: Uint8Array,
+    onAnswer: (bytes: Uint8Array) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const client = this.clientOf(tokenOf(call));
+    const method = rawMethod(call.method);
+    const options = { signal, requireLeader: requiresLeader(call) };
+    await client.receive(method, { bytes: body }, ({ bytes }) => onAnswer(bytes), options);
+  }
+
+  optionsOf(call: Call, signal: AbortSignal): CallOptions {
+    const timeoutMs =
+      call.deadlineMs === Number.POSITIVE_INFINITY
+        ? undefined
+        : Math.max(0, call.deadlineMs - this.clock.nowMs());
+    return { signal, timeoutMs, requireLeader: requiresLeader(call) };
+  }
+
+  #closeSurplus(): void {
+    for (const [token, client] of this.#byToken) {
+      if (this.#byToken.size <= MAX_TOKENS) return;
+      if (this.#held.has(client)) continue;
+      this.#byToken.delete(token);
+      client.close();
+    }
+  }
+}
+
+function rawMethod(index: number): RpcMethod<Raw, Raw> {
+  const method = RAW_METHODS[index];
+  if (method === undefined) throw new TypeError(`no method ${index}`);
+  return method;
+}
+
+export function tokenOf(call: Call): string | undefined {
+  return call.metadata("token") ?? call.metadata("authorization");
+}
+
+function requiresLeader(call: Call): boolean {
+  return call.metadata("hasleader") === "true";
+}
+
+/** What the caller is told. */
+export function statusOf(error: unknown): { readonly code: number; readonly message: string } {
+  if (error instanceof EtcdClientError) return { code: error.code, message: error.message };
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: StatusCode.INTERNAL, message };
+}
