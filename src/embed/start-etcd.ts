@@ -42,6 +42,7 @@ import { MemberTls } from "./member-tls.ts";
 import { openLogger } from "./open-logger.ts";
 import { verifyOlderSegmentsInWorker } from "./older-segments.ts";
 import { serverOptionsOf } from "./server-options.ts";
+import type { TokenSigner } from "../env/secrets.ts";
 import { openTokenSigner } from "./token-signer.ts";
 import { addressFields, startFields, stopFields } from "./start-lines.ts";
 
@@ -109,7 +110,8 @@ async function startMember(
   logger: Logger,
   options: StartOptions,
 ): Promise<RunningEtcd> {
-  const member = new RunningMember(config, logger, options);
+  const tokenSigner = openTokenSigner(config, logger);
+  const member = new RunningMember(config, logger, { ...options, tokenSigner });
   await member.start();
   return member;
 }
@@ -136,6 +138,10 @@ function lockMemory(): void {
   throw new ConfigError(`cannot lock memory (--memory-mlock): ${systemWords(refusal)}`);
 }
 
+interface MemberOptions extends StartOptions {
+  readonly tokenSigner: TokenSigner | undefined;
+}
+
 class RunningMember implements RunningEtcd {
   readonly ready: Promise<void>;
   readonly stopped: Promise<Error | undefined>;
@@ -149,6 +155,7 @@ class RunningMember implements RunningEtcd {
   readonly #processMetrics = registerProcessMetrics(this.#metrics);
   readonly #listeners: Listeners;
   readonly #descriptors: DescriptorWatch;
+  readonly #tokenSigner: TokenSigner | undefined;
   #tls: MemberTls | undefined;
   #server: EtcdServer | undefined;
   #stopping: Promise<void> | undefined;
@@ -156,7 +163,9 @@ class RunningMember implements RunningEtcd {
   #rejectReady: (error: Error) => void = () => {};
   #resolveStopped: (error: Error | undefined) => void = () => {};
 
-  constructor(config: EtcdConfig, logger: Logger, { gitSha, nameServers }: StartOptions) {
+  constructor(config: EtcdConfig, logger: Logger, options: MemberOptions) {
+    const { gitSha, nameServers, tokenSigner } = options;
+    this.#tokenSigner = tokenSigner;
     this.#config = config;
     this.#logger = logger;
     this.#gitSha = gitSha;
@@ -215,7 +224,7 @@ class RunningMember implements RunningEtcd {
         discovery: discoveryOf(this.#config, { clock: this.#clock, logger: this.#logger }),
         defer: setImmediate,
         passwords: this.#passwords,
-        tokenSigner: openTokenSigner(this.#config),
+        tokenSigner: this.#tokenSigner,
         verifyOlderSegments: verifyOlderSegmentsInWorker,
       });
       this.#server = server;
