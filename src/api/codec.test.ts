@@ -14,6 +14,7 @@ import * as kv from "./gen/kv.ts";
 import * as lease from "./gen/lease.ts";
 import * as lock from "./gen/lock.ts";
 import * as membership from "./gen/membership.ts";
+import * as profile from "./gen/profile.ts";
 import * as raft from "./gen/raft.ts";
 import * as raftInternal from "./gen/raft-internal.ts";
 import * as rpc from "./gen/rpc.ts";
@@ -30,7 +31,7 @@ const PEER = loadPeer();
 function collectTypes(): MessageType<unknown>[] {
   const modules = [
     ...[auth, election, etcdserver, health, kv, lease, lock, membership],
-    ...[raft, raftInternal, rpc, snap, wal],
+    ...[profile, raft, raftInternal, rpc, snap, wal],
   ];
   const found: MessageType<unknown>[] = [];
   for (const module of modules) {

@@ -38,15 +38,22 @@ export type JwtAlgorithm = (typeof JWT_ALGORITHMS)[number];
 
 const KNOWN_OPTIONS = new Set(["sign-method", "pub-key", "priv-key", "ttl"]);
 
-/** In etcd's words; `reason` says which part is meant. */
+/** In etcd's words; what they mean is a line of its log. */
 export class TokenOptionsError extends Error {
-  readonly reason: string;
+  readonly line: string;
+  readonly fields: Readonly<Record<string, unknown>>;
 
-  constructor(reason: string) {
+  constructor(line: string, fields: Readonly<Record<string, unknown>>) {
     super("auth: invalid auth options");
     this.name = "TokenOptionsError";
-    this.reason = reason;
+    this.line = line;
+    this.fields = fields;
   }
+}
+
+/** Of an option of JSON web tokens, or of a file that one names. */
+export function jwtOptionsError(error: string): TokenOptionsError {
+  return new TokenOptionsError("problem loading JWT options", { error });
 }
 
 /** Throws `TokenOptionsError`. */
@@ -56,9 +63,12 @@ export function parseTokenOptions(text: string): TokenOptions {
   for (const pair of pairs) {
     const [name = "", value, ...more] = pair.split("=");
     if (value === undefined || more.length > 0) {
-      throw new TokenOptionsError(`"${pair}" is not of the form name=value`);
+      throw new TokenOptionsError("invalid token option", { option: text });
     }
-    if (options.has(name)) throw new TokenOptionsError(`"${name}" is given twice`);
+    if (options.has(name)) {
+      const fields = { option: text, "duplicate-parameter": name };
+      throw new TokenOptionsError("invalid token option", fields);
+    }
     options.set(name, value);
   }
   switch (kind) {
@@ -69,21 +79,20 @@ export function parseTokenOptions(text: string): TokenOptions {
     case "jwt":
       return { kind: "jwt", ...jwtOptions(options) };
     default:
-      throw new TokenOptionsError(`"${kind}" is neither simple nor jwt`);
+      throw new TokenOptionsError("unknown token type", { type: kind });
   }
 }
 
 function jwtOptions(options: ReadonlyMap<string, string>): JwtOptions {
   const method = options.get("sign-method") ?? "";
   const algorithm = JWT_ALGORITHMS.find((each) => each === method);
-  if (algorithm === undefined) {
-    throw new TokenOptionsError(`sign-method "${method}" is none of ${JWT_ALGORITHMS.join(", ")}`);
-  }
+  const ttlMs = ttlOf(options.get("ttl") ?? "");
+  if (algorithm === undefined) throw jwtOptionsError("auth: invalid auth signature method");
   return {
     algorithm,
     publicKeyFile: options.get("pub-key") ?? "",
     privateKeyFile: options.get("priv-key") ?? "",
-    ttlMs: ttlOf(options.get("ttl") ?? ""),
+    ttlMs,
     unknown: [...options.keys()].filter((name) => !KNOWN_OPTIONS.has(name)),
   };
 }
@@ -93,7 +102,7 @@ function ttlOf(text: string): number {
   try {
     return parseDurationMs(text);
   } catch (error) {
-    if (error instanceof TextError) throw new TokenOptionsError(`ttl: ${error.message}`);
+    if (error instanceof TextError) throw jwtOptionsError(error.message);
     throw error;
   }
 }

@@ -43,6 +43,7 @@ import { openLogger } from "./open-logger.ts";
 import { verifyOlderSegmentsInWorker } from "./older-segments.ts";
 import { serverOptionsOf } from "./server-options.ts";
 import { PeerStatistics } from "./peer-statistics.ts";
+import type { TokenSigner } from "../env/secrets.ts";
 import { openTokenSigner } from "./token-signer.ts";
 import { addressFields, startFields, stopFields } from "./start-lines.ts";
 
@@ -110,7 +111,8 @@ async function startMember(
   logger: Logger,
   options: StartOptions,
 ): Promise<RunningEtcd> {
-  const member = new RunningMember(config, logger, options);
+  const tokenSigner = openTokenSigner(config, logger);
+  const member = new RunningMember(config, logger, { ...options, tokenSigner });
   await member.start();
   return member;
 }
@@ -137,6 +139,10 @@ function lockMemory(): void {
   throw new ConfigError(`cannot lock memory (--memory-mlock): ${systemWords(refusal)}`);
 }
 
+interface MemberOptions extends StartOptions {
+  readonly tokenSigner: TokenSigner | undefined;
+}
+
 class RunningMember implements RunningEtcd {
   readonly ready: Promise<void>;
   readonly stopped: Promise<Error | undefined>;
@@ -150,6 +156,7 @@ class RunningMember implements RunningEtcd {
   readonly #processMetrics = registerProcessMetrics(this.#metrics);
   readonly #listeners: Listeners;
   readonly #descriptors: DescriptorWatch;
+  readonly #tokenSigner: TokenSigner | undefined;
   #tls: MemberTls | undefined;
   #server: EtcdServer | undefined;
   #stopping: Promise<void> | undefined;
@@ -157,7 +164,9 @@ class RunningMember implements RunningEtcd {
   #rejectReady: (error: Error) => void = () => {};
   #resolveStopped: (error: Error | undefined) => void = () => {};
 
-  constructor(config: EtcdConfig, logger: Logger, { gitSha, nameServers }: StartOptions) {
+  constructor(config: EtcdConfig, logger: Logger, options: MemberOptions) {
+    const { gitSha, nameServers, tokenSigner } = options;
+    this.#tokenSigner = tokenSigner;
     this.#config = config;
     this.#logger = logger;
     this.#gitSha = gitSha;
@@ -217,7 +226,7 @@ class RunningMember implements RunningEtcd {
         discovery: discoveryOf(this.#config, { clock: this.#clock, logger: this.#logger }),
         defer: setImmediate,
         passwords: this.#passwords,
-        tokenSigner: openTokenSigner(this.#config),
+        tokenSigner: this.#tokenSigner,
         verifyOlderSegments: verifyOlderSegmentsInWorker,
       });
       this.#server = server;

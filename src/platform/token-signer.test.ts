@@ -74,8 +74,13 @@ test("keys that are missing, damaged, of another kind or pair are refused at sta
   const table: [string, string, Parameters<typeof tokenSigner>[1], RegExp][] = [
     ["no key", "RS256", { publicKey: nothing, privateKey: nothing }, /missing key data/],
     ["no secret", "HS256", { publicKey: RSA.publicKey, privateKey: nothing }, /missing key data/],
-    ["no PEM", "RS256", { publicKey: Buffer.from("x"), privateKey: nothing }, /no key in PEM form/],
-    ["EC for RSA", "RS256", KEYS["ES256"] as Pem, /not of the kind that RS256 takes/],
+    [
+      "no PEM",
+      "RS256",
+      { publicKey: Buffer.from("x"), privateKey: nothing },
+      /must be a PEM encoded PKCS1 or PKCS8 key/,
+    ],
+    ["EC for RSA", "RS256", KEYS["ES256"] as Pem, /key is not a valid RSA private key/],
     ["another curve", "ES256", KEYS["ES384"] as Pem, /not of the kind that ES256 takes/],
     ["a short key", "RS256", rsa(1024), /less than 2048 bits/],
     [

@@ -90,8 +90,8 @@ function hmacSigner(name: string, hash: string, secret: Uint8Array | undefined):
 }
 
 function asymmetricSigner(name: string, algorithm: Algorithm, keys: TokenKeys): TokenSigner {
-  const privateKey = read(keys.privateKey, createPrivateKey, algorithm, name);
-  const givenPublic = read(keys.publicKey, createPublicKey, algorithm, name);
+  const privateKey = read("private", keys.privateKey, algorithm, name);
+  const givenPublic = read("public", keys.publicKey, algorithm, name);
   const publicKey = privateKey === undefined ? givenPublic : createPublicKey(privateKey);
   if (publicKey === undefined) throw missingKey();
   if (givenPublic !== undefined && !givenPublic.equals(publicKey)) {
@@ -122,16 +122,22 @@ function padding(algorithm: Algorithm, saltLength: number): Readonly<Record<stri
   return {};
 }
 
+const KEY_NAMES = { rsa: "RSA", ec: "ECDSA", ed25519: "Ed25519" } as const;
+
 function read(
+  half: "private" | "public",
   pem: Uint8Array | undefined,
-  parse: (pem: Buffer) => KeyObject,
   algorithm: Algorithm,
   name: string,
 ): KeyObject | undefined {
   if (pem === undefined || pem.length === 0) return undefined;
-  const key = parsed(pem, parse);
+  const key = parsed(pem, half === "private" ? createPrivateKey : createPublicKey);
   const { modulusLength = MIN_RSA_BITS, namedCurve } = key.asymmetricKeyDetails ?? {};
-  if (key.asymmetricKeyType !== algorithm.keyType || namedCurve !== algorithm.curve) {
+  if (key.asymmetricKeyType !== algorithm.keyType) {
+    throw new TokenKeyError(`key is not a valid ${KEY_NAMES[algorithm.keyType]} ${half} key`);
+  }
+  // Go notices at the first login.
+  if (namedCurve !== algorithm.curve) {
     throw new TokenKeyError(`auth: the key is not of the kind that ${name} takes`);
   }
   if (modulusLength < MIN_RSA_BITS) {
@@ -145,8 +151,11 @@ function parsed(pem: Uint8Array, parse: (pem: Buffer) => KeyObject): KeyObject {
     return parse(Buffer.from(pem));
   } catch {
     // OpenSSL's own words name its decoders, and may quote what it read.
+    const isPem = Buffer.from(pem).includes("-----BEGIN ");
     throw new TokenKeyError(
-      "auth: the key file holds no key in PEM form, or one with a passphrase",
+      isPem
+        ? "auth: the key file holds no key that can be read, or one with a passphrase"
+        : "invalid key: Key must be a PEM encoded PKCS1 or PKCS8 key",
     );
   }
 }

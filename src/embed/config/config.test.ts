@@ -74,6 +74,16 @@ const START_PROBLEMS: readonly (readonly [EtcdConfigInput, string | undefined])[
     "cannot bind both --listen-client-urls and --listen-client-http-urls on the same url http://127.0.0.1:1",
   ],
   [
+    {
+      listenPeerUrls: ["https://127.0.0.1:1"],
+      peerCertFile: "c",
+      peerKeyFile: "k",
+      peerCertAllowedCns: ["a"],
+      peerCertAllowedHostnames: ["b", "c"],
+    },
+    'AllowedCNs and AllowedHostnames are mutually exclusive (cns=["a"], hostnames=["b" "c"])',
+  ],
+  [
     { listenClientUrls: ["https://127.0.0.1:1"], certFile: "/x" },
     "KeyFile and CertFile must both be present[key: , cert: /x]",
   ],
@@ -81,12 +91,6 @@ const START_PROBLEMS: readonly (readonly [EtcdConfigInput, string | undefined])[
     { initialCluster: "foo" },
     "error setting up initial cluster: URL scheme must be http, https, unix, or unixs: ",
   ],
-  [{ authToken: "foo" }, "auth: invalid auth options"],
-  [{ authToken: "simple,a" }, "auth: invalid auth options"],
-  [{ authToken: "simple,a=b=c" }, "auth: invalid auth options"],
-  [{ authToken: "simple,a=b,a=c" }, "auth: invalid auth options"],
-  [{ authToken: "simple,a=b" }, undefined],
-  [{ authToken: "" }, undefined],
   [
     { listenMetricsUrls: ["https://127.0.0.1:1"] },
     "client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url",

@@ -4,7 +4,6 @@
  * when it sets up listeners and the server.
  */
 import { JsonError, JsonReader } from "../../gateway/json-reader.ts";
-import { parseTokenOptions, TokenOptionsError } from "../../auth/index.ts";
 import { isKnownCipherSuite } from "./cipher-suites.ts";
 import type { EtcdConfig, LogRecord } from "./config.ts";
 import { quote, quoteList } from "../../base/go-quote.ts";
@@ -349,18 +348,23 @@ export function startProblem(config: EtcdConfig): string | undefined {
     peerTlsProblem(config) ??
     clientTlsProblem(config) ??
     retentionProblem(config) ??
-    initialClusterProblem(config) ??
-    authTokenProblem(config)
+    initialClusterProblem(config)
   );
 }
 
 function peerTlsProblem(config: EtcdConfig): string | undefined {
   const { peerCertFile: cert, peerKeyFile: key } = config;
+  const { peerCertAllowedCns: cns, peerCertAllowedHostnames: hostnames } = config;
   const secure = config.listenPeerUrls.find((url) => url.scheme === "https");
   if ((cert === "") !== (key === "")) {
     return `KeyFile and CertFile must both be present[key: ${key}, cert: ${cert}]`;
   }
-  if (secure === undefined || cert !== "" || config.peerAutoTls) return undefined;
+  if (secure === undefined || (cert === "" && config.peerAutoTls)) return undefined;
+  if (cns.length > 0 && hostnames.length > 0) {
+    const [names, hosts] = [cns, hostnames].map((list) => list.map(quote).join(" "));
+    return `AllowedCNs and AllowedHostnames are mutually exclusive (cns=[${names}], hostnames=[${hosts}])`;
+  }
+  if (cert !== "") return undefined;
   return `cannot listen on TLS for ${secure.host}: KeyFile and CertFile are not presented`;
 }
 
@@ -436,16 +440,6 @@ function initialClusterProblem(config: EtcdConfig): string | undefined {
   } catch (error) {
     const said = error instanceof TextError ? error.message : String(error);
     return `error setting up initial cluster: ${said}`;
-  }
-}
-
-function authTokenProblem({ authToken }: EtcdConfig): string | undefined {
-  try {
-    parseTokenOptions(authToken);
-    return undefined;
-  } catch (error) {
-    if (error instanceof TokenOptionsError) return error.message;
-    throw error;
   }
 }
 

@@ -8,6 +8,7 @@
  */
 import type { Socket } from "node:net";
 import { createServer, type SecureContext, type Server, TLSSocket } from "node:tls";
+import { alertReason } from "../../base/certificate-reason.ts";
 import { shownCertificates } from "../../base/shown-certificates.ts";
 import type { Clock } from "../../env/clock.ts";
 import type { Logger } from "../../env/logger.ts";
@@ -251,9 +252,7 @@ function wordsOf(error: NodeJS.ErrnoException): string {
       return "tls: client requested unsupported application protocols";
     default: {
       const alert = /alert ([a-z ]+)/.exec(error.message)?.[1];
-      return alert === undefined
-        ? `tls: ${error.code ?? error.message}`
-        : `remote error: tls: ${alert}`;
+      return alert === undefined ? `tls: ${error.code ?? error.message}` : alertReason(alert);
     }
   }
 }

@@ -17,6 +17,7 @@ export type TlsTarget =
     }
   | { readonly path: string };
 
+const NO_SUBJECT = { C: "", ST: "", L: "", O: "", OU: "", CN: "" } as const;
 const KEEP_ALIVE = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 15_000 } as const;
 
 export class TlsDialer {
@@ -44,7 +45,9 @@ export class TlsDialer {
       // SNI carries names only (RFC 6066, section 3); an address is verified all the same.
       ...(isIP(expected) === 0 && { servername: expected }),
       checkServerIdentity: (_name, certificate) => {
-        const mismatch = checkServerIdentity(expected, certificate);
+        // Without its subject: Go never takes a common name for a host.
+        const named = { ...certificate, subject: NO_SUBJECT };
+        const mismatch = checkServerIdentity(expected, named);
         if (mismatch !== undefined) return mismatch;
         const shown = socket.getPeerX509Certificate();
         const problem = shown && nameProblem(shown, settings);

@@ -4,7 +4,7 @@
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { systemErrorText } from "../../base/system-errors.ts";
+import { systemErrorCode, systemErrorText } from "../../base/system-errors.ts";
 import { revokedSerials } from "./revocation-list.ts";
 
 /** A file that cannot be used; the message is complete, in Go's words where it has some. */
@@ -27,6 +27,7 @@ export interface KeyPair {
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 const ANY_BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----/;
+const BLOCKS = new RegExp(ANY_BLOCK, "g");
 
 export function readKeyPair(certFile: string, keyFile: string): KeyPair {
   const cert = readFile(certFile);
@@ -47,7 +48,13 @@ export function readKeyPair(certFile: string, keyFile: string): KeyPair {
 
 /** The authorities of a file. A file without certificates trusts nobody, as in Go. */
 export function readAuthorities(path: string): readonly string[] {
-  return certificates(path, readFile(path)).map((certificate) => certificate.toString());
+  const pem = readFile(path);
+  const others = [...pem.toString("latin1").matchAll(BLOCKS)].filter(
+    ([, kind]) => kind !== "CERTIFICATE",
+  );
+  // Go takes every block for a certificate.
+  if (others.length > 0) throw new TlsFileError(path, "x509: malformed tbs certificate");
+  return certificates(path, pem).map((certificate) => certificate.toString());
 }
 
 /** Serial numbers, lower-case hexadecimal without leading zeros, that a list revokes. */
@@ -65,7 +72,9 @@ function readFile(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw new TlsFileError(path, `open ${path}: ${systemErrorText(error)}`);
+    // A directory can be opened, and not read.
+    const call = systemErrorCode(error) === "EISDIR" ? "read" : "open";
+    throw new TlsFileError(path, `${call} ${path}: ${systemErrorText(error)}`);
   }
 }
 

@@ -6,6 +6,7 @@
 import type { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { chainReason } from "../../base/certificate-reason.ts";
 import { serialText } from "./revocation-list.ts";
 import type { TlsSettings } from "./tls-settings.ts";
 
@@ -27,25 +28,8 @@ export function commonName(certificate: X509Certificate): string | undefined {
 export function chainProblem({ authorizationError }: TLSSocket): string | undefined {
   const code: unknown = authorizationError;
   if (code === undefined || code === null) return undefined;
-  const reason = CHAIN_PROBLEMS[String(code)] ?? `x509: ${code}`;
-  return `tls: failed to verify certificate: ${reason}`;
+  return chainReason(String(code)) ?? `tls: failed to verify certificate: x509: ${code}`;
 }
-
-const UNKNOWN_AUTHORITY = "x509: certificate signed by unknown authority";
-const BAD_DATE = "x509: certificate has expired or is not yet valid";
-const CHAIN_PROBLEMS: Readonly<Record<string, string>> = {
-  UNABLE_TO_GET_ISSUER_CERT: UNKNOWN_AUTHORITY,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_AUTHORITY,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_AUTHORITY,
-  DEPTH_ZERO_SELF_SIGNED_CERT: UNKNOWN_AUTHORITY,
-  SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_AUTHORITY,
-  CERT_UNTRUSTED: UNKNOWN_AUTHORITY,
-  CERT_SIGNATURE_FAILURE: "x509: certificate has an invalid signature",
-  CERT_HAS_EXPIRED: BAD_DATE,
-  CERT_NOT_YET_VALID: BAD_DATE,
-  INVALID_PURPOSE: "x509: certificate specifies an incompatible key usage",
-  INVALID_CA: "x509: invalid signature: parent certificate cannot sign this kind of certificate",
-};
 
 /** Only these common names, or these hosts, may connect; no list lets everybody in. */
 export function nameProblem(

@@ -8,7 +8,7 @@ import { connect as tlsConnect } from "node:tls";
 import { type EtcdUrl, isSecureUrl } from "../../base/etcd-url.ts";
 import type { Clock } from "../../env/clock.ts";
 import { PeerRequestError, type PeerResponse } from "../../env/peers.ts";
-import { dialReason } from "../../base/dial-reason.ts";
+import { dialReason, tlsReason } from "../../base/dial-reason.ts";
 
 /** Opens a connection; it need not be open yet. Failures are the socket's "error" event. */
 export type Dial = (url: EtcdUrl) => Socket;
@@ -214,14 +214,15 @@ export function failureText(error: NodeJS.ErrnoException, url: EtcdUrl): string 
   }
   switch (error.code) {
     case "ECONNRESET":
-      return error.message === "socket hang up" || error.message === "aborted"
-        ? "unexpected EOF"
-        : "connection reset by peer";
+      if (error.message === "socket hang up" || error.message === "aborted") {
+        return "unexpected EOF";
+      }
+      return error.syscall === undefined ? dialReason(error) : "connection reset by peer";
     case "ECONNREFUSED":
       return `dial tcp ${url.host}: ${dialReason(error)}`;
     case "EPIPE":
       return "broken pipe";
     default:
-      return error.message;
+      return tlsReason(error) ?? error.message;
   }
 }
