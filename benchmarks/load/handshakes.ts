@@ -37,11 +37,14 @@ function handshake(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const options = { port, host: "127.0.0.1", ALPNProtocols: ["h2"], rejectUnauthorized: false };
     const socket = connect(options);
-    const end = (isDone: boolean): void => {
-      socket.destroy();
-      resolve(isDone);
-    };
-    socket.once("secureConnect", () => end(true));
-    socket.once("error", () => end(false));
+    let isDone = false;
+    socket.once("secureConnect", () => {
+      isDone = true;
+      // Not `destroy`: that drops the client's last message, and no server would see the end.
+      socket.end();
+    });
+    socket.on("error", () => socket.destroy());
+    socket.once("close", () => resolve(isDone));
+    socket.resume();
   });
 }

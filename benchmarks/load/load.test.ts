@@ -8,6 +8,7 @@ import {
 } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
+import { createServer as createTlsServer } from "node:tls";
 import {
   LeaseGrantRequest,
   PutRequest,
@@ -16,7 +17,9 @@ import {
 } from "../../src/api/gen/rpc.ts";
 import { Event } from "../../src/api/gen/kv.ts";
 import { runClosedLoop } from "./closed-loop.ts";
+import { TestAuthority } from "../../src/platform/tls/testing/authority.ts";
 import { FirstWrite } from "./first-write.ts";
+import { runHandshakes } from "./handshakes.ts";
 import { Histogram } from "./histogram.ts";
 import type { ClosedLoopJob } from "./jobs.ts";
 import { keyOf, type RequestKind, requestTemplates } from "./requests.ts";
@@ -266,6 +269,22 @@ for (const length of [20, 126, 127, 128, 700]) {
     assert.deepEqual([...seen], [[token, 100]]);
   });
 }
+
+test("every handshake that is counted was completed at the server", async () => {
+  const { cert, key } = new TestAuthority().issue();
+  let completed = 0;
+  const server = createTlsServer({ cert, key, ALPNProtocols: ["h2"] }, (socket) => {
+    completed++;
+    socket.on("error", () => {});
+    socket.resume();
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const { port } = server.address() as AddressInfo;
+  const result = await runHandshakes({ kind: "handshakes", port, connections: 2, seconds: 0.2 });
+  server.close();
+  assert.ok(result.operations >= 2, `${result.operations} operations`);
+  assert.equal(completed, result.operations);
+});
 
 test("percentiles are within three percent", () => {
   const histogram = new Histogram();
