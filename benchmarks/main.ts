@@ -16,6 +16,7 @@ import { formatPairs, formatTable, type Sample, summarise } from "./report.ts";
 import { ServerCluster } from "./server-cluster.ts";
 import { dataRoot, ServerProcess, type ServerUnderTest } from "./server-process.ts";
 import { ETCDCTL_ROWS, timeTools, toolsUnderTest } from "./tool-workload.ts";
+import { V2_WORKLOADS } from "./v2-workloads.ts";
 import {
   MEMBER_WORKLOADS,
   type Measurement,
@@ -29,6 +30,7 @@ const STALL_METRIC = "nodejs_eventloop_lag_max_seconds";
 const WORKLOADS: readonly Workload[] = [
   ...MEMBER_WORKLOADS,
   ...AUTH_WORKLOADS,
+  ...V2_WORKLOADS,
   ...CLUSTER_WORKLOADS,
 ];
 const CLUSTER_SIZE = 3;

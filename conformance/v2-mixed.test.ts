@@ -30,6 +30,16 @@ async function untilAlike(members: readonly EtcdProcess[]): Promise<void> {
   }
 }
 
+/** Until then, what can be done to directories depends on who is asked. */
+async function versionDecided(members: readonly EtcdProcess[]): Promise<void> {
+  await until(async () => {
+    const versions = await Promise.all(
+      members.map(async ({ clientUrl }) => (await fetch(`${clientUrl}/version`)).text()),
+    );
+    return versions.every((text) => !/"etcdcluster":"(?:3\.0\.0|not_decided)"/.test(text));
+  }, "the cluster's version");
+}
+
 async function ask(requests: V2Requests, members: readonly EtcdProcess[]): Promise<void> {
   for (let i = 0; i < REQUESTS; i++) {
     const { clientUrl } = members[i % members.length] as EtcdProcess;
@@ -45,6 +55,7 @@ test(
     const requests = new V2Requests(SEED);
     await using cluster = await startCluster(["reference", "ours", "reference"], { flags: FLAGS });
     const [first, ours, third] = cluster.members as [EtcdProcess, EtcdProcess, EtcdProcess];
+    await versionDecided(cluster.members);
     await ask(requests, cluster.members);
     await untilAlike(cluster.members);
     for (const away of [ours, third]) {
@@ -78,6 +89,7 @@ test(
     const requests = new V2Requests(SEED);
     await using cluster = await startCluster(["reference", "ours", "reference"], { flags: FLAGS });
     const [first, ...others] = cluster.members as [EtcdProcess, EtcdProcess, EtcdProcess];
+    await versionDecided(cluster.members);
     for (const member of others) {
       await ask(requests, cluster.members);
       await member.stop();

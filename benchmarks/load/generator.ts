@@ -6,6 +6,7 @@ import { runClosedLoop } from "./closed-loop.ts";
 import { runHandshakes } from "./handshakes.ts";
 import { type GeneratorReply, type LoadJob, type LoadResult, STOP_MESSAGE } from "./jobs.ts";
 import { runKeepAlive, runWatch } from "./streams.ts";
+import { runV2, runV2Wait } from "./v2.ts";
 
 function run(job: LoadJob, stop: AbortSignal): Promise<LoadResult> {
   switch (job.kind) {
@@ -17,6 +18,10 @@ function run(job: LoadJob, stop: AbortSignal): Promise<LoadResult> {
       return runKeepAlive(job);
     case "handshakes":
       return runHandshakes(job);
+    case "v2":
+      return runV2(job);
+    case "v2Wait":
+      return runV2Wait(job);
   }
 }
 

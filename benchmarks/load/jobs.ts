@@ -54,7 +54,26 @@ export interface HandshakeJob {
   readonly seconds: number;
 }
 
-export type LoadJob = ClosedLoopJob | WatchJob | KeepAliveJob | HandshakeJob;
+/** Keys of the v2 API, on connections of which each has one request under way. */
+export interface V2Job {
+  readonly kind: "v2";
+  readonly port: number;
+  readonly connections: number;
+  readonly operation: "set" | "get";
+  readonly valueBytes: number;
+  readonly seconds: number;
+}
+
+/** Waiters for one key of the v2 API, who wait again after each change. */
+export interface V2WaitJob {
+  readonly kind: "v2Wait";
+  readonly port: number;
+  readonly waiters: number;
+  readonly valueBytes: number;
+  readonly seconds: number;
+}
+
+export type LoadJob = ClosedLoopJob | WatchJob | KeepAliveJob | HandshakeJob | V2Job | V2WaitJob;
 
 export interface LoadResult {
   /** Operations that were answered with success while measured. */

@@ -166,7 +166,7 @@ export class V2AuthStore {
   }
 
   #localValue(path: string): string | undefined {
-    return contentOf(() => this.#backend.keys.get(PERMISSIONS_ROOT + path, FLAT));
+    return this.#backend.keys.value(PERMISSIONS_ROOT + path);
   }
 
   async #settledValue(path: string): Promise<string | undefined> {
@@ -295,10 +295,6 @@ function found(get: () => StoreEvent): StoreEvent | undefined {
     if (hasCode(error, V2_CODE.keyNotFound)) return undefined;
     throw error;
   }
-}
-
-function contentOf(get: () => StoreEvent): string | undefined {
-  return found(get)?.node.value;
 }
 
 async function exists(record: Promise<User | Role>): Promise<boolean> {

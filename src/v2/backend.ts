@@ -18,6 +18,8 @@ export interface V2Keys {
   readonly statistics: Readonly<Statistics>;
   /** Throws `V2Error`. */
   get(path: string, listing: Listing): StoreEvent;
+  /** The value of a key; undefined when there is none. */
+  value(path: string): string | undefined;
   /** Throws `V2Error` when events from the asked index on are gone. */
   watch(path: string, options: WatchOptions, listener: WatchListener): Watcher;
 }

@@ -11,13 +11,18 @@ import type { Exchange } from "./reply.ts";
 const MAX_WAITING_EVENTS = 100;
 
 /** Throws `V2Error` when the history does not reach back so far. */
-export function serveWatch(backend: V2Backend, exchange: Exchange, request: Request): void {
+export function serveWatch(
+  backend: V2Backend,
+  lines: EventLines,
+  exchange: Exchange,
+  request: Request,
+): void {
   const { response, headers } = exchange;
   const { Path, Recursive: isRecursive, Stream: isStream, Since: sinceIndex } = request;
   const { raftIndex, raftTerm } = backend;
   let queue: string[] | undefined;
   const take = (event: StoreEvent): void => {
-    const line = lineOf(event);
+    const line = lines.of(event);
     if (!isStream) response.end(line);
     else if (queue === undefined) {
       if (!response.write(line)) queue = [];
@@ -49,14 +54,16 @@ export function serveWatch(backend: V2Backend, exchange: Exchange, request: Requ
   if (response.closed) watcher.remove();
 }
 
-/** Of the last event, for all who wait for the same. */
-let lastEvent: StoreEvent | undefined;
-let lastLine = "";
+/** Encodes an event once for all who wait for it: they hear of it one after the other. */
+export class EventLines {
+  #event: StoreEvent | undefined;
+  #line = "";
 
-function lineOf(event: StoreEvent): string {
-  if (event !== lastEvent) {
-    lastEvent = event;
-    lastLine = `${eventJSON(event, KEYS_ROOT)}\n`;
+  of(event: StoreEvent): string {
+    if (event !== this.#event) {
+      this.#event = event;
+      this.#line = `${eventJSON(event, KEYS_ROOT)}\n`;
+    }
+    return this.#line;
   }
-  return lastLine;
 }

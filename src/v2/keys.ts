@@ -9,7 +9,7 @@ import type { V2Backend } from "./backend.ts";
 import { Expirations } from "./expiration.ts";
 import { readForm } from "./form.ts";
 import { readKeyRequest } from "./key-request.ts";
-import { serveWatch } from "./key-watch.ts";
+import { EventLines, serveWatch } from "./key-watch.ts";
 import { allowMethods, type Exchange, sendJSON, sendKeyError } from "./reply.ts";
 
 export const KEYS_PREFIX = "/v2/keys";
@@ -23,6 +23,7 @@ export class KeysHandler {
   readonly #backend: V2Backend;
   readonly #access: Access;
   readonly #expirations: Expirations;
+  readonly #lines = new EventLines();
 
   constructor(backend: V2Backend, access: Access) {
     this.#backend = backend;
@@ -53,7 +54,7 @@ export class KeysHandler {
       throw new V2Error(V2_CODE.unauthorized, "Insufficient credentials");
     }
     if (request.Method === "GET" && request.Wait) {
-      serveWatch(this.#backend, exchange, request);
+      serveWatch(this.#backend, this.#lines, exchange, request);
       return;
     }
     this.#answer(exchange, await this.#do(request), isWithoutValue);

@@ -115,7 +115,7 @@ export class MembersHandler {
       sendError(request, response, 405, "Method Not Allowed", headers);
       return;
     }
-    if (!/^[0-9a-fA-F]{1,16}$/.test(name)) throw noSuchMember(name);
+    if (!/^0*[0-9a-fA-F]{1,16}$/.test(name)) throw noSuchMember(name);
     await change(BigInt(`0x${name}`));
   }
 }
@@ -163,6 +163,7 @@ async function readPeerURLs(request: HttpRequest): Promise<string[]> {
   }
   try {
     const text = utf8FromBytes(await request.readBody(MAX_MEMBER_BODY_BYTES));
+    if (text.trim() === "") throw new SyntaxError("unexpected end of JSON input");
     const body = JSON.parse(text) as { readonly peerURLs?: unknown } | null;
     const texts = stringList(body?.peerURLs, "peerURLs");
     if (texts.length === 0) throw new TextError("no valid URLs given");

@@ -286,6 +286,13 @@ export class KeyStore {
     return this.#peek(VERSION_PATH)?.value.startsWith("3.5.") === true;
   }
 
+  /** The value of a key; it counts as a get, and costs no error when there is none. */
+  value(path: string): string | undefined {
+    const node = this.#peek(cleanPath(path));
+    this.#statistics[node === undefined ? "getsFail" : "getsSuccess"]++;
+    return node === undefined || node.isDirectory ? undefined : node.value;
+  }
+
   /** The value of a key, without a trace in the statistics. */
   valueAt(path: string): string | undefined {
     const node = this.#peek(path);
