@@ -662,10 +662,10 @@ test(
 /**
  * goreman's three members and their list are run by `cluster-launcher.test.ts`, those that find each
  * other by DNS, with the guide's dnsmasq, by `dns-bootstrap.test.ts`, those at a discovery URL by
- * `v2-discovery.test.ts` (the guide's own) and `discovery-service.test.ts` (the public service).
+ * `v2-discovery.test.ts` (the guide's own, with the fourth that becomes a proxy) and
+ * `discovery-service.test.ts` (the public service).
  */
 const MACHINES = "needs several machines";
-const V2 = "needs the v2 API of the server";
 const MACHINE = "prepares the machine and does not touch etcd";
 
 /** Every command of the articles that no test above runs, and why. */
@@ -673,8 +673,6 @@ const NOT_RUN: readonly (readonly [command: string, reason: string])[] = [
   ["1, 4: go get github.com/mattn/goreman", MACHINE],
   ["1: docker run on three machines", MACHINES],
   ["1: UUID=$(uuidgen)", MACHINE],
-  ["1: curl -X PUT http://10.0.10.10:2379/v2/keys/discovery/…/_config/size -d value=3", V2],
-  ["1: a fourth member that becomes a proxy", "needs the v2 proxy"],
   ["1: yum install dnsmasq; dnsmasq.conf, resolv.conf, hosts; service dnsmasq start", MACHINE],
   ["1: dig +noall +answer SRV _etcd-server._tcp.blueskykong.com; dig … A", MACHINE],
   ["2: /etc/hosts, groupadd, adduser, firewall-cmd, mkdir, ssh-keygen, ssh-copy-id", MACHINE],

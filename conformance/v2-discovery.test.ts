@@ -7,17 +7,21 @@ import { after, before, test } from "node:test";
 import { type EtcdKind, EtcdProcess, freePorts, missing, startEtcd } from "./harness.ts";
 
 const skip = missing("ours", "reference");
-let service: EtcdProcess;
+/** Two services: the reference's v2 API and ours. */
+const services = new Map<EtcdKind, EtcdProcess>();
 let tokens = 0;
 
 before(async () => {
-  if (skip === false) service = await startEtcd({ kind: "reference", flags: ["--enable-v2"] });
+  if (skip !== false) return;
+  for (const kind of ["reference", "ours"] as const) {
+    services.set(kind, await startEtcd({ kind, flags: ["--enable-v2"] }));
+  }
 });
-after(() => service?.[Symbol.asyncDispose]());
+after(() => Promise.all([...services.values()].map((each) => each[Symbol.asyncDispose]())));
 
 /** The guide's `curl -X PUT …/_config/size -d value=3`. */
-async function newToken(size: string): Promise<string> {
-  const url = `${service.clientUrl}/v2/keys/discovery/token${tokens++}`;
+async function newToken(size: string, kind: EtcdKind = "reference"): Promise<string> {
+  const url = `${services.get(kind)?.clientUrl}/v2/keys/discovery/token${tokens++}`;
   const body = new URLSearchParams({ value: size });
   const answer = await fetch(`${url}/_config/size`, { method: "PUT", body });
   assert.equal(answer.status, 201);
@@ -67,47 +71,50 @@ function lastWords({ log }: EtcdProcess): string[] {
   return log.slice(from).map(({ level, msg, error }) => `${level} ${msg} ${error ?? ""}`);
 }
 
-test(
-  "1: members of both kinds meet at a token, and ids are the reference's",
-  { skip },
-  async () => {
-    const token = await newToken("3");
-    const kinds = ["ours", "reference", "ours"] as const;
-    const members = await Promise.all(
-      kinds.map((kind, i) => member({ kind, name: `etcd${i}`, token })),
+async function meet(at: EtcdKind): Promise<void> {
+  const token = await newToken("3", at);
+  const kinds = ["ours", "reference", "ours"] as const;
+  const members = await Promise.all(
+    kinds.map((kind, i) => member({ kind, name: `etcd${i}`, token })),
+  );
+  try {
+    await Promise.all(members.map((each) => each.start()));
+    const lists = await Promise.all(members.map(listOf));
+    assert.equal(lists[0]?.length, 3);
+    assert.deepEqual(lists[1], lists[0]);
+    assert.deepEqual(lists[2], lists[0]);
+    const directory = (await (await fetch(token)).json()) as {
+      node: { nodes: { key: string }[] };
+    };
+    const registered = directory.node.nodes.map(({ key }) => key.split("/").at(-1));
+    assert.deepEqual(registered.sort(), lists[0]?.map((line) => line.split(" ")[1]).sort());
+
+    const surplus = await Promise.all(
+      (["ours", "reference"] as const).map((kind) => member({ kind, name: "late", token })),
     );
-    try {
-      await Promise.all(members.map((each) => each.start()));
-      const lists = await Promise.all(members.map(listOf));
-      assert.equal(lists[0]?.length, 3);
-      assert.deepEqual(lists[1], lists[0]);
-      assert.deepEqual(lists[2], lists[0]);
-      const directory = (await (await fetch(token)).json()) as {
-        node: { nodes: { key: string }[] };
-      };
-      const registered = directory.node.nodes.map(({ key }) => key.split("/").at(-1));
-      assert.deepEqual(registered.sort(), lists[0]?.map((line) => line.split(" ")[1]).sort());
-
-      const surplus = await Promise.all(
-        (["ours", "reference"] as const).map((kind) => member({ kind, name: "late", token })),
-      );
-      const words = [];
-      for (const each of surplus) {
-        each.launch();
-        assert.equal((await each.exited()).code, 1);
-        words.push(lastWords(each));
-        await each[Symbol.asyncDispose]();
-      }
-      assert.match(words[0]?.[0] ?? "", /already used .*\(discovery: cluster is full\)$/);
-      assert.deepEqual(words[0], words[1]);
-
-      await members[0]?.restart();
-      assert.match(members[0]?.logText ?? "", /discovery token is ignored since cluster already/);
-    } finally {
-      await Promise.all(members.map((each) => each[Symbol.asyncDispose]()));
+    const words = [];
+    for (const each of surplus) {
+      each.launch();
+      assert.equal((await each.exited()).code, 1);
+      words.push(lastWords(each));
+      await each[Symbol.asyncDispose]();
     }
-  },
-);
+    assert.match(words[0]?.[0] ?? "", /already used .*\(discovery: cluster is full\)$/);
+    assert.deepEqual(words[0], words[1]);
+
+    await members[0]?.restart();
+    assert.match(members[0]?.logText ?? "", /discovery token is ignored since cluster already/);
+  } finally {
+    await Promise.all(members.map((each) => each[Symbol.asyncDispose]()));
+  }
+}
+
+for (const at of ["reference", "ours"] as const) {
+  const where = at === "ours" ? "our own v2 API" : "the reference";
+  test(`1: curl -X PUT …/_config/size; members of both kinds meet at ${where}`, { skip }, () =>
+    meet(at),
+  );
+}
 
 test(
   "a member that has lost its data, and a name that is taken, in the reference's words",

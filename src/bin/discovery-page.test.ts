@@ -79,7 +79,7 @@ function forThree(command: string): string[] {
 }
 
 async function run(command: string): Promise<string> {
-  if (/^etcd(-discovery)? --/.test(command)) {
+  if (/^etcd(-discovery| join \S+)? --(?!dry)/.test(command)) {
     await Promise.all(forThree(command).map(serve));
     return "";
   }
@@ -107,11 +107,12 @@ test(
       const words = await run(block);
       if (words !== "") said.push(words);
     }
-    const [members = "", secureToken = "", size = "", health = ""] = said;
+    const [members = "", secureToken = "", size = "", health = "", plan = ""] = said;
     const names = members.split("\n").map((line) => line.split(", ")[2] ?? "");
     assert.deepEqual(names.sort(), ["", "etcd1", "etcd2", "etcd3"]);
     assert.match(secureToken, /^https:\/\/127\.0\.0\.12:\d+\/[0-9a-f]{32}$/);
     assert.equal(size, "OK\n");
     assert.match(health, / is healthy: /);
+    assert.match(plan, /^cluster [0-9a-f]+ with 3 members\n(.*\n)+would add etcd5 at http/);
   },
 );

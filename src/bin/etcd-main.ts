@@ -21,6 +21,7 @@ import {
   TOO_FEW_DESCRIPTORS,
   tooLowDescriptorLimit,
 } from "../embed/descriptor-limit.ts";
+import type { RunningEtcd } from "../embed/start-etcd.ts";
 import { openLogger } from "../embed/open-logger.ts";
 import { DiscoveryError } from "../env/discovery.ts";
 import type { Logger } from "../env/logger.ts";
@@ -45,6 +46,11 @@ export async function main(argv: readonly string[]): Promise<void> {
   if (command === "gateway" || command === "grpc-proxy") {
     const { main: runProxy } = await import("./proxy-main.ts");
     process.exitCode = await runProxy();
+    return;
+  }
+  if (command === "join") {
+    const { joinMain } = await import("./join-main.ts");
+    await joinMain(args.slice(1), parseDeps(), run);
     return;
   }
   const outcome = await parseCommandLine(["etcd", ...args], parseDeps());
@@ -98,7 +104,14 @@ function logRecords(logger: Logger, records: readonly LogRecord[]): void {
   for (const { level, message, fields } of records) logger[level](message, fields);
 }
 
-async function run(config: EtcdConfig, records: readonly LogRecord[]): Promise<void> {
+/** Called once clients are served. */
+type OnReady = (running: RunningEtcd, logger: Logger) => void;
+
+async function run(
+  config: EtcdConfig,
+  records: readonly LogRecord[],
+  onReady: OnReady = () => undefined,
+): Promise<void> {
   let logger: RootLogger;
   try {
     logger = openLogger(config);
@@ -129,7 +142,7 @@ async function run(config: EtcdConfig, records: readonly LogRecord[]): Promise<v
     await runV2Proxy(config, logger, signals);
     return;
   }
-  await runMember({ ...config, proxy: "off" }, logger, signals);
+  await runMember({ ...config, proxy: "off" }, logger, signals, onReady);
 }
 
 /** `cluster` when its members are known already. */
@@ -154,6 +167,7 @@ async function runMember(
   config: EtcdConfig,
   logger: RootLogger,
   signals: SignalStop,
+  onReady: OnReady,
 ): Promise<void> {
   try {
     const { MemberRemovedError, startEtcd } = await import("../embed/index.ts");
@@ -167,7 +181,10 @@ async function runMember(
       if (isRemoval(reason)) return false;
       throw reason;
     });
-    if (isReady && !signals.isStopping) notifyReady(logger);
+    if (isReady && !signals.isStopping) {
+      notifyReady(logger);
+      onReady(running, logger);
+    }
     const error = await running.stopped;
     if (signals.isStopping) return;
     // To be removed while it serves is an end in good order; a removed member cannot start.
@@ -184,12 +201,7 @@ async function runMember(
       await runV2Proxy(config, logger, signals, error.cluster);
       return;
     }
-    if (error instanceof DiscoveryError) {
-      logDiscoveryRefusal(logger, error, config);
-      logger.flushSync();
-      process.exit(1);
-    }
-    exitFatally(logger, "discovery failed", { error });
+    exitUnstarted(logger, error, config);
   }
   logger.flushSync();
   process.exit(0);
@@ -199,6 +211,13 @@ async function runMember(
 function isForProxy({ failure }: DiscoveryError, config: EtcdConfig): boolean {
   const { discovery, discoveryFallback } = config;
   return failure === "clusterFull" && discovery !== "" && discoveryFallback === "proxy";
+}
+
+function exitUnstarted(logger: RootLogger, error: unknown, config: EtcdConfig): never {
+  if (!(error instanceof DiscoveryError)) exitFatally(logger, "discovery failed", { error });
+  logDiscoveryRefusal(logger, error, config);
+  logger.flushSync();
+  process.exit(1);
 }
 
 function exitFatally(logger: RootLogger, message: string, fields: Record<string, unknown>): never {

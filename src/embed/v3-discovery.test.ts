@@ -1,6 +1,6 @@
 /** v3 discovery against a member in this process that serves it, and members that find each other. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -9,6 +9,7 @@ import { V3Discovery } from "../discovery/v3-discovery.ts";
 import type { Clock } from "../env/clock.ts";
 import type { DiscoveryError } from "../env/discovery.ts";
 import { MemoryLogger } from "../env/testing/index.ts";
+import { TestAuthority } from "../platform/tls/testing/authority.ts";
 import { freePorts } from "./e2e/tls-world.ts";
 import { within } from "./e2e/wait.ts";
 import { createConfig, type EtcdConfigInput, type RunningEtcd, startEtcd } from "./index.ts";
@@ -171,4 +172,44 @@ test("members form a cluster at a token, and a restart does not ask for it again
         "discovery token is ignored since cluster already initialized; valid logs are found",
       ),
   );
+});
+
+test("a service with TLS and users gets the certificates and the user of the settings", async () => {
+  const authority = new TestAuthority();
+  const { cert, key } = authority.issue({ hosts: ["127.0.0.1"] });
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(scratch, name), text);
+    return join(scratch, name);
+  };
+  const [certFile, keyFile] = [file("s.crt", cert), file("s.key", key)];
+  const caFile = file("ca.crt", authority.cert);
+  const secure = await start("secure", {
+    listenClientUrls: ["https://127.0.0.1:0"],
+    certFile,
+    keyFile,
+    trustedCaFile: caFile,
+    clientCertAuth: true,
+  });
+  const tls = { ca: authority.cert, cert, key };
+  await using own = new EtcdClient({ endpoints: secure.clientAddresses, tls });
+  await own.kv.put("/_etcd/registry/safe/_config/size", "1");
+  await own.auth.userAdd("root", "pass:word");
+  await own.auth.userGrantRole("root", "root");
+  await own.auth.enable();
+  const settings: EtcdConfigInput = {
+    discoveryToken: "safe",
+    discoveryEndpoints: secure.clientAddresses,
+    discoveryCacert: caFile,
+    discoveryCert: certFile,
+    discoveryKey: keyFile,
+  };
+  await start("guest", { ...settings, discoveryUser: "root:pass:word" });
+  const refused: readonly (readonly [more: EtcdConfigInput, reason: RegExp])[] = [
+    [{ discoveryKey: "" }, /KeyFile and CertFile must both be present/],
+    [{ discoveryCacert: join(scratch, "absent") }, /no such file or directory/],
+    [{ discoveryUser: "root", discoveryPassword: "pass:word" }, /discovery: cluster is full/],
+  ];
+  for (const [more, reason] of refused) {
+    await assert.rejects(start("refused", { ...settings, ...more }), reason);
+  }
 });
