@@ -12,6 +12,7 @@ import {
   type KeyClient,
   type WatchEvent,
   type WatchResponse,
+  type Watcher,
 } from "../../client/index.ts";
 
 export interface WatchedRange {
@@ -43,6 +44,9 @@ export class Broadcast {
   /** Its last events were those of the store's present revision. */
   #isLive: boolean;
   readonly #abort = new AbortController();
+  #watcher: Watcher | undefined;
+  /** Whether the member has been asked for a progress notice, and by whom since. */
+  #asked: "no" | "once" | "again" = "no";
 
   constructor(start: Revision) {
     this.start = start;
@@ -65,6 +69,7 @@ export class Broadcast {
       progressNotify: true,
       signal: this.#abort.signal,
     });
+    this.#watcher = watcher;
     let failure: EtcdClientError | undefined;
     try {
       this.seen = (await watcher.created) - 1;
@@ -85,6 +90,16 @@ export class Broadcast {
     for (const receiver of [...this.receivers]) receiver.ended(failure);
   }
 
+  /** One question for all who want to know; who asks while one is under way gets another. */
+  requestProgress(): void {
+    if (this.#asked !== "no") {
+      this.#asked = "again";
+      return;
+    }
+    this.#asked = "once";
+    this.#watcher?.requestProgress();
+  }
+
   /** Nobody listens any more. */
   stop(): void {
     this.#abort.abort();
@@ -97,6 +112,9 @@ export class Broadcast {
     this.#isLive = last === undefined || last === revision;
     if (last === undefined) {
       for (const receiver of this.receivers) receiver.progress(revision);
+      const isAskedAgain = this.#asked === "again";
+      this.#asked = "no";
+      if (isAskedAgain) this.requestProgress();
       return;
     }
     const first = events[0]?.kv.modRevision ?? 0;

@@ -163,6 +163,21 @@ test("watches that begin behind a list share one watch of the member", async (t)
   for (const watch of watches) assert.deepEqual(await changes(watch, 1), ["PUT listed=2"]);
 });
 
+test("a progress request is answered when all watches of the stream have caught up", async (t) => {
+  const { client, connect } = await startProxy(t);
+  const watch = (await connect()).watch();
+  await watch.create("progress/a");
+  await watch.create("progress/b");
+  const { header } = await client.put("unrelated", "1");
+  watch.requestProgress();
+  const answer = await watch.next();
+  assert.equal(answer.watchId, -1);
+  assert.equal(answer.header?.revision, header?.revision);
+  watch.requestProgress();
+  watch.requestProgress();
+  assert.equal((await watch.next()).watchId, -1);
+});
+
 test("filters and previous values are each watch's own", async (t) => {
   const { client, connect } = await startProxy(t);
   await client.put("both", "1");

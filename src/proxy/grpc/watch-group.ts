@@ -52,6 +52,11 @@ export class WatchGroup {
     if (this.#places.size === 0 && this.#asked.size === 0) this.#deps.onEmpty();
   }
 
+  /** The answer goes to all receivers, as a progress notice. */
+  requestProgress(receiver: Receiver): void {
+    this.#places.get(receiver)?.requestProgress();
+  }
+
   #askPresent(receiver: Receiver): void {
     this.#asked.add(receiver);
     if (this.#asking !== undefined) {

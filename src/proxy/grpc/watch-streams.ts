@@ -107,6 +107,9 @@ class ProxyWatchStream {
   readonly #deps: StreamDeps;
   readonly #watches = new Map<number, ProxyWatch>();
   readonly #waiting = new Set<ProxyWatch>();
+  /** Those of whom a progress request still waits to hear, and the least that others have got. */
+  #behind = new Set<ProxyWatch>();
+  #progress: Revision = 0;
   #nextID = 0;
   #ended = false;
 
@@ -169,6 +172,33 @@ class ProxyWatchStream {
     const { requestUnion } = request;
     if (requestUnion?.case === "createRequest") this.#create(requestUnion.value);
     else if (requestUnion?.case === "cancelRequest") this.#cancel(requestUnion.value.watchId);
+    else if (requestUnion?.case === "progressRequest") this.#requestProgress();
+  }
+
+  /** Answered when each of the stream's watches has got everything up to one revision. */
+  #requestProgress(): void {
+    const [first] = this.#watches.values();
+    if (first === undefined) {
+      this.#tellProgress(this.#deps.header()?.revision ?? 0);
+      return;
+    }
+    this.#behind = new Set(this.#watches.values());
+    this.#progress = Number.POSITIVE_INFINITY;
+    // The watches of one token share one stream of the member, which answers for all of them.
+    first.group.requestProgress(first);
+  }
+
+  /** Everything up to this revision has gone to the watch. */
+  advanced(watch: ProxyWatch, revision: Revision): void {
+    if (!this.#behind.delete(watch)) return;
+    this.#progress = Math.min(this.#progress, revision);
+    if (this.#behind.size === 0) this.#tellProgress(this.#progress);
+  }
+
+  #tellProgress(revision: Revision): void {
+    if (this.#ended) return;
+    const fields = { watchId: INVALID_WATCH_ID, header: this.headerAt(revision) };
+    this.#call.send(WatchResponse.encode(WatchResponse.create(fields)));
   }
 
   #create(request: WatchCreateRequest): void {
@@ -216,6 +246,7 @@ class ProxyWatchStream {
   #forget(watch: ProxyWatch): void {
     this.#watches.delete(watch.id);
     this.#waiting.delete(watch);
+    this.#behind.delete(watch);
   }
 
   #leave(): void {
@@ -270,8 +301,8 @@ class ProxyWatch implements Receiver {
   }
 
   progress(revision: Revision): void {
-    if (!this.#progressNotify) return;
-    this.#stream.send(this, { header: this.#stream.headerAt(revision) });
+    if (this.#progressNotify) this.#stream.send(this, { header: this.#stream.headerAt(revision) });
+    this.#stream.advanced(this, revision);
   }
 
   ended(error: EtcdClientError | undefined): void {
