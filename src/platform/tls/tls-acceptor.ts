@@ -14,7 +14,6 @@ import type { Clock } from "../../env/clock.ts";
 import type { Logger } from "../../env/logger.ts";
 import type { SecuredConnection, TlsAcceptor } from "../../env/tls.ts";
 import { awaitHello } from "./client-hello.ts";
-import { LateAlerts } from "./late-alert.ts";
 import { SilentConnections } from "./silent-connections.ts";
 import type { TlsCredentials } from "./tls-credentials.ts";
 import { requiresClientCertificate } from "./tls-settings.ts";
@@ -57,8 +56,6 @@ export class NodeTlsAcceptor implements TlsAcceptor {
   readonly #options: TlsListenerOptions;
   readonly #server: Server;
   readonly #silent: SilentConnections;
-  /** Undefined: nobody is asked for a certificate. */
-  readonly #alerts: LateAlerts | undefined;
   /** By the client's address, in the order of arrival. Unix sockets have none, and no strangers. */
   readonly #pending = new Map<string, Socket>();
   #shown: SecureContext | undefined;
@@ -80,7 +77,6 @@ export class NodeTlsAcceptor implements TlsAcceptor {
       rejectUnauthorized: needsCertificate,
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     });
-    this.#alerts = needsCertificate ? new LateAlerts(this.#server) : undefined;
     // A socket that was asked for its address remembers it when it is closed: for the log.
     if (needsCertificate) this.#server.on("keylog", (_line, stream) => void stream.remoteAddress);
     this.#server.on("secureConnection", (stream) => void this.#decide(stream));
@@ -148,11 +144,7 @@ export class NodeTlsAcceptor implements TlsAcceptor {
   async #decide(stream: TLSSocket): Promise<void> {
     const remote = addressOf(stream);
     stream.on("error", () => stream.destroy());
-    const socket = this.#pending.get(remote);
-    const bad = this.#certificateProblem(stream);
-    if (bad === undefined) this.#alerts?.forget(stream);
-    else if (socket !== undefined) this.#alerts?.sendBadCertificate(stream, socket);
-    const problem = bad ?? (await this.#originProblem(stream));
+    const problem = await this.#problem(stream);
     this.#pending.delete(remote);
     if (stream.destroyed) return;
     if (problem !== undefined) {
@@ -169,23 +161,19 @@ export class NodeTlsAcceptor implements TlsAcceptor {
     });
   }
 
-  /** Why nobody may talk with this certificate; undefined when some may. */
-  #certificateProblem(stream: TLSSocket): string | undefined {
-    const { credentials } = this.#options;
+  /** Why this client may not talk; undefined when it may. */
+  async #problem(stream: TLSSocket): Promise<string | undefined> {
+    const { credentials, names } = this.#options;
     const { settings } = credentials;
     if (!requiresClientCertificate(settings)) return undefined;
     const shown = shownCertificates(stream);
     const [own] = shown;
     if (own === undefined) return "tls: client didn't provide a certificate";
-    return nameProblem(own, settings) ?? revocationProblem(shown, credentials.revoked());
-  }
-
-  /** Why it does not fit where the connection comes from. */
-  async #originProblem(stream: TLSSocket): Promise<string | undefined> {
-    const { credentials, names } = this.#options;
-    if (names === undefined || !requiresClientCertificate(credentials.settings)) return undefined;
-    const [own] = shownCertificates(stream);
-    return own && addressProblem(own, hostOf(stream), names);
+    return (
+      nameProblem(own, settings) ??
+      revocationProblem(shown, credentials.revoked()) ??
+      (names === undefined ? undefined : addressProblem(own, hostOf(stream), names))
+    );
   }
 
   #reject(stream: TLSSocket, reason: string): void {
