@@ -31,7 +31,13 @@ import {
   keysText,
   tokenOfLogin,
 } from "./auth-requests.ts";
-import { AuthWorldModel, type Implementation, type TokenKind, within } from "./auth-world-model.ts";
+import {
+  AuthWorldModel,
+  type Bearer,
+  type Implementation,
+  type TokenKind,
+  within,
+} from "./auth-world-model.ts";
 
 /** A body, or the text of a refusal. */
 export type TargetAnswer = Uint8Array | string;
@@ -64,6 +70,7 @@ interface OpenWatch {
   readonly stream: TargetStream;
   /** What it must have been told when it is looked at. */
   readonly expected: string[];
+  bearer: Bearer | undefined;
   hasEnded: boolean;
 }
 
@@ -264,7 +271,10 @@ class History {
     const answer = await stream.next();
     this.#compare(createdText(answer), expected, { watch: { key, end }, token });
     if (expected !== "created") stream.close();
-    else this.#watches.push({ key, end, token, stream, expected: [], hasEnded: false });
+    else {
+      const bearer = this.#model.bearer(token, undefined);
+      this.#watches.push({ key, end, token, stream, expected: [], bearer, hasEnded: false });
+    }
   }
 
   /** Keys that came and went, in one line for each revision. */
@@ -283,7 +293,9 @@ class History {
   #expectEnds(): void {
     if (this.#options.implementation === "go") return;
     for (const watch of this.#watches) {
-      if (!watch.hasEnded) watch.hasEnded = !this.#model.maySee(watch.key, watch.end, watch.token);
+      if (watch.hasEnded) continue;
+      watch.bearer = this.#model.bearer(watch.token, watch.bearer);
+      watch.hasEnded = !this.#model.maySee(watch.key, watch.end, watch.bearer);
     }
   }
 

@@ -21,6 +21,15 @@ export type TokenKind = "simple" | "jwt";
 /** Go etcd tells who has no password, and its watches go on without the right to read. */
 export type Implementation = "ours" | "go";
 
+/**
+ * A user, by the password of the record. (Hashes with a salt differ where the same password is set
+ * anew: such a watch of a real member ends.)
+ */
+export interface Bearer {
+  readonly name: string;
+  readonly password: string | undefined;
+}
+
 interface ModelToken {
   readonly username: string;
   /** That of the login. */
@@ -91,17 +100,24 @@ export class AuthWorldModel {
     });
   }
 
-  /** Whether a watch with this token goes on after a change of permissions. */
-  maySee(key: string, end: string, token: number | undefined): boolean {
-    try {
-      const bearer = this.identify(token);
-      const authRevision = bearer === NOBODY ? 0 : this.auth.revision;
-      const { username } = bearer;
-      return this.auth.access({ username, authRevision }, "read", key, end) === undefined;
-    } catch (error) {
-      if (error instanceof Refused) return false;
-      throw error;
-    }
+  /**
+   * Whose a stream is: its token's user, and when the token has ended the one that it was, while the
+   * password is the same.
+   */
+  bearer(token: number | undefined, last: Bearer | undefined): Bearer | undefined {
+    if (!this.auth.enabled) return last;
+    const isLive = token !== undefined && this.tokens[token]?.isLive === true;
+    const name = isLive ? this.tokens[token]?.username : last?.name;
+    if (name === undefined) return undefined;
+    const password = this.auth.users.get(name)?.password;
+    return isLive || password === last?.password ? { name, password } : undefined;
+  }
+
+  /** Whether a watch of this user goes on after a change of permissions. */
+  maySee(key: string, end: string, bearer: Bearer | undefined): boolean {
+    const username = bearer?.name ?? "";
+    const authRevision = bearer === undefined ? 0 : this.auth.revision;
+    return this.auth.access({ username, authRevision }, "read", key, end) === undefined;
   }
 
   identify(token: number | undefined): Identity {
