@@ -39,11 +39,6 @@ export function systemErrorCode(error: unknown): string {
   return typeof code === "string" && /^E[A-Z0-9]+$/.test(code) ? code : "";
 }
 
-/** What Go would say of a refusal by its name, such as "ENOSPC"; the name itself when unknown. */
-export function systemWords(code: string): string {
-  return WORDS[code] ?? code;
-}
-
 /** What Go would say of it, without the name of the call; the error's own text when unknown. */
 export function systemErrorText(error: unknown): string {
   const code = systemErrorCode(error);

@@ -9,7 +9,6 @@ import { join } from "node:path";
 import { assert } from "../base/assert.ts";
 import { optionNames, unknownOption } from "../base/known-options.ts";
 import { formatID } from "../base/ids.ts";
-import { systemWords } from "../base/system-errors.ts";
 import { NameService } from "../discovery/name-service.ts";
 import type { Logger } from "../env/logger.ts";
 import { SystemClock } from "../env/system-clock.ts";
@@ -22,7 +21,6 @@ import {
   fileDescriptorLimit,
   openFileDescriptors,
   registerProcessMetrics,
-  systemCalls,
 } from "../platform/index.ts";
 import { EtcdServer } from "../server/index.ts";
 import { type DialPeerOptions, dialPeer } from "../transport/peer/peer-http.ts";
@@ -131,14 +129,6 @@ function refuseUnsupported(config: EtcdConfig): void {
   }
 }
 
-/** The whole process: pages of the database are in its memory like everything else. */
-function lockMemory(): void {
-  const calls = systemCalls();
-  const refusal = calls instanceof Error ? "ENOSYS" : calls.lockMemory();
-  if (refusal === 0) return;
-  throw new ConfigError(`cannot lock memory (--memory-mlock): ${systemWords(refusal)}`);
-}
-
 interface MemberOptions extends StartOptions {
   readonly tokenSigner: TokenSigner | undefined;
 }
@@ -203,7 +193,6 @@ class RunningMember implements RunningEtcd {
 
   async start(): Promise<void> {
     try {
-      if (this.#config.memoryMlock) lockMemory();
       const tls = this.#openTls();
       await this.#listeners.bind(tls);
       this.#config = withChosenPorts(this.#config, {

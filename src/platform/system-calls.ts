@@ -1,8 +1,7 @@
 /**
  * The few system calls that Node does not offer: `flock`, open-file-description locks, `fallocate`,
- * unix datagram sockets, ports that several processes share and memory that stays in RAM, through
- * koffi. koffi is loaded on first use, so that programs that
- * never lock a file do not pay for it (about 14 ms).
+ * unix datagram sockets and ports that several processes share, through koffi. koffi is loaded on
+ * first use, so that programs that never lock a file do not pay for it (about 14 ms).
  *
  * Linux on 64-bit machines is the full-featured platform. Elsewhere:
  * - macOS and the BSDs: `flock` is used for both kinds of lock (as etcd does), and there is nothing
@@ -32,11 +31,6 @@ export interface SystemCalls {
    * families where the system has both.
    */
   bindSharedPort(host: string, port: number): number | string;
-  /**
-   * `mlockall`: what the process has in memory, and what it will touch, stays there
-   * (MCL_ONFAULT: pages that were never touched take no memory).
-   */
-  lockMemory(): CallResult;
 }
 
 /** What is used of koffi; its own types are not needed beyond this. */
@@ -64,9 +58,6 @@ const SO_REUSEADDR = 2;
 const SO_REUSEPORT = 15;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
-const MCL_CURRENT = 1;
-const MCL_FUTURE = 2;
-const MCL_ONFAULT = 4;
 /** The room for a path in the system's address of a unix socket. */
 const UNIX_PATH_BYTES = 108;
 
@@ -125,10 +116,6 @@ function bind(koffi: Koffi): SystemCalls {
       full === undefined ? "ENOSYS" : sendUnixDatagram(full, result, path, payload),
     bindSharedPort: (host, port) =>
       full === undefined ? "ENOSYS" : bindSharedPort(full, result, host, port),
-    lockMemory() {
-      if (full === undefined) return "ENOSYS";
-      return result(full.mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT));
-    },
   };
 }
 
@@ -212,7 +199,6 @@ interface LinuxCalls {
   readonly setsockopt: NativeFunction;
   readonly bind: NativeFunction;
   readonly inet_pton: NativeFunction;
-  readonly mlockall: NativeFunction;
 }
 
 function bindLinux(program: { func(declaration: string): NativeFunction }): LinuxCalls {
@@ -229,7 +215,6 @@ function bindLinux(program: { func(declaration: string): NativeFunction }): Linu
     ),
     bind: program.func("int bind(int fd, void *address, uint32_t size)"),
     inet_pton: program.func("int inet_pton(int family, const char *text, void *address)"),
-    mlockall: program.func("int mlockall(int flags)"),
   };
 }
 

@@ -87,15 +87,9 @@ export const MEMBER = {
   ),
   /** 0: unlimited. */
   maxWals: setting("max-wals", uint, 5, "Write-ahead log files to keep (0 keeps all)."),
-  memoryMlock: setting(
-    "memory-mlock",
-    bool,
-    false,
-    "Keep the memory of the process in RAM (mlockall).",
-    {
-      shown: "",
-    },
-  ),
+  memoryMlock: setting("memory-mlock", bool, false, "Accepted, without effect here.", {
+    shown: "",
+  }),
   /** Never 0: that stands for 2 GiB. Negative: no quota. */
   quotaBackendBytes: setting(
     "quota-backend-bytes",
