@@ -165,6 +165,8 @@ test("files that cannot serve refuse the start in etcd's words", async () => {
     [{ certFile, keyFile: other.keyFile }, "tls: private key does not match public key"],
     [{ certFile: "/none", keyFile }, "open /none: no such file or directory"],
     [{ certFile, keyFile, trustedCaFile: "/none" }, "open /none: no such file or directory"],
+    // A key among the authorities: somebody has mixed the files up.
+    [{ certFile, keyFile, trustedCaFile: keyFile }, "x509: malformed tbs certificate"],
     [
       { certFile, keyFile, clientCrlFile: world.file("x.crl", "x"), clientCertAuth: true },
       "x509: malformed crl",

@@ -56,6 +56,11 @@ test("another member must prove that it is the host that was dialled", async () 
   assert.equal(await dial(old), "CERT_HAS_EXPIRED");
 });
 
+test("a common name is never taken for a host", async () => {
+  const legacy = authority.issue({ commonName: "cluster.example", hosts: [] });
+  assert.equal(await dial(legacy, {}, "cluster.example"), "ERR_TLS_CERT_ALTNAME_INVALID");
+});
+
 test("with DNS discovery it proves the domain instead", async () => {
   const named = authority.issue({ hosts: ["cluster.example"] });
   assert.equal(await dial(named, {}, "cluster.example"), "verified");
