@@ -179,6 +179,21 @@ test("a directory's lifetime can be changed, unless the cluster is of version 3.
   assert.equal(change().action, "update");
 });
 
+test("names are sorted by their bytes, as Go sorts them", () => {
+  const store = newStore();
+  for (const name of ["\u{1f600}", "\uffee", "z", "Z", "é"]) put(store, `/1/${name}`, "x");
+  const inOrder = ["/1/Z", "/1/z", "/1/é", "/1/\uffee", "/1/\u{1f600}"];
+  assert.deepEqual(keysBelow(store, "/1"), inOrder);
+  const document = JSON.parse(utf8FromBytes(writeDocument(store.content))) as {
+    Root: { Children: { 1: { Children: object } } };
+  };
+  const names = Object.keys(document.Root.Children[1].Children);
+  assert.deepEqual(
+    names,
+    inOrder.map((path) => path.slice(3)),
+  );
+});
+
 test("a document is read and written again byte for byte, also when its history is full", () => {
   const store = newStore();
   put(store, "/1/<a>/ü", "\u2028 & \n", { Expiration: after(9) + 120n });

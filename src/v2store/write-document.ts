@@ -1,6 +1,6 @@
 /** The document of a v2 store, byte for byte as etcd writes it. */
 import { bytesFromUtf8 } from "../base/bytes.ts";
-import { compareUtf8 } from "../membership/index.ts";
+import { sortByBytes } from "./byte-order.ts";
 import { HISTORY_CAPACITY, type EventHistory } from "./event-history.ts";
 import { expiryText, NEVER_TEXT } from "./expiry.ts";
 import { jsonText } from "./json-text.ts";
@@ -31,7 +31,7 @@ function nodeText(node: Node): string {
 
 function childrenText({ children }: Node): string {
   if (children === undefined) return "null";
-  const sorted = [...children.values()].sort((a, b) => compareUtf8(a.path, b.path));
+  const sorted = sortByBytes([...children.values()], ({ path }) => path);
   return `{${sorted.map((child) => `${jsonText(nameOf(child.path))}:${nodeText(child)}`).join(",")}}`;
 }
 
