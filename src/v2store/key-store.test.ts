@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Request } from "../api/gen/etcdserver.ts";
 import { utf8FromBytes } from "../base/bytes.ts";
+import { Slice } from "../base/slice.ts";
 import { V2Error } from "./errors.ts";
 import { HISTORY_CAPACITY } from "./event-history.ts";
 import { KeyStore } from "./key-store.ts";
 import { readContent } from "./read-content.ts";
 import { eventJSON, type StoreEvent } from "./views.ts";
-import { writeDocument } from "./write-document.ts";
+import { writeDocument, writeDocumentInSteps } from "./write-document.ts";
 
 const NOW_MS = Date.UTC(2030, 0, 1);
 
@@ -212,6 +213,22 @@ test("a document is read and written again byte for byte, also when its history 
   for (const damaged of ["{}", '{"Root":1}', "[]", '{"Root":{"Children":{"1":null}}}']) {
     assert.throws(() => readContent(Buffer.from(damaged)), SyntaxError, damaged);
   }
+});
+
+test("a large store is written down in slices, to the same bytes", () => {
+  const store = newStore();
+  for (let i = 0; i < 500; i++) put(store, `/1/d${i % 7}/k${i}`, "x");
+  const slice = new Slice(100);
+  const steps = writeDocumentInSteps(store.content, slice);
+  let pauses = 0;
+  let step = steps.next();
+  for (; step.done !== true; step = steps.next()) {
+    pauses++;
+    slice.refill();
+  }
+  assert.deepEqual(step.value, writeDocument(store.content));
+  // 500 keys, their directories, and the places of the history.
+  assert.equal(pauses, 15);
 });
 
 test("operations are counted as etcd counts them, some refusals as done", () => {
