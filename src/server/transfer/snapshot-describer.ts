@@ -4,13 +4,13 @@
  */
 import { type ConfState, Snapshot, SnapshotMetadata } from "../../api/gen/raft.ts";
 import type { Index, Term } from "../../base/ids.ts";
-import { ENDLESS, finish } from "../../base/slice.ts";
+import { ENDLESS, finish, type Slice, type Steps } from "../../base/slice.ts";
 import type { V2Store } from "../../v2store/index.ts";
-import type { Turns } from "../services/turns.ts";
 
 export interface DescriberOptions {
   readonly v2store: V2Store;
-  readonly turns: Turns;
+  /** Does long work beside all else. */
+  readonly inTurns: <T>(begin: (slice: Slice) => Steps<T>) => Promise<T>;
   /** Keeps entries from being applied, until what it gives is called. */
   readonly holdApply: () => () => void;
 }
@@ -30,14 +30,11 @@ export function snapshotDescriber(options: DescriberOptions): DescribeSnapshot {
 }
 
 /** Reads what changes with the state before it first waits. */
-async function documentOf({ v2store, turns, holdApply }: DescriberOptions): Promise<Uint8Array> {
+async function documentOf({ v2store, inTurns, holdApply }: DescriberOptions): Promise<Uint8Array> {
   if (v2store.keys === undefined) return finish(v2store.documentInSteps(ENDLESS));
   const release = holdApply();
   try {
-    return await turns.result(
-      (slice) => v2store.documentInSteps(slice),
-      () => false,
-    );
+    return await inTurns((slice) => v2store.documentInSteps(slice));
   } finally {
     release();
   }

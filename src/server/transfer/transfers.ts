@@ -57,7 +57,7 @@ export class Transfers {
     this.#options = options;
     const describe = snapshotDescriber({
       v2store: log.v2store,
-      turns: server.turns,
+      inTurns: (begin) => server.turns.result(begin, () => false),
       holdApply: () => pipeline.holdApply(),
     });
     this.sender = makeSender(server, pipeline, log, describe);
