@@ -67,10 +67,19 @@ test("a member that was away gets the v2 store with the database", async () => {
   cluster.cut(late);
   for (let i = 0; i < 60; i++) await set(cluster, cluster.leader(), `/1/k${i}`);
   cluster.heal(late);
-  // Writes go on while the database is under way: what it shows must be of one moment.
-  for (let i = 0; i < 60; i++) await set(cluster, cluster.leader(), `/1/new${i}`);
+  // Writes go on all the time: what the database and the store show must be of one moment.
+  let isLate = true;
+  const write = async (key: number): Promise<void> => {
+    const request = Request.create({ Method: "PUT", Path: `/1/new${key}`, Val: "v" });
+    while (isLate) await cluster.leader().server.proposeV2(request);
+  };
+  const writing = Promise.all(Array.from({ length: 20 }, (_, key) => write(key)));
+  await cluster.until(() =>
+    late.logger.lines.some(({ message }) => message === "applied snapshot"),
+  );
+  isLate = false;
+  await cluster.settled(writing);
   await untilAlike(cluster);
-  assert.ok(late.logger.lines.some(({ message }) => message === "applied snapshot"));
   await late.stop();
   await late.start();
   await untilAlike(cluster);

@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Request } from "../api/gen/etcdserver.ts";
 import { utf8FromBytes } from "../base/bytes.ts";
+import { Slice } from "../base/slice.ts";
 import { V2Error } from "./errors.ts";
 import { HISTORY_CAPACITY } from "./event-history.ts";
 import { KeyStore } from "./key-store.ts";
 import { readContent } from "./read-content.ts";
 import { eventJSON, type StoreEvent } from "./views.ts";
-import { writeDocument } from "./write-document.ts";
+import { writeDocument, writeDocumentInSteps } from "./write-document.ts";
 
 const NOW_MS = Date.UTC(2030, 0, 1);
 
@@ -179,6 +180,21 @@ test("a directory's lifetime can be changed, unless the cluster is of version 3.
   assert.equal(change().action, "update");
 });
 
+test("names are sorted by their bytes, as Go sorts them", () => {
+  const store = newStore();
+  for (const name of ["\u{1f600}", "\uffee", "z", "Z", "é"]) put(store, `/1/${name}`, "x");
+  const inOrder = ["/1/Z", "/1/z", "/1/é", "/1/\uffee", "/1/\u{1f600}"];
+  assert.deepEqual(keysBelow(store, "/1"), inOrder);
+  const document = JSON.parse(utf8FromBytes(writeDocument(store.content))) as {
+    Root: { Children: { 1: { Children: object } } };
+  };
+  const names = Object.keys(document.Root.Children[1].Children);
+  assert.deepEqual(
+    names,
+    inOrder.map((path) => path.slice(3)),
+  );
+});
+
 test("a document is read and written again byte for byte, also when its history is full", () => {
   const store = newStore();
   put(store, "/1/<a>/ü", "\u2028 & \n", { Expiration: after(9) + 120n });
@@ -197,6 +213,22 @@ test("a document is read and written again byte for byte, also when its history 
   for (const damaged of ["{}", '{"Root":1}', "[]", '{"Root":{"Children":{"1":null}}}']) {
     assert.throws(() => readContent(Buffer.from(damaged)), SyntaxError, damaged);
   }
+});
+
+test("a large store is written down in slices, to the same bytes", () => {
+  const store = newStore();
+  for (let i = 0; i < 500; i++) put(store, `/1/d${i % 7}/k${i}`, "x");
+  const slice = new Slice(100);
+  const steps = writeDocumentInSteps(store.content, slice);
+  let pauses = 0;
+  let step = steps.next();
+  for (; step.done !== true; step = steps.next()) {
+    pauses++;
+    slice.refill();
+  }
+  assert.deepEqual(step.value, writeDocument(store.content));
+  // 500 keys, their directories, and the places of the history.
+  assert.equal(pauses, 15);
 });
 
 test("operations are counted as etcd counts them, some refusals as done", () => {

@@ -5,6 +5,7 @@
  */
 import type { Request } from "../api/gen/etcdserver.ts";
 import type { Snapshot } from "../api/gen/raft.ts";
+import type { Slice, Steps } from "../base/slice.ts";
 import type { Membership } from "../membership/index.ts";
 import { encodeDocument } from "./encode-document.ts";
 import { KeyStore } from "./key-store.ts";
@@ -13,7 +14,7 @@ import { readContent } from "./read-content.ts";
 import { membershipOfSnapshot } from "./read-document.ts";
 import { refuseUserData } from "./user-data.ts";
 import type { StoreEvent } from "./views.ts";
-import { writeDocument } from "./write-document.ts";
+import { writeDocumentInSteps } from "./write-document.ts";
 
 export interface V2Store {
   /** The membership in the snapshot that was loaded last: what replayed entries build upon. */
@@ -23,8 +24,8 @@ export interface V2Store {
   /** Hears of each change of the membership in the log; undefined when it is shown as it is. */
   readonly members: MemberNodes | undefined;
 
-  /** For a snapshot of this moment, in UTF-8. */
-  encodeDocument(): Uint8Array;
+  /** For a snapshot, in UTF-8. Nothing may be applied before the steps have ended. */
+  documentInSteps(slice: Slice): Steps<Uint8Array>;
 
   /**
    * Reads a snapshot that is about to take the place of the state; nothing changes until the
@@ -56,7 +57,8 @@ export class MembershipDocument implements V2Store {
     return this.#documented;
   }
 
-  encodeDocument(): Uint8Array {
+  // biome-ignore lint/correctness/useYield: it is small.
+  *documentInSteps(): Steps<Uint8Array> {
     return encodeDocument(this.#current);
   }
 
@@ -91,8 +93,8 @@ export class LiveV2Store implements V2Store {
     return this.#documented;
   }
 
-  encodeDocument(): Uint8Array {
-    return writeDocument(this.keys.content);
+  documentInSteps(slice: Slice): Steps<Uint8Array> {
+    return writeDocumentInSteps(this.keys.content, slice);
   }
 
   prepareReload(snapshot: Snapshot): () => void {

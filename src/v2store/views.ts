@@ -2,7 +2,7 @@
  * Nodes and events as users see them, and as they stand in the document's history: copies, which
  * never change. Their JSON is Go's, byte for byte.
  */
-import { compareUtf8 } from "../membership/index.ts";
+import { sortByBytes } from "./byte-order.ts";
 import { type Expiry, expiryText, secondsLeft } from "./expiry.ts";
 import { jsonText } from "./json-text.ts";
 import type { Node } from "./node.ts";
@@ -89,8 +89,7 @@ function contentOf({ children }: Node, listing: Listing, nowMs: number): NodeVie
   for (const child of children?.values() ?? []) {
     if (!child.isHidden) views.push(viewOf(child, listing, nowMs));
   }
-  if (listing.isSorted) views.sort((a, b) => compareUtf8(a.key, b.key));
-  return views;
+  return listing.isSorted ? sortByBytes(views, ({ key }) => key) : views;
 }
 
 /** `prefix` is taken off the keys; what is empty is left out, as in Go. */

@@ -26,7 +26,7 @@ export interface SnapshotSenderOptions {
   /** Raft's configuration as applied; another object after each membership change. */
   readonly confState: () => ConfState;
   /** The raft snapshot at an applied index, with the present configuration. */
-  readonly describe: (index: Index) => Snapshot;
+  readonly describe: (index: Index) => Promise<Snapshot>;
   readonly send: (message: Message, image: DatabaseImage) => void;
   /** What that configuration belongs to; behind the db while the log is replayed. */
   readonly appliedIndex: () => Index;
@@ -129,7 +129,7 @@ export class SnapshotSender {
         image.close();
         throw new Error("the db is not where the v2 store is");
       }
-      return { image, snapshot: describe(index) };
+      return { image, snapshot: await describe(index) };
     } finally {
       release?.();
     }

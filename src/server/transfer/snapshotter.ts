@@ -6,7 +6,7 @@
  * index), write the `.snap` file, record it in the WAL, release older segments. A crash between
  * any two steps leaves an older snapshot in force and loses nothing.
  */
-import { ConfState, Snapshot, SnapshotMetadata } from "../../api/gen/raft.ts";
+import { ConfState, type Snapshot, SnapshotMetadata } from "../../api/gen/raft.ts";
 import { Snapshot as WalSnapshot } from "../../api/gen/wal.ts";
 import type { Backend } from "../../backend/types.ts";
 import { formatID, type Index, type Term } from "../../base/ids.ts";
@@ -14,9 +14,9 @@ import type { Clock, Logger } from "../../env/index.ts";
 import type { Cluster } from "../../membership/index.ts";
 import type { MemoryStorage } from "../../raft/index.ts";
 import type { SnapshotFiles } from "../../snap/index.ts";
-import type { V2Store } from "../../v2store/index.ts";
 import type { Wal } from "../../wal/index.ts";
 import type { ServerLimits } from "../limits.ts";
+import type { DescribeSnapshot } from "./snapshot-describer.ts";
 
 export interface SnapshotterOptions {
   /** Applied entries between two snapshots on disk. */
@@ -28,7 +28,7 @@ export interface SnapshotterOptions {
   readonly files: SnapshotFiles;
   readonly backend: Backend;
   readonly cluster: Cluster;
-  readonly v2store: V2Store;
+  readonly describe: DescribeSnapshot;
   /** True while a follower needs the log as it is. */
   readonly keepsLog: () => boolean;
   readonly clock: Clock;
@@ -67,11 +67,13 @@ export class Snapshotter {
     }
     this.#isForced = false;
     this.#lastMs = clock.nowMs();
-    const { cluster, v2store } = this.#options;
-    const snapshot = describeSnapshot(v2store, index, term, confState);
-    this.#running = this.#save(snapshot, isForced, cluster.version).finally(() => {
-      this.#running = undefined;
-    });
+    const { cluster, describe } = this.#options;
+    const { version } = cluster;
+    this.#running = describe(index, term, confState)
+      .then((snapshot) => this.#save(snapshot, isForced, version))
+      .finally(() => {
+        this.#running = undefined;
+      });
   }
 
   /** Whether the newest snapshot is one of this cluster version; if not, the next is made soon. */
@@ -139,19 +141,6 @@ export class Snapshotter {
     storage.createSnapshot(applied, ConfState.create(confState), EMPTY_SNAPSHOT_DATA);
     storage.compact(applied - catchUpEntries);
   }
-}
-
-/** The raft snapshot of the state at `index`, with the v2 store of this moment. */
-export function describeSnapshot(
-  v2store: V2Store,
-  index: Index,
-  term: Term,
-  confState: ConfState,
-): Snapshot {
-  return Snapshot.create({
-    data: v2store.encodeDocument(),
-    metadata: SnapshotMetadata.create({ confState, index, term }),
-  });
 }
 
 /** What a follower gets is read from the backend when it is sent, not kept in memory. */

@@ -14,7 +14,8 @@ import { type ReplacePeersNeeds, replacePeers } from "../members/peer-membership
 import { INSTALL_REST_MS, installDatabase } from "./database-installer.ts";
 import { Purger } from "./purger.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
-import { describeSnapshot, Snapshotter } from "./snapshotter.ts";
+import { type DescribeSnapshot, snapshotDescriber } from "./snapshot-describer.ts";
+import { Snapshotter } from "./snapshotter.ts";
 
 type SenderNeeds = Pick<
   ServerContext,
@@ -23,7 +24,10 @@ type SenderNeeds = Pick<
 
 type Needs = ReplacePeersNeeds &
   SenderNeeds &
-  Pick<ServerContext, "alarms" | "appliedIndex" | "auth" | "cluster" | "lessor" | "watchable">;
+  Pick<
+    ServerContext,
+    "alarms" | "appliedIndex" | "auth" | "cluster" | "lessor" | "turns" | "watchable"
+  >;
 
 export interface TransfersOptions {
   readonly server: Needs;
@@ -49,13 +53,18 @@ export class Transfers {
     const { clock, logger, backend, cluster } = server;
     const { snapshotCount, catchUpEntries, maxWals, maxSnapshots } = server.options;
     const limits = serverLimits(server.options.limits);
-    const { storage, wal, snapshotFiles: files, v2store } = log;
+    const { storage, wal, snapshotFiles: files } = log;
     this.#options = options;
-    this.sender = makeSender(server, pipeline, log);
+    const describe = snapshotDescriber({
+      v2store: log.v2store,
+      inTurns: (begin) => server.turns.result(begin, () => false),
+      holdApply: () => pipeline.holdApply(),
+    });
+    this.sender = makeSender(server, pipeline, log, describe);
     const keepsLog = () => this.sender.needsLog;
     const settings = { snapshotCount, catchUpEntries, limits, keepsLog };
     this.#snapshotter = new Snapshotter(
-      { ...settings, storage, wal, files, backend, cluster, v2store, clock, logger },
+      { ...settings, storage, wal, files, backend, cluster, describe, clock, logger },
       log.snapshotIndex,
     );
     this.#purger = new Purger({
@@ -155,6 +164,7 @@ function makeSender(
   { clock, logger, memberID, backend, network, options }: SenderNeeds,
   pipeline: Pipeline,
   { storage, v2store }: RecoveredLog,
+  describe: DescribeSnapshot,
 ): SnapshotSender {
   return new SnapshotSender({
     clock,
@@ -167,7 +177,7 @@ function makeSender(
     holdApply: v2store.keys === undefined ? undefined : () => pipeline.holdApply(),
     describe: (index) => {
       const term = storage.term(index) ?? pipeline.appliedTerm;
-      return describeSnapshot(v2store, index, term, pipeline.confState);
+      return describe(index, term, pipeline.confState);
     },
     send: (message, image) => network.sendSnapshot(message, image),
     failed: (to) => {
