@@ -17,6 +17,7 @@ import {
 } from "../platform/index.ts";
 import { Director } from "../proxy/http/director.ts";
 import { MemberURLsFinder } from "../proxy/http/member-urls.ts";
+import { registerHttpProxyMetrics } from "../proxy/http/metrics.ts";
 import { ProxyHandler } from "../proxy/http/proxy-handler.ts";
 import { ReverseProxy } from "../proxy/http/reverse-proxy.ts";
 import { type Listener, listen } from "../transport/listener.ts";
@@ -67,6 +68,7 @@ class V2Proxy implements RunningV2Proxy {
   readonly #logger: Logger;
   readonly #clock: Clock = new SystemClock();
   readonly #metrics = new MetricsRegistry();
+  readonly #proxyMetrics = registerHttpProxyMetrics(this.#metrics);
   readonly #processMetrics = registerProcessMetrics(this.#metrics);
   readonly #tls: MemberTls;
   readonly #peers: PeerHttp;
@@ -170,6 +172,7 @@ class V2Proxy implements RunningV2Proxy {
       http: this.#members,
       logger: this.#logger,
       clock: this.#clock,
+      metrics: this.#proxyMetrics,
       writeTimeoutMs: config.proxyWriteTimeoutMs,
       readTimeoutMs: config.proxyReadTimeoutMs,
     });

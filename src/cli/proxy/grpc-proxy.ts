@@ -47,6 +47,11 @@ export async function startGrpcProxy(call: Invocation, deps: ProxyDeps): Promise
     io.err(`${error instanceof Error ? error.message : String(error)}\n`);
     throw new CliExit(ExitCode.ERROR);
   }
+  tellStarted(flags, deps);
+}
+
+function tellStarted(flags: FlagSet, deps: ProxyDeps): void {
+  const { logger } = deps;
   const address = flags.string("listen-addr");
   const metricsAddress = flags.string("metrics-addr");
   logger.info("listening for gRPC proxy client requests", { address });
@@ -111,7 +116,13 @@ function optionsOf(
   const keepaliveMs = flags.durationMs("dial-keepalive-time");
   return {
     listen: addressOf(flags.string("listen-addr")),
-    metricsListen: metricsURL === "" ? undefined : addressOf(metricsURL.replace(/^\w+:\/\//, "")),
+    metricsListen:
+      metricsURL === ""
+        ? undefined
+        : {
+            address: addressOf(metricsURL.replace(/^\w+:\/\//, "")),
+            isSecure: metricsURL.startsWith("https://"),
+          },
     upstream: {
       endpoints,
       tls,

@@ -178,6 +178,31 @@ test("a progress request is answered when all watches of the stream have caught 
   assert.equal((await watch.next()).watchId, -1);
 });
 
+test("a client that does not read holds nobody up, and gets everything later", async (t) => {
+  const { client, connect } = await startProxy(t);
+  const [slow, fast] = [(await connect()).watch(), (await connect()).watch()];
+  await slow.create("slow");
+  await fast.create("slow");
+  slow.stream.raw.pauseReceiving();
+  const value = "x".repeat(1_000_000);
+  const count = 16;
+  for (let i = 0; i < count; i++) {
+    await client.put("slow", `${i} ${value}`);
+    const { events } = await fast.next();
+    assert.equal(text(events[0]?.kv?.value).split(" ")[0], String(i));
+  }
+  slow.stream.raw.resumeReceiving();
+  const seen: string[] = [];
+  while (seen.length < count) {
+    const { events } = await slow.next();
+    seen.push(...events.map(({ kv }) => text(kv?.value).split(" ")[0] ?? ""));
+  }
+  assert.deepEqual(
+    seen,
+    Array.from({ length: count }, (_, i) => String(i)),
+  );
+});
+
 test("filters and previous values are each watch's own", async (t) => {
   const { client, connect } = await startProxy(t);
   await client.put("both", "1");

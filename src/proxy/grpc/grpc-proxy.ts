@@ -23,7 +23,9 @@ import { Upstream } from "./upstream.ts";
 export interface GrpcProxyOptions {
   readonly listen: ListenAddress;
   /** Health and metrics only; undefined for none. */
-  readonly metricsListen: ListenAddress | undefined;
+  readonly metricsListen:
+    | { readonly address: ListenAddress; readonly isSecure: boolean }
+    | undefined;
   readonly upstream: EtcdClientOptions;
   readonly namespace: string;
   readonly isOrdered: boolean;
@@ -114,7 +116,8 @@ export class GrpcProxy {
       await listen(address, { ...shared, service: this.#service, metrics, tls: acceptor() }),
     );
     if (metricsListen === undefined) return;
-    this.#listeners.push(await listen(metricsListen, { ...shared, tls: acceptor() }));
+    const tls = metricsListen.isSecure ? acceptor() : undefined;
+    this.#listeners.push(await listen(metricsListen.address, { ...shared, tls }));
   }
 
   #syncLater(): void {

@@ -13,9 +13,11 @@ import { type TestContext, test } from "node:test";
 import { MemoryLogger } from "../../env/testing/memory-logger.ts";
 import { SystemClock } from "../../env/system-clock.ts";
 import type { Random } from "../../env/random.ts";
+import { MetricsRegistry } from "../../platform/index.ts";
 import { listen } from "../../transport/listener.ts";
 import { dialPeer, PeerHttp } from "../../transport/peer/peer-http.ts";
 import { Director } from "./director.ts";
+import { registerHttpProxyMetrics } from "./metrics.ts";
 import { ProxyHandler } from "./proxy-handler.ts";
 import { ReverseProxy } from "./reverse-proxy.ts";
 
@@ -43,7 +45,9 @@ async function proxyOf(t: TestContext, urls: readonly string[], readTimeoutMs = 
   );
   await director.start();
   const http = new PeerHttp({ clock, dial: dialPeer, dialTimeoutMs: 1000, keepIdleMs: 1000 });
+  const registry = new MetricsRegistry();
   const members = new ReverseProxy({
+    metrics: registerHttpProxyMetrics(registry),
     director,
     http,
     logger,
@@ -52,7 +56,7 @@ async function proxyOf(t: TestContext, urls: readonly string[], readTimeoutMs = 
     readTimeoutMs,
   });
   const endpoints = (): string[] => director.available.map(({ url }) => url.href);
-  const metrics = { contentType: "text/plain", render: () => "metrics" };
+  const metrics = { contentType: "text/plain", render: () => registry.render() };
   const handler = new ProxyHandler({ isReadonly: false, cors: [], endpoints, members, metrics });
   const listener = await listen(
     { host: "127.0.0.1", port: 0 },
@@ -88,6 +92,13 @@ test("a read and a write go to the next member when one cannot be reached", asyn
     const answer = await fetch(`${url}/v2/keys/a?b=c`, { method, body });
     assert.equal(await answer.text(), "ok");
     assert.equal(director.available.length, 1);
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    assert.match(
+      metrics,
+      new RegExp(`^etcd_proxy_handled_total\\{code="200",method="${method}"\\} 1$`, "m"),
+    );
+    const dropped = `method="${method}",proxying_error="failed_sending_request"`;
+    assert.match(metrics, new RegExp(`^etcd_proxy_dropped_total\\{${dropped}\\} 1$`, "m"));
   }
   assert.deepEqual(seen, [
     "GET /v2/keys/a?b=c ",

@@ -11,6 +11,7 @@ import type { HttpRequest, HttpResponse } from "../../env/http.ts";
 import type { Logger } from "../../env/logger.ts";
 import { failureText, headersOfAnswer, type PeerHttp } from "../../transport/peer/peer-http.ts";
 import type { Director } from "./director.ts";
+import type { HttpProxyMetrics } from "./metrics.ts";
 import { RequestBody } from "./request-body.ts";
 
 /** RFC 9110 7.6.1: of this connection only. */
@@ -33,6 +34,7 @@ export interface ReverseProxyDeps {
   readonly http: PeerHttp;
   readonly logger: Logger;
   readonly clock: Clock;
+  readonly metrics: HttpProxyMetrics;
   /** `--proxy-write-timeout`: how long a member may take nothing; 0 for any time. */
   readonly writeTimeoutMs: number;
   /** `--proxy-read-timeout`: how long a member may say nothing; 0 for any time. */
@@ -62,7 +64,10 @@ export class ReverseProxy {
   }
 
   async #forward(request: HttpRequest, response: HttpResponse, more: HttpHeaders): Promise<void> {
-    const { director, logger } = this.#deps;
+    const { director, logger, metrics, clock } = this.#deps;
+    const { method } = request;
+    const startMs = clock.nowMs();
+    metrics.incoming.of(method).add();
     const refuse = (status: number, message: string): void => {
       response.head(status, { ...more, "content-type": "application/json" });
       response.end(JSON.stringify({ message: `httpproxy: ${message}` }));
@@ -77,6 +82,7 @@ export class ReverseProxy {
     }
     const endpoints = director.available;
     if (endpoints.length === 0) {
+      metrics.dropped.of(method, "zero_endpoints").add();
       logger.info("zero endpoints currently available");
       refuse(503, "zero endpoints currently available");
       return;
@@ -87,12 +93,16 @@ export class ReverseProxy {
       const attempt = await this.#attempt(endpoint.url, request, response, body);
       if (attempt.kind === "clientGone") return;
       if (attempt.kind === "answered") {
+        metrics.handled.of(method, String(attempt.incoming.statusCode)).add();
+        metrics.seconds.of(method).observe((clock.nowMs() - startMs) / 1000);
         passOn(attempt.incoming, response, more);
         return;
       }
+      metrics.dropped.of(method, "failed_sending_request").add();
       director.failed(endpoint);
       if (!attempt.mayRepeat) break;
     }
+    metrics.dropped.of(method, "failed_getting_response").add();
     const message = `unable to get response from ${tried} endpoint(s)`;
     logger.info(message);
     refuse(502, message);
