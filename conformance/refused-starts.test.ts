@@ -307,14 +307,6 @@ const BAD_DIRECTORIES: readonly BadDirectory[] = [
     words: /^exit 1: .*no WAL in/,
   },
   {
-    name: "a directory of a v2 proxy",
-    prepare: (dataDir) => {
-      rmSync(join(dataDir, "member"), { recursive: true });
-      mkdirSync(join(dataDir, "proxy"));
-    },
-    words: /^exit 1: .*proxy/,
-  },
-  {
     name: "a directory of a member and of a proxy",
     prepare: (dataDir) => mkdirSync(join(dataDir, "proxy")),
     words: /^exit 1: .*invalid datadir/,

@@ -624,12 +624,10 @@ auto-compaction-mode: periodic
 auto-compaction-retention: "1"
 `;
 
-test("a file of etcd 3.5 with all its keys is taken, up to the v2 API", async () => {
+test("a file of etcd 3.5 with all its keys is taken", async () => {
   const config = await configOf(FILE, yaml(KEYS_OF_3_5));
   assert.equal(config.initialCluster, "m1=http://localhost:2380");
   assert.equal(config.autoCompactionRetention, "1");
   assert.equal(config.strictReconfigCheck, false);
-  const [unsupported, ...others] = unsupportedSettings(config);
-  assert.match(unsupported ?? "", /^the v2 API/);
-  assert.deepEqual(others, []);
+  assert.deepEqual(unsupportedSettings(config), []);
 });
