@@ -36,6 +36,8 @@ export interface HttpHandlersDeps {
   readonly passwords: PasswordHasher;
   /** What peers tell each other; where the v2 API is served. */
   readonly statistics: PeerStatistics | undefined;
+  /** Aborted when the member is about to stop. */
+  readonly draining: AbortSignal;
 }
 
 export function makeHttpHandlers(deps: HttpHandlersDeps): {
@@ -77,12 +79,13 @@ function v2MountsOf({
   logger,
   passwords,
   statistics,
+  draining,
 }: HttpHandlersDeps): readonly Mount[] {
   const { v2keys: keys } = server;
   if (keys === undefined || statistics === undefined) return [];
   const { clientCertAuth } = config;
   return v2Mounts(
-    v2BackendOf({ server, keys, clock, logger, passwords, clientCertAuth, statistics }),
+    v2BackendOf({ server, keys, clock, logger, passwords, clientCertAuth, statistics, draining }),
   );
 }
 

@@ -143,6 +143,7 @@ class RunningMember implements RunningEtcd {
   readonly #names: NameService;
   readonly #metrics = new MetricsRegistry();
   readonly #passwords = new BcryptHasher();
+  readonly #draining = new AbortController();
   readonly #processMetrics = registerProcessMetrics(this.#metrics);
   readonly #listeners: Listeners;
   readonly #descriptors: DescriptorWatch;
@@ -235,6 +236,7 @@ class RunningMember implements RunningEtcd {
           logger: this.#logger,
           passwords: this.#passwords,
           statistics,
+          draining: this.#draining.signal,
         }),
       });
     } catch (error) {
@@ -333,6 +335,7 @@ class RunningMember implements RunningEtcd {
     const deadlineMs = this.#clock.nowMs() + graceMs;
     const leftMs = (): number => Math.max(0, deadlineMs - this.#clock.nowMs());
     if (reason === undefined && this.#server !== undefined) {
+      this.#draining.abort();
       this.#server.rpc.endWaits();
       await this.#listeners.drainClients(graceMs);
       // Who watches gets what was acknowledged to others.

@@ -17,10 +17,11 @@ export interface V2BackendDeps {
   readonly passwords: PasswordHasher;
   readonly clientCertAuth: boolean;
   readonly statistics: PeerStatistics;
+  readonly draining: AbortSignal;
 }
 
 export function v2BackendOf(deps: V2BackendDeps): V2Backend {
-  const { server, keys, clock, logger, passwords, clientCertAuth, statistics } = deps;
+  const { server, keys, clock, logger, passwords, clientCertAuth, statistics, draining } = deps;
   return {
     clusterID: server.clusterID,
     memberID: server.memberID,
@@ -44,6 +45,7 @@ export function v2BackendOf(deps: V2BackendDeps): V2Backend {
         server.isLeader ? statistics.leader(server.memberID, peersOf(server)) : undefined,
     },
     clientCertAuth,
+    draining,
     logger,
   };
 }

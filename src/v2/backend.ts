@@ -57,5 +57,7 @@ export interface V2Backend {
   /** What a peer wrote, or this member, since it started. */
   readonly stats: { self(): unknown; leader(): unknown };
   readonly clientCertAuth: boolean;
+  /** Aborted when the member is about to stop: no wait may go on. */
+  readonly draining: AbortSignal;
   readonly logger: Logger;
 }

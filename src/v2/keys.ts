@@ -9,7 +9,7 @@ import type { V2Backend } from "./backend.ts";
 import { Expirations } from "./expiration.ts";
 import { readForm } from "./form.ts";
 import { readKeyRequest } from "./key-request.ts";
-import { EventLines, serveWatch } from "./key-watch.ts";
+import { serveWatch, Waits } from "./key-watch.ts";
 import { allowMethods, type Exchange, sendJSON, sendKeyError } from "./reply.ts";
 
 export const KEYS_PREFIX = "/v2/keys";
@@ -23,12 +23,13 @@ export class KeysHandler {
   readonly #backend: V2Backend;
   readonly #access: Access;
   readonly #expirations: Expirations;
-  readonly #lines = new EventLines();
+  readonly #waits = new Waits();
 
   constructor(backend: V2Backend, access: Access) {
     this.#backend = backend;
     this.#access = access;
     this.#expirations = new Expirations(backend.wallMs);
+    backend.draining.addEventListener("abort", () => this.#waits.endAll(), { once: true });
   }
 
   /** `path` is clean. */
@@ -54,7 +55,7 @@ export class KeysHandler {
       throw new V2Error(V2_CODE.unauthorized, "Insufficient credentials");
     }
     if (request.Method === "GET" && request.Wait) {
-      serveWatch(this.#backend, this.#lines, exchange, request);
+      serveWatch(this.#backend, this.#waits, exchange, request);
       return;
     }
     this.#answer(exchange, await this.#do(request), isWithoutValue);

@@ -189,6 +189,24 @@ test("with users, guests and others may only do what their roles say", async () 
   assert.equal(await allowed("GET", "/open/a"), true);
 });
 
+test("who waits does not keep a member that is to stop", async () => {
+  const stopping = await TestMember.start({ "enable-v2": true });
+  const waits = Array.from({ length: 3 }, async () => {
+    const response = await fetch(`http://127.0.0.1:${stopping.port}/v2/keys/never?wait=true`);
+    return response.text();
+  });
+  const ended = Promise.allSettled(waits);
+  await until(async () => {
+    const response = await fetch(`http://127.0.0.1:${stopping.port}/v2/stats/store`);
+    return ((await response.json()) as { watchers: number }).watchers === 3;
+  }, "three waits");
+  const stopped = stopping.remove().then(() => "stopped");
+  // Long before the time that other calls are given to end.
+  assert.notEqual(await Promise.race([ended.then(() => "ended"), stopped]), "stopped");
+  assert.ok((await ended).every(({ status }) => status === "rejected"));
+  await stopped;
+});
+
 test("without the setting the paths of the v2 API are not there", async () => {
   const plain = await TestMember.start();
   try {
