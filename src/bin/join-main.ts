@@ -67,7 +67,9 @@ async function join(
 ): Promise<void> {
   const { admit, describePlan, prepareJoin } = await import("../embed/join/join-cluster.ts");
   const logger = createLogger();
-  const request = { url, config, user, logger };
+  const { SystemClock } = await import("../env/system-clock.ts");
+  const clock = new SystemClock({ holdsProcess: true });
+  const request = { url, config, user, logger, clock };
   const prepared = await prepareJoin(request);
   if ("problem" in prepared) return refuse(prepared);
   if (isDryRun) {
@@ -90,13 +92,12 @@ async function join(
   async function takeVote(running: RunningEtcd, log: Logger): Promise<void> {
     if (hasVote === true) return;
     const { promoteWhenReady } = await import("../embed/join/promote.ts");
-    const { SystemClock } = await import("../env/system-clock.ts");
     let isStopping = false;
     void running.stopped.then(() => {
       isStopping = true;
     });
     await promoteWhenReady(client, memberID, {
-      clock: new SystemClock(),
+      clock,
       logger: log,
       isStopping: () => isStopping,
     });

@@ -7,7 +7,9 @@
  */
 import { formatID, type MemberID } from "../../base/ids.ts";
 import { type EtcdClient, EtcdClientError, type EtcdClientOptions } from "../../client/index.ts";
+import type { Clock } from "../../env/clock.ts";
 import type { Logger } from "../../env/logger.ts";
+import { sleep } from "../../env/sleep.ts";
 import { readAuthorities, readKeyPair } from "../../platform/index.ts";
 import type { EtcdConfig } from "../config/index.ts";
 import { initialClusterFor, type JoinPlan, planJoin } from "./join-plan.ts";
@@ -21,7 +23,12 @@ export interface JoinRequest {
   /** "name:password"; "" for none. */
   readonly user: string;
   readonly logger: Logger;
+  readonly clock: Clock;
 }
+
+/** A member counts as healthy when it has been connected for 5 s: after that nothing changes. */
+const HEALTH_WAIT_MS = 15_000;
+const ASK_AGAIN_MS = 1000;
 
 export type JoinRefusal = { readonly problem: string; readonly advice: string };
 
@@ -75,7 +82,7 @@ export interface Admitted {
 /** Adds the member where that is still to do. */
 export async function admit(
   { plan, cluster, client }: PreparedJoin,
-  { config, url }: JoinRequest,
+  { config, url, clock }: JoinRequest,
 ): Promise<Admitted | JoinRefusal> {
   if (plan.kind === "restart") {
     const { memberID, hasVote } = plan;
@@ -86,14 +93,18 @@ export async function admit(
     const { id, isLearner } = plan.member;
     return { memberID: id, config: configFor(config, id, known), hasVote: !isLearner };
   }
-  try {
-    const urls = config.initialAdvertisePeerUrls.map(({ href }) => href);
-    const { member, members } = await client.cluster.memberAdd(urls, { isLearner: true });
-    const memberID = member?.ID ?? 0n;
-    return { memberID, config: configFor(config, memberID, members), hasVote: false };
-  } catch (error) {
-    if (!(error instanceof EtcdClientError)) throw error;
-    return explain(error, url);
+  const endMs = clock.nowMs() + HEALTH_WAIT_MS;
+  for (;;) {
+    try {
+      const urls = config.initialAdvertisePeerUrls.map(({ href }) => href);
+      const { member, members } = await client.cluster.memberAdd(urls, { isLearner: true });
+      const memberID = member?.ID ?? 0n;
+      return { memberID, config: configFor(config, memberID, members), hasVote: false };
+    } catch (error) {
+      if (!(error instanceof EtcdClientError)) throw error;
+      if (error.kind !== "unhealthy" || clock.nowMs() > endMs) return explain(error, url);
+    }
+    await sleep(clock, ASK_AGAIN_MS);
   }
 }
 
