@@ -21,6 +21,8 @@ import { LeaseMetrics } from "../src/lease/lease-metrics.ts";
 import { MvccMetrics } from "../src/mvcc/mvcc-metrics.ts";
 import { DescriptorMetrics } from "../src/platform/metrics-process.ts";
 import { MetricsRegistry } from "../src/platform/metrics.ts";
+import { GrpcProxyTable } from "../src/proxy/grpc/metrics.ts";
+import { HttpProxyTable } from "../src/proxy/http/metrics.ts";
 import { ApplyMetrics } from "../src/server/apply/apply-metrics.ts";
 import { ConsensusMetrics } from "../src/server/consensus/consensus-metrics.ts";
 import { MembersMetrics } from "../src/server/members/members-metrics.ts";
@@ -59,7 +61,9 @@ const METRIC_TABLES: readonly Readonly<Record<string, DefinedFamily>>[] = [
   ConsensusMetrics,
   DescriptorMetrics,
   GrpcMetrics,
+  GrpcProxyTable,
   HealthMetrics,
+  HttpProxyTable,
   LeaseMetrics,
   MembersMetrics,
   MvccMetrics,
@@ -179,7 +183,9 @@ export function metricsPage(families: readonly MetricFamily[]): string {
   }
   const missing = definedNames().filter((name) => !families.some((family) => family.name === name));
   if (missing.length > 0) {
-    parts.push("## Not there yet\n\nFamilies of etcd whose names are known, without a series:\n");
+    parts.push(
+      "## Not there yet\n\nFamilies of etcd whose names are known, without a series at a member (`etcd_proxy_` and `etcd_grpc_proxy_` are those of the proxies):\n",
+    );
     parts.push(`${missing.map((name) => `- \`${name}\``).join("\n")}\n`);
   }
   return parts.join("\n");

@@ -2,7 +2,7 @@
 import { exponentialBuckets, labelled, labelledHistogram } from "../../env/metric-table.ts";
 import type { Counter, Histogram, Labelled, Metrics } from "../../env/metrics.ts";
 
-const TABLE = {
+export const HttpProxyTable = {
   incoming: labelled("etcd_proxy_requests_total", "Counter requests incoming by method.", "method"),
   handled: labelled(
     "etcd_proxy_handled_total",
@@ -32,7 +32,7 @@ export interface HttpProxyMetrics {
 }
 
 export function registerHttpProxyMetrics(metrics: Metrics): HttpProxyMetrics {
-  const { incoming, handled, dropped, seconds } = TABLE;
+  const { incoming, handled, dropped, seconds } = HttpProxyTable;
   return {
     incoming: metrics.counters(incoming, incoming.labels),
     handled: metrics.counters(handled, handled.labels),
