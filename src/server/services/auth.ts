@@ -45,7 +45,7 @@ function nobodysHash(cost: number): string {
 
 export type AuthNeeds = Answering &
   LinearizableReader &
-  Pick<ServerContext, "auth" | "clock" | "forms" | "logger" | "propose">;
+  Pick<ServerContext, "auth" | "backend" | "clock" | "forms" | "logger" | "propose">;
 
 export class AuthService {
   readonly unary: UnaryRows = {
@@ -89,6 +89,26 @@ export class AuthService {
       (reply) => call.replyParts(reply),
       (error: unknown) => failWith(call, error),
     );
+  }
+
+  /**
+   * Answers when the db has it, too: members of 3.4 do not read hashes in the log. One that was given
+   * the directory of a killed member would replay an acknowledged password as an empty one.
+   */
+  #proposeHash(call: UnaryCall, field: number, body: Uint8Array, who: Identity): void {
+    const { backend } = this.#server;
+    this.#server
+      .propose(field, body, who)
+      .then((reply) =>
+        backend.commit().then(
+          () => reply,
+          () => Promise.reject(new EtcdError("stopped")),
+        ),
+      )
+      .then(
+        (reply) => call.replyParts(reply),
+        (error: unknown) => failWith(call, error),
+      );
   }
 
   /** Answers with what is true after everything that was acknowledged before. */
@@ -153,7 +173,7 @@ export class AuthService {
       return;
     }
     this.#withHash(call, request, (hashed) => {
-      this.#propose(call, RaftField.authUserAdd, AuthUserAddRequest.encode(hashed), who);
+      this.#proposeHash(call, RaftField.authUserAdd, AuthUserAddRequest.encode(hashed), who);
     });
   }
 
@@ -165,7 +185,7 @@ export class AuthService {
     }
     this.#withHash(call, request, (hashed) => {
       const body = AuthUserChangePasswordRequest.encode(hashed);
-      this.#propose(call, RaftField.authUserChangePassword, body, who);
+      this.#proposeHash(call, RaftField.authUserChangePassword, body, who);
     });
   }
 
