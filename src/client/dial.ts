@@ -9,7 +9,7 @@ import { dialReason } from "../base/dial-reason.ts";
 import type { Clock } from "../env/clock.ts";
 import { ClientConnection, type ClientOptions } from "../transport/client/connection.ts";
 import { RpcError } from "../transport/client/rpc-error.ts";
-import { joinHostPort } from "../transport/socket-driver.ts";
+import { joinHostPort } from "../base/port.ts";
 import type { Pem, TlsOptions } from "./options.ts";
 import type { Target } from "./target.ts";
 

@@ -3,6 +3,7 @@
  * and `_etcd-server._tcp.DOMAIN` (http). A member finds itself by comparing addresses, and gives
  * the others numbers for names: what counts later are their URLs. Texts are etcd's.
  */
+import { joinHostPort } from "../base/port.ts";
 import type { EtcdUrl } from "../base/etcd-url.ts";
 import { quote } from "../base/go-quote.ts";
 import type { Logger } from "../env/logger.ts";
@@ -123,10 +124,6 @@ async function byAddress(
     found.set(joinHostPort(await names.lookup(url.hostname), url.port), url);
   }
   return found;
-}
-
-function joinHostPort(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function messageOf(error: unknown): string {

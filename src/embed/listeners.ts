@@ -3,6 +3,7 @@
  * that a port in use changes nothing on disk, and hold their connections until there is something
  * to serve.
  */
+import { joinHostPort } from "../base/port.ts";
 import type { Duplex } from "node:stream";
 import { METHODS } from "../api/rpc-table.ts";
 import { assert } from "../base/assert.ts";
@@ -264,7 +265,5 @@ export function addressOf(url: EtcdUrl): ListenAddress {
 }
 
 export function addressText(address: ListenAddress): string {
-  if ("path" in address) return address.path;
-  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
-  return `${host}:${address.port}`;
+  return "path" in address ? address.path : joinHostPort(address.host, address.port);
 }

@@ -5,7 +5,7 @@ import { connect, type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import { test } from "node:test";
 import { systemCalls } from "../platform/system-calls.ts";
-import { joinHostPort } from "../transport/socket-driver.ts";
+import { joinHostPort } from "../base/port.ts";
 import {
   type ListenAddress,
   ListeningSocket,

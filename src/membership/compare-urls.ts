@@ -5,6 +5,7 @@
  *
  * All comparisons of one question share one time limit and what has been found out.
  */
+import { joinHostPort } from "../base/port.ts";
 import { isIP } from "node:net";
 import { type EtcdUrl, parseEtcdUrl } from "../base/etcd-url.ts";
 import { quote, quoteList } from "../base/go-quote.ts";
@@ -88,7 +89,7 @@ class Names {
     while (clock.nowMs() < this.#endMs) {
       const tried = await this.#try(url.hostname);
       if (typeof tried === "string") {
-        const found = tried.includes(":") ? `[${tried}]:${url.port}` : `${tried}:${url.port}`;
+        const found = joinHostPort(tried, url.port);
         this.#found.set(url.host, found);
         logger.info("resolved URL Host", { ...fields, "resolved-addr": found });
         return found;

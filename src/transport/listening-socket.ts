@@ -10,10 +10,9 @@
 import { closeSync, existsSync } from "node:fs";
 import { createServer, type Server, type ServerOpts, type Socket } from "node:net";
 import { dirname } from "node:path";
-import { MAX_PORT } from "../base/port.ts";
+import { joinHostPort, MAX_PORT } from "../base/port.ts";
 import { systemErrorText } from "../base/system-errors.ts";
 import type { Logger } from "../env/logger.ts";
-import { joinHostPort } from "./socket-driver.ts";
 
 export type ListenAddress =
   | { readonly host: string; readonly port: number }

@@ -156,8 +156,3 @@ export class SocketDriver {
     this.#onClosed();
   }
 }
-
-/** "1.2.3.4:5" or "[::1]:5", as Go prints addresses. */
-export function joinHostPort(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}

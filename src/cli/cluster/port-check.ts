@@ -1,4 +1,5 @@
 /** Finds ports that processes would fight over, before anything is started. */
+import { joinHostPort } from "../../base/port.ts";
 import { createServer } from "node:net";
 import type { ListenAddress } from "./line-flags.ts";
 import type { ProcessPlan } from "./plan.ts";
@@ -9,7 +10,7 @@ export async function portProblems(plans: readonly ProcessPlan[]): Promise<strin
   const users = new Map<string, string>();
   for (const { name, addresses } of plans) {
     for (const address of addresses) {
-      const text = textOf(address);
+      const text = joinHostPort(address.host, address.port);
       const other = users.get(text);
       if (other !== undefined) {
         problems.push(
@@ -22,10 +23,6 @@ export async function portProblems(plans: readonly ProcessPlan[]): Promise<strin
     }
   }
   return problems;
-}
-
-function textOf({ host, port }: ListenAddress): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** Other troubles, such as a host that is not this machine, are etcd's to tell. */

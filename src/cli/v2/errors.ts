@@ -3,6 +3,7 @@
  * them mean "no connection" decides the exit code.
  */
 
+import { joinHostPort } from "../../base/port.ts";
 import { isIP } from "node:net";
 import { unknownName } from "../framework/srv-lookup.ts";
 
@@ -126,7 +127,7 @@ function dialledAddress(error: NodeJS.ErrnoException, host: string): string {
   const { address, port } = error as { address?: string; port?: number };
   if (address === undefined) return `tcp ${host}`;
   if (port === undefined) return `unix ${address}`;
-  return `tcp ${address.includes(":") ? `[${address}]` : address}:${port}`;
+  return `tcp ${joinHostPort(address, port)}`;
 }
 
 function hostname(host: string): string {

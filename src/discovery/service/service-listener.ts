@@ -1,4 +1,5 @@
 /** The address of the discovery service: HTTP or HTTPS, with the limits of a public one. */
+import { joinHostPort } from "../../base/port.ts";
 import { createServer, type Server, type ServerOptions } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { EtcdUrl } from "../../base/etcd-url.ts";
@@ -34,9 +35,8 @@ export async function serveDiscovery(
   });
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : url.port;
-  const host = url.hostname.includes(":") ? `[${url.hostname}]` : url.hostname;
   return {
-    url: `${url.scheme}://${host}:${port}`,
+    url: `${url.scheme}://${joinHostPort(url.hostname, port)}`,
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

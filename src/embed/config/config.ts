@@ -6,6 +6,7 @@
  * replaced by it; `dataDir` is never empty; `verifyConfig` finds no problem.
  * Nothing here reads files, variables or the clock.
  */
+import { joinHostPort } from "../../base/port.ts";
 import {
   type FeatureGates,
   type GateSettings,
@@ -204,6 +205,5 @@ function replaceWildcard(
   const [only] = advertised;
   if (first?.hostname !== "0.0.0.0" || only === undefined) return advertised;
   if (advertised.length !== 1 || only.href !== whenAdvertised) return advertised;
-  const shown = host.includes(":") ? `[${host}]` : host;
-  return parseEtcdUrls(`${only.scheme}://${shown}:${first.port}`);
+  return parseEtcdUrls(`${only.scheme}://${joinHostPort(host, first.port)}`);
 }

@@ -6,6 +6,7 @@
  * the client's hello and ten from there, and when too many are under way the oldest one goes. An
  * honest client's takes milliseconds, so it is never the oldest of a thousand that idle.
  */
+import { joinHostPort } from "../../base/port.ts";
 import type { Socket } from "node:net";
 import { createServer, type SecureContext, type Server, TLSSocket } from "node:tls";
 import { alertReason } from "../../base/certificate-reason.ts";
@@ -204,9 +205,7 @@ function protocolOf({ alpnProtocol }: TLSSocket): "h2" | "http/1.1" | undefined 
 
 function addressOf(socket: Socket): string {
   if (socket.remoteAddress === undefined) return "@";
-  const address = hostOf(socket);
-  const host = address.includes(":") ? `[${address}]` : address;
-  return `${host}:${socket.remotePort ?? 0}`;
+  return joinHostPort(hostOf(socket), socket.remotePort ?? 0);
 }
 
 /** Without the prefix of an IPv4 address on a socket for both families. */

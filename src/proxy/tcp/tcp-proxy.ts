@@ -12,7 +12,7 @@ import type { Clock, Timer } from "../../env/clock.ts";
 import type { Logger } from "../../env/logger.ts";
 import type { Random } from "../../env/random.ts";
 import { type ListenAddress, ListeningSocket } from "../../transport/listening-socket.ts";
-import { joinHostPort } from "../../transport/socket-driver.ts";
+import { joinHostPort } from "../../base/port.ts";
 import { EndpointChoice, type TcpEndpoint } from "./endpoint-choice.ts";
 
 export interface TcpProxyOptions {

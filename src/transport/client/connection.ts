@@ -3,6 +3,7 @@
  * our HTTP/2. Reconnecting, balancing and retrying are for the layers above. Imports nothing
  * heavy, so that a command-line tool starts quickly.
  */
+import { joinHostPort } from "../../base/port.ts";
 import { connect as netConnect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { MAX_MESSAGE_BYTES } from "../../api/message-size.ts";
@@ -26,7 +27,7 @@ import {
 } from "../http2/hpack-encoder.ts";
 import { IGNORE_STREAM, type StreamHandler } from "../http2/stream.ts";
 import { HOUSEKEEPING_INTERVAL_MS } from "../limits.ts";
-import { joinHostPort, SocketDriver } from "../socket-driver.ts";
+import { SocketDriver } from "../socket-driver.ts";
 import { type CallHandler, type CallOwner, ClientCall } from "./client-call.ts";
 import { RpcError } from "./rpc-error.ts";
 
