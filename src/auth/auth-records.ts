@@ -2,6 +2,7 @@
  * Users, roles and the two settings as they lie in etcd's buckets `auth`, `authUsers` and
  * `authRoles`, byte for byte. Damage is an error: a record that cannot be read must let nobody in.
  */
+import { errorMessage } from "../base/error-message.ts";
 import { Role, User } from "../api/gen/auth.ts";
 import {
   AUTH_BUCKET,
@@ -94,7 +95,7 @@ function readAll<T extends { name: Uint8Array }>(
       if (!equalBytes(record.name, key)) throw new Error("it has another name");
       records.set(name, record);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       throw new AuthRecordError(bucket.name, name, reason);
     }
     return true;

@@ -2,6 +2,7 @@
  * The words that Go's programs have for a refusal of the system, which people search for and
  * scripts compare. Node's differ in part ("illegal operation on a directory").
  */
+import { errorMessage } from "./error-message.ts";
 
 /** By the name of the error number, as Node's errors carry it in `code`. */
 const WORDS: Readonly<Record<string, string>> = {
@@ -42,6 +43,6 @@ export function systemErrorCode(error: unknown): string {
 /** What Go would say of it, without the name of the call; the error's own text when unknown. */
 export function systemErrorText(error: unknown): string {
   const code = systemErrorCode(error);
-  const text = error instanceof Error ? error.message : String(error);
+  const text = errorMessage(error);
   return WORDS[code] ?? /^[A-Z0-9]+: ([^,]+)/.exec(text)?.[1] ?? text;
 }

@@ -2,6 +2,7 @@
  * The one error type of the client. Whatever goes wrong on the way, in the transport or on the
  * server, is mapped here once; users switch on `kind`.
  */
+import { errorMessage } from "../base/error-message.ts";
 import { ERRORS, type ErrorKind, StatusCode } from "../api/errors.ts";
 import { RpcError } from "../transport/client/rpc-error.ts";
 
@@ -203,7 +204,7 @@ export function deadlineError(cause?: unknown): EtcdClientError {
 export function toClientError(error: unknown): EtcdClientError {
   if (error instanceof EtcdClientError) return error;
   if (error instanceof RpcError) return fromRpcError(error, false, undefined, 0);
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorMessage(error);
   return new EtcdClientError(message, {
     code: StatusCode.INTERNAL,
     kind: "internal",

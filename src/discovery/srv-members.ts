@@ -3,6 +3,7 @@
  * and `_etcd-server._tcp.DOMAIN` (http). A member finds itself by comparing addresses, and gives
  * the others numbers for names: what counts later are their URLs. Texts are etcd's.
  */
+import { errorMessage } from "../base/error-message.ts";
 import { joinHostPort } from "../base/port.ts";
 import type { EtcdUrl } from "../base/etcd-url.ts";
 import { quote } from "../base/go-quote.ts";
@@ -83,7 +84,7 @@ async function membersOfService(
   try {
     own = await byAddress(advertisedURLs, names);
   } catch (error) {
-    return { failure: messageOf(error) };
+    return { failure: errorMessage(error) };
   }
   const members: string[] = [];
   let failure = "";
@@ -94,7 +95,7 @@ async function membersOfService(
       try {
         address = joinHostPort(await names.lookup(target), port);
       } catch (error) {
-        failure = messageOf(error);
+        failure = errorMessage(error);
         continue;
       }
       const mine = own.get(address);
@@ -107,7 +108,7 @@ async function membersOfService(
       }
     }
   } catch (error) {
-    failure = messageOf(error);
+    failure = errorMessage(error);
   }
   if (members.length > 0) return { members };
   return { failure: `error querying DNS SRV records for _${service} ${failure}` };
@@ -124,8 +125,4 @@ async function byAddress(
     found.set(joinHostPort(await names.lookup(url.hostname), url.port), url);
   }
   return found;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -6,6 +6,7 @@
  * What the service does not answer is asked again, for as long as the member lives; what it
  * answers wrongly ends the start.
  */
+import { errorMessage } from "../base/error-message.ts";
 import { parseInitialCluster } from "../base/etcd-url.ts";
 import { formatDuration, TextError } from "../base/go-text.ts";
 import type { MemberID, Revision } from "../base/ids.ts";
@@ -70,7 +71,7 @@ export class V3Discovery implements Discovery {
     try {
       return new EtcdClient({ ...this.#options.client(), endpoints: this.#options.endpoints });
     } catch (error) {
-      throw new DiscoveryError("other", error instanceof Error ? error.message : String(error));
+      throw new DiscoveryError("other", errorMessage(error));
     }
   }
 }

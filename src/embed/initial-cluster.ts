@@ -4,6 +4,7 @@
  * the token of the service is that of the cluster. A member that has data knows its cluster; then
  * nothing is looked up, and its peers' names are resolved whenever they are dialled.
  */
+import { errorMessage } from "../base/error-message.ts";
 import { membersFromSrv, type SrvNames, type SrvQuestion } from "../discovery/srv-members.ts";
 import type { Logger } from "../env/logger.ts";
 import { type EtcdConfig, formatInitialCluster } from "./config/index.ts";
@@ -38,7 +39,7 @@ export async function findInitialCluster(
     const peerServerName = isSecure && config.peerTrustedCaFile === "" ? config.discoverySrv : "";
     return { config: { ...config, initialCluster: pairs.join(",") }, peerServerName };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorMessage(error);
     throw new Error(`error setting up initial cluster: ${reason}`);
   }
 }

@@ -1,4 +1,5 @@
 /** The thread of `older-segments.ts`: one check, one answer. It only reads. */
+import { errorMessage } from "../base/error-message.ts";
 import { parentPort, workerData } from "node:worker_threads";
 import type { Logger } from "../env/logger.ts";
 import { NodeDisk } from "../platform/index.ts";
@@ -24,7 +25,7 @@ function verify({ directory, index }: OlderSegmentsJob): OlderSegmentsReply {
     if (error instanceof WalCorruptError) {
       return { kind: "corrupt", file: error.file, offset: error.offset, reason: error.reason };
     }
-    return { kind: "failed", message: error instanceof Error ? error.message : String(error) };
+    return { kind: "failed", message: errorMessage(error) };
   }
 }
 

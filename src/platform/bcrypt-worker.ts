@@ -1,4 +1,5 @@
 /** A thread of `bcrypt-hasher.ts`: one job at a time, one reply each. */
+import { errorMessage } from "../base/error-message.ts";
 import { parentPort } from "node:worker_threads";
 import { compareSync, hashSync } from "bcryptjs";
 import { goVersion } from "./bcrypt-hasher.ts";
@@ -19,7 +20,7 @@ function run(job: BcryptJob): BcryptReply {
     }
     return { kind: "verified", matches: compareSync(job.password, job.hash) };
   } catch (error) {
-    return { kind: "failed", message: error instanceof Error ? error.message : String(error) };
+    return { kind: "failed", message: errorMessage(error) };
   }
 }
 

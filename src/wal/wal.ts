@@ -15,6 +15,7 @@
  *   them: what a failed write left behind is zeroed before anything is written there again.
  * - Any other failure of a write or sync ends this log: dirty pages may be gone (`onFatal`).
  */
+import { errorMessage } from "../base/error-message.ts";
 import type { Entry, HardState } from "../api/gen/raft.ts";
 import type { Snapshot } from "../api/gen/wal.ts";
 import { assert } from "../base/assert.ts";
@@ -492,7 +493,7 @@ export class Wal {
   /** Ends this log. Returns the error that everyone gets from now on. */
   #fatal(cause: unknown): WalError {
     if (this.#ended?.code === "failed") return this.#ended;
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = errorMessage(cause);
     const failure = new WalError("failed", `wal: ${reason}`, { cause });
     this.#ended = failure;
     this.#logger.error("failed to write WAL", { path: this.directory, error: reason });

@@ -1,4 +1,5 @@
 /** The launcher's end of the control channel. */
+import { errorMessage } from "../../base/error-message.ts";
 import { unlinkSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import {
@@ -75,7 +76,7 @@ export class ControlServer {
 }
 
 function refusal(error: unknown): ControlReply {
-  return { kind: "refused", reason: error instanceof Error ? error.message : String(error) };
+  return { kind: "refused", reason: errorMessage(error) };
 }
 
 function answers(path: string): Promise<boolean> {

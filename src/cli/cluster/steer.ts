@@ -1,4 +1,5 @@
 /** The commands for another terminal: what runs, and starting and stopping single processes. */
+import { errorMessage } from "../../base/error-message.ts";
 import { EtcdClient } from "../../client/index.ts";
 import type { StatusResponse } from "../../api/gen/rpc.ts";
 import { humanizeBytes } from "../../base/go-text.ts";
@@ -146,7 +147,7 @@ async function rowOf({ name, state, endpoint }: ProcessReport): Promise<StatusRo
   try {
     return { cells: [...head, ...cellsOf(await client.maintenance.status())], isWell: true };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorMessage(error);
     return { cells: [...head, "", "", "", "", "", "", "", "", reason], isWell: false };
   } finally {
     client.close();

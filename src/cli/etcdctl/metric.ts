@@ -1,4 +1,5 @@
 /** Reads one metric of a member from its /metrics page. */
+import { errorMessage } from "../../base/error-message.ts";
 import type { IncomingMessage } from "node:http";
 import type { Pem, TlsOptions } from "../../client/index.ts";
 
@@ -14,7 +15,7 @@ export async function fetchMetric(
     const line = page.split("\n").find((each) => each.startsWith(`${name} `));
     return line === undefined ? `could not find: ${name}` : Number(line.slice(name.length));
   } catch (error) {
-    return `fetch error: ${error instanceof Error ? error.message : String(error)}`;
+    return `fetch error: ${errorMessage(error)}`;
   }
 }
 

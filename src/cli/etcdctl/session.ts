@@ -2,6 +2,7 @@
  * From flags to calls: the client that a command uses, its deadline, and how a failed call ends the
  * command.
  */
+import { errorMessage } from "../../base/error-message.ts";
 import {
   EtcdClient,
   EtcdClientError,
@@ -122,8 +123,7 @@ function logReason(error: EtcdClientError): string {
 
 /** The words of an error: etcd's own errors bare, others as gRPC prints them. */
 export function errorText(error: unknown): string {
-  if (!(error instanceof EtcdClientError))
-    return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof EtcdClientError)) return errorMessage(error);
   // The client's own text also says why it took so long; etcdctl logs that.
   if (error.kind === "deadlineExceeded") return "context deadline exceeded";
   const isBare = error.message.startsWith("etcdserver: ");

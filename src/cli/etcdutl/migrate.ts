@@ -3,6 +3,7 @@
  * it. Between 3.5 and 3.6 the layouts differ in one key, the version itself. Going back is refused
  * while the log holds requests that the older release does not know.
  */
+import { errorMessage } from "../../base/error-message.ts";
 import { EntryType } from "../../api/gen/raft.ts";
 import { InternalRaftRequest } from "../../api/gen/raft-internal.ts";
 import {
@@ -181,7 +182,7 @@ function guard<T>(what: string, run: () => T): T {
   try {
     return run();
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorMessage(error);
     throw new UtilityError(`${what}: ${reason}`, { cause: error });
   }
 }

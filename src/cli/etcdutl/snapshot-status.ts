@@ -2,6 +2,7 @@
  * What is in a snapshot file or db: a checksum over everything, the last revision, how many keys
  * live, its size. The checksum is the one that etcd's tools print.
  */
+import { errorMessage } from "../../base/error-message.ts";
 import {
   type BoltBackend,
   KEY_BUCKET,
@@ -111,7 +112,7 @@ function readKey(bucketKey: Uint8Array, record: Uint8Array): string {
 }
 
 function unreadable(what: string, key: Uint8Array, error: unknown): UtilityError {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = errorMessage(error);
   return new UtilityError(
     `error during bucket key iteration, name: "key" err: ${what}: ${quote(key)} err: ${reason}`,
   );

@@ -1,4 +1,5 @@
 /** How a tool ends: etcd's exit codes, and the exception that carries one to the outermost caller. */
+import { errorMessage } from "../../base/error-message.ts";
 
 /** Exit codes of etcd's tools. */
 export const ExitCode = {
@@ -30,5 +31,5 @@ export class CliExit extends Error {
 
 /** Throws; the tool prints "Error: <error>" and exits with `code`. */
 export function exitWithError(code: number, error: unknown): never {
-  throw new CliExit(code, error instanceof Error ? error.message : String(error));
+  throw new CliExit(code, errorMessage(error));
 }

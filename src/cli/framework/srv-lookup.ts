@@ -3,6 +3,7 @@
  * `_etcd-client._tcp` (http). Names keep their final dot, so nobody looks them up below a search
  * domain. Texts of failures are Go's.
  */
+import { errorMessage } from "../../base/error-message.ts";
 import { quote } from "../../base/go-quote.ts";
 import { lookupFailure } from "../../discovery/lookup-failure.ts";
 import type { Io } from "./io.ts";
@@ -75,6 +76,6 @@ async function lookUp(scheme: string, name: string): Promise<SrvRecords> {
     });
     return { records };
   } catch (error) {
-    return { error: error instanceof Error ? error.message : String(error) };
+    return { error: errorMessage(error) };
   }
 }

@@ -2,6 +2,7 @@
  * Endpoints of a proxy from DNS. Unless it is told to accept insecure ones, it keeps those with TLS
  * whose certificate is for the domain and by a trusted authority, which a handshake shows.
  */
+import { errorMessage } from "../../base/error-message.ts";
 import { quote } from "../../base/go-quote.ts";
 import { CliExit, ExitCode } from "../framework/exit.ts";
 import type { ClientSrvRecord } from "../framework/srv-lookup.ts";
@@ -49,7 +50,7 @@ async function problemOf(
     await deps.tryTls({ ...trial, host, port });
     return undefined;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorMessage(error);
     return `${quote(url)} failed to dial (${reason})`;
   }
 }

@@ -1,4 +1,5 @@
 /** `etcd gateway start`: finds the endpoints, refuses to proxy to itself, and runs until a signal. */
+import { errorMessage } from "../../base/error-message.ts";
 import { quote } from "../../base/go-quote.ts";
 import type { TcpEndpoint } from "../../proxy/tcp/endpoint-choice.ts";
 import { TcpProxy } from "../../proxy/tcp/tcp-proxy.ts";
@@ -37,7 +38,7 @@ export async function startGateway(call: Invocation, deps: ProxyDeps): Promise<v
       deps,
     );
   } catch (error) {
-    io.err(`${error instanceof Error ? error.message : String(error)}\n`);
+    io.err(`${errorMessage(error)}\n`);
     throw new CliExit(ExitCode.ERROR);
   }
   logger.info("notifying init daemon");

@@ -1,4 +1,5 @@
 /** `etcd grpc-proxy start`: reads the flags, refuses what cannot work, and runs until a signal. */
+import { errorMessage } from "../../base/error-message.ts";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { quote } from "../../base/go-quote.ts";
@@ -44,7 +45,7 @@ export async function startGrpcProxy(call: Invocation, deps: ProxyDeps): Promise
       acceptor: acceptorOf(flags, world),
     });
   } catch (error) {
-    io.err(`${error instanceof Error ? error.message : String(error)}\n`);
+    io.err(`${errorMessage(error)}\n`);
     throw new CliExit(ExitCode.ERROR);
   }
   tellStarted(flags, deps);

@@ -1,4 +1,5 @@
 /** `cluster-health`: asks every member for its health on the addresses that it published. */
+import { errorMessage } from "../../base/error-message.ts";
 import { sleep } from "../../env/sleep.ts";
 import { CliExit } from "../framework/exit.ts";
 import { quote } from "../../base/go-quote.ts";
@@ -7,7 +8,7 @@ import { escapePath, parseAddress } from "./address.ts";
 import { ClientError } from "./errors.ts";
 import { parseGoJson } from "./go-json-error.ts";
 import { type Member, MembersApi } from "./members-api.ts";
-import { messageOf, type Session, V2Exit } from "./session.ts";
+import { type Session, V2Exit } from "./session.ts";
 import type { Transport } from "./transport.ts";
 
 const CHECK_INTERVAL_MS = 10_000;
@@ -79,7 +80,7 @@ async function isHealthy(
       io.out(`member ${id} is ${state}: got ${state} result from ${url}\n`);
       return health;
     } catch (error) {
-      io.out(`failed to check the health of member ${id} on ${url}: ${messageOf(error)}\n`);
+      io.out(`failed to check the health of member ${id} on ${url}: ${errorMessage(error)}\n`);
     }
   }
   io.out(`member ${id} is unreachable: [${clientURLs.join(" ")}] are all unreachable\n`);
@@ -97,7 +98,7 @@ async function askHealth(transport: Transport, url: string): Promise<boolean> {
   };
   const options = { headerTimeoutMs: 0, signal: undefined };
   const answer = await transport.send(parsed.address, request, options).catch((error: unknown) => {
-    throw new ClientError(`Get ${quote(`${url}/health`)}: ${messageOf(error)}`);
+    throw new ClientError(`Get ${quote(`${url}/health`)}: ${errorMessage(error)}`);
   });
   const { health } = parseGoJson(answer.body.toString("utf8"));
   return health === "true" || health === true;

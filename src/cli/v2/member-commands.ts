@@ -1,9 +1,10 @@
 /** Commands about the members of a cluster. */
+import { errorMessage } from "../../base/error-message.ts";
 import { quote } from "../../base/go-quote.ts";
 import type { Action } from "./actions.ts";
 import type { ActionName } from "./command-table.ts";
 import { type Member, MembersApi } from "./members-api.ts";
-import { messageOf, type Session, V2Exit } from "./session.ts";
+import { type Session, V2Exit } from "./session.ts";
 import { CliExit } from "../framework/exit.ts";
 
 async function openMembers(session: Session): Promise<MembersApi> {
@@ -15,7 +16,7 @@ async function resultOf<T>(session: Session, call: Promise<T>, prefix = ""): Pro
   try {
     return await call;
   } catch (error) {
-    return session.refuse(`${prefix}${messageOf(error)}`);
+    return session.refuse(`${prefix}${errorMessage(error)}`);
   }
 }
 
@@ -76,7 +77,7 @@ const memberRemove: Action = async (session) => {
   try {
     await api.remove(id, deadline);
   } catch (error) {
-    session.io.err(`Received an error trying to remove member ${id}: ${messageOf(error)}`);
+    session.io.err(`Received an error trying to remove member ${id}: ${errorMessage(error)}`);
     throw new CliExit(V2Exit.BAD_ARGS);
   }
   session.io.out(`Removed member ${id} from cluster\n`);

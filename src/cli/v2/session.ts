@@ -2,6 +2,7 @@
  * What a command works with: its flags, the settings from flags and environment, and a client that
  * knows the cluster. How failures end a command is decided here.
  */
+import { errorMessage } from "../../base/error-message.ts";
 import { askPassword } from "../etcdctl/password.ts";
 import type { UtilityDeps } from "../etcdutl/deps.ts";
 import { CliExit } from "../framework/exit.ts";
@@ -66,7 +67,7 @@ export class Session {
 
   /** Ends a command by a failure. */
   fail(code: number, error: unknown): never {
-    this.io.err(`Error:  ${messageOf(error)}\n`);
+    this.io.err(`Error:  ${errorMessage(error)}\n`);
     if (error instanceof ClusterError) this.io.err(`${error.detail}\n`);
     throw new CliExit(code);
   }
@@ -88,7 +89,7 @@ export class Session {
       return client;
     } catch (error) {
       if (error instanceof CliExit) throw error;
-      return this.refuse(messageOf(error));
+      return this.refuse(errorMessage(error));
     }
   }
 
@@ -222,10 +223,6 @@ export class Session {
     const given = this.globals.string(flag);
     return given === "" ? (this.io.env[variable] ?? "") : given;
   }
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function readPem(path: string): Buffer {

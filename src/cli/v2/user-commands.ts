@@ -1,9 +1,10 @@
 /** Commands about users, and the switch of authentication. */
+import { errorMessage } from "../../base/error-message.ts";
 import { askPassword } from "../etcdctl/password.ts";
 import type { Action } from "./actions.ts";
 import type { ActionName } from "./command-table.ts";
 import { AuthApi } from "./auth-api.ts";
-import { messageOf, type Session } from "./session.ts";
+import type { Session } from "./session.ts";
 
 export async function openAuth(session: Session): Promise<AuthApi> {
   const client = await session.client();
@@ -16,7 +17,7 @@ export async function resultOf<T>(session: Session, call: Promise<T>): Promise<T
   try {
     return await call;
   } catch (error) {
-    return session.refuse(messageOf(error));
+    return session.refuse(errorMessage(error));
   }
 }
 

@@ -2,6 +2,7 @@
  * What is wrong with a YAML file, in the words of the library that etcd reads it with: the same
  * mistake is found at the same line under the text that people know.
  */
+import { errorMessage } from "../../base/error-message.ts";
 
 /** A mistake as our own library reports it; `pos` are offsets into the text. */
 export interface YamlMistake {
@@ -54,7 +55,7 @@ export function yamlProblem(content: string, mistakes: readonly YamlMistake[]): 
 
 /** Names are given to anchors; one that nobody gave is met when the values are made. */
 export function aliasProblem(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = errorMessage(error);
   const name = /Unresolved alias.*: (.*)$/.exec(text)?.[1];
   return name === undefined ? text : `unknown anchor '${name}' referenced`;
 }

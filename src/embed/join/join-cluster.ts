@@ -5,6 +5,7 @@
  * Each step may be the last before a crash. Whoever comes again goes on from there: a member that
  * was added and has no data starts, one that has data and no vote is promoted.
  */
+import { errorMessage } from "../../base/error-message.ts";
 import { formatID, type MemberID } from "../../base/ids.ts";
 import { type EtcdClient, EtcdClientError, type EtcdClientOptions } from "../../client/index.ts";
 import type { Clock } from "../../env/clock.ts";
@@ -46,7 +47,7 @@ export async function prepareJoin(request: JoinRequest): Promise<PreparedJoin | 
   try {
     client = clientOf(url, clientOptions(request));
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
+    const problem = errorMessage(error);
     return { problem, advice: "give the client URL of a running member and readable TLS files" };
   }
   const identity = ownIdentity(config, logger);

@@ -3,6 +3,7 @@
  * order of their names below (etcd's order is random).
  */
 
+import { errorMessage } from "../../base/error-message.ts";
 import type { Clock } from "../../env/clock.ts";
 import type { HttpRequest, HttpResponse } from "../../env/http.ts";
 import type { Logger } from "../../env/logger.ts";
@@ -152,7 +153,7 @@ export class HealthEndpoints {
       await this.#read(serializable);
     } catch (error) {
       logger.warn("serving /health false; Range fails", { error });
-      return `RANGE ERROR:${messageOf(error)}`;
+      return `RANGE ERROR:${errorMessage(error)}`;
     }
     logger.debug("serving /health true");
     return undefined;
@@ -213,7 +214,7 @@ export class HealthEndpoints {
     try {
       await this.#checks[type].get(name)?.();
     } catch (thrown) {
-      error = messageOf(thrown);
+      error = errorMessage(thrown);
     }
     this.#results.of(type, name).set(error === undefined ? 1 : 0);
     this.#totals.of(type, name, error === undefined ? "success" : "error").add();
@@ -241,7 +242,3 @@ export class HealthEndpoints {
 }
 
 const NO_QUORUM_TEXT = "etcdserver: request timed out";
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

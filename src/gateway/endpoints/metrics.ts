@@ -1,5 +1,6 @@
 /** /metrics: the text exposition format, compressed for scrapers that ask for it. */
 
+import { errorMessage } from "../../base/error-message.ts";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import type { HttpRequest, HttpResponse } from "../../env/http.ts";
@@ -22,7 +23,7 @@ export function serveMetrics(
   try {
     text = source.render();
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = errorMessage(error);
     sendError(request, response, 500, `An error has occurred while serving metrics:\n\n${message}`);
     return;
   }

@@ -1,4 +1,5 @@
 /** What a grpc-proxy serves by plain HTTP: its health and the cluster's, its metrics and a member's. */
+import { errorMessage } from "../../base/error-message.ts";
 import { type EtcdClient, isErrorKind } from "../../client/index.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../../env/http.ts";
 
@@ -68,7 +69,7 @@ export class HttpPaths implements HttpHandler {
       await this.#deps.client.kv.get("a", { timeoutMs: HEALTH_TIMEOUT_MS });
     } catch (error) {
       const isAnswered = isErrorKind(error, "permissionDenied");
-      const reason = `GET ERROR:${error instanceof Error ? error.message : String(error)}`;
+      const reason = `GET ERROR:${errorMessage(error)}`;
       if (!isAnswered) return { health: "false", reason };
     }
     return { health: "true", reason: "" };

@@ -2,6 +2,7 @@
  * The way to the cluster, for callers with different tokens: one client for each token, so that a
  * call can do no more than its caller may. Clients that nobody has used for a while are closed.
  */
+import { errorMessage } from "../../base/error-message.ts";
 import type { ResponseHeader } from "../../api/gen/rpc.ts";
 import { METHODS as ROWS } from "../../api/rpc-table.ts";
 import type { MessageType } from "../../api/message-type.ts";
@@ -150,6 +151,6 @@ function requiresLeader(call: Call): boolean {
 /** What the caller is told. */
 export function statusOf(error: unknown): { readonly code: number; readonly message: string } {
   if (error instanceof EtcdClientError) return { code: error.code, message: error.message };
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorMessage(error);
   return { code: StatusCode.INTERNAL, message };
 }

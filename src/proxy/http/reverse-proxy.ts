@@ -4,6 +4,7 @@
  *
  * A request that may have been carried out is not sent a second time, except for reads.
  */
+import { errorMessage } from "../../base/error-message.ts";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { EtcdUrl } from "../../base/etcd-url.ts";
 import type { Clock } from "../../env/clock.ts";
@@ -77,7 +78,7 @@ export class ReverseProxy {
       await body.begin();
     } catch (error) {
       logger.info("failed to read request body", { error });
-      refuse(500, `failed to read request body: ${textOf(error)}`);
+      refuse(500, `failed to read request body: ${errorMessage(error)}`);
       return;
     }
     const endpoints = director.available;
@@ -218,8 +219,4 @@ function headersFor(request: HttpRequest, body: RequestBody): Record<string, str
 
 function withoutHopHeaders(headers: HttpHeaders): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP_HEADERS.has(name)));
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

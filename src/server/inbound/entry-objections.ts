@@ -3,6 +3,7 @@
  * member, must not get there: the log keeps it, and a member that meets it while applying stops, at
  * each start again.
  */
+import { errorMessage } from "../../base/error-message.ts";
 import type { Request } from "../../api/gen/etcdserver.ts";
 import { ConfChange, ConfChangeType, type Entry, EntryType } from "../../api/gen/raft.ts";
 import { utf8FromBytes } from "../../base/bytes.ts";
@@ -33,7 +34,7 @@ export function objectionToEntry(entry: Entry, rules: EntryRules): string | unde
     }
   } catch (error) {
     // Whatever decoders say of foreign bytes.
-    return error instanceof Error ? error.message : String(error);
+    return errorMessage(error);
   }
 }
 

@@ -7,6 +7,7 @@
  * of where they are applied. What raft ignores anyway (an append of what is committed) is not
  * looked into.
  */
+import { errorMessage } from "../../base/error-message.ts";
 import { type Message, MessageType, type Snapshot } from "../../api/gen/raft.ts";
 import type { MemberID, Term } from "../../base/ids.ts";
 import { isReservedID, type RawNode } from "../../raft/index.ts";
@@ -149,6 +150,6 @@ function objectionToSnapshot(snapshot: Snapshot, messageTerm: Term): string | un
     membershipOfSnapshot(snapshot);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return errorMessage(error);
   }
 }

@@ -1,4 +1,5 @@
 /** `/members`, `/members/promote/ID`, `/members/hashkv`: what members ask of the membership. */
+import { errorMessage } from "../../base/error-message.ts";
 import { EtcdError } from "../../api/errors.ts";
 import { utf8FromBytes } from "../../base/bytes.ts";
 import { formatID, type MemberID, type Revision } from "../../base/ids.ts";
@@ -107,7 +108,7 @@ export class MembersPaths {
       send(request, response, 200, hashToJSON(hash, store.currentRevision), headers);
     } catch (error) {
       logger.warn("failed to get hashKV", { "requested-revision": revision, error });
-      const text = error instanceof Error ? error.message : String(error);
+      const text = errorMessage(error);
       // Between members the texts of the store stand alone.
       sendError(request, response, 400, text.replace(/^etcdserver: mvcc: /, "mvcc: "));
     }

@@ -1,4 +1,5 @@
 /** How outcomes leave: as a reply, or as an error with its gRPC code, mapped here and only here. */
+import { errorMessage } from "../../base/error-message.ts";
 import { EtcdError, StatusCode } from "../../api/errors.ts";
 import type { MessageType } from "../../api/message-type.ts";
 import { DecodeError } from "../../base/wire.ts";
@@ -49,7 +50,7 @@ export function statusOf(error: unknown): { readonly code: number; readonly mess
   }
   return {
     code: StatusCode.UNKNOWN,
-    message: error instanceof Error ? error.message : String(error),
+    message: errorMessage(error),
   };
 }
 

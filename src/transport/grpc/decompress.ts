@@ -1,4 +1,5 @@
 /** Request messages as their compression says, with a cap on the output (a small bomb stays small). */
+import { errorMessage } from "../../base/error-message.ts";
 import { gunzipSync } from "node:zlib";
 import type { GrpcRequestHead } from "./request-head.ts";
 import { INTERNAL, RESOURCE_EXHAUSTED } from "./status.ts";
@@ -35,7 +36,7 @@ function gunzipMessage(body: Uint8Array, maxBytes: number): Uint8Array | Message
       const message = `grpc: received message after decompression larger than max ${maxBytes}`;
       return { code: RESOURCE_EXHAUSTED, message };
     }
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorMessage(error);
     return {
       code: INTERNAL,
       message: `grpc: failed to decompress the received message: ${reason}`,

@@ -6,6 +6,7 @@
  * Invariants: nothing is delivered before `start` or after `stop`; what waits for a peer is bounded
  * in number and bytes; a peer that is slow, gone or talks rubbish costs the others nothing.
  */
+import { errorMessage } from "../../base/error-message.ts";
 import { type Message, MessageType } from "../../api/gen/raft.ts";
 import { assert } from "../../base/assert.ts";
 import { type EtcdUrl, parseEtcdUrl } from "../../base/etcd-url.ts";
@@ -180,7 +181,7 @@ export class PeerTransport implements PeerNetwork {
     try {
       url = parseEtcdUrl(request.url);
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
+      const text = errorMessage(error);
       throw new PeerRequestError("unreachable", text);
     }
     return this.#requests.exchange(url, { ...request, headers: request.headers ?? {} });

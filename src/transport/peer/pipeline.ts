@@ -3,6 +3,7 @@
  * that will never dial one. Few at a time, few waiting: raft repeats what matters. Several travel
  * at the same time, so they may arrive in another order.
  */
+import { errorMessage } from "../../base/error-message.ts";
 import { Message } from "../../api/gen/raft.ts";
 import { headersOf } from "./checks.ts";
 import {
@@ -78,7 +79,7 @@ export class Pipeline {
       if (this.#stopped) return undefined;
       failure = postFailure(this.#context, url.href + RAFT_PATH, answer);
     } catch (error) {
-      failure = error instanceof Error ? error.message : String(error);
+      failure = errorMessage(error);
     }
     if (failure !== undefined) {
       urls.unreachable(url);

@@ -2,6 +2,7 @@
  * Asks a peer for the time at even intervals: measures the round trip, and tells of a peer that
  * does not answer and of clocks that differ, which leases and logs suffer from.
  */
+import { errorMessage } from "../../base/error-message.ts";
 import { formatDuration } from "../../base/go-text.ts";
 import type { Timer } from "../../env/clock.ts";
 import {
@@ -81,7 +82,7 @@ export class Prober {
       this.#clockDriftMs = clock.wallMs() - remoteMs - this.#roundTripMs / 2;
       this.#health = { ok: true, error: "" };
     } catch (error) {
-      this.#health = { ok: false, error: error instanceof Error ? error.message : String(error) };
+      this.#health = { ok: false, error: errorMessage(error) };
     }
   }
 

@@ -3,6 +3,7 @@
  * slows the sender down. A body that breaks off, stalls, or is stopped fails in the node's hands;
  * the node then rejects, and nothing has happened.
  */
+import { errorMessage } from "../../base/error-message.ts";
 import { MessageType, type Message } from "../../api/gen/raft.ts";
 import { humanizeBytes } from "../../base/go-text.ts";
 import { formatDuration } from "../../base/go-text.ts";
@@ -127,7 +128,7 @@ export class SnapshotReceiver {
     try {
       await node.receiveSnapshot(message, databaseOf(rest, body));
     } catch (error) {
-      const reason = textOf(error);
+      const reason = errorMessage(error);
       logger.warn("failed to save incoming database snapshot", { ...fields, error: reason });
       receive.failures.of(from).add();
       if (error instanceof PeerMessageError) {
@@ -177,13 +178,9 @@ async function* databaseOf(
 
 /** What etcd answers to a message that cannot be read; the log has our own words. */
 function goReason(error: unknown): string {
-  if (!(error instanceof PeerStreamError)) return textOf(error);
+  if (!(error instanceof PeerStreamError)) return errorMessage(error);
   if (error.kind === "tooLong") return "rafthttp: error limit exceeded";
   const wireType = /^illegal wire type (\d)/.exec(error.message)?.[1];
   if (wireType !== undefined) return `proto: illegal wireType ${wireType}`;
   return error.message.startsWith("unexpected end of message") ? "unexpected EOF" : error.message;
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -3,6 +3,7 @@
  * again when the connection ends for whatever reason. The pause between dials grows to a second and
  * ends early when the peer shows that it is back.
  */
+import { errorMessage } from "../../base/error-message.ts";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { EtcdUrl } from "../../base/etcd-url.ts";
 import type { Timer } from "../../env/clock.ts";
@@ -144,7 +145,7 @@ export class StreamReader {
       } catch (error) {
         const { meter, idText } = this.#context;
         meter.receivedFailures.of(idText).add();
-        this.#onEnd(request, error instanceof Error ? error.message : String(error));
+        this.#onEnd(request, errorMessage(error));
       }
     });
     answer.on("error", (error) => this.#onEnd(request, failureText(error, url)));

@@ -2,6 +2,7 @@
  * Calls of the Lock and Election services while they are carried out. Each has a delegate, which is
  * told when the client goes and when the member stops; a call that waits in line may do so for ever.
  */
+import { errorMessage } from "../../../base/error-message.ts";
 import { StatusCode } from "../../../api/errors.ts";
 import type { StreamCall, UnaryCall } from "../../../env/index.ts";
 import { Delegate, type InnerServices } from "./delegate.ts";
@@ -54,7 +55,7 @@ export class WaitingCalls {
 
 /** As etcd, whose services pass only the texts of errors on. But who can ask again is told so. */
 function toldOf(error: unknown, { ending }: Delegate): { code: number; message: string } {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorMessage(error);
   return {
     code: ending?.kind === "stopped" ? StatusCode.UNAVAILABLE : StatusCode.UNKNOWN,
     message,

@@ -1,4 +1,5 @@
 /** Members' networks over real sockets, with nodes that only remember what they are told. */
+import { errorMessage } from "../../../base/error-message.ts";
 import type { Message } from "../../../api/gen/raft.ts";
 import { Message as MessageCodec, MessageType } from "../../../api/gen/raft.ts";
 import type { ClusterID, MemberID } from "../../../base/ids.ts";
@@ -78,7 +79,7 @@ export class RecordingNode implements PeerNode {
         await this.onChunk(bytes);
       }
     } catch (error) {
-      this.failedSnapshots.push(error instanceof Error ? error.message : String(error));
+      this.failedSnapshots.push(errorMessage(error));
       this.watched.changed();
       throw error;
     }
