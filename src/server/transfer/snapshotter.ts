@@ -22,12 +22,12 @@ export interface SnapshotterOptions {
   /** Applied entries between two snapshots on disk. */
   readonly snapshotCount: number;
   readonly catchUpEntries: number;
-  readonly limits: ServerLimits;
-  readonly storage: MemoryStorage;
-  readonly wal: Wal;
-  readonly files: SnapshotFiles;
-  readonly backend: Backend;
-  readonly cluster: Cluster;
+  readonly limits: Pick<ServerLimits, "minSnapshotIntervalMs" | "logCompactionStepEntries">;
+  readonly storage: Pick<MemoryStorage, "firstIndex" | "createSnapshot" | "compact">;
+  readonly wal: Pick<Wal, "saveSnapshot" | "releaseLockTo">;
+  readonly files: Pick<SnapshotFiles, "save" | "releaseDatabases">;
+  readonly backend: Pick<Backend, "commit">;
+  readonly cluster: Pick<Cluster, "localID" | "version">;
   readonly describe: DescribeSnapshot;
   /** True while a follower needs the log as it is. */
   readonly keepsLog: () => boolean;
@@ -40,7 +40,8 @@ export class Snapshotter {
   #snapshotIndex: Index;
   #lastMs = Number.NEGATIVE_INFINITY;
   #running: Promise<void> | undefined;
-  #isForced = false;
+  /** A snapshot of this cluster version is wanted now; void as soon as the version is another. */
+  #wantedVersion: string | undefined;
   /** Cluster version in the newest snapshot, if it was made since the start. */
   #snapshotVersion: string | undefined;
 
@@ -58,17 +59,16 @@ export class Snapshotter {
   /** Called after entries were applied; starts what is due. */
   applied(index: Index, term: Term, confState: ConfState): void {
     this.#compactMemory(index, confState);
-    const { snapshotCount, clock, limits } = this.#options;
+    const { snapshotCount, clock, limits, cluster, describe } = this.#options;
     if (this.#running !== undefined) return;
-    const isForced = this.#isForced;
+    const { version } = cluster;
+    const isForced = this.#wantedVersion !== undefined && this.#wantedVersion === version;
+    this.#wantedVersion = undefined;
     if (!isForced) {
       if (index - this.#snapshotIndex <= snapshotCount) return;
       if (clock.nowMs() - this.#lastMs < limits.minSnapshotIntervalMs) return;
     }
-    this.#isForced = false;
     this.#lastMs = clock.nowMs();
-    const { cluster, describe } = this.#options;
-    const { version } = cluster;
     this.#running = describe(index, term, confState)
       .then((snapshot) => this.#save(snapshot, isForced, version))
       .finally(() => {
@@ -79,7 +79,7 @@ export class Snapshotter {
   /** Whether the newest snapshot is one of this cluster version; if not, the next is made soon. */
   isOfVersion(version: string): boolean {
     if (this.#snapshotVersion === version) return true;
-    this.#isForced = true;
+    this.#wantedVersion = version;
     return false;
   }
 
