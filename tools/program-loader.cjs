@@ -4,19 +4,21 @@
  *
  * Kept code must never meet another program: V8 itself compares only its own version, its flags and
  * the length of the source, so the file's name holds a digest of the source. The first run of each
- * command writes what it has compiled. Whatever goes wrong with that file, the program runs.
+ * command writes what it has compiled, at its end or, if it stays, after a while. Whatever goes wrong with that file, the program runs.
  */
 "use strict";
 const fs = require("node:fs");
 const path = require("node:path");
 const vm = require("node:vm");
 
-const TOOL = "{TOOL}";
+const PROGRAM = "{PROGRAM}";
 const SOURCE_DIGEST = "{SOURCE_DIGEST}";
 /** Each file takes about half a megabyte; odd arguments and other Nodes must not fill a disk. */
 const MAX_FILES = 48;
+/** By then a server has started, and has compiled what a start needs. */
+const KEEP_AFTER_MS = 3000;
 
-const programFile = path.join(__dirname, `${TOOL}-program.cjs`);
+const programFile = path.join(__dirname, `${PROGRAM}-program.cjs`);
 const cacheDirectory = path.join(__dirname, ".code-cache");
 const cacheFile = path.join(cacheDirectory, cacheName());
 
@@ -25,16 +27,18 @@ const head = "(function (exports, require, module, __filename, __dirname) {";
 const source = `${head}${fs.readFileSync(programFile, "latin1")}\n})`;
 const cachedData = readKept();
 const script = new vm.Script(source, { filename: programFile, cachedData });
-if (cachedData === undefined || script.cachedDataRejected) process.once("exit", keep);
+if (cachedData === undefined || script.cachedDataRejected) keepOnce();
 const bundle = { exports: {} };
 script.runInThisContext()(bundle.exports, require, bundle, programFile, __dirname);
 
 /** A run compiles what its command needs, so each command has a file of its own. */
 function cacheName() {
-  const word = process.argv.slice(2).find((arg) => /^[a-z][a-z-]{1,19}$/.test(arg)) ?? "";
+  // The server's commands stand first, and its flags have words as values.
+  const args = PROGRAM === "etcd" ? process.argv.slice(2, 3) : process.argv.slice(2);
+  const word = args.find((arg) => /^[a-z][a-z-]{1,19}$/.test(arg)) ?? "";
   const api = process.env.ETCDCTL_API === "2" ? "-v2" : "";
   const { v8 } = process.versions;
-  return `${TOOL}-${SOURCE_DIGEST}-${v8}-${process.arch}${api}-${word}`;
+  return `${PROGRAM}-${SOURCE_DIGEST}-${v8}-${process.arch}${api}-${word}`;
 }
 
 function readKept() {
@@ -42,6 +46,16 @@ function readKept() {
     return fs.readFileSync(cacheFile);
   } catch {
     return undefined;
+  }
+}
+
+function keepOnce() {
+  const timer = setTimeout(end, KEEP_AFTER_MS).unref();
+  process.once("exit", end);
+  function end() {
+    clearTimeout(timer);
+    process.off("exit", end);
+    keep();
   }
 }
 

@@ -35,7 +35,7 @@ function place(t: TestContext): Place {
     directory,
     install(program, digest) {
       writeFileSync(join(directory, "tool-program.cjs"), program);
-      const loader = LOADER.replace("{TOOL}", "tool").replace("{SOURCE_DIGEST}", digest);
+      const loader = LOADER.replace("{PROGRAM}", "tool").replace("{SOURCE_DIGEST}", digest);
       writeFileSync(join(directory, "tool.cjs"), loader);
     },
     run(...args) {

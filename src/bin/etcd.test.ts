@@ -7,18 +7,20 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, extname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { findDefaultHost } from "./default-host.ts";
 import { inspectDataDir } from "./data-dir.ts";
 import { goArchitecture } from "../platform/go-names.ts";
 import { runtimeProblem } from "./runtime.ts";
+import { ETCD_PROGRAM } from "./testing/etcd-process.ts";
 
 const here = fileURLToPath(import.meta.url);
 const scratch = mkdtempSync(join(tmpdir(), "etcd bin "));
@@ -35,13 +37,13 @@ function packageRoot(): string {
 function fakeInstallation(): string {
   const root = join(scratch, "an installation");
   mkdirSync(join(root, "bin"), { recursive: true });
-  mkdirSync(join(root, "dist", "src", "bin"), { recursive: true });
+  mkdirSync(join(root, "dist"), { recursive: true });
   for (const name of ["etcd", "launch.sh"]) {
     copyFileSync(join(packageRoot(), "bin", name), join(root, "bin", name));
   }
   chmodSync(join(root, "bin", "etcd"), 0o755);
   writeFileSync(
-    join(root, "dist", "src", "bin", "etcd.js"),
+    join(root, "dist", "etcd.cjs"),
     "console.log(JSON.stringify({ args: process.argv.slice(2), node: process.env.ETCD_NODE ?? null }));" +
       "process.exitCode = 7;",
   );
@@ -90,13 +92,11 @@ test("the script says what is missing", () => {
   rmSync(join(root, "dist"), { recursive: true });
   const noBuild = run(script, [], { ETCD_NODE: process.execPath });
   assert.equal(noBuild.status, 1);
-  assert.match(noBuild.stderr, /etcd\.js is missing\. Run 'npm ci'/);
+  assert.match(noBuild.stderr, /etcd\.cjs is missing\. Run 'npm ci'/);
 });
 
-/** Runs the program itself, as source or compiled, whichever this test is. */
 function runEtcd(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const program = join(dirname(here), `etcd${extname(here)}`);
-  return run(process.execPath, [program, ...args], env);
+  return run(process.execPath, [ETCD_PROGRAM, ...args], env);
 }
 
 test("--version prints four lines with etcd's labels", () => {
@@ -120,12 +120,16 @@ test("--help goes to standard output behind the usage, a mistake to standard err
   assert.match(mistake.stderr, /^flag provided but not defined: -nope\nUsage:/);
 });
 
+function field(line: unknown, name: string): unknown {
+  return (line as Record<string, unknown>)[name];
+}
+
 test("settings that cannot work are refused in the log with exit code 1", () => {
   const { status, stdout, stderr } = runEtcd(["--election-timeout", "1"]);
   assert.equal(status, 1);
   assert.equal(stdout, "");
   const last: unknown = JSON.parse(stderr.trim().split("\n").at(-1) ?? "");
-  const { level, msg, error } = last as Record<string, unknown>;
+  const [level, msg, error] = ["level", "msg", "error"].map((name) => field(last, name));
   assert.deepEqual(
     { level, msg, error },
     {
@@ -141,6 +145,16 @@ test("a gateway that would listen to itself is refused, behind what it has logge
   assert.equal(status, 1);
   assert.match(stdout, /^SRV or endpoint .* should not resolve to the gateway listen addr/);
   assert.match(stderr, /^\{"level":"info","ts":.*,"msg":"Running: ","args":.*\}\n$/);
+});
+
+test("the log names the source of a line, although the program is one file", () => {
+  const { stderr } = run(join(packageRoot(), "bin", "etcd"), ["--election-timeout", "1"], {
+    ETCD_NODE: process.execPath,
+  });
+  const last: unknown = JSON.parse(stderr.trim().split("\n").at(-1) ?? "");
+  const [, file = "", line = ""] = /^(.*):(\d+)$/.exec(`${field(last, "caller")}`) ?? [];
+  const source = readFileSync(join(packageRoot(), "src", file), "utf8").split("\n");
+  assert.match(source[Number(line) - 1] ?? "", /logger\[level\]\(/);
 });
 
 test("an old Node.js is told so", () => {

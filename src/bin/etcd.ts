@@ -6,18 +6,18 @@ import "./ignored-signals.ts";
 import { systemErrorCode, systemErrorText } from "../base/system-errors.ts";
 import { runtimeProblem } from "./runtime.ts";
 
+// Without `await` at the top: the program is bundled as a script.
 const problem = runtimeProblem(process.versions.node);
 if (problem === undefined) {
-  try {
-    const { main } = await import("./etcd-main.ts");
-    await main(process.argv);
-  } catch (error) {
-    // With a handful of file descriptors, Node cannot even load the program.
-    if (systemErrorCode(error) === "") throw error;
-    process.stderr.write(`etcd: ${systemErrorText(error)}\n`);
-    process.exitCode = 1;
-  }
+  import("./etcd-main.ts").then(({ main }) => main(process.argv)).catch(tellUnloadable);
 } else {
   process.stderr.write(`etcd: ${problem}\n`);
+  process.exitCode = 1;
+}
+
+/** With a handful of file descriptors, Node cannot even load the program. */
+function tellUnloadable(error: unknown): void {
+  if (systemErrorCode(error) === "") throw error;
+  process.stderr.write(`etcd: ${systemErrorText(error)}\n`);
   process.exitCode = 1;
 }

@@ -5,13 +5,10 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { EtcdClient } from "../client/index.ts";
 import { within } from "../embed/e2e/wait.ts";
-import { EtcdProcess, freePorts } from "./testing/etcd-process.ts";
+import { ETCD_PROGRAM, EtcdProcess, freePorts } from "./testing/etcd-process.ts";
 
-const EXTENSION = import.meta.url.endsWith(".ts") ? "ts" : "js";
-const PROGRAM = fileURLToPath(new URL(`./etcd.${EXTENSION}`, import.meta.url));
 const TIMEOUT_MS = 60_000;
 
 const scratch = mkdtempSync(join(tmpdir(), "etcd-join-"));
@@ -42,13 +39,13 @@ function flagsOf({ name, client, peer, directory = name }: Machine): string[] {
 }
 
 function runJoin(url: string, machine: Machine, ...more: readonly string[]) {
-  const args = [PROGRAM, "join", url, ...more, ...flagsOf(machine)];
+  const args = [ETCD_PROGRAM, "join", url, ...more, ...flagsOf(machine)];
   return spawnSync(process.execPath, args, { encoding: "utf8", timeout: TIMEOUT_MS });
 }
 
 /** Starts it; `said` resolves when its log has the text. */
 function startJoin(url: string, machine: Machine, ...more: readonly string[]) {
-  const args = [PROGRAM, "join", url, ...more, ...flagsOf(machine)];
+  const args = [ETCD_PROGRAM, "join", url, ...more, ...flagsOf(machine)];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
   running.push(child);
   let log = "";
@@ -159,9 +156,9 @@ test("what cannot be is refused before anything is asked", () => {
     assert.equal(refused.status, status, refused.stderr);
     assert.match(refused.stderr, words);
   }
-  const lost = spawnSync(process.execPath, [PROGRAM, "join"], { encoding: "utf8" });
+  const lost = spawnSync(process.execPath, [ETCD_PROGRAM, "join"], { encoding: "utf8" });
   assert.deepEqual([lost.status, lost.stderr.split("\n")[0]], [2, "etcd join: no URL"]);
-  const help = spawnSync(process.execPath, [PROGRAM, "join", "--help"], { encoding: "utf8" });
+  const help = spawnSync(process.execPath, [ETCD_PROGRAM, "join", "--help"], { encoding: "utf8" });
   assert.equal(help.status, 0);
   assert.match(help.stdout, /etcd join URL \[--dry-run\]/);
 });

@@ -13,12 +13,10 @@ import {
 } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { dirname, extname, join } from "node:path";
+import { join } from "node:path";
 import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { ETCD_PROGRAM } from "./testing/etcd-process.ts";
 
-const here = fileURLToPath(import.meta.url);
-const PROGRAM = join(dirname(here), `etcd${extname(here)}`);
 const scratch = mkdtempSync(join(tmpdir(), "etcd-lifecycle-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -37,7 +35,7 @@ class Program {
   #onLog: () => void = () => {};
 
   constructor(args: readonly string[]) {
-    this.#child = spawn(process.execPath, [PROGRAM, ...args], {
+    this.#child = spawn(process.execPath, [ETCD_PROGRAM, ...args], {
       stdio: ["ignore", "ignore", "pipe"],
     });
     this.#exited = once(this.#child, "exit");
@@ -166,7 +164,7 @@ test(
     const dataDir = join(scratch, "few-descriptors");
     for (const limit of [150, 60]) {
       const line = `ulimit -n ${limit}; exec "$0" "$@"`;
-      const args = [process.execPath, PROGRAM, "--data-dir", dataDir, ...ADDRESSES];
+      const args = [process.execPath, ETCD_PROGRAM, "--data-dir", dataDir, ...ADDRESSES];
       const { status, stderr } = spawnSync("sh", ["-c", line, ...args], { encoding: "utf8" });
       assert.equal(status, 1, stderr);
       const fatal = stderr.split("\n").find((text) => text.includes('"level":"fatal"'));

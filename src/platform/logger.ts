@@ -9,6 +9,7 @@
 import { systemErrorCode, systemErrorText } from "../base/system-errors.ts";
 import type { Logger, LogFields, LogLevel } from "../env/logger.ts";
 import { SystemClock } from "../env/system-clock.ts";
+import { unbundled } from "./bundle-places.ts";
 import { encodeEntry, type LogFormat } from "./logger-encoder.ts";
 import { parseRotationOptions, RotatingFile } from "./logger-rotation.ts";
 import {
@@ -330,9 +331,9 @@ function captureFrames(withStack: boolean): Frames {
 }
 
 function shortPlace(site: NodeJS.CallSite): string {
-  const file = site.getFileName() ?? "unknown";
-  const parts = file.split("/");
-  return `${parts.slice(-2).join("/")}:${site.getLineNumber() ?? 0}`;
+  const compiled = { file: site.getFileName() ?? "unknown", line: site.getLineNumber() ?? 0 };
+  const { file, line } = unbundled(compiled) ?? compiled;
+  return `${file.split("/").slice(-2).join("/")}:${line}`;
 }
 
 /** As Go prints stacks: the function, then its place behind a tab. */

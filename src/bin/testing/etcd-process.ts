@@ -1,14 +1,13 @@
-/**
- * An `etcd` process for tests: started on free ports, watched through its log, killed at will.
- * Runs the program in the form of the calling test, compiled or not.
- */
+/** An `etcd` process for tests: started on free ports, watched through its log, killed at will. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 
-const EXTENSION = import.meta.url.endsWith(".ts") ? "ts" : "js";
-const PROGRAM = fileURLToPath(new URL(`../etcd.${EXTENSION}`, import.meta.url));
+/** The server program: the one file that users run, or its source when the tests are not compiled. */
+export const ETCD_PROGRAM: string = fileURLToPath(
+  new URL(import.meta.url.endsWith(".ts") ? "../etcd.ts" : "../../../etcd.cjs", import.meta.url),
+);
 /** The last line that a member logs when it starts to serve a client URL. */
 const SERVING = "serving client traffic insecurely";
 
@@ -30,7 +29,7 @@ export class EtcdProcess {
   constructor(options: EtcdProcessOptions) {
     const client = `http://127.0.0.1:${options.clientPort}`;
     const peer = `http://127.0.0.1:${options.peerPort}`;
-    const [file, ...before] = options.command ?? [process.execPath, PROGRAM];
+    const [file, ...before] = options.command ?? [process.execPath, ETCD_PROGRAM];
     this.child = spawn(
       file,
       [
