@@ -80,7 +80,7 @@ export function writeFreelistPage(tx: WriteTx, freelist: Freelist): Page {
   const bytes = PAGE_HEADER_BYTES + (most + 1) * ID_BYTES;
   const pages = Math.ceil(bytes / tx.pageSize);
   const id = tx.allocate(pages);
-  const buffer = tx.newBuffer(pages);
+  const { buffer, slab } = tx.newMemory(id, pages);
   buffer.fill(0);
   const ids = freelist.listAll();
   const isLong = ids.length >= LONG_COUNT;
@@ -94,7 +94,7 @@ export function writeFreelistPage(tx: WriteTx, freelist: Freelist): Page {
     writeU64(buffer, at, free);
     at += ID_BYTES;
   }
-  const page = new Page(id, buffer, true, 0, pages - 1, true);
+  const page = new Page(id, buffer, true, 0, pages - 1, slab);
   tx.addDirty(page);
   return page;
 }

@@ -1,13 +1,17 @@
 /**
- * Pages by id, bounded in bytes, evicted by second chance. A page that stays although it is part of
- * a larger allocation is moved into memory of its own, so that a few hot pages do not keep whole
- * commit slabs alive. Evicted pages live on for those who still hold them.
+ * Pages by id, bounded in bytes, evicted by second chance. What counts is the memory that goes when
+ * all pages go: a slab counts whole as long as one of its pages is here. When less than half of it
+ * is, these are moved into memory of their own, so that a few hot pages do not keep whole commits
+ * alive. Evicted pages live on for those who still hold them.
  */
 
 import { Page } from "./page.ts";
+import type { PageSlab } from "./page-slab.ts";
 
 /** Bookkeeping per page, counted against the bound: the object, its Buffer and the map entry. */
 const PAGE_OVERHEAD_BYTES = 256;
+/** Below this share of pages in use a slab is given up. */
+const MIN_SLAB_SHARE = 0.5;
 
 export class PageCache {
   readonly #limitBytes: number;
@@ -19,6 +23,7 @@ export class PageCache {
     this.#limitBytes = limitBytes;
   }
 
+  /** Memory that the pages keep alive. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -30,21 +35,17 @@ export class PageCache {
   }
 
   put(page: Page): void {
-    const previous = this.#pages.get(page.id);
-    if (previous !== undefined) {
-      this.#bytes -= costOf(previous);
-      this.#pages.delete(page.id);
-    }
+    this.delete(page.id);
     this.#pages.set(page.id, page);
-    this.#bytes += costOf(page);
+    this.#count(page);
     while (this.#bytes > this.#limitBytes && this.#pages.size > 1) this.#evictOne();
   }
 
   delete(id: number): void {
     const page = this.#pages.get(id);
     if (page === undefined) return;
-    this.#bytes -= costOf(page);
     this.#pages.delete(id);
+    this.#discount(page);
   }
 
   /** Moves the hand until one page is out. Pages set again go behind the hand. */
@@ -59,21 +60,53 @@ export class PageCache {
       const page = step.value;
       this.#pages.delete(page.id);
       if (!page.referenced) {
-        this.#bytes -= costOf(page);
+        this.#discount(page);
         return;
       }
       page.referenced = false;
-      this.#pages.set(page.id, page.inSlab ? ownCopy(page) : page);
+      this.#pages.set(page.id, page);
     }
   }
-}
 
-function costOf(page: Page): number {
-  return page.buffer.length + PAGE_OVERHEAD_BYTES;
+  #count(page: Page): void {
+    const { slab } = page;
+    this.#bytes += PAGE_OVERHEAD_BYTES;
+    if (slab === undefined) {
+      this.#bytes += page.buffer.length;
+      return;
+    }
+    if (slab.cachedBytes === 0) this.#bytes += slab.bytes;
+    slab.cachedBytes += page.buffer.length;
+  }
+
+  #discount(page: Page): void {
+    const { slab } = page;
+    this.#bytes -= PAGE_OVERHEAD_BYTES;
+    if (slab === undefined) {
+      this.#bytes -= page.buffer.length;
+      return;
+    }
+    slab.cachedBytes -= page.buffer.length;
+    if (slab.cachedBytes === 0) this.#bytes -= slab.bytes;
+    else if (slab.cachedBytes < slab.bytes * MIN_SLAB_SHARE) this.#moveOut(slab);
+  }
+
+  #moveOut(slab: PageSlab): void {
+    this.#bytes -= slab.bytes;
+    slab.cachedBytes = 0;
+    for (const id of slab.ids) {
+      const page = this.#pages.get(id);
+      if (page?.slab !== slab) continue;
+      this.#pages.set(id, ownCopy(page));
+      this.#bytes += page.buffer.length;
+    }
+  }
 }
 
 function ownCopy(page: Page): Page {
   const buffer = Buffer.allocUnsafeSlow(page.buffer.length);
   buffer.set(page.buffer);
-  return new Page(page.id, buffer, page.isLeaf, page.count, page.overflow, false);
+  const copy = new Page(page.id, buffer, page.isLeaf, page.count, page.overflow, undefined);
+  copy.referenced = page.referenced;
+  return copy;
 }

@@ -15,6 +15,7 @@ import {
   readU32,
   readU64,
 } from "./format.ts";
+import type { PageSlab } from "./page-slab.ts";
 
 export class Page {
   /** 0 for the page inside an inline bucket. */
@@ -26,8 +27,8 @@ export class Page {
   readonly overflow: number;
   /** Cache bookkeeping: used since the clock hand passed. */
   referenced = false;
-  /** `buffer` is part of a larger allocation. */
-  readonly inSlab: boolean;
+  /** What `buffer` is part of; undefined: it is memory of its own. */
+  readonly slab: PageSlab | undefined;
   /** Where pos stands in an element header; ksize is 4 behind it. */
   readonly #posOffset: number;
 
@@ -37,14 +38,14 @@ export class Page {
     isLeaf: boolean,
     count: number,
     overflow: number,
-    inSlab: boolean,
+    slab: PageSlab | undefined,
   ) {
     this.id = id;
     this.buffer = buffer;
     this.isLeaf = isLeaf;
     this.count = count;
     this.overflow = overflow;
-    this.inSlab = inSlab;
+    this.slab = slab;
     this.#posOffset = isLeaf ? 4 : 0;
   }
 
@@ -149,7 +150,7 @@ export function parsePage(id: number, buffer: Buffer, highWater: number): Page |
   const elementsEnd = PAGE_HEADER_BYTES + count * ELEMENT_BYTES;
   if (elementsEnd > buffer.length) return `${count} elements do not fit in ${buffer.length} bytes`;
   if (!isLeaf && count === 0) return "branch without children";
-  const page = new Page(id, buffer, isLeaf, count, readU32(buffer, 12), false);
+  const page = new Page(id, buffer, isLeaf, count, readU32(buffer, 12), undefined);
   for (let index = 0; index < count; index++) {
     const reason = checkElement(page, index, elementsEnd, highWater);
     if (reason !== undefined) return reason;

@@ -290,9 +290,9 @@ export class TreeMerge {
     assert(bytes <= MAX_PAGE_RUN_BYTES, "elements are too large for a page");
     const pages = Math.max(1, Math.ceil(bytes / this.#tx.pageSize));
     const id = this.#tx.allocate(pages);
-    const buffer = this.#tx.newBuffer(pages);
+    const { buffer, slab } = this.#tx.newMemory(id, pages);
     items.writeChunk(buffer, id, length, pages - 1);
-    const page = new Page(id, buffer, items.isLeaf, length, pages - 1, true);
+    const page = new Page(id, buffer, items.isLeaf, length, pages - 1, slab);
     this.#tx.addDirty(page);
     return page;
   }
@@ -331,7 +331,7 @@ export class TreeMerge {
     const count = items.count;
     const buffer = Buffer.alloc(items.bytes);
     items.writeChunk(buffer, 0, count, 0);
-    const inline = new Page(0, buffer, true, count, 0, false);
+    const inline = new Page(0, buffer, true, count, 0, undefined);
     return { rootPgid: 0, sequence: this.#sequence, inline };
   }
 

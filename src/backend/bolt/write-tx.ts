@@ -8,10 +8,17 @@ import { assert } from "../../base/assert.ts";
 import type { BoltFile, TreeState } from "./bolt-file.ts";
 import { MAX_PAGES } from "./format.ts";
 import type { Page } from "./page.ts";
+import { PageSlab } from "./page-slab.ts";
 import type { PageSource } from "./tree-read.ts";
 
-/** Pages are cut from allocations of this size. */
-const SLAB_BYTES = 256 * 1024;
+/** The largest allocation that pages are cut from. */
+const MAX_SLAB_BYTES = 256 * 1024;
+
+/** Where a page is built. */
+export interface PageMemory {
+  readonly buffer: Buffer;
+  readonly slab: PageSlab | undefined;
+}
 
 export class WriteTx implements PageSource {
   readonly path: string;
@@ -23,8 +30,9 @@ export class WriteTx implements PageSource {
   /** End of the pages in use, this transaction's included. */
   highWater: number;
   readonly #file: BoltFile;
-  #slab: Buffer | undefined;
-  #slabUsed = 0;
+  #slab: PageSlab | undefined;
+  /** Of all slabs so far. */
+  #slabBytes = 0;
   #dirtyBytes = 0;
 
   constructor(file: BoltFile, base: TreeState) {
@@ -59,17 +67,22 @@ export class WriteTx implements PageSource {
     else this.#file.freelist.free(this.txid, page.id, pages);
   }
 
-  /** Memory for adjacent pages; its content is arbitrary. */
-  newBuffer(pages: number): Buffer {
+  /**
+   * Memory for page `id` and those behind it that belong to it; its content is arbitrary. A slab is
+   * as large as all before it, so that a commit takes at most twice of what it writes.
+   */
+  newMemory(id: number, pages: number): PageMemory {
     const bytes = pages * this.pageSize;
-    if (bytes > SLAB_BYTES / 4) return Buffer.allocUnsafeSlow(bytes);
-    if (this.#slab === undefined || this.#slabUsed + bytes > SLAB_BYTES) {
-      this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-      this.#slabUsed = 0;
+    if (bytes > MAX_SLAB_BYTES / 4) {
+      return { buffer: Buffer.allocUnsafeSlow(bytes), slab: undefined };
     }
-    const buffer = this.#slab.subarray(this.#slabUsed, this.#slabUsed + bytes);
-    this.#slabUsed += bytes;
-    return buffer;
+    let slab = this.#slab;
+    if (slab === undefined || slab.freeBytes < bytes) {
+      slab = new PageSlab(Math.max(bytes, Math.min(this.#slabBytes, MAX_SLAB_BYTES)));
+      this.#slab = slab;
+      this.#slabBytes += slab.bytes;
+    }
+    return { buffer: slab.take(id, bytes), slab };
   }
 
   addDirty(page: Page): void {
