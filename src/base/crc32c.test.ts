@@ -34,3 +34,24 @@ test("every length and split point equals the bitwise definition", () => {
   }
   assert.equal(crc32cRange(data, 3, 50, 0x12345678), bitwise(data.subarray(3, 50), 0x12345678));
 });
+
+test("long data in one piece has the checksum that it has in short ones", () => {
+  const data = new Uint8Array(300_000);
+  for (let i = 0, state = 1; i < data.length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    data[i] = state >>> 24;
+  }
+  const KIB = 1024;
+  const lengths = [8 * KIB, 9 * KIB + 1, 32 * KIB - 1, 32 * KIB, 33 * KIB, 34 * KIB + 7, 64 * KIB];
+  for (const length of [...lengths, 64 * KIB + 1263, 65 * KIB + 240, 100_001, data.length - 9]) {
+    for (const start of [0, 1, 9]) {
+      let expected = 0x12345678;
+      for (let at = start; at < start + length; at += 4000) {
+        const end = Math.min(at + 4000, start + length);
+        expected = crc32cRange(data, at, end, expected);
+      }
+      const actual = crc32cRange(data, start, start + length, 0x12345678);
+      assert.equal(actual, expected, `${length} bytes from ${start}`);
+    }
+  }
+});
