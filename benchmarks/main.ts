@@ -11,6 +11,7 @@ import { findRepository } from "../tools/tidy.ts";
 import { BENCHMARK_USAGE, type BenchmarkArguments, parseBenchmarkArguments } from "./arguments.ts";
 import { AUTH_WORKLOADS } from "./auth-workloads.ts";
 import { CLUSTER_WORKLOADS } from "./cluster-workloads.ts";
+import { LARGE_WORKLOADS } from "./large-workloads.ts";
 import { type GeneratorReply, type LoadJob, type LoadResult, STOP_MESSAGE } from "./load/jobs.ts";
 import { formatPairs, formatTable, type Sample, summarise } from "./report.ts";
 import { ServerCluster } from "./server-cluster.ts";
@@ -31,6 +32,7 @@ const WORKLOADS: readonly Workload[] = [
   ...MEMBER_WORKLOADS,
   ...AUTH_WORKLOADS,
   ...V2_WORKLOADS,
+  ...LARGE_WORKLOADS,
   ...CLUSTER_WORKLOADS,
 ];
 const CLUSTER_SIZE = 3;

@@ -98,14 +98,20 @@ export type Loop = Omit<ClosedLoopJob, "kind" | "ports" | "warmUpSeconds" | "lim
 
 export const PUT = { kind: "put", valueBytes: VALUE_BYTES } as const;
 
-function throughput(row: string, loop: Loop, needsKeys: boolean, isSecure = false): MemberWorkload {
+/** `keys` are there before. */
+export function throughput(
+  row: string,
+  loop: Loop,
+  keys: number,
+  isSecure = false,
+): MemberWorkload {
   return {
     kind: "member",
     rows: [row],
     isLong: false,
     ...(isSecure && { shape: secureShape }),
     async run(server, { seconds, runJob }) {
-      if (needsKeys) await loadKeys([server.port], LOADED_KEYS, runJob);
+      if (keys > 0) await loadKeys([server.port], keys, runJob);
       const result = await runJob({
         kind: "closedLoop",
         ports: [isSecure ? server.securePort : server.port],
@@ -206,7 +212,13 @@ export const MEGABYTE = 1e6;
 
 const manyKeys: MemberWorkload = {
   kind: "member",
-  rows: ["put-distinct-keys", "memory-after-puts", "memory-after-reads", "restart"],
+  rows: [
+    "put-distinct-keys",
+    "memory-after-puts",
+    "memory-after-reads",
+    "restart",
+    "restart-processor-time",
+  ],
   isLong: true,
   async run(server, { keys, runJob }) {
     const measured: Measurement[] = [];
@@ -223,6 +235,8 @@ const manyKeys: MemberWorkload = {
     await server.stop();
     await server.start();
     measured.push({ row: "restart", unit: "ms", value: server.startMs });
+    const cpuMs = server.usage().cpuSeconds * 1000;
+    measured.push({ row: "restart-processor-time", unit: "ms", value: cpuMs });
     return measured;
   },
 };
@@ -247,13 +261,13 @@ function readAll(
 }
 
 export const MEMBER_WORKLOADS: readonly MemberWorkload[] = [
-  throughput("put-same-key", PUT_ONE_KEY, false),
-  throughput("put-one-by-one", { connections: 1, streams: 1, request: PUT, ...SAME_KEY }, false),
-  throughput("get-linearizable", GET_RANDOM_KEY, true),
+  throughput("put-same-key", PUT_ONE_KEY, 0),
+  throughput("put-one-by-one", { connections: 1, streams: 1, request: PUT, ...SAME_KEY }, 0),
+  throughput("get-linearizable", GET_RANDOM_KEY, LOADED_KEYS),
   throughput(
     "get-serializable",
     { connections: 100, streams: 10, request: { kind: "get", isSerializable: true }, ...LOADED },
-    true,
+    LOADED_KEYS,
   ),
   throughput(
     "range-1000-keys",
@@ -265,15 +279,15 @@ export const MEMBER_WORKLOADS: readonly MemberWorkload[] = [
       keyCount: LOADED_KEYS - RANGE_KEYS,
       keyOrder: "random",
     },
-    true,
+    LOADED_KEYS,
   ),
   throughput(
     "txn-compare-put",
     { connections: 50, streams: 4, request: { kind: "txn", valueBytes: VALUE_BYTES }, ...LOADED },
-    true,
+    LOADED_KEYS,
   ),
-  throughput("put-tls", PUT_ONE_KEY, false, true),
-  throughput("get-tls", GET_RANDOM_KEY, true, true),
+  throughput("put-tls", PUT_ONE_KEY, 0, true),
+  throughput("get-tls", GET_RANDOM_KEY, LOADED_KEYS, true),
   handshakes,
   watchFanOut,
   leaseKeepAlive,

@@ -5,6 +5,8 @@
 import { runClosedLoop } from "./closed-loop.ts";
 import { runHandshakes } from "./handshakes.ts";
 import { type GeneratorReply, type LoadJob, type LoadResult, STOP_MESSAGE } from "./jobs.ts";
+import { runLargeValues } from "./large-values.ts";
+import { runSnapshot } from "./snapshot.ts";
 import { runKeepAlive, runWatch } from "./streams.ts";
 import { runV2, runV2Wait } from "./v2.ts";
 
@@ -22,6 +24,10 @@ function run(job: LoadJob, stop: AbortSignal): Promise<LoadResult> {
       return runV2(job);
     case "v2Wait":
       return runV2Wait(job);
+    case "largeValues":
+      return runLargeValues(job);
+    case "snapshot":
+      return runSnapshot(job);
   }
 }
 

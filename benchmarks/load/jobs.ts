@@ -73,7 +73,33 @@ export interface V2WaitJob {
   readonly seconds: number;
 }
 
-export type LoadJob = ClosedLoopJob | WatchJob | KeepAliveJob | HandshakeJob | V2Job | V2WaitJob;
+/** Values that span many frames, by clients that heed the windows of streams. */
+export interface LargeValueJob {
+  readonly kind: "largeValues";
+  readonly port: number;
+  /** Each has one request under way. */
+  readonly connections: number;
+  readonly operation: "put" | "get";
+  readonly valueBytes: number;
+  readonly keys: number;
+  readonly seconds: number;
+}
+
+/** Streams the whole database, and keeps nothing of it. An operation is a megabyte. */
+export interface SnapshotJob {
+  readonly kind: "snapshot";
+  readonly port: number;
+}
+
+export type LoadJob =
+  | ClosedLoopJob
+  | WatchJob
+  | KeepAliveJob
+  | HandshakeJob
+  | V2Job
+  | V2WaitJob
+  | LargeValueJob
+  | SnapshotJob;
 
 export interface LoadResult {
   /** Operations that were answered with success while measured. */

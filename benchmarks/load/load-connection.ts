@@ -64,9 +64,12 @@ export class LoadConnection {
     this.#nextStream += 2;
     const send = (): void => {
       const at = this.#append(template.frames);
-      this.#out.writeUInt32BE(stream, at + template.streamIdAt[0]);
-      this.#out.writeUInt32BE(stream, at + template.streamIdAt[1]);
-      for (const digits of template.digitsAt) writeDigits(this.#out, at + digits, n);
+      for (const id of template.streamIdAt) this.#out.writeUInt32BE(stream, at + id);
+      let key = n;
+      for (const digits of template.digitsAt) {
+        writeDigits(this.#out, at + digits, key);
+        key += template.keyStep;
+      }
     };
     this.#send(template.dataBytes, send);
     return stream;

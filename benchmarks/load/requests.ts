@@ -26,15 +26,19 @@ export type RequestKind =
   | { readonly kind: "range"; readonly keys: number; readonly isSerializable: boolean }
   /** If the key exists, put it. */
   | { readonly kind: "txn"; readonly valueBytes: number }
+  /** So many puts in one transaction, of a key and those behind it. */
+  | { readonly kind: "puts"; readonly puts: number; readonly valueBytes: number }
   | { readonly kind: "authenticate"; readonly username: string; readonly password: string };
 
 export interface RequestTemplate {
   /** HEADERS and DATA frames of one call. */
   readonly frames: Buffer;
-  /** Where the two frames hold the stream's number. */
-  readonly streamIdAt: readonly [number, number];
+  /** Where the frames hold the stream's number. */
+  readonly streamIdAt: readonly number[];
   /** Where each key's digits begin. */
   readonly digitsAt: readonly number[];
+  /** How much larger each key is than the one before; they differ only in "puts". */
+  readonly keyStep: 0 | 1;
   /** Bytes of DATA that flow control counts. */
   readonly dataBytes: number;
 }
@@ -82,6 +86,10 @@ function template(request: RequestKind, field: Buffer): RequestTemplate {
     }
     case "txn":
       return unary("/etcdserverpb.KV/Txn", TxnRequest.encode(txnOf(request.valueBytes)), field);
+    case "puts": {
+      const txn = TxnRequest.encode(putsOf(request.puts, request.valueBytes));
+      return { ...unary("/etcdserverpb.KV/Txn", txn, field), keyStep: 1 };
+    }
     case "authenticate": {
       const { username: name, password } = request;
       const login = AuthenticateRequest.create({ name, password });
@@ -106,7 +114,15 @@ function txnOf(valueBytes: number): TxnRequest {
   return TxnRequest.create({ compare: [exists], success: [then], failure: [then] });
 }
 
+function putsOf(puts: number, valueBytes: number): TxnRequest {
+  const put = putOf(valueBytes);
+  const op = RequestOp.create({ request: { case: "requestPut", value: put } });
+  return TxnRequest.create({ success: Array.from({ length: puts }, () => op) });
+}
+
 const FRAME_HEADER_BYTES = 9;
+/** RFC 9113 4.2: what every server takes. */
+const MAX_FRAME_BYTES = 16_384;
 const MESSAGE_PREFIX_BYTES = 5;
 const HEADERS = 0x1;
 const DATA = 0x0;
@@ -115,18 +131,32 @@ const END_STREAM = 0x1;
 
 function unary(path: string, message: Uint8Array, field: Buffer): RequestTemplate {
   const headers = frame(HEADERS, END_HEADERS, Buffer.concat([headerBlock(path), field]));
-  const data = dataFrame(message, true);
-  const frames = Buffer.concat([headers, data]);
+  const body = messageBody(message);
+  const parts = [headers];
+  const streamIdAt = [5];
   const digitsAt: number[] = [];
-  for (let at = frames.indexOf(PLACEHOLDER); at >= 0; at = frames.indexOf(PLACEHOLDER, at + 1)) {
-    digitsAt.push(at);
+  let at = headers.length;
+  for (let start = 0; start < body.length; ) {
+    const end = frameEnd(body, start);
+    const payload = body.subarray(start, end);
+    parts.push(frame(DATA, end === body.length ? END_STREAM : 0, payload));
+    streamIdAt.push(at + 5);
+    at += FRAME_HEADER_BYTES;
+    for (let i = payload.indexOf(PLACEHOLDER); i >= 0; i = payload.indexOf(PLACEHOLDER, i + 1)) {
+      digitsAt.push(at + i);
+    }
+    at += payload.length;
+    start = end;
   }
-  return {
-    frames,
-    streamIdAt: [5, headers.length + 5],
-    digitsAt,
-    dataBytes: data.length - FRAME_HEADER_BYTES,
-  };
+  return { frames: Buffer.concat(parts), streamIdAt, digitsAt, keyStep: 0, dataBytes: body.length };
+}
+
+/** Where the DATA frame from `start` on ends: no key is cut in two. */
+function frameEnd(body: Buffer, start: number): number {
+  const end = Math.min(start + MAX_FRAME_BYTES, body.length);
+  if (end === body.length) return end;
+  const cut = body.indexOf(PLACEHOLDER, end - KEY_DIGITS + 1);
+  return cut >= 0 && cut < end ? cut : end;
 }
 
 /** The head of a gRPC call; the stream's number is to be filled in at offset 5. */
@@ -136,10 +166,14 @@ export function headersFrame(path: string): Buffer {
 
 /** One gRPC message; the stream's number is to be filled in at offset 5. */
 export function dataFrame(message: Uint8Array, isLast: boolean): Buffer {
+  return frame(DATA, isLast ? END_STREAM : 0, messageBody(message));
+}
+
+function messageBody(message: Uint8Array): Buffer {
   const body = Buffer.alloc(MESSAGE_PREFIX_BYTES + message.length);
   body.writeUInt32BE(message.length, 1);
   body.set(message, MESSAGE_PREFIX_BYTES);
-  return frame(DATA, isLast ? END_STREAM : 0, body);
+  return body;
 }
 
 function frame(type: number, flags: number, payload: Uint8Array): Buffer {
