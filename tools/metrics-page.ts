@@ -17,6 +17,7 @@ import { createConfig, startEtcd } from "../src/embed/index.ts";
 import type { HistogramOptions, MetricOptions } from "../src/env/metrics.ts";
 import { MemoryLogger } from "../src/env/testing/index.ts";
 import { HealthMetrics } from "../src/gateway/endpoints/health-metrics.ts";
+import { ScrapeMetrics } from "../src/gateway/endpoints/metrics.ts";
 import { LeaseMetrics } from "../src/lease/lease-metrics.ts";
 import { MvccMetrics } from "../src/mvcc/mvcc-metrics.ts";
 import { DescriptorMetrics } from "../src/platform/metrics-process.ts";
@@ -68,6 +69,7 @@ const METRIC_TABLES: readonly Readonly<Record<string, DefinedFamily>>[] = [
   MembersMetrics,
   MvccMetrics,
   PeerMetrics,
+  ScrapeMetrics,
   ServerMetrics,
   ServicesMetrics,
   SnapMetrics,

@@ -1,5 +1,7 @@
 /** Takes JSON Web Tokens apart (RFC 7515, compact serialization; RFC 7519, claims). */
 
+import type { InvalidToken } from "./tokens.ts";
+
 /** Longer tokens are refused unread: a header of a request has not more room either. */
 const MAX_JWT_BYTES = 16 * 1024;
 
@@ -36,14 +38,23 @@ export function jwtMayBe(token: string): JwtParts | undefined {
 }
 
 /** The claims that a login needs, or what is wrong with them. */
-export function parseJwtClaims(encoded: string): JwtClaims | string {
+export function parseJwtClaims(encoded: string): JwtClaims | InvalidToken {
   const fields = decodeObject(encoded);
-  if (fields === undefined) return "its claims are no JSON object";
+  if (fields === undefined) return badJwt("its claims are no JSON object");
   const { username, revision, exp, nbf } = fields;
-  if (typeof username !== "string") return "it has no user claim";
-  if (typeof revision !== "number" || revision < 0) return "it has no revision claim";
-  if (!isDate(exp) || !isDate(nbf)) return "its dates are no numbers";
+  if (typeof username !== "string") {
+    return badJwt("it has no user claim", "failed to obtain user claims from jwt token");
+  }
+  if (typeof revision !== "number" || revision < 0) {
+    return badJwt("it has no revision claim", "failed to obtain revision claims from jwt token");
+  }
+  if (!isDate(exp) || !isDate(nbf)) return badJwt("its dates are no numbers");
   return { username, authRevision: Math.floor(revision), expiresAt: exp, notBefore: nbf };
+}
+
+/** A token that is refused; `told` is for the log. */
+export function badJwt(reason: string, told = "failed to parse a JWT token"): InvalidToken {
+  return { kind: "invalid", reason, told };
 }
 
 function isDate(value: unknown): value is number | undefined {

@@ -10,8 +10,9 @@
  */
 import { EtcdError } from "../api/errors.ts";
 import type { TokenSigner } from "../env/secrets.ts";
-import { jwtMayBe, parseJwtClaims, type JwtClaims } from "./jwt-parse.ts";
+import { badJwt, jwtMayBe, parseJwtClaims, type JwtClaims } from "./jwt-parse.ts";
 import type {
+  InvalidToken,
   TokenContext,
   TokenLogin,
   TokenProvider,
@@ -72,28 +73,30 @@ export class JwtTokens implements TokenProvider {
   verify(token: string, context: TokenContext): TokenVerdict {
     const known = this.#remembered.get(token);
     const signed = known ?? this.#check(token);
-    if (typeof signed === "string") return { kind: "invalid", reason: signed };
+    if ("kind" in signed) return signed;
     const { claims } = signed;
     const nowSeconds = context.wallMs / 1000;
     if (claims.expiresAt !== undefined && claims.expiresAt <= nowSeconds) {
       this.#remembered.delete(token);
-      return { kind: "invalid", reason: "token is expired" };
+      return badJwt("token is expired");
     }
     if (claims.notBefore !== undefined && claims.notBefore > nowSeconds) {
-      return { kind: "invalid", reason: "token is not valid yet" };
+      return badJwt("token is not valid yet");
     }
     if (known === undefined) this.#remember(token, signed);
     return signed.verdict;
   }
 
   /** A token with a good signature, or what is wrong with it. */
-  #check(token: string): SignedToken | string {
+  #check(token: string): SignedToken | InvalidToken {
     const parts = jwtMayBe(token);
-    if (parts === undefined) return "it is no JSON web token";
-    if (parts.algorithm !== this.#signer.algorithm) return "invalid signing method";
-    if (!this.#signer.verify(parts.signed, parts.signature)) return "its signature does not match";
+    if (parts === undefined) return badJwt("it is no JSON web token");
+    if (parts.algorithm !== this.#signer.algorithm) return badJwt("invalid signing method");
+    if (!this.#signer.verify(parts.signed, parts.signature)) {
+      return badJwt("its signature does not match");
+    }
     const claims = parseJwtClaims(parts.claims);
-    if (typeof claims === "string") return claims;
+    if ("kind" in claims) return claims;
     const { username, authRevision } = claims;
     return { claims, verdict: { kind: "valid", identity: { username, authRevision } } };
   }

@@ -7,9 +7,16 @@ import type { Identity } from "./identity.ts";
 /** What a token says about its bearer. */
 export type TokenVerdict =
   | ValidToken
-  | { readonly kind: "invalid"; readonly reason: string }
+  | InvalidToken
   /** It may become valid here once the log is applied up to this index. */
   | { readonly kind: "early"; readonly index: number };
+
+export interface InvalidToken {
+  readonly kind: "invalid";
+  /** What a log should say, in etcd's words, of a token that can be told to be wrong by itself. */
+  readonly told?: string;
+  readonly reason: string;
+}
 
 /** The same object for every use of a token, as long as nothing about it changes. */
 export interface ValidToken {

@@ -20,6 +20,7 @@ import { type BackendDeps, type BackendOptions, fileOptions } from "./options.ts
 import { ensureBuckets, FileReplacement } from "./replacement.ts";
 import { newSlicer } from "./slicer.ts";
 import { FileSnapshot } from "./snapshot.ts";
+import { watchTransfer } from "./slow-transfer.ts";
 import type {
   Backend,
   BackendSnapshot,
@@ -154,10 +155,14 @@ export class BoltBackend implements Backend {
     this.#views++;
     const observe = this.#metrics.snapshotTimer(this.#deps.clock);
     const file = this.boltFile;
-    return new FileSnapshot(file, file.durable, () => {
+    let settle = (): void => {};
+    const snapshot = new FileSnapshot(file, file.durable, () => {
       this.#views--;
+      settle();
       observe();
     });
+    settle = watchTransfer(this.#deps, snapshot.sizeBytes);
+    return snapshot;
   }
 
   async hash(ignore: (bucket: string, key: Uint8Array) => boolean): Promise<number> {

@@ -3,10 +3,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32c } from "../base/crc32c.ts";
+import { MemoryLogger } from "../env/testing/memory-logger.ts";
 import { FaultDisk } from "../env/testing/fault-disk.ts";
 import { SeededRandom } from "../env/testing/seeded-random.ts";
 import { VirtualClock } from "../env/testing/virtual-clock.ts";
-import type { BoltBackend } from "./backend.ts";
+import { humanizeBytes } from "../base/go-text.ts";
+import { type BoltBackend, openBackend } from "./backend.ts";
 import {
   assertSound,
   DB_PATH,
@@ -155,6 +157,26 @@ test("a snapshot is the file at its transaction while writes go on", async () =>
   expected.assertEquals(restored);
   await restored.close();
   model.assertEquals(backend);
+  await backend.close();
+});
+
+test("a snapshot that takes long is warned of until it is closed", async () => {
+  const clock = new VirtualClock();
+  const logger = new MemoryLogger();
+  const deps = { disk: new FaultDisk(), clock, logger };
+  const backend = await openBackend(deps, DB_PATH, { ensureBuckets: ETCD_BUCKETS });
+  const snapshot = await backend.openSnapshot();
+  clock.advance(29_999);
+  assert.deepEqual(logger.messages("warn"), []);
+  clock.advance(30_001);
+  const bytes = snapshot.sizeBytes;
+  assert.deepEqual(
+    logger.lines.filter(({ level }) => level === "warn").map(({ fields }) => fields),
+    ["30s", "1m0s"].map((taking) => ({ taking, bytes, size: humanizeBytes(bytes) })),
+  );
+  snapshot.close();
+  clock.advance(60_000);
+  assert.equal(logger.messages("warn").length, 2);
   await backend.close();
 });
 

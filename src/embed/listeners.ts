@@ -99,6 +99,7 @@ export class Listeners {
     const { listenPeerUrls, listenClientUrls, listenClientHttpUrls, listenMetricsUrls } =
       this.#config;
     const { logger } = this.#deps;
+    this.#saySocketOptions();
     logger.info("configuring peer listeners", { "listen-peer-urls": hrefs(listenPeerUrls) });
     this.#say(plainPeerWarnings(this.#config));
     for (const url of listenPeerUrls) {
@@ -113,6 +114,15 @@ export class Listeners {
     for (const url of listenMetricsUrls) {
       this.#metrics.push(await listen(addressOf(url), this.#options([url], "metrics", false)));
     }
+  }
+
+  #saySocketOptions(): void {
+    const { socketReuseAddress, socketReusePort } = this.#config;
+    if (!socketReuseAddress && !socketReusePort) return;
+    this.#deps.logger.info("configuring socket options", {
+      "reuse-address": socketReuseAddress,
+      "reuse-port": socketReusePort,
+    });
   }
 
   async #bindClients(urls: readonly EtcdUrl[], traffic: ClientSocket["traffic"]): Promise<void> {

@@ -22,7 +22,7 @@ import {
   openFileDescriptors,
   registerProcessMetrics,
 } from "../platform/index.ts";
-import { EtcdServer } from "../server/index.ts";
+import { EtcdServer, type ServerOptions } from "../server/index.ts";
 import { type DialPeerOptions, dialPeer } from "../transport/peer/peer-http.ts";
 import { PeerTransport } from "../transport/peer/peer-transport.ts";
 import { walExists } from "../wal/index.ts";
@@ -43,7 +43,7 @@ import { serverOptionsOf } from "./server-options.ts";
 import { PeerStatistics } from "./peer-statistics.ts";
 import type { TokenSigner } from "../env/secrets.ts";
 import { openTokenSigner } from "./token-signer.ts";
-import { addressFields, startFields, stopFields } from "./start-lines.ts";
+import { addressFields, logUnusual, startFields, stopFields } from "./start-lines.ts";
 
 /** How long calls in flight may take to end once a stop was asked for. */
 const STOP_GRACE_MS = 5000;
@@ -202,10 +202,11 @@ class RunningMember implements RunningEtcd {
       });
       const isInitialized = this.#isInitialized();
       const peerServerName = isInitialized ? "" : await this.#findInitialCluster();
-      this.#logStarting(isInitialized);
+      const options = serverOptionsOf(this.#config);
+      this.#logStarting(isInitialized, options);
       const network = this.#openNetwork(tls, peerServerName);
       const statistics = this.#config.enableV2 ? new PeerStatistics(this.#clock) : undefined;
-      const server = await EtcdServer.start(serverOptionsOf(this.#config), {
+      const server = await EtcdServer.start(options, {
         disk: new NodeDisk(),
         clock: this.#clock,
         random: new NodeRandom(),
@@ -323,9 +324,10 @@ class RunningMember implements RunningEtcd {
     return peerServerName;
   }
 
-  #logStarting(isInitialized: boolean): void {
+  #logStarting(isInitialized: boolean, options: ServerOptions): void {
     const facts = { gitSha: this.#gitSha, isInitialized };
     this.#logger.info("starting an etcd server", startFields(this.#config, facts));
+    logUnusual(this.#logger, this.#config, options);
   }
 
   async #stop(reason: Error | undefined): Promise<void> {

@@ -4,17 +4,21 @@
  */
 import { availableParallelism, cpus } from "node:os";
 import { SERVER_VERSION } from "../api/version.ts";
-import { formatDuration } from "../base/go-text.ts";
-import type { LogFields } from "../env/logger.ts";
+import { formatDuration, humanizeBytes } from "../base/go-text.ts";
+import type { LogFields, Logger } from "../env/logger.ts";
 import { goArchitecture, goOperatingSystem } from "../platform/index.ts";
-import { DEFAULT_QUOTA_BYTES } from "../server/index.ts";
+import { DEFAULT_QUOTA_BYTES, type ServerOptions } from "../server/index.ts";
 import {
   autoCompactionOf,
   type EtcdConfig,
   type EtcdUrl,
   GATE_NAMES,
   gateSpec,
+  hasDefault,
 } from "./config/index.ts";
+
+/** etcd's advice; more is allowed. */
+const RECOMMENDED_REQUEST_BYTES = 10 * 1024 * 1024;
 
 /** What the settings do not say. */
 export interface StartFacts {
@@ -60,6 +64,31 @@ export function startFields(config: EtcdConfig, facts: StartFacts): LogFields {
     "max-learners": config.maxLearners,
     "v2-deprecation": config.v2Deprecation,
   };
+}
+
+/** What is unusual about the settings, or not taken as it was given. */
+export function logUnusual(logger: Logger, config: EtcdConfig, options: ServerOptions): void {
+  if (config.maxRequestBytes > RECOMMENDED_REQUEST_BYTES) {
+    logger.warn("exceeded recommended request limit", {
+      "max-request-bytes": config.maxRequestBytes,
+      "max-request-size": humanizeBytes(config.maxRequestBytes),
+      "recommended-request-bytes": RECOMMENDED_REQUEST_BYTES,
+      "recommended-request-size": humanizeBytes(RECOMMENDED_REQUEST_BYTES),
+    });
+  }
+  if (!hasDefault(config, "backendBatchLimit")) {
+    logger.info("setting backend batch limit", { "batch limit": config.backendBatchLimit });
+  }
+  if (!hasDefault(config, "backendBatchIntervalMs")) {
+    const interval = formatDuration(config.backendBatchIntervalMs);
+    logger.info("setting backend batch interval", { "batch interval": interval });
+  }
+  const intervalMs = config.watchProgressNotifyIntervalMs;
+  if (intervalMs > 0 && options.watchProgressNotifyIntervalMs > intervalMs) {
+    logger.warn("adjusting watch progress notify interval to minimum period", {
+      "min-watch-progress-notify-interval": formatDuration(options.watchProgressNotifyIntervalMs),
+    });
+  }
 }
 
 /** Where the member listens and what it advertises. */

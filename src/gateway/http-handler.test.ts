@@ -236,7 +236,15 @@ test("/metrics in plain and compressed form, for any method", async () => {
   const headers = { "accept-encoding": "deflate, gzip;q=0.5" };
   const packed = await world.fetch("/metrics", { headers });
   assert.equal(packed.headers["content-encoding"], "gzip");
-  assert.equal(gunzipSync(Buffer.from(packed.body, "latin1")).toString(), plain.body);
+  const unpacked = gunzipSync(Buffer.from(packed.body, "latin1")).toString();
+  assert.deepEqual(unpacked.match(/^promhttp.*$/gm), [
+    "promhttp_metric_handler_requests_in_flight 1",
+    'promhttp_metric_handler_requests_total{code="200"} 3',
+    'promhttp_metric_handler_requests_total{code="500"} 0',
+    'promhttp_metric_handler_requests_total{code="503"} 0',
+  ]);
+  const others = (text: string): string => text.replace(/^promhttp.*$/gm, "");
+  assert.equal(others(unpacked), others(plain.body));
   const refused = { "accept-encoding": "gzip;q=0" };
   assert.equal(
     (await world.fetch("/metrics", { headers: refused })).headers["content-encoding"],

@@ -16,7 +16,7 @@ import type { RpcService } from "../env/rpc.ts";
 import { serveDebugVars, serveVersion } from "./endpoints/debug.ts";
 import { Profiler } from "./endpoints/profiler.ts";
 import { HealthEndpoints, type HealthSource } from "./endpoints/health.ts";
-import { type MetricsSource, serveMetrics } from "./endpoints/metrics.ts";
+import { MetricsEndpoint, type MetricsSource } from "./endpoints/metrics.ts";
 import {
   cleanPath,
   decodePath,
@@ -91,9 +91,10 @@ export function createMetricsHandler(deps: MetricsHandlerDeps): HttpHandler {
 }
 
 function healthAndMetrics(deps: MetricsHandlerDeps): readonly Mount[] {
+  const metrics = new MetricsEndpoint(deps.exposition, deps.metrics);
   return [
     ...new HealthEndpoints(deps).mounts(),
-    ["/metrics", (_path, request, response) => serveMetrics(deps.exposition, request, response)],
+    ["/metrics", (_path, request, response) => metrics.serve(request, response)],
   ];
 }
 

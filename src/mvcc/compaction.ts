@@ -45,6 +45,11 @@ export interface CompactionResult {
   readonly hashStored: boolean;
 }
 
+/** Does `work` at once; a caller with a clock sees how long it takes. */
+export type Observed = (work: () => void) => void;
+
+const UNOBSERVED: Observed = (work) => work();
+
 export class Compactor {
   readonly #store: Store;
   readonly #queue: CompactionRequestInfo[] = [];
@@ -68,7 +73,7 @@ export class Compactor {
     this.#job = undefined;
   }
 
-  step(maxRecords: number): CompactionStep {
+  step(maxRecords: number, indexWork: Observed = UNOBSERVED): CompactionStep {
     if (this.#job === undefined) {
       const request = this.#queue[0];
       if (request === undefined) return { state: "idle" };
@@ -77,7 +82,7 @@ export class Compactor {
       this.#job = new CompactionJob(this.#store, request);
     }
     const before = this.#job.deletedRecords;
-    const result = this.#job.step(maxRecords);
+    const result = this.#job.step(maxRecords, indexWork);
     if (result === undefined) {
       return { state: "running", deletedRecords: this.#job.deletedRecords - before };
     }
@@ -105,7 +110,7 @@ class CompactionJob {
     this.#end = encodeRevisionKey(request.revision + 1, 0, false);
   }
 
-  step(maxRecords: number): CompactionResult | undefined {
+  step(maxRecords: number, indexWork: Observed): CompactionResult | undefined {
     if (this.#keepsAny === undefined) {
       this.#keepsAny = this.#probe.step(maxRecords);
       if (this.#keepsAny === undefined) return undefined;
@@ -114,7 +119,9 @@ class CompactionJob {
     const changedKeys: string[] = [];
     const done = this.#scan(maxRecords, doomedRecords, changedKeys);
     for (const bucketKey of doomedRecords) this.#store.backend.delete(KEY_BUCKET, bucketKey);
-    for (const key of changedKeys) this.#store.index.compact(key, this.#request.revision);
+    indexWork(() => {
+      for (const key of changedKeys) this.#store.index.compact(key, this.#request.revision);
+    });
     this.deletedRecords += doomedRecords.length;
     return done ? this.#finish() : undefined;
   }

@@ -1,7 +1,7 @@
 /** The metrics of the store and its watches, asked for at each scrape. */
 import type { Metrics } from "../env/metrics.ts";
 import type { WatchableStore } from "./watch/watchable-store.ts";
-import { exponentialBuckets, histogram, plain } from "../env/metric-table.ts";
+import { plain } from "../env/metric-table.ts";
 
 export const MvccMetrics = {
   keys: plain("etcd_debugging_mvcc_keys_total", "Total number of keys."),
@@ -20,11 +20,6 @@ export const MvccMetrics = {
   pendingEvents: plain(
     "etcd_debugging_mvcc_pending_events_total",
     "Total number of pending events to be sent.",
-  ),
-  indexCompactionPause: histogram(
-    "etcd_debugging_mvcc_index_compaction_pause_duration_milliseconds",
-    "Pauses caused by compaction of the index.",
-    exponentialBuckets(0.5, 2, 14),
   ),
 } as const;
 

@@ -25,7 +25,7 @@ import { assert } from "../base/assert.ts";
 import type { TreeCursor } from "../base/btree.ts";
 import type { LeaseID, Revision } from "../base/ids.ts";
 import type { Slice, Steps } from "../base/slice.ts";
-import { type CompactionStep, Compactor } from "./compaction.ts";
+import { type CompactionStep, Compactor, type Observed } from "./compaction.ts";
 import { HashJob, HashStorage } from "./hash.ts";
 import { KeyIndex } from "./key-index.ts";
 import { encodeKeyValue, encodeTombstone, KeyValueView } from "./key-value.ts";
@@ -405,9 +405,12 @@ export class Store {
     this.#schedule(revision, marks.scheduled === marks.finished);
   }
 
-  /** Does at most about `maxRecords` records' worth of physical compaction. */
-  runCompaction(maxRecords: number): CompactionStep {
-    return this.#compactor.step(maxRecords);
+  /**
+   * Does at most about `maxRecords` records' worth of physical compaction; the part of it that
+   * changes the index goes through `indexWork`.
+   */
+  runCompaction(maxRecords: number, indexWork?: Observed): CompactionStep {
+    return this.#compactor.step(maxRecords, indexWork);
   }
 
   get compactionPending(): boolean {

@@ -97,6 +97,12 @@ export function completeConfig(given: GivenValues, gates: GateSettings): EtcdCon
   return { ...(values as SettingValues), featureGates: resolveGates(gates) };
 }
 
+/** Whether a setting has the value that it takes when nothing is said of it. */
+export function hasDefault(config: EtcdConfig, name: SettingName): boolean {
+  const { fallback, zeroMeans } = settingOf(name);
+  return config[name] === (fallback === 0 ? (zeroMeans ?? fallback) : fallback);
+}
+
 /**
  * The configuration of an embedded member. Differs from the command line's in two defaults:
  * client addresses are advertised as they are listened on, and the initial cluster is this

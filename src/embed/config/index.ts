@@ -4,6 +4,7 @@ export {
   createConfig,
   type EtcdConfig,
   type EtcdConfigInput,
+  hasDefault,
   type LogRecord,
 } from "./config.ts";
 export { type FeatureGates, GATE_NAMES, type GateName, gateSpec } from "./feature-gates.ts";

@@ -180,6 +180,7 @@ export const CHECKS = {
     uint64,
     5000,
     "Entries kept in memory after a snapshot, for followers that are a little behind.",
+    { zeroMeans: 5000 },
   ),
 } as const;
 

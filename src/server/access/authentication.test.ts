@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { METHOD } from "../../api/rpc-table.ts";
 import { AuthUserAddRequest } from "../../api/gen/rpc.ts";
-import { SimpleTokens } from "../../auth/index.ts";
+import { SimpleTokens, type TokenProvider } from "../../auth/index.ts";
 import type { Call } from "../../env/index.ts";
 import {
   MemoryLogger,
@@ -22,7 +22,10 @@ interface World {
 }
 
 /** Authentication on; the users are root, ann, and "cn", whom a certificate names. */
-function enabled(options: { readonly clientCertAuth: boolean }): World {
+function enabled(options: {
+  readonly clientCertAuth: boolean;
+  readonly tokens?: TokenProvider;
+}): World {
   const clock = new VirtualClock();
   const logger = new MemoryLogger();
   const auth = new Authentication({
@@ -117,4 +120,13 @@ test("a member asks as root for what it does by itself, and as nobody while auth
   assert.deepEqual(auth.ownIdentity, { username: "root", authRevision: revision });
   auth.store.disable();
   assert.deepEqual(auth.ownIdentity, { username: "", authRevision: 0 });
+});
+
+test("the log says in etcd's words why a JSON web token is refused", () => {
+  const tokens = new SimpleTokens({ random: new SeededRandom(1), ttlMs: 60_000 });
+  const told = "failed to obtain user claims from jwt token";
+  tokens.verify = () => ({ kind: "invalid", reason: "it has no user claim", told });
+  const { auth, logger } = enabled({ clientCertAuth: false, tokens });
+  assert.throws(() => auth.identifyNow(call({ token: "a.b.c" })), { kind: "invalidAuthToken" });
+  assert.deepEqual(logger.messages("warn").slice(-2), [told, "invalid auth token"]);
 });

@@ -139,6 +139,7 @@ export class Authentication {
     const verdict = tokens.verify(token, this.#context);
     if (verdict.kind === "valid") return verdict.identity;
     if (verdict.kind === "early") return verdict;
+    if (verdict.told !== undefined) logger.warn(verdict.told, { error: verdict.reason });
     logger.warn("invalid auth token", { "token-fingerprint": fingerprintOf(token) });
     throw new EtcdError("invalidAuthToken");
   }

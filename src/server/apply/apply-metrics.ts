@@ -16,6 +16,11 @@ export const ApplyMetrics = {
     "etcd_debugging_mvcc_total_put_size_in_bytes",
     "The total size of put kv pairs seen by this member.",
   ),
+  indexCompactionPause: histogram(
+    "etcd_debugging_mvcc_index_compaction_pause_duration_milliseconds",
+    "Bucketed histogram of index compaction pause duration.",
+    exponentialBuckets(0.5, 2, 14),
+  ),
   dbCompactionPause: histogram(
     "etcd_debugging_mvcc_db_compaction_pause_duration_milliseconds",
     "Bucketed histogram of db compaction pause duration.",
@@ -65,6 +70,8 @@ export interface CompactionCounters {
   readonly compactedKeys: Counter;
   readonly compactionTotalMs: Histogram;
   readonly compactionPauseMs: Histogram;
+  /** What the changes of the index take of such a pause. */
+  readonly indexPauseMs: Histogram;
   /** Unix seconds of the last one's end. */
   readonly compactedAtSeconds: Gauge;
 }
@@ -85,6 +92,7 @@ export function registerApplyMetrics(metrics: Metrics, server: Needs): ApplyCoun
     compactedKeys: metrics.counter(ApplyMetrics.dbCompactionKeys),
     compactionTotalMs: metrics.histogram(ApplyMetrics.dbCompactionTotal),
     compactionPauseMs: metrics.histogram(ApplyMetrics.dbCompactionPause),
+    indexPauseMs: metrics.histogram(ApplyMetrics.indexCompactionPause),
     compactedAtSeconds: metrics.gauge(ApplyMetrics.dbCompactionLast),
   };
   const { alarms, cluster, quota } = server;

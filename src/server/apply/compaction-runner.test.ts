@@ -31,11 +31,12 @@ function world() {
   store.compact(store.currentRevision);
   let steps = 0;
   const runCompaction = store.runCompaction.bind(store);
-  store.runCompaction = (records) => {
+  store.runCompaction = (records, indexWork) => {
     steps++;
-    return runCompaction(records);
+    return runCompaction(records, indexWork);
   };
   const nothing = { add: () => undefined, set: () => undefined, observe: () => undefined };
+  let indexPauses = 0;
   const runner = new CompactionRunner({
     store,
     backend,
@@ -43,6 +44,7 @@ function world() {
     logger: new MemoryLogger(),
     counters: {
       compactionPauseMs: nothing,
+      indexPauseMs: { observe: () => indexPauses++ },
       compactionTotalMs: nothing,
       compactedKeys: nothing,
       compactedAtSeconds: nothing,
@@ -50,7 +52,7 @@ function world() {
     batchLimit: BATCH,
     sleepIntervalMs: 10,
   });
-  return { backend, clock, runner, steps: () => steps };
+  return { backend, clock, runner, steps: () => steps, indexPauses: () => indexPauses };
 }
 
 test("a batch waits until the one before is durable, so that deletes do not pile up", async () => {
@@ -97,4 +99,15 @@ test("nothing is done after the stop, when a commit ends late", async () => {
   backend.commits[0]?.resolve();
   await clock.advanceAsync(60_000);
   assert.equal(steps(), before);
+});
+
+test("what each batch takes of the index is measured", async () => {
+  const { backend, clock, runner, steps, indexPauses } = world();
+  runner.start();
+  await clock.advanceAsync(10);
+  for (let batch = 0; batch < RECORDS / BATCH; batch++) {
+    for (const commit of backend.commits.splice(0)) commit.resolve();
+    await clock.advanceAsync(10);
+  }
+  assert.ok(indexPauses() >= RECORDS / BATCH && indexPauses() <= steps(), `${indexPauses()}`);
 });

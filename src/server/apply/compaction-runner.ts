@@ -76,9 +76,14 @@ export class CompactionRunner {
       this.#schedule(sleepIntervalMs);
       return;
     }
-    const startMs = this.#options.clock.nowMs();
-    const step = store.runCompaction(batchLimit);
-    this.#options.counters.compactionPauseMs.observe(this.#options.clock.nowMs() - startMs);
+    const { clock, counters } = this.#options;
+    const startMs = clock.nowMs();
+    const step = store.runCompaction(batchLimit, (work) => {
+      const indexMs = clock.nowMs();
+      work();
+      counters.indexPauseMs.observe(clock.nowMs() - indexMs);
+    });
+    counters.compactionPauseMs.observe(clock.nowMs() - startMs);
     if (step.state === "idle") {
       this.#timer = undefined;
       this.#finish();
@@ -138,6 +143,8 @@ export class CompactionRunner {
     if (result.hashStored) {
       const { hash, revision, compactRevision } = result.hash;
       logger.info("storing new hash", { hash, revision, "compact-revision": compactRevision });
+    } else {
+      logger.info("previous compaction was interrupted, skip storing compaction hash value");
     }
     this.#startedMs = clock.nowMs();
   }

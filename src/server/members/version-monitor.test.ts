@@ -68,6 +68,12 @@ test("the leader ends a downgrade once every member runs the target", async () =
   const w = world({ version: "3.6.0", downgrade: { enabled: true, targetVersion: "3.6.0" } });
   w.state.others = ["3.6.1", "3.7.0"];
   await w.pass(5000);
+  const stranger = w.logger.lines.find(({ message }) => /mismatching etcd version/.test(message));
+  assert.deepEqual(stranger?.fields, {
+    "remote-member-id": "1",
+    "current-server-version": "3.7.0",
+    "target-version": "3.6.0",
+  });
   w.state.others = ["3.6.1", undefined];
   await w.pass(5000);
   assert.equal(w.proposed.length, 0);

@@ -169,9 +169,7 @@ export class VersionMonitor {
     if (!isLeader() || !enabled || clusterVersionOf(SERVER_VERSION) !== targetVersion) return;
     askOthers()
       .then(async (others) => {
-        const isTarget = ({ server }: MemberVersion): boolean =>
-          server !== undefined && clusterVersionOf(server) === targetVersion;
-        if (this.#stopped || !others.every(isTarget)) return;
+        if (this.#stopped || !others.every((other) => this.#runs(other, targetVersion))) return;
         logger.info("the cluster has been downgraded", { "cluster-version": targetVersion });
         const request = DowngradeInfoSetRequest.create({ enabled: false });
         await propose(RaftField.downgradeInfoSet, DowngradeInfoSetRequest.encode(request));
@@ -179,6 +177,19 @@ export class VersionMonitor {
       .catch((error: unknown) => {
         if (!this.#stopped) logger.warn("failed to cancel downgrade", { error });
       });
+  }
+
+  /** Whether a member runs the version that a downgrade leads to; says so if it runs another. */
+  #runs({ id, server }: MemberVersion, targetVersion: string): boolean {
+    if (server === undefined) return false;
+    const current = clusterVersionOf(server);
+    if (current === targetVersion) return true;
+    this.#options.logger.warn("remotes server has mismatching etcd version", {
+      "remote-member-id": formatID(id),
+      "current-server-version": current,
+      "target-version": targetVersion,
+    });
+    return false;
   }
 
   #updateStorageVersion(): void {

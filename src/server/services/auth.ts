@@ -258,6 +258,7 @@ export class AuthService {
       return revision;
     }
     this.#limiter.failed(name, remote);
+    if (hasPassword) logger.info("invalid password", { "user-name": name });
     const error = user !== undefined && !hasPassword ? "noPasswordUser" : "authFailed";
     logger.warn("invalid authentication was requested", {
       user: name,

@@ -34,11 +34,12 @@ const MAX_WAITING_RENEWALS = 1000;
 
 /** Leases in one part of a list. */
 const LEASES_PER_PART = 1000;
+const UNDECODABLE_KEEPALIVE = "failed to receive lease keepalive request from gRPC stream";
 
 export type LeaseNeeds = Answering &
   Counted<Pick<ServicesCounters, "streamFailures">> &
   LeaseRenewalsNeeds &
-  Pick<ServerContext, "auth" | "ids" | "proposals" | "refusal">;
+  Pick<ServerContext, "auth" | "ids" | "logger" | "proposals" | "refusal">;
 
 export class LeaseService {
   readonly unary: UnaryRows = {
@@ -140,6 +141,8 @@ export class LeaseService {
       if (ended) return;
       const request = decodeOrEnd(LeaseKeepAliveRequest, message, (code, text) => {
         this.#server.counters.streamFailures.of("receive", "lease-keepalive").add();
+        const told = { error: text };
+        this.#server.logger.warn(UNDECODABLE_KEEPALIVE, told);
         close();
         call.finish(code, text);
       });

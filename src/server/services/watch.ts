@@ -44,7 +44,7 @@ const SYNC_INTERVAL_MS = 100;
 
 type WatchStreamNeeds = Answering &
   Counted<Pick<ServicesCounters, "streamFailures">> &
-  Pick<ServerContext, "auth" | "options" | "turns" | "watchable">;
+  Pick<ServerContext, "auth" | "logger" | "options" | "turns" | "watchable">;
 
 export type WatchNeeds = WatchStreamNeeds & Pick<ServerContext, "clock" | "defer">;
 
@@ -256,6 +256,8 @@ class WatchStreamHandler implements WatchSink {
     if (this.#ended) return;
     const request = decodeOrEnd(WatchRequest, message, (code, text) => {
       this.#server.counters.streamFailures.of("receive", "watch").add();
+      const told = { error: text };
+      this.#server.logger.warn("failed to receive watch request from gRPC stream", told);
       this.end(code, text);
     });
     switch (request?.requestUnion?.case) {

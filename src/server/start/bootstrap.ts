@@ -129,8 +129,13 @@ async function bootstrapBehindLock(
   snapshotFiles.cleanUp();
   const snapshot = isNew ? undefined : newestSnapshot(options, deps, paths.wal, snapshotFiles);
   const snapshotIndex = snapshot?.metadata.index ?? 0;
-  if (snapshotIndex > readConsistentIndex(backend)) {
-    await takeReceivedDatabase(deps, backend, snapshotFiles, snapshotIndex);
+  const found = readConsistentIndex(backend);
+  if (snapshotIndex > found) {
+    logger.info("Recovering from snapshot backend", {
+      "consistent-index": found,
+      "snapshot-index": snapshotIndex,
+    });
+    await takeReceivedDatabase(backend, snapshotFiles, snapshotIndex);
   }
   const consistentIndex = readConsistentIndex(backend);
   logger.info("restore consistentIndex", { index: consistentIndex });
@@ -165,7 +170,6 @@ interface Basis {
 
 /** Puts the database that came with the snapshot in the place of the older db. */
 async function takeReceivedDatabase(
-  { logger }: ServerDeps,
   backend: Backend,
   files: SnapshotFiles,
   index: Index,
@@ -181,7 +185,6 @@ async function takeReceivedDatabase(
     );
   }
   await installAtStart(backend, received);
-  logger.info("took the received database into use", { path: received, "snapshot-index": index });
 }
 
 async function makeMember(

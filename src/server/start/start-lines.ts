@@ -20,6 +20,12 @@ export function logRecoveredCluster(logger: Logger, cluster: Cluster): void {
       "recovered-remote-peer-is-learner": isLearner,
     });
   }
+  if (cluster.downgrade.enabled) {
+    logger.info("cluster is downgrading to target version", {
+      "target-cluster-version": cluster.downgrade.targetVersion,
+      "current-server-version": SERVER_VERSION,
+    });
+  }
   if (cluster.version === undefined) return;
   logger.info("set cluster version from store", {
     "cluster-version": shortVersion(cluster.version),
@@ -46,10 +52,11 @@ export function logQuota(logger: Logger, quotaBytes: number): void {
   } else if (quotaBytes === 0 || quotaBytes === DEFAULT_QUOTA_BYTES) {
     const fields = { ...name, ...sizeFields("quota-size", DEFAULT_QUOTA_BYTES) };
     logger.info("enabled backend quota with default value", fields);
-  } else if (quotaBytes > MAX_RECOMMENDED_QUOTA_BYTES) {
-    const fields = sizeFields("quota-maximum-size", MAX_RECOMMENDED_QUOTA_BYTES);
-    logger.warn("quota exceeds the maximum value", { ...size, ...fields });
   } else {
+    if (quotaBytes > MAX_RECOMMENDED_QUOTA_BYTES) {
+      const fields = sizeFields("quota-maximum-size", MAX_RECOMMENDED_QUOTA_BYTES);
+      logger.warn("quota exceeds the maximum value", { ...size, ...fields });
+    }
     logger.info("enabled backend quota", size);
   }
 }

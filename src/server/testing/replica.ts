@@ -281,6 +281,7 @@ function noCounters(): CompactionCounters {
   const nothing = { add: () => undefined, set: () => undefined, observe: () => undefined };
   return {
     compactionPauseMs: nothing,
+    indexPauseMs: nothing,
     compactionTotalMs: nothing,
     compactedKeys: nothing,
     compactedAtSeconds: nothing,
