@@ -43,72 +43,80 @@ export class Door implements RpcService {
     });
     this.#streams.add(stream);
     this.#service.stream(stream);
-    if (verdict.kind === "loseAnswer") stream.cut();
+    if (verdict.kind === "loseAnswer") stream.cut(StatusCode.UNAVAILABLE, LOST);
   }
 
-  /** Ends all open streams of a method as a broken connection does. Returns how many there were. */
-  cutStreams(method: number): number {
+  /**
+   * Ends all open streams of a method, as a broken connection does unless another reason is given.
+   * Returns how many there were.
+   */
+  cutStreams(method: number, code: number = StatusCode.UNAVAILABLE, reason: string = LOST): number {
     const cut = [...this.#streams].filter((stream) => stream.method === method);
-    for (const stream of cut) stream.cut();
+    for (const stream of cut) stream.cut(code, reason);
     return cut.length;
   }
 }
 
-/** Is carried out, and nobody hears of it. */
-class UnheardCall implements UnaryCall {
-  readonly #call: UnaryCall;
+/** A call that somebody else has got, and that is passed on. */
+export abstract class PassedCall implements UnaryCall {
+  protected readonly call: UnaryCall;
 
   constructor(call: UnaryCall) {
-    this.#call = call;
+    this.call = call;
   }
 
   get method(): number {
-    return this.#call.method;
+    return this.call.method;
   }
   get deadlineMs(): number {
-    return this.#call.deadlineMs;
+    return this.call.deadlineMs;
   }
   get remote(): string {
-    return this.#call.remote;
+    return this.call.remote;
   }
   get viaGateway(): boolean {
-    return this.#call.viaGateway;
+    return this.call.viaGateway;
   }
   get certificateName(): string | undefined {
-    return this.#call.certificateName;
+    return this.call.certificateName;
   }
   get cancelled(): boolean {
-    return this.#call.cancelled;
+    return this.call.cancelled;
   }
   get body(): Uint8Array {
-    return this.#call.body;
+    return this.call.body;
   }
   get onCancel(): (() => void) | undefined {
-    return this.#call.onCancel;
+    return this.call.onCancel;
   }
   set onCancel(listener: (() => void) | undefined) {
-    this.#call.onCancel = listener;
+    this.call.onCancel = listener;
   }
 
   metadata(key: string): string | undefined {
-    return this.#call.metadata(key);
+    return this.call.metadata(key);
   }
+
+  abstract reply(message: Uint8Array): void;
+  abstract replyParts(parts: readonly Uint8Array[]): void;
+  abstract replyFrom(source: ReplySource): void;
+  abstract fail(code: number, message: string): void;
+}
+
+/** Is carried out, and nobody hears of it. */
+class UnheardCall extends PassedCall {
   reply(): void {
-    this.#lose();
+    this.fail();
   }
   replyParts(): void {
-    this.#lose();
+    this.fail();
   }
   replyFrom(source: ReplySource): void {
     source.close();
-    this.#lose();
+    this.fail();
   }
   fail(): void {
-    this.#lose();
-  }
-
-  #lose(): void {
-    this.#call.fail(StatusCode.UNAVAILABLE, LOST);
+    this.call.fail(StatusCode.UNAVAILABLE, LOST);
   }
 }
 
@@ -176,10 +184,10 @@ class DoorStream implements StreamCall {
     this.#call.resumeReceiving();
   }
 
-  /** The connection is gone, for either side. */
-  cut(): void {
+  /** It is over, for either side. */
+  cut(code: number, reason: string): void {
     if (this.cancelled) return;
-    this.#call.finish(StatusCode.UNAVAILABLE, LOST);
+    this.#call.finish(code, reason);
     this.#over();
   }
 

@@ -64,8 +64,9 @@ export class Ledger {
     this.#requests.push(new Recorded(method, member, this.#nowMs(), new Uint8Array(body)));
   }
 
-  forgetRequests(): void {
+  forget(): void {
     this.#requests.length = 0;
+    this.#failures.clear();
   }
 
   /** @throws TypeError for the name of no call, and of no error. */
@@ -75,10 +76,6 @@ export class Ledger {
     const waiting = this.#failures.get(method) ?? [];
     for (let i = 0; i < times; i++) waiting.push(failure);
     this.#failures.set(method, waiting);
-  }
-
-  forgetFailures(): void {
-    this.#failures.clear();
   }
 
   /** What becomes of a call that comes now. */

@@ -2,6 +2,8 @@
  * The members of one test with everything around them: a world on virtual time, the flow of that
  * time, a door before each process.
  */
+import { StatusCode } from "../api/errors.ts";
+import { METHOD } from "../api/rpc-table.ts";
 import type { Dial, DialOptions, Target } from "../client/connection.ts";
 import type { RpcService } from "../env/index.ts";
 import { type FaultDisk, SeededRandom } from "../env/testing/index.ts";
@@ -18,9 +20,14 @@ import { OutsideClock } from "./world/outside-clock.ts";
 import { Trace } from "./world/trace.ts";
 import { World } from "./world/world.ts";
 
+/** What watchers are told whose events have not happened any more. */
+const GONE_BACK = "etcd was set back to an earlier state; watches end there";
+
 export interface UniverseOptions extends MemberSettings {
   readonly size: number;
   readonly seed: number;
+  /** Ports for clients. */
+  readonly listen: boolean;
   /** Of one way between two members, and between a client and a member. */
   readonly latencyMs: number;
   /** Of a sync of a member's disk; 0: disks take no time. */
@@ -105,6 +112,15 @@ export class Universe {
     return () => random.next32() / 2 ** 32;
   }
 
+  /** Most members follow one that runs. */
+  get hasLeader(): boolean {
+    const { leader } = this.world;
+    if (leader?.server === undefined || leader.isPaused) return false;
+    const id = leader.server.memberID;
+    const followers = this.members.filter(({ server }) => server?.leader === id);
+    return followers.length > this.members.length / 2;
+  }
+
   /** The member that has applied most, of those that run. */
   get freshest(): EtcdServer | undefined {
     let found: EtcdServer | undefined;
@@ -144,19 +160,45 @@ export class Universe {
   /** Everything that is written, of members that run and of those that do not. */
   async state(): Promise<UniverseState> {
     await this.flow.rest();
-    await Promise.all(this.members.map(({ server }) => server?.backend.commit()));
+    const running = this.members.filter(({ server }) => server !== undefined);
+    await Promise.all(
+      running.map((member) => this.inside(member, ({ backend }) => backend.commit())),
+    );
     const disks = this.members.map(({ machine }) => machine.disk.copy(this.#random));
     return { nowMs: this.clock.nowMs(), disks };
   }
 
-  /** All processes die, and begin again on these disks. */
+  /** All processes die, and begin again on these disks; on new ones when there are none. */
   async become(state: UniverseState | undefined): Promise<void> {
+    const { FAILED_PRECONDITION } = StatusCode;
+    for (const door of this.#doors.values()) {
+      door.cutStreams(METHOD.Watch, FAILED_PRECONDITION, GONE_BACK);
+    }
+    await this.flow.rest();
     for (const [i, member] of this.members.entries()) {
       member.die();
       member.changeDisk(state?.disks[i]?.copy(this.#random));
     }
     this.world.links.openAll(this.world.scheduler.nowMs);
     await this.start();
+  }
+
+  /** Does something in a member, as an event of its process; time passes until it is done. */
+  inside<T>(member: Member, run: (server: EtcdServer) => Promise<T>): Promise<T> {
+    const { server, life } = member;
+    if (server === undefined || life === undefined) {
+      return Promise.reject(new Error(`${member.name} does not run`));
+    }
+    const ended = this.flow.begun();
+    const outcome = new Promise<T>((resolve, reject) => {
+      const died = (): void => reject(new Error(`${member.name} died meanwhile`));
+      life.onDeath.add(died);
+      this.world.scheduler.at(0, "test", life.actor, () => {
+        run(server).then(resolve, reject);
+      });
+    });
+    outcome.then(ended, ended);
+    return outcome;
   }
 
   /** Nothing happens any more. */
@@ -166,7 +208,9 @@ export class Universe {
   }
 
   #find(url: string): { life: Life; service: RpcService } | undefined {
-    const member = this.members.find(({ name }) => url === clientURL(name));
+    const member = this.members.find(
+      ({ name, options }) => url === clientURL(name) || options.clientURLs.includes(url),
+    );
     const { life } = member ?? {};
     const service = life?.isReady === true ? this.#doors.get(life) : undefined;
     return life === undefined || service === undefined ? undefined : { life, service };
