@@ -9,8 +9,8 @@ import { readLog, recordedSnapshotEntries, walExists } from "../src/wal/index.ts
 import type { Index, Term } from "../src/base/ids.ts";
 import type { RaftInvariants } from "./checks/raft-invariants.ts";
 import { POWER_POLICIES } from "./faults/nemesis.ts";
-import type { Member } from "./world/member.ts";
-import type { World } from "./world/world.ts";
+import type { Member } from "../src/testing/world/member.ts";
+import type { World } from "../src/testing/world/world.ts";
 
 /** Until the survivor serves, with crashes on the way. */
 const START_LIMIT_MS = 60_000;

@@ -6,8 +6,8 @@ import { ask } from "./clients/kv-client.ts";
 import type { Port } from "./clients/port.ts";
 import type { Recorder } from "./clients/recorder.ts";
 import type { Plan } from "./plan.ts";
-import type { Member } from "./world/member.ts";
-import type { World } from "./world/world.ts";
+import type { Member } from "../src/testing/world/member.ts";
+import type { World } from "../src/testing/world/world.ts";
 
 /** Election timeouts that healing may take. */
 const LIMIT_TIMEOUTS = 10;

@@ -22,11 +22,11 @@ import { FAULT_KINDS, type FaultKind } from "./faults/kinds.ts";
 import { Nemesis } from "./faults/nemesis.ts";
 import { makePlan, type Plan, rootRandom } from "./plan.ts";
 import { PLANTED_BUGS } from "./planted/bugs.ts";
-import { MAX_WORK_SHARE } from "./world/member-clock.ts";
-import { CALM } from "./world/links.ts";
-import { Trace } from "./world/trace.ts";
-import { World } from "./world/world.ts";
-import type { Member } from "./world/member.ts";
+import { MAX_WORK_SHARE } from "../src/testing/world/member-clock.ts";
+import { CALM } from "../src/testing/world/links.ts";
+import { Trace } from "../src/testing/world/trace.ts";
+import { World } from "../src/testing/world/world.ts";
+import type { Member } from "../src/testing/world/member.ts";
 import { memberOptions, peerURL } from "./member-options.ts";
 import { recover } from "./recover.ts";
 

@@ -140,7 +140,12 @@ const PRODUCTION: readonly Permission[] = [
   { path: "src/cli/v2/session.ts", kinds: ["chance"], why: "spreads tools over the members" },
   { path: "src/cli/", kinds: ["process"], why: "signals, the terminal, and children" },
   {
-    path: "simulation/world/scheduler.ts",
+    path: "src/testing/sockets.ts",
+    kinds: ["systemClock"],
+    why: "deadlines and pings of clients that are no part of the world",
+  },
+  {
+    path: "src/testing/world/scheduler.ts",
     kinds: ["turn"],
     why: "lets promises run out; orders nothing",
   },

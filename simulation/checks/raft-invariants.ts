@@ -11,8 +11,8 @@ import {
   type Term,
 } from "../../src/base/ids.ts";
 import type { EtcdServer } from "../../src/server/index.ts";
-import type { Member } from "../world/member.ts";
-import type { Observer } from "../world/world.ts";
+import type { Member } from "../../src/testing/world/member.ts";
+import type { Observer } from "../../src/testing/world/world.ts";
 
 interface Seen {
   readonly server: EtcdServer;

@@ -3,7 +3,7 @@ import { Permission_Type } from "../../src/api/gen/auth.ts";
 import type { AuthChange } from "../../src/auth/testing/auth-model.ts";
 import type { SeededRandom } from "../../src/env/testing/index.ts";
 import { encodeRequest } from "../../src/server/testing/auth-requests.ts";
-import type { Member } from "../world/member.ts";
+import type { Member } from "../../src/testing/world/member.ts";
 import { Login } from "./login.ts";
 import type { Port } from "./port.ts";
 

@@ -12,7 +12,7 @@ import {
 import { METHOD } from "../../src/api/rpc-table.ts";
 import type { LeaseID } from "../../src/base/ids.ts";
 import type { SeededRandom } from "../../src/env/testing/index.ts";
-import type { Member } from "../world/member.ts";
+import type { Member } from "../../src/testing/world/member.ts";
 import { leaseName } from "./kv-codec.ts";
 import { ask } from "./kv-client.ts";
 import type { Port, StreamPort } from "./port.ts";

@@ -4,7 +4,7 @@
  */
 import { AuthenticateRequest, AuthenticateResponse } from "../../src/api/gen/rpc.ts";
 import { METHOD } from "../../src/api/rpc-table.ts";
-import type { Member } from "../world/member.ts";
+import type { Member } from "../../src/testing/world/member.ts";
 import type { CallResult, Port } from "./port.ts";
 
 /** Between logins that fail: wrong passwords must not keep others from logging in. */

@@ -14,7 +14,7 @@ import {
 import { METHOD } from "../../src/api/rpc-table.ts";
 import type { MemberID } from "../../src/base/ids.ts";
 import type { SeededRandom } from "../../src/env/testing/index.ts";
-import type { Member } from "../world/member.ts";
+import type { Member } from "../../src/testing/world/member.ts";
 import type { Port } from "./port.ts";
 
 export interface MembershipOperatorOptions {

@@ -7,7 +7,7 @@ import {
 } from "../../src/api/gen/rpc.ts";
 import { METHOD } from "../../src/api/rpc-table.ts";
 import type { SeededRandom } from "../../src/env/testing/index.ts";
-import type { Member } from "../world/member.ts";
+import type { Member } from "../../src/testing/world/member.ts";
 import type { Port } from "./port.ts";
 import type { Recorder } from "./recorder.ts";
 

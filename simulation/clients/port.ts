@@ -3,9 +3,14 @@
  * and are given up after a while. What is not known to have failed is unknown.
  */
 import type { SeededRandom } from "../../src/env/testing/index.ts";
-import { type Answer, SimStreamCall, SimUnaryCall } from "../world/calls.ts";
-import type { Life, Member } from "../world/member.ts";
-import type { World } from "../world/world.ts";
+import {
+  type Answer,
+  type Metadata,
+  SimStreamCall,
+  SimUnaryCall,
+} from "../../src/testing/world/calls.ts";
+import type { Life, Member } from "../../src/testing/world/member.ts";
+import type { World } from "../../src/testing/world/world.ts";
 import type { Login } from "./login.ts";
 
 export type CallResult =
@@ -15,6 +20,10 @@ export type CallResult =
   | { readonly kind: "refused" }
   /** Connection lost, or no answer in time. */
   | { readonly kind: "unknown"; readonly reason: string };
+
+function metadataOf(token: string | undefined): Metadata {
+  return token === undefined ? {} : { token };
+}
 
 /** How a client notices that the connection of a dead member is gone. */
 const RESET_MS = { min: 1, max: 50 };
@@ -88,7 +97,7 @@ export class Port {
           else trace.word(answer.message);
           scheduler.at(this.#latencyMs(), "client", undefined, () => finish(answer));
         };
-        call = new SimUnaryCall(method, body, answered, token);
+        call = new SimUnaryCall(method, body, answered, metadataOf(token));
         life.calls.add(call);
         server.rpc.unary([call]);
       });
@@ -168,7 +177,7 @@ export class StreamPort {
         if (!this.#isDead) end(message, 0);
       },
     };
-    this.#call = new SimStreamCall(method, fromMember, port.login?.token);
+    this.#call = new SimStreamCall(method, fromMember, metadataOf(port.login?.token));
     this.#send(() => life.server?.rpc.stream(this.#call));
   }
 

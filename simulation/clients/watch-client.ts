@@ -20,7 +20,7 @@ import {
   type WatchRecord,
   type WatchResponseSeen,
 } from "../checkers/watch-history.ts";
-import type { Member } from "../world/member.ts";
+import type { Member } from "../../src/testing/world/member.ts";
 import { keyValueSeen } from "./kv-codec.ts";
 import type { Port, StreamPort } from "./port.ts";
 import type { Recorder } from "./recorder.ts";

@@ -10,9 +10,9 @@ import {
   type CrashPolicy,
   type SeededRandom,
 } from "../../src/env/testing/index.ts";
-import { CALM } from "../world/links.ts";
-import type { Member } from "../world/member.ts";
-import type { World } from "../world/world.ts";
+import { CALM } from "../../src/testing/world/links.ts";
+import type { Member } from "../../src/testing/world/member.ts";
+import type { World } from "../../src/testing/world/world.ts";
 import type { FaultKind } from "./kinds.ts";
 
 export const POWER_POLICIES: readonly CrashPolicy[] = [

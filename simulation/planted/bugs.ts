@@ -5,7 +5,7 @@
  */
 import type { EtcdServer } from "../../src/server/index.ts";
 import { plantUncheckedApply, plantUnconfirmedRead } from "./auth-bugs.ts";
-import type { World } from "../world/world.ts";
+import type { World } from "../../src/testing/world/world.ts";
 import {
   plantDefragmentationBug,
   plantSnapshotIndexBug,

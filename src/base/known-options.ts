@@ -26,12 +26,13 @@ export function unknownOption(
 }
 
 function describe(where: string, unknown: string, known: ReadonlySet<string>): string {
-  const meant = closest(unknown, known);
+  const meant = closestName(unknown, known);
   const hint = meant === undefined ? "" : `; did you mean ${JSON.stringify(meant)}?`;
   return `${where} has no option ${JSON.stringify(unknown)}${hint}`;
 }
 
-function closest(name: string, known: ReadonlySet<string>): string | undefined {
+/** The one of `known` that was probably meant. */
+export function closestName(name: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = MAX_MISSPELT_LETTERS + 1;
   for (const candidate of known) {

@@ -2,7 +2,7 @@
 import { StatusCode } from "../api/errors.ts";
 import type { MessageType } from "../api/message-type.ts";
 import { DecodeError } from "../base/wire.ts";
-import type { CallHandler, ClientCall } from "../transport/client/client-call.ts";
+import type { CallHandler } from "../transport/client/client-call.ts";
 import type { RpcError } from "../transport/client/rpc-error.ts";
 import { EtcdClientError } from "./errors.ts";
 import { onAbort } from "./waiting.ts";
@@ -36,7 +36,7 @@ export class UnaryHandler<R> implements CallHandler {
     this.#signal = signal;
   }
 
-  cancelOnAbort(call: ClientCall): void {
+  cancelOnAbort(call: { cancel(): void }): void {
     if (!this.#ended) this.#forget = onAbort(this.#signal, () => call.cancel());
   }
 

@@ -11,11 +11,12 @@ import { StatusCode } from "../api/errors.ts";
 import { AuthenticateRequest } from "../api/gen/rpc.ts";
 import type { Clock } from "../env/clock.ts";
 import type { CallHandler } from "../transport/client/client-call.ts";
-import type { ClientStream, Metadata } from "../transport/client/connection.ts";
+import type { Metadata } from "../transport/client/connection.ts";
 import { RpcError } from "../transport/client/rpc-error.ts";
 import { deliver, type StreamSink, UnaryHandler } from "./answers.ts";
 import type { Backoff } from "./backoff.ts";
 import type { Balancer } from "./balancer.ts";
+import type { ConnectionStream, Ways } from "./connection.ts";
 import { type Endpoint, type Link, metadataOf } from "./endpoint.ts";
 import {
   abortedError,
@@ -53,6 +54,7 @@ export interface CallerDeps {
   readonly metadata: Metadata | undefined;
   /** Undefined: nobody listens. */
   readonly emit: EventListener | undefined;
+  readonly begun: Ways["begun"];
 }
 
 /** Methods whose answers may hold any number of messages. */
@@ -121,7 +123,11 @@ export class Caller {
     repeat: RepeatRule = method.repeat,
   ): Promise<R> {
     const answer = this.#unary(method, request, options, repeat, this.#tokens);
-    const { emit } = this.#deps;
+    const { emit, begun } = this.#deps;
+    if (begun !== undefined) {
+      const ended = begun(method.path);
+      answer.then(ended, ended);
+    }
     return emit === undefined ? answer : this.#observed(method.path, answer, emit);
   }
 
@@ -136,6 +142,11 @@ export class Caller {
     } finally {
       emit({ kind: "call", method, durationMs: this.clock.nowMs() - begunMs, error });
     }
+  }
+
+  /** Somebody waits for a stream to be opened, until the returned is called. */
+  opening(method: string): () => void {
+    return this.#deps.begun?.(method) ?? (() => undefined);
   }
 
   /** A token for these credentials. */
@@ -388,11 +399,14 @@ export class Caller {
 }
 
 /** A stream of answers. */
-export type AnsweringStream = Pick<ClientStream, "pauseReceiving" | "resumeReceiving" | "cancel">;
+export type AnsweringStream = Pick<
+  ConnectionStream,
+  "pauseReceiving" | "resumeReceiving" | "cancel"
+>;
 
 export interface OpenStream<Q> {
   readonly endpoint: Endpoint;
-  readonly stream: ClientStream;
+  readonly stream: ConnectionStream;
   send(request: Q): void;
 }
 

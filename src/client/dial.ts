@@ -10,6 +10,7 @@ import type { Clock } from "../env/clock.ts";
 import { ClientConnection, type ClientOptions } from "../transport/client/connection.ts";
 import { RpcError } from "../transport/client/rpc-error.ts";
 import { joinHostPort } from "../base/port.ts";
+import type { Connection } from "./connection.ts";
 import type { Pem, TlsOptions } from "./options.ts";
 import type { Target } from "./target.ts";
 
@@ -23,7 +24,7 @@ export interface DialOptions {
 /** A dial under way. */
 export interface Dial {
   /** Rejects with `RpcError` UNAVAILABLE, `unprocessed`. */
-  readonly connection: Promise<ClientConnection>;
+  readonly connection: Promise<Connection>;
   /** Gives up; `connection` then rejects. */
   abandon(): void;
 }

@@ -6,20 +6,21 @@
  * `badUntilMs`; it is then still used if all others are bad too and their time has come.
  */
 import type { Clock } from "../env/clock.ts";
-import type { ClientConnection, ClientMethod, Metadata } from "../transport/client/connection.ts";
+import type { Metadata } from "../transport/client/connection.ts";
 import type { Backoff } from "./backoff.ts";
-import { type Dial, type DialOptions, dial } from "./dial.ts";
+import type { CallHead, Connection, Ways } from "./connection.ts";
+import type { Dial, DialOptions } from "./dial.ts";
 import type { EventListener } from "./events.ts";
 import type { Target } from "./target.ts";
 
 /** A connection with the encoded heads of the methods that were called on it. */
 export class Link {
   readonly endpoint: Endpoint;
-  readonly connection: ClientConnection;
-  #methods = new Map<string, ClientMethod>();
+  readonly connection: Connection;
+  #methods = new Map<string, CallHead>();
   #token: string | undefined;
 
-  constructor(endpoint: Endpoint, connection: ClientConnection) {
+  constructor(endpoint: Endpoint, connection: Connection) {
     this.endpoint = endpoint;
     this.connection = connection;
   }
@@ -30,7 +31,7 @@ export class Link {
     token: string | undefined,
     requireLeader: boolean,
     more: Metadata | undefined,
-  ): ClientMethod {
+  ): CallHead {
     if (token === undefined && !requireLeader && more === undefined) {
       return this.connection.method(path);
     }
@@ -74,9 +75,10 @@ export class Endpoint {
   readonly #backoff: Backoff;
   readonly #dialOptions: Omit<DialOptions, "clock">;
   readonly #emit: EventListener | undefined;
+  readonly #ways: Ways;
   #state: State = IDLE;
   /** Connections that take no more calls and are not closed yet. */
-  readonly #draining = new Set<ClientConnection>();
+  readonly #draining = new Set<Connection>();
   #closed = false;
   /** Failures in a row; any answer ends the row. */
   #failures = 0;
@@ -90,12 +92,14 @@ export class Endpoint {
     backoff: Backoff,
     dialOptions: Omit<DialOptions, "clock">,
     emit: EventListener | undefined,
+    ways: Ways,
   ) {
     this.target = target;
     this.#clock = clock;
     this.#backoff = backoff;
     this.#dialOptions = dialOptions;
     this.#emit = emit;
+    this.#ways = ways;
   }
 
   get url(): string {
@@ -122,7 +126,7 @@ export class Endpoint {
     if (ready !== undefined) return Promise.resolve(ready);
     if (this.#state.kind === "connecting") return this.#state.link;
     let isUp = false;
-    const attempt = dial(this.target, {
+    const attempt = this.#ways.dial(this.target, {
       ...this.#dialOptions,
       clock: this.#clock,
       connection: {
@@ -174,7 +178,7 @@ export class Endpoint {
     for (const connection of this.#draining) connection.close();
   }
 
-  #onConnected(connection: ClientConnection): Link {
+  #onConnected(connection: Connection): Link {
     const link = new Link(this, connection);
     if (this.#closed) connection.close();
     else this.#state = { kind: "ready", link };
@@ -190,7 +194,7 @@ export class Endpoint {
     void this.ready;
   }
 
-  #setIdle(connection: ClientConnection): void {
+  #setIdle(connection: Connection): void {
     this.#state = IDLE;
     if (connection.openCalls > 0) this.#draining.add(connection);
     else connection.close();

@@ -9,6 +9,8 @@ import { Backoff } from "./backoff.ts";
 import { Balancer } from "./balancer.ts";
 import { Caller } from "./caller.ts";
 import { Cluster } from "./cluster.ts";
+import type { Ways } from "./connection.ts";
+import { dial } from "./dial.ts";
 import { Endpoint } from "./endpoint.ts";
 import { closedError } from "./errors.ts";
 import { eventListener } from "./events.ts";
@@ -43,6 +45,8 @@ const DEFAULT_BACKOFF_MS = 50;
 /** A member that comes back is found within seconds. */
 const DEFAULT_MAX_BACKOFF_MS = 2000;
 
+const OVER_SOCKETS: Ways = { dial };
+
 export class EtcdClient implements KeyClient, AsyncDisposable {
   readonly kv: KV;
   readonly lease: Lease;
@@ -57,8 +61,11 @@ export class EtcdClient implements KeyClient, AsyncDisposable {
   /** What deadlines are measured with. */
   readonly clock: Clock;
 
-  /** Throws `TypeError` for endpoints that are none and options that do not exist. Does not dial. */
-  constructor(options: EtcdClientOptions = {}) {
+  /**
+   * Throws `TypeError` for endpoints that are none and options that do not exist. Does not dial.
+   * `ways` is for `etcd-ts/testing`, whose members need no sockets.
+   */
+  constructor(options: EtcdClientOptions = {}, ways: Ways = OVER_SOCKETS) {
     refuseUnknownOptions(options);
     const { endpoints = DEFAULT_ENDPOINT } = options;
     const emit = eventListener(options.onEvent, options.logger);
@@ -74,7 +81,7 @@ export class EtcdClient implements KeyClient, AsyncDisposable {
       connectWaitMs: options.dialTimeoutMs ?? DEFAULT_DIAL_TIMEOUT_MS,
       makeEndpoint: (url) => {
         const target = parseTarget(url, options.tls !== undefined);
-        return new Endpoint(target, clock, backoff, dialOptions(options), emit);
+        return new Endpoint(target, clock, backoff, dialOptions(options), emit, ways);
       },
     });
     this.#caller = new Caller({
@@ -87,6 +94,7 @@ export class EtcdClient implements KeyClient, AsyncDisposable {
       token: options.token,
       metadata: checkMetadata(options.metadata),
       emit,
+      begun: ways.begun,
     });
     this.#calls = kvCallsOf(this.#caller);
     this.kv = new KV(this.#calls);

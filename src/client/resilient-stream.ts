@@ -123,11 +123,13 @@ export class ResilientStream<Q, R> {
     // A closed client shows when the next stream is opened.
     const forget = this.#caller.balancer.onClose(() => waking.abort());
     const both = AbortSignal.any([signal, waking.signal]);
+    const opened = this.#caller.opening(this.#method.path);
     try {
       await pause(this.#caller.backoff.delayMs(failures), this.#caller.clock, both);
     } catch (error) {
       if (!both.aborted) throw error;
     } finally {
+      opened();
       forget();
     }
   }
@@ -143,6 +145,7 @@ export class ResilientStream<Q, R> {
     this.#endSession = end;
     const limits = { deadlineMs: Number.POSITIVE_INFINITY, signal: this.#stopping.signal };
     let endpoint: Endpoint | undefined;
+    const opened = this.#caller.opening(this.#method.path);
     const sink = {
       onMessage: (message: R, bytes: number) => {
         if (this.#open === undefined || this.#open !== open) return;
@@ -159,6 +162,8 @@ export class ResilientStream<Q, R> {
       open = await this.#caller.openStream(this.#method, sink, limits, this.#options, avoid);
     } catch (error) {
       return { ...NOTHING, error: toClientError(error), endpoint: undefined };
+    } finally {
+      opened();
     }
     endpoint = open.endpoint;
     if (this.#stopping.signal.aborted) {

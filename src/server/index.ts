@@ -1,5 +1,6 @@
 export { alarmName } from "./apply/alarms.ts";
 export { EtcdServer } from "./etcd-server.ts";
+export { RaftField } from "./log/raft-request.ts";
 export { MembershipChanges } from "./members/membership-changes.ts";
 export { MemberRemovedError } from "./members/member-removed.ts";
 export {

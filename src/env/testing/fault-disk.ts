@@ -134,6 +134,13 @@ export class FaultDisk implements Disk {
     return new FaultDisk({ capacityBytes: this.capacityBytes }, tree);
   }
 
+  /** Another disk with the same files, all of them synced. This one goes on. */
+  copy(random: Random): FaultDisk {
+    const keep = CRASH_KEEPS_ALL;
+    const tree = this.#tree.afterCrash(random, keep, (file) => file.afterCrash(random, keep));
+    return new FaultDisk({ capacityBytes: this.capacityBytes }, tree);
+  }
+
   /**
    * The disk after the process was killed: files are as they were, what was not synced still is not,
    * handles and locks are gone. This disk only throws from now on.

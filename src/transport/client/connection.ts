@@ -66,7 +66,7 @@ export interface CallOptions {
 }
 
 /** A method with its metadata, encoded once; from `ClientConnection.method`. */
-export class ClientMethod {
+class ClientMethod {
   readonly template: HeaderTemplate;
 
   constructor(fields: OutgoingFields) {

@@ -1,5 +1,5 @@
 /** A member's log lines as part of the trace, kept only while the trace keeps lines. */
-import type { LogFields, Logger, LogLevel } from "../../src/env/index.ts";
+import type { LogFields, Logger, LogLevel } from "../../env/index.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Trace } from "./trace.ts";
 

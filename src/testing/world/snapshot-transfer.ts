@@ -2,8 +2,8 @@
  * A database on its way to a follower, chunk by chunk: each is read when the one before has arrived.
  * It ends when either side dies or the wire is cut, and the receiver then sees a broken stream.
  */
-import { Message } from "../../src/api/gen/raft.ts";
-import type { DatabaseImage } from "../../src/env/index.ts";
+import { Message } from "../../api/gen/raft.ts";
+import type { DatabaseImage } from "../../env/index.ts";
 import type { MemberNetwork } from "./member-network.ts";
 
 /** After this long without an arrival the sender gives up. */
@@ -68,7 +68,7 @@ export class SnapshotTransfer {
         const [delayMs] = links.delivery(back, name, scheduler.nowMs);
         if (delayMs !== undefined) scheduler.at(delayMs, back, actor, () => resolve(ok));
         // A connection repeats what was not acknowledged.
-        else scheduler.at(REPEAT_MS, back, target.options.actor, () => answer(ok));
+        else scheduler.at(REPEAT_MS, "repeat", target.options.actor, () => answer(ok));
       };
       scheduler.at(links.latencyMs(), name, target.options.actor, () => {
         const received = target.node?.receiveSnapshot(Message.decode(bytes), this.#chunks());
@@ -102,7 +102,7 @@ export class SnapshotTransfer {
       const [delayMs] = links.delivery(name, toName, scheduler.nowMs);
       if (delayMs === undefined) {
         this.#breakAtReceiver(target);
-        scheduler.at(STALL_TIMEOUT_MS, "snapshot", actor, () => resolve(false));
+        scheduler.at(STALL_TIMEOUT_MS, "stall", actor, () => resolve(false));
         return;
       }
       let isOver = false;
@@ -112,7 +112,7 @@ export class SnapshotTransfer {
         giveUp.cancel();
         resolve(ok);
       };
-      const giveUp = scheduler.at(STALL_TIMEOUT_MS, "snapshot", actor, () => {
+      const giveUp = scheduler.at(STALL_TIMEOUT_MS, "stall", actor, () => {
         this.#breakAtReceiver(target);
         finish(false);
       });
@@ -124,8 +124,8 @@ export class SnapshotTransfer {
   }
 
   #breakAtReceiver(target: MemberNetwork): void {
-    const { scheduler, name } = this.#sender.options;
-    scheduler.at(STALL_TIMEOUT_MS, name, target.options.actor, () =>
+    const { scheduler } = this.#sender.options;
+    scheduler.at(STALL_TIMEOUT_MS, "stall", target.options.actor, () =>
       this.#arrive({ kind: "broken" }),
     );
   }
@@ -151,6 +151,6 @@ export class SnapshotTransfer {
 
   #wait(delayMs: number): Promise<void> {
     const { scheduler, actor } = this.#sender.options;
-    return new Promise((resolve) => scheduler.at(delayMs, "snapshot", actor, resolve));
+    return new Promise((resolve) => scheduler.at(delayMs, "stall", actor, resolve));
   }
 }

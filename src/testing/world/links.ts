@@ -2,7 +2,7 @@
  * The wires between members: each direction of each pair has its own state. What is sent over a
  * blocked direction is lost.
  */
-import type { SeededRandom } from "../../src/env/testing/index.ts";
+import type { SeededRandom } from "../../env/testing/index.ts";
 
 export interface NetworkTraits {
   readonly latencyMs: number;

@@ -1,5 +1,5 @@
 /** One HTTP request of a member to another, without a connection. */
-import type { HttpHandler, PeerRequest, PeerResponse } from "../../src/env/index.ts";
+import type { HttpHandler, PeerRequest, PeerResponse } from "../../env/index.ts";
 
 /** Undefined if the connection is cut before the answer is complete. */
 export function answerRequest(

@@ -2,8 +2,8 @@
  * A simulated world: members on their machines, the wires between them, one queue of events. It
  * starts members again when they have died, and collects what must not happen.
  */
-import { FaultDisk, type SeededRandom } from "../../src/env/testing/index.ts";
-import type { EtcdServer, ServerOptions } from "../../src/server/index.ts";
+import { FaultDisk, type SeededRandom } from "../../env/testing/index.ts";
+import type { EtcdServer, ServerOptions } from "../../server/index.ts";
 import { Links, type NetworkTraits } from "./links.ts";
 import { Member, type MemberTraits } from "./member.ts";
 import type { MemberNetwork } from "./member-network.ts";
@@ -48,8 +48,7 @@ export class World {
     this.scheduler.onError = (error, actor) => this.caught(error, actor);
   }
 
-  add(options: ServerOptions, traits: MemberTraits): Member {
-    const disk = new FaultDisk();
+  add(options: ServerOptions, traits: MemberTraits, disk = new FaultDisk()): Member {
     disk.makeDirectories("/", 0o700);
     const member = new Member(this, options, disk, traits, this.#random.fork());
     this.members.push(member);

@@ -4,11 +4,11 @@
  * many looks at the clock within one event the clock moves on by a little, up to a share of the time
  * that has passed.
  */
-import type { Clock, Timer } from "../../src/env/index.ts";
+import type { Clock, Timer } from "../../env/index.ts";
 import type { Actor, Scheduler } from "./scheduler.ts";
 
 /** 2026-01-01T00:00:00Z */
-const WALL_START_MS = 1_767_225_600_000;
+export const WALL_START_MS = 1_767_225_600_000;
 /** More than a slice of the backend's long work. */
 const WORK_STEP_MS = 5;
 /** How much faster the clock may run because of work. */

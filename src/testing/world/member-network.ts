@@ -2,8 +2,8 @@
  * A member's end of the simulated network, for one life of it. Everything travels as bytes and as
  * events; a message to a member that has died meanwhile is lost, as its connection is.
  */
-import { Message, MessageType } from "../../src/api/gen/raft.ts";
-import type { MemberID } from "../../src/base/ids.ts";
+import { Message, MessageType } from "../../api/gen/raft.ts";
+import type { MemberID } from "../../base/ids.ts";
 import {
   type DatabaseImage,
   type HttpHandler,
@@ -12,7 +12,7 @@ import {
   type PeerRequest,
   PeerRequestError,
   type PeerResponse,
-} from "../../src/env/index.ts";
+} from "../../env/index.ts";
 import { answerRequest } from "./http-exchange.ts";
 import type { Links } from "./links.ts";
 import type { MemberClock } from "./member-clock.ts";
@@ -206,7 +206,7 @@ export class MemberNetwork implements PeerNetwork {
     const [delayMs] = links.delivery(from, to, scheduler.nowMs);
     if (delayMs !== undefined) scheduler.at(delayMs, from, actor, arrive);
     else {
-      scheduler.at(REPEAT_MS, from, undefined, () => {
+      scheduler.at(REPEAT_MS, "repeat", undefined, () => {
         if (!this.options.isDead()) this.#carry(from, to, actor, arrive);
       });
     }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SeededRandom } from "../../src/env/testing/index.ts";
+import { SeededRandom } from "../../env/testing/index.ts";
 import { CALM, Links } from "./links.ts";
 
 test("a calm direction keeps the order of its messages", () => {

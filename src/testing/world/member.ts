@@ -3,15 +3,15 @@
  * process on it. A life ends by a stop, a kill (the page cache survives), a loss of power (it does
  * not), or by the server itself.
  */
-import type { ServerOptions } from "../../src/server/index.ts";
-import { EtcdServer } from "../../src/server/index.ts";
+import type { ServerOptions } from "../../server/index.ts";
+import { EtcdServer } from "../../server/index.ts";
 import {
   type CrashPolicy,
-  type FaultDisk,
+  FaultDisk,
   NullMetrics,
   PlainPasswords,
   SeededRandom,
-} from "../../src/env/testing/index.ts";
+} from "../../env/testing/index.ts";
 import type { SimUnaryCall, SimStreamCall } from "./calls.ts";
 import { type ClockTraits, MemberClock } from "./member-clock.ts";
 import { type DiskTraits, MemberDisk } from "./member-disk.ts";
@@ -166,7 +166,15 @@ export class Member {
     const disk = policy === "kill" ? machine.disk.kill() : machine.disk.crash(this.#random, policy);
     this.machine = new MemberDisk(disk, this.#traits.disk, this.#random.fork());
     this.machine.slowness = machine.slowness;
+    this.machine.traits = machine.traits;
     for (const tell of life.onDeath) tell();
+  }
+
+  /** While no process runs: what it finds at its next start; a new disk unless one is given. */
+  changeDisk(disk: FaultDisk = new FaultDisk()): void {
+    disk.makeDirectories("/", 0o700);
+    this.machine = new MemberDisk(disk, this.#traits.disk, this.#random.fork());
+    this.hasServed = false;
   }
 
   /** A clean shutdown; the member is down when it settles, or has died meanwhile. */

@@ -2,7 +2,10 @@
  * Calls of clients as a member's services see them, without a transport. A dead member answers
  * nothing; what it answered just before it died may get lost.
  */
-import type { ReplySource, StreamCall, UnaryCall } from "../../src/env/index.ts";
+import type { ReplySource, StreamCall, UnaryCall } from "../../env/index.ts";
+
+/** gRPC metadata of a call; keys in lower case. */
+export type Metadata = Readonly<Record<string, string>>;
 
 abstract class SimCall {
   readonly method: number;
@@ -13,15 +16,15 @@ abstract class SimCall {
   cancelled = false;
   onCancel: (() => void) | undefined;
 
-  readonly #token: string | undefined;
+  readonly #metadata: Metadata;
 
-  constructor(method: number, token: string | undefined) {
+  constructor(method: number, metadata: Metadata) {
     this.method = method;
-    this.#token = token;
+    this.#metadata = metadata;
   }
 
   metadata(key: string): string | undefined {
-    return key === "token" ? this.#token : undefined;
+    return this.#metadata[key];
   }
 
   /** The client has gone. */
@@ -44,9 +47,9 @@ export class SimUnaryCall extends SimCall implements UnaryCall {
     method: number,
     body: Uint8Array,
     onAnswer: (answer: Answer) => void,
-    token: string | undefined,
+    metadata: Metadata,
   ) {
-    super(method, token);
+    super(method, metadata);
     this.body = body;
     this.#onAnswer = onAnswer;
   }
@@ -88,8 +91,8 @@ export class SimStreamCall extends SimCall implements StreamCall {
   readonly #unread: Uint8Array[] = [];
   #ended: { readonly code: number; readonly message: string } | undefined;
 
-  constructor(method: number, listener: StreamListener, token: string | undefined) {
-    super(method, token);
+  constructor(method: number, listener: StreamListener, metadata: Metadata) {
+    super(method, metadata);
     this.#listener = listener;
   }
 

@@ -9,11 +9,25 @@
  *   order, sources in any order.
  * - Events of a dead actor never run.
  *
+ * An event is a wait, there because time passes (a timer, a retry), or work that is under way (a
+ * message, an access of a disk). Whoever lets the world come to rest runs it while there is work.
+ *
  * `setImmediate` serves only to let promises run out: nothing else in the world may use the real
  * loop.
  */
-import type { SeededRandom } from "../../src/env/testing/index.ts";
+import type { SeededRandom } from "../../env/testing/index.ts";
 import type { Trace } from "./trace.ts";
+
+/** Sources of events that are no work. */
+const WAITS: ReadonlySet<string> = new Set([
+  "timer",
+  "sleep",
+  "dial",
+  "restart",
+  "repeat",
+  "stall",
+  "fault",
+]);
 
 export class Actor {
   readonly name: string;
@@ -32,7 +46,13 @@ export interface Handle {
   cancel(): void;
 }
 
-class Event implements Handle {
+/** What is known of an event. */
+export interface EventFacts {
+  readonly source: string;
+  readonly actor: Actor | undefined;
+}
+
+class Event implements Handle, EventFacts {
   readonly dueMs: number;
   readonly order: number;
   /** What kind of thing happens, and where it comes from. */
@@ -54,6 +74,10 @@ class Event implements Handle {
     this.run = run;
   }
 
+  get isWork(): boolean {
+    return !WAITS.has(this.source);
+  }
+
   cancel(): void {
     this.run = undefined;
   }
@@ -66,6 +90,12 @@ export class Scheduler {
   nowMs = 0;
   /** Events run so far. */
   count = 0;
+  /** Events that were work, so far. */
+  workCount = 0;
+  /** Events that are work and have not run yet. */
+  pendingWork = 0;
+  /** Work has come. */
+  onWork: () => void = () => {};
   /** Whose event is running. */
   current: Actor | undefined;
   /** After each event, when its promises have run out. */
@@ -125,31 +155,57 @@ export class Scheduler {
     await drained();
     for (;;) {
       if (condition?.() === true) return true;
-      const event = this.#heap[0];
-      if (event === undefined || event.dueMs > endMs) {
+      if (!(await this.runNext(endMs))) {
         this.nowMs = Math.max(this.nowMs, endMs);
         return false;
       }
-      this.#pop();
-      if (event.run === undefined) continue;
-      const { actor } = event;
-      if (actor !== undefined) {
-        if (!actor.isAlive) continue;
-        if (actor.pausesBefore?.has(event.source) === true) {
-          actor.pausesBefore = undefined;
-          actor.isPaused = true;
-        }
-        if (actor.isPaused) {
-          actor.held.push(event);
-          continue;
-        }
-      }
-      this.nowMs = event.dueMs;
-      await this.#run(event, actor);
     }
   }
 
-  async #run(event: Event, actor: Actor | undefined): Promise<void> {
+  /** Runs the next event that is due by then; false if there is none. Time stands where it was. */
+  async runNext(endMs: number): Promise<boolean> {
+    if (this.begin(endMs) === undefined) return false;
+    await drained();
+    this.end();
+    return true;
+  }
+
+  /**
+   * The synchronous half of `runNext`: what was run. Before anything else happens promises must run
+   * out, and `end` be called.
+   */
+  begin(endMs: number): EventFacts | undefined {
+    for (;;) {
+      const event = this.#heap[0];
+      if (event === undefined || event.dueMs > endMs) return undefined;
+      this.#pop();
+      if (event.run === undefined || this.#isHeldBack(event)) continue;
+      this.nowMs = Math.max(this.nowMs, event.dueMs);
+      this.#run(event);
+      return event;
+    }
+  }
+
+  end(): void {
+    const actor = this.current;
+    this.current = undefined;
+    this.afterEvent(actor);
+  }
+
+  #isHeldBack(event: Event): boolean {
+    const { actor } = event;
+    if (actor === undefined) return false;
+    if (!actor.isAlive) return true;
+    if (actor.pausesBefore?.has(event.source) === true) {
+      actor.pausesBefore = undefined;
+      actor.isPaused = true;
+    }
+    if (actor.isPaused) actor.held.push(event);
+    return actor.isPaused;
+  }
+
+  #run(event: Event): void {
+    const { actor, run } = event;
     this.count++;
     this.#trace.number(event.dueMs);
     this.#trace.word(event.source);
@@ -157,15 +213,11 @@ export class Scheduler {
     this.#trace.line(() => `${event.dueMs.toFixed(4)} ${actor?.name ?? "-"} ${event.source}`);
     this.current = actor;
     try {
-      const { run } = event;
       event.run = undefined;
       run?.();
     } catch (error) {
       this.onError(error, actor);
     }
-    await drained();
-    this.current = undefined;
-    this.afterEvent(actor);
   }
 
   #push(event: Event): void {
@@ -180,10 +232,15 @@ export class Scheduler {
       at = up;
     }
     heap[at] = event;
+    if (!event.isWork) return;
+    this.pendingWork++;
+    this.workCount++;
+    this.onWork();
   }
 
   #pop(): void {
     const heap = this.#heap;
+    if (heap[0]?.isWork === true) this.pendingWork--;
     const last = heap.pop();
     if (last === undefined || heap.length === 0) return;
     let at = 0;
@@ -209,6 +266,6 @@ function isBefore(a: Event, b: Event): boolean {
 }
 
 /** All promises that can settle have settled. */
-function drained(): Promise<void> {
+export function drained(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -2,10 +2,11 @@
  * Gives a fault disk a speed: asynchronous calls take virtual time and complete as events of the
  * member. What is under way when the machine dies may have happened or not.
  */
-import type { FaultDisk, SeededRandom } from "../../src/env/testing/index.ts";
+import type { FaultDisk, SeededRandom } from "../../env/testing/index.ts";
 import type { Actor, Scheduler } from "./scheduler.ts";
 import type { Trace } from "./trace.ts";
 
+/** With 0 a call takes no time, and completes within the event that made it. */
 export interface DiskTraits {
   /** Milliseconds of an ordinary sync: half to twice as much. */
   readonly syncMs: number;
@@ -19,15 +20,15 @@ const STALL_MS = { min: 50, max: 400 };
 
 export class MemberDisk {
   readonly disk: FaultDisk;
+  traits: DiskTraits;
   /** Multiplies all times; more than 1 while the disk is slow. */
   slowness = 1;
   readonly #pending = new Map<() => void, string>();
   readonly #random: SeededRandom;
-  readonly #traits: DiskTraits;
 
   constructor(disk: FaultDisk, traits: DiskTraits, random: SeededRandom) {
     this.disk = disk;
-    this.#traits = traits;
+    this.traits = traits;
     this.#random = random;
   }
 
@@ -35,8 +36,13 @@ export class MemberDisk {
     this.disk.delay = (operation, path, complete) => {
       trace.word(operation);
       trace.word(path);
+      const delayMs = this.#delayMs(operation);
+      if (delayMs === 0) {
+        queueMicrotask(complete);
+        return;
+      }
       this.#pending.set(complete, operation);
-      scheduler.at(this.#delayMs(operation), "disk", actor, () => {
+      scheduler.at(delayMs, "disk", actor, () => {
         this.#pending.delete(complete);
         complete();
       });
@@ -56,7 +62,7 @@ export class MemberDisk {
   }
 
   #delayMs(operation: string): number {
-    const { syncMs, accessMs, stallShare } = this.#traits;
+    const { syncMs, accessMs, stallShare } = this.traits;
     const isSync = operation === "datasync" || operation === "syncDirectory";
     if (isSync && this.#random.chance(stallShare)) {
       return this.#random.between(STALL_MS.min, STALL_MS.max);

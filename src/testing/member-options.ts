@@ -1,0 +1,99 @@
+/** The settings of a member in a test: etcd's defaults, with files that fit into memory. */
+import type { ServerOptions } from "../server/index.ts";
+
+/** A test writes little; a new segment is zeroed memory. */
+const WAL_SEGMENT_BYTES = 64 * 1024;
+const PAGE_CACHE_BYTES = 8 * 1024 * 1024;
+
+/** As etcd's. */
+const ELECTION_TIMEOUT_MS = 1000;
+const HEARTBEAT_MS = 100;
+/** A member alone has nobody to tell that it lives: hours of it pass faster. */
+const LONE_HEARTBEAT_MS = 500;
+
+/** What tests may choose; the rest is as etcd has it. */
+export interface MemberSettings {
+  /**
+   * "1h" compacts every hour what is older than an hour, as `--auto-compaction-retention` does; a
+   * number keeps so many revisions. Default: off.
+   */
+  readonly autoCompaction?: string | number | undefined;
+  /** Size of the db at which writes are refused with "noSpace". Default 2 GiB. */
+  readonly quotaBytes?: number | undefined;
+  /** Operations of one transaction. Default 128. */
+  readonly maxTxnOps?: number | undefined;
+  /** Of one request. Default 1.5 MiB. */
+  readonly maxRequestBytes?: number | undefined;
+}
+
+export interface MemberIdentity {
+  readonly name: string;
+  readonly clientURL: string;
+  /** Peer URLs by the names of all members. */
+  readonly cluster: ReadonlyMap<string, string>;
+}
+
+export function peerURL(name: string): string {
+  return `http://${name}:2380`;
+}
+
+export function clientURL(name: string): string {
+  return `http://${name}:2379`;
+}
+
+export function memberOptions(
+  { name, clientURL: url, cluster }: MemberIdentity,
+  settings: MemberSettings,
+  compaction: Pick<ServerOptions, "autoCompactionMode" | "autoCompactionRetention">,
+): ServerOptions {
+  const heartbeatMs = cluster.size === 1 ? LONE_HEARTBEAT_MS : HEARTBEAT_MS;
+  return {
+    name,
+    dataDirectory: "/data",
+    walDirectory: "",
+    initialCluster: new Map([...cluster].map(([each, peer]) => [each, [peer]])),
+    initialClusterToken: "etcd-ts-testing",
+    initialClusterState: "new",
+    forceNewCluster: false,
+    strictReconfigCheck: true,
+    maxLearners: 1,
+    clientURLs: [url],
+    peerURLs: [peerURL(name)],
+    heartbeatIntervalMs: heartbeatMs,
+    electionTicks: ELECTION_TIMEOUT_MS / heartbeatMs,
+    preVote: true,
+    initialElectionTickAdvance: true,
+    snapshotCount: 10_000,
+    catchUpEntries: 5000,
+    maxWals: 2,
+    maxSnapshots: 2,
+    quotaBackendBytes: settings.quotaBytes ?? 0,
+    maxTxnOps: settings.maxTxnOps ?? 128,
+    maxRequestBytes: settings.maxRequestBytes ?? 1_572_864,
+    backendBatchIntervalMs: 100,
+    backendBatchLimit: 10_000,
+    pageCacheBytes: PAGE_CACHE_BYTES,
+    bootstrapDefragThresholdBytes: 0,
+    ...compaction,
+    compactionBatchLimit: 1000,
+    compactionSleepIntervalMs: 10,
+    watchProgressNotifyIntervalMs: 600_000,
+    leaseCheckpoint: false,
+    leaseCheckpointPersist: false,
+    warningApplyDurationMs: 100,
+    warningUnaryRequestDurationMs: 300,
+    unsafeNoFsync: false,
+    corruptCheckIntervalMs: 0,
+    compactHashCheckIntervalMs: 0,
+    compactHashCheck: false,
+    initialCorruptCheck: false,
+    downgradeCheckIntervalMs: 5000,
+    stopServiceOnDefrag: false,
+    tokens: { kind: "simple" },
+    simpleTokenTTLMs: 300_000,
+    bcryptCost: 4,
+    clientCertAuth: false,
+    servesV2: false,
+    limits: { walSegmentBytes: WAL_SEGMENT_BYTES },
+  };
+}

@@ -1,0 +1,160 @@
+/** One member in memory, as a test of a program uses it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { EtcdClientError } from "../client/index.ts";
+import { Etcd } from "./index.ts";
+
+test("a member in memory answers the typed client, and no time passes", async () => {
+  await using etcd = await Etcd.memory();
+  const client = etcd.client();
+  await client.kv.put("greeting", "hello");
+  const { kvs } = await client.kv.get("greeting");
+  assert.equal(kvs[0]?.valueText, "hello");
+  assert.deepEqual(etcd.dump("greet"), { greeting: "hello" });
+  assert.equal(etcd.clock.nowMs(), 0);
+});
+
+test("a lease ends when its time has been moved on, and not before", async () => {
+  await using etcd = await Etcd.memory();
+  const client = etcd.client();
+  const { ID } = await client.lease.grant(30);
+  await client.kv.put("owner", "me", { lease: ID });
+  await etcd.clock.advance("29s");
+  assert.deepEqual(etcd.dump(), { owner: "me" });
+  await etcd.clock.advance("2s");
+  assert.deepEqual(etcd.dump(), {});
+  assert.deepEqual(
+    etcd.history("owner").map(({ type }) => type),
+    ["put", "delete"],
+  );
+});
+
+test("a lease that is kept alive outlives its time", async () => {
+  await using etcd = await Etcd.memory();
+  const client = etcd.client();
+  const { ID } = await client.lease.grant(10);
+  await client.kv.put("owner", "me", { lease: ID });
+  const keeper = client.lease.keepAlive(ID);
+  await etcd.clock.advance("5m");
+  assert.deepEqual(etcd.dump(), { owner: "me" });
+  keeper.stop();
+  await etcd.clock.advance("15s");
+  assert.deepEqual(etcd.dump(), {});
+});
+
+test("time does not go back, and a duration must be one", async () => {
+  await using etcd = await Etcd.memory();
+  await assert.rejects(etcd.clock.advance("-1s"), {
+    name: "RangeError",
+    message: "clock.advance: time does not go back (-1s)",
+  });
+  await assert.rejects(etcd.clock.advance("soon"), {
+    name: "TypeError",
+    message: 'clock.advance: time: invalid duration "soon"',
+  });
+  assert.equal(etcd.clock.nowMs(), 0);
+});
+
+test("watchers get what was written when time has not moved at all", async () => {
+  await using etcd = await Etcd.memory();
+  const client = etcd.client();
+  const watcher = client.watch("job/", { prefix: true });
+  await watcher.created;
+  await client.kv.put("job/1", "a");
+  await client.kv.delete("job/1");
+  const seen: string[] = [];
+  for await (const { type, kv } of watcher.events()) {
+    seen.push(`${type} ${kv.keyText}`);
+    if (seen.length === 2) break;
+  }
+  assert.deepEqual(seen, ["put job/1", "delete job/1"]);
+});
+
+test("compaction runs by the clock", async () => {
+  await using etcd = await Etcd.memory({ autoCompaction: "10m" });
+  const client = etcd.client();
+  for (const value of ["1", "2", "3"]) await client.kv.put("k", value);
+  assert.equal(etcd.history("k").length, 3);
+  await etcd.clock.advance("30m");
+  assert.equal(etcd.history("k").length, 1);
+});
+
+test("the next call fails as the test wants it, and the one after it does not", async () => {
+  await using etcd = await Etcd.memory();
+  const client = etcd.client();
+  etcd.failNext("put", "noSpace");
+  await assert.rejects(client.kv.put("k", "1"), { kind: "noSpace" });
+  await client.kv.put("k", "2");
+  assert.deepEqual(etcd.dump(), { k: "2" });
+});
+
+test("an answer that gets lost leaves the outcome of a write unknown, though it happened", async () => {
+  await using etcd = await Etcd.memory();
+  const client = etcd.client();
+  etcd.failNext("put", "answerLost");
+  const error = await client.kv.put("k", "1").catch((reason: unknown) => reason);
+  assert.ok(error instanceof EtcdClientError);
+  assert.equal(error.outcomeUnknown, true);
+  assert.deepEqual(etcd.dump(), { k: "1" });
+});
+
+test("names of calls and errors that do not exist are told", async () => {
+  await using etcd = await Etcd.memory();
+  assert.throws(() => etcd.failNext("putt", "noSpace"), {
+    name: "TypeError",
+    message: 'failNext: no call is named "putt"; did you mean "put"?',
+  });
+  assert.throws(() => etcd.failNext("put", "nospace" as "noSpace"), {
+    name: "TypeError",
+    message: 'failNext: no error is named "nospace"; did you mean "noSpace"?',
+  });
+  await assert.rejects(Etcd.memory({ sead: 1 } as object), {
+    name: "TypeError",
+    message: 'Etcd.memory has no option "sead"; did you mean "seed"?',
+  });
+});
+
+test("the requests of a program are there to be looked at", async () => {
+  await using etcd = await Etcd.memory();
+  const client = etcd.client();
+  await client.kv.put("a", "1");
+  await client.kv.get("b");
+  assert.deepEqual(
+    etcd.requests().map(({ call, key, member }) => [call, key, member]),
+    [
+      ["put", "a", "m1"],
+      ["range", "b", "m1"],
+    ],
+  );
+});
+
+test("waitFor settles when the key is as wanted", async () => {
+  await using etcd = await Etcd.memory();
+  const client = etcd.client();
+  const done = etcd.waitFor("state", (kv) => kv?.valueText === "done");
+  await client.kv.put("state", "begun");
+  await client.kv.put("state", "done");
+  assert.equal((await done)?.valueText, "done");
+});
+
+test("waitFor lets time pass when it is told how much, and then says what is the case", async () => {
+  await using etcd = await Etcd.memory();
+  const client = etcd.client();
+  const { ID } = await client.lease.grant(10);
+  await client.kv.put("owner", "me", { lease: ID });
+  await etcd.waitFor("owner", (kv) => kv === undefined, { within: "1m" });
+  assert.deepEqual(etcd.dump(), {});
+  await assert.rejects(etcd.waitFor("owner", undefined, { within: "5s" }), {
+    message: 'waitFor("owner"): not true within 5s; there is no such key',
+  });
+});
+
+test("what was closed says so", async () => {
+  const etcd = await Etcd.memory();
+  const client = etcd.client();
+  await etcd.close();
+  await etcd.close();
+  assert.throws(() => etcd.dump(), { message: "dump: this etcd was closed" });
+  assert.throws(() => etcd.client(), { message: "client: this etcd was closed" });
+  await assert.rejects(client.kv.get("a"), { kind: "clientClosed" });
+});
