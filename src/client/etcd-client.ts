@@ -17,6 +17,7 @@ import { KV } from "./kv.ts";
 import { withJSON } from "./json.ts";
 import { type KVCalls, kvCallsOf } from "./kv-calls.ts";
 import { Lease } from "./lease/lease.ts";
+import { Leasing, type LeasingOptions } from "./leasing/leasing.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { RpcMethod } from "./methods.ts";
 import { KeyPrefix } from "./namespace/key-prefix.ts";
@@ -148,6 +149,15 @@ export class EtcdClient implements KeyClient, AsyncDisposable {
         this.#watch(key, options, at),
     };
     return new Namespace(deps, new KeyPrefix(prefix));
+  }
+
+  /**
+   * Reads of single keys without asking, while nobody else writes to them: who reads a key owns it,
+   * by a key with this prefix, and who writes to it through leasing with the same prefix, here or in
+   * Go, makes the owner leave first. Close it, or writers wait for its session to expire.
+   */
+  leasing(prefix: Bytes, options: LeasingOptions = {}): Leasing {
+    return new Leasing({ client: this, calls: this.#calls }, prefix, options);
   }
 
   #hubFor({ endpoint, requireLeader = true }: CallOptions): WatchHub {
