@@ -28,7 +28,7 @@ import {
   type EtcdClientOptions,
   refuseUnknownOptions,
 } from "./options.ts";
-import { receiveAll } from "./server-stream.ts";
+import { type AnswerListener, receiveAll } from "./server-stream.ts";
 import { parseTarget } from "./target.ts";
 import { WatchHub } from "./watch/watch-hub.ts";
 import type { WatchOptions } from "./watch/watch-state.ts";
@@ -175,11 +175,14 @@ export class EtcdClient implements KeyClient, AsyncDisposable {
     return this.#caller.unary(method, request, options);
   }
 
-  /** Any method that answers with a stream: each answer goes to `onAnswer`. */
+  /**
+   * Any method that answers with a stream: each answer goes to `onAnswer`. While a promise that it
+   * has returned is open, the server waits.
+   */
   receive<Q, R>(
     method: RpcMethod<Q, R>,
     request: Q,
-    onAnswer: (answer: R) => void,
+    onAnswer: AnswerListener<R>,
     options: CallOptions = {},
   ): Promise<void> {
     return receiveAll(
