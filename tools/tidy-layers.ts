@@ -161,6 +161,7 @@ export const OTHER_DOORS: readonly OtherDoor[] = [
   { layer: "embed", target: "src/gateway/json-reader.ts" },
   // A grpc-proxy maps keys of etcd's own messages into its namespace.
   { layer: "proxy", target: "src/client/kv-calls.ts" },
+  { layer: "proxy", target: "src/client/leasing/leasing.ts" },
   { layer: "proxy", target: "src/client/namespace/key-prefix.ts" },
   { layer: "proxy", target: "src/client/namespace/prefixed-calls.ts" },
   // A client's connections without sockets, and keys as the client shows them.

@@ -31,6 +31,7 @@ import {
   sdNotify,
   systemCalls,
 } from "../platform/index.ts";
+import { SignalStop } from "./signal-stop.ts";
 
 /** How long a handshake with an endpoint from DNS may take, as in etcd. */
 const TLS_TRIAL_TIMEOUT_MS = 5_000;
@@ -58,7 +59,7 @@ export function main(): Promise<number> {
   return runTool(proxyTable(world), about, inOrder);
 }
 
-function proxyWorld(logger: Logger): ProxyDeps {
+function proxyWorld(logger: RootLogger): ProxyDeps {
   const clock = new SystemClock();
   const calls = systemCalls();
   return {
@@ -101,7 +102,7 @@ function tryTls({ host, port, serverName, trustedCaFile }: TlsTrial, clock: Cloc
   });
 }
 
-function grpcWorld(logger: Logger, clock: Clock): GrpcWorld {
+function grpcWorld(logger: RootLogger, clock: Clock): GrpcWorld {
   const metrics = new MetricsRegistry();
   registerProcessMetrics(metrics);
   return {
@@ -110,6 +111,7 @@ function grpcWorld(logger: Logger, clock: Clock): GrpcWorld {
     hostname: hostname(),
     acceptorOf: (settings) => acceptorOf(settings, logger, clock),
     fetch: get,
+    stopAtSignal: (running) => new SignalStop(logger).attach(running),
   };
 }
 

@@ -19,6 +19,7 @@ import { KV } from "./kv.ts";
 import { withJSON } from "./json.ts";
 import { type KVCalls, kvCallsOf } from "./kv-calls.ts";
 import { Lease } from "./lease/lease.ts";
+import { Leasing, type LeasingOptions } from "./leasing/leasing.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { RpcMethod } from "./methods.ts";
 import { KeyPrefix } from "./namespace/key-prefix.ts";
@@ -29,7 +30,7 @@ import {
   type EtcdClientOptions,
   refuseUnknownOptions,
 } from "./options.ts";
-import { receiveAll } from "./server-stream.ts";
+import { type AnswerListener, receiveAll } from "./server-stream.ts";
 import { parseTarget } from "./target.ts";
 import { WatchHub } from "./watch/watch-hub.ts";
 import type { WatchOptions } from "./watch/watch-state.ts";
@@ -158,6 +159,15 @@ export class EtcdClient implements KeyClient, AsyncDisposable {
     return new Namespace(deps, new KeyPrefix(prefix));
   }
 
+  /**
+   * Reads of single keys without asking, while nobody else writes to them: who reads a key owns it,
+   * by a key with this prefix, and who writes to it through leasing with the same prefix, here or in
+   * Go, makes the owner leave first. Close it, or writers wait for its session to expire.
+   */
+  leasing(prefix: Bytes, options: LeasingOptions = {}): Leasing {
+    return new Leasing({ client: this, calls: this.#calls }, prefix, options);
+  }
+
   #hubFor({ endpoint, requireLeader = true }: CallOptions): WatchHub {
     const name = `${requireLeader} ${endpoint ?? ""}`;
     let hub = this.#hubs.get(name);
@@ -173,11 +183,14 @@ export class EtcdClient implements KeyClient, AsyncDisposable {
     return this.#caller.unary(method, request, options);
   }
 
-  /** Any method that answers with a stream: each answer goes to `onAnswer`. */
+  /**
+   * Any method that answers with a stream: each answer goes to `onAnswer`. While a promise that it
+   * has returned is open, the server waits.
+   */
   receive<Q, R>(
     method: RpcMethod<Q, R>,
     request: Q,
-    onAnswer: (answer: R) => void,
+    onAnswer: AnswerListener<R>,
     options: CallOptions = {},
   ): Promise<void> {
     return receiveAll(

@@ -23,6 +23,7 @@ export type {
   LeaseGrantOptions,
   TimeToLiveOptions,
 } from "./lease/lease.ts";
+export type { Leasing, LeasingOptions } from "./leasing/leasing.ts";
 export type { AlarmName, Maintenance } from "./maintenance.ts";
 export { METHODS, type RpcMethod } from "./methods.ts";
 export { type KeyClient, Namespace } from "./namespace/namespace.ts";

@@ -43,6 +43,8 @@ export interface GrpcWorld {
   readonly hostname: string;
   /** Throws when the files cannot be used. */
   readonly acceptorOf: (settings: ListenTls) => () => TlsAcceptor;
+  /** What is to be stopped at SIGINT and SIGTERM, before the process ends. */
+  readonly stopAtSignal: (running: { stop(): Promise<void> }) => void;
   /** The body of a GET; rejects when there is none. */
   readonly fetch: (url: string, tls: UpstreamTls | undefined) => Promise<Uint8Array>;
 }

@@ -75,10 +75,6 @@ const REFUSED: readonly (readonly [flags: string, text: string])[] = [
     "--tls-min-version=TLS1.3 --listen-cipher-suites=a",
     "cipher suites cannot be configured when only TLS1.3 is enabled\n",
   ],
-  [
-    "--experimental-leasing-prefix=l",
-    "leasing (--experimental-leasing-prefix) is not supported by this version\n",
-  ],
 ];
 for (const [flags, expected] of REFUSED) {
   test(`refused: ${flags}`, async () => {

@@ -38,12 +38,13 @@ export async function startGrpcProxy(call: Invocation, deps: ProxyDeps): Promise
       );
     }
     const options = optionsOf(flags, endpoints, tls, deps, world);
-    await GrpcProxy.start(options, {
+    const proxy = await GrpcProxy.start(options, {
       ...deps,
       ...world,
       memberMetrics: () => memberMetrics(endpoints, tls, world),
       acceptor: acceptorOf(flags, world),
     });
+    world.stopAtSignal(proxy);
   } catch (error) {
     io.err(`${errorMessage(error)}\n`);
     throw new CliExit(ExitCode.ERROR);
@@ -79,12 +80,7 @@ function problemOf(flags: FlagSet): string | undefined {
   if (flags.bool("auto-tls") && flags.number("self-signed-cert-validity") === 0) {
     return "selfSignedCertValidity is invalid,it should be greater than 0";
   }
-  const versions = versionProblem(flags);
-  if (versions !== undefined) return versions;
-  if (flags.string("experimental-leasing-prefix") !== "") {
-    return "leasing (--experimental-leasing-prefix) is not supported by this version";
-  }
-  return undefined;
+  return versionProblem(flags);
 }
 
 function versionProblem(flags: FlagSet): string | undefined {
@@ -132,6 +128,7 @@ function optionsOf(
       maxMessageBytes: flags.number("max-recv-bytes"),
     },
     namespace: flags.string("namespace"),
+    leasingPrefix: flags.string("experimental-leasing-prefix"),
     isOrdered: flags.bool("experimental-serializable-ordering"),
     maxSendBytes: flags.number("max-send-bytes"),
     registration: {

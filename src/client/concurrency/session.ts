@@ -56,6 +56,11 @@ export class Session implements AsyncDisposable {
     return this.#keepAlive.signal;
   }
 
+  /** True while nobody else can have taken over; false also for a session that was closed. */
+  get isHeld(): boolean {
+    return !this.#closed && this.client.clock.nowMs() < this.#keepAlive.expiresMs;
+  }
+
   /** Stops renewing and revokes the lease: all keys of the session vanish at once. */
   async close(options: CallOptions = {}): Promise<void> {
     if (this.#closed) return;

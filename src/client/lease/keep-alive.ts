@@ -51,6 +51,14 @@ export class LeaseKeepAlive implements AsyncIterable<LeaseKeepAliveResponse>, As
     return this.#losing.signal;
   }
 
+  /**
+   * Until when the lease lives for certain, on the client's clock: what is done before that is done
+   * under it, also by a process that was paused for a while.
+   */
+  get expiresMs(): number {
+    return this.#keeper.expiresMs(this.leaseID);
+  }
+
   /** Renews no more; the lease expires after its TTL, or is revoked by its user. */
   stop(): void {
     if (this.#stopped) return;

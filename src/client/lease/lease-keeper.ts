@@ -69,6 +69,11 @@ export class LeaseKeeper {
     if (lease.holders.size === 0) this.#forget(lease);
   }
 
+  /** Until when the lease lives without another renewal; 0 for one that is not kept. */
+  expiresMs(leaseID: LeaseID): number {
+    return this.#leases.get(leaseID)?.expiresMs ?? 0;
+  }
+
   #forget(lease: KeptLease): void {
     lease.timer?.cancel();
     this.#leases.delete(lease.id);

@@ -6,6 +6,7 @@ import type { Clock } from "../../env/clock.ts";
 import { KV } from "../kv.ts";
 import type { KVCalls } from "../kv-calls.ts";
 import type { Lease } from "../lease/lease.ts";
+import { Leasing, type LeasingOptions } from "../leasing/leasing.ts";
 import type { Bytes, CallOptions } from "../options.ts";
 import type { WatchOptions } from "../watch/watch-state.ts";
 import type { Watcher } from "../watch/watcher.ts";
@@ -56,6 +57,12 @@ export class Namespace implements KeyClient {
 
   watch(key: Bytes, options: WatchOptions & CallOptions = {}): Watcher {
     return this.#deps.watch(key, options, this.#prefix);
+  }
+
+  /** See `EtcdClient.leasing`; the prefix is in the namespace, too. */
+  leasing(prefix: Bytes, options: LeasingOptions = {}): Leasing {
+    const calls = prefixedCalls(this.#deps.calls, this.#prefix);
+    return new Leasing({ client: this, calls }, prefix, options);
   }
 
   namespace(prefix: Bytes): Namespace {

@@ -4,8 +4,8 @@
  *
  * A broadcast that begins in the past catches up by itself and then joins the one that is live.
  */
-import { Event_EventType } from "../../api/gen/kv.ts";
-import { WatchResponse as WatchResponseCodec } from "../../api/gen/rpc.ts";
+import { type Event, Event as EventCodec, Event_EventType } from "../../api/gen/kv.ts";
+import { type ResponseHeader, WatchResponse as WatchResponseCodec } from "../../api/gen/rpc.ts";
 import type { Revision } from "../../base/ids.ts";
 import {
   EtcdClientError,
@@ -14,6 +14,9 @@ import {
   type WatchResponse,
   type Watcher,
 } from "../../client/index.ts";
+
+/** Events of one piece for those who want pieces: as a member with its default limits. */
+const MAX_FRAGMENT_BYTES = 2_097_152;
 
 export interface WatchedRange {
   readonly key: Uint8Array;
@@ -27,10 +30,15 @@ export interface Receiver {
   nextRevision: Revision;
   readonly noPut: boolean;
   readonly noDelete: boolean;
+  /** Wants large answers in pieces. */
+  readonly isFragmented: boolean;
   /** The member has the watch; events from `nextRevision` on will come. News only once. */
   created(): void;
-  /** False when its client reads too slowly: it leaves, and comes back by itself. */
-  deliver(revision: Revision, events: Uint8Array): boolean;
+  /**
+   * Messages that lack only the watch's id. False when its client reads too slowly: it leaves, and
+   * comes back by itself.
+   */
+  deliver(messages: readonly Uint8Array[]): boolean;
   progress(revision: Revision): void;
   ended(error: EtcdClientError | undefined): void;
 }
@@ -48,8 +56,11 @@ export class Broadcast {
   /** Whether the member has been asked for a progress notice, and by whom since. */
   #asked: "no" | "once" | "again" = "no";
 
-  constructor(start: Revision) {
+  readonly #headerAt: (revision: Revision) => ResponseHeader;
+
+  constructor(start: Revision, headerAt: (revision: Revision) => ResponseHeader) {
     this.start = start;
+    this.#headerAt = headerAt;
     this.#isLive = start === 0;
   }
 
@@ -118,35 +129,67 @@ export class Broadcast {
       return;
     }
     const first = events[0]?.kv.modRevision ?? 0;
-    const encoded = new Map<string, Uint8Array | undefined>();
-    for (const receiver of [...this.receivers]) {
+    const header = this.#headerAt(last);
+    const encoded = new Map<number, readonly Uint8Array[]>();
+    for (const receiver of this.receivers) {
+      // Most receivers want the same: they get the same bytes.
       const from = receiver.nextRevision > first ? receiver.nextRevision : 0;
-      const kind = `${from} ${receiver.noPut} ${receiver.noDelete}`;
-      if (!encoded.has(kind)) encoded.set(kind, encodeFor(events, from, receiver));
-      const bytes = encoded.get(kind);
-      if (bytes === undefined || receiver.deliver(last, bytes)) {
+      const kind = from * 8 + kindOf(receiver);
+      let messages = encoded.get(kind);
+      if (messages === undefined) {
+        messages = encodeFor(header, events, from, receiver);
+        encoded.set(kind, messages);
+      }
+      if (messages.length === 0 || receiver.deliver(messages)) {
         receiver.nextRevision = Math.max(receiver.nextRevision, last + 1);
       } else this.receivers.delete(receiver);
     }
   }
 }
 
-/** The field of the response that holds the events; undefined when none is for this receiver. */
+function kindOf({ noPut, noDelete, isFragmented }: Receiver): number {
+  return Number(noPut) + 2 * Number(noDelete) + 4 * Number(isFragmented);
+}
+
+/** Answers without the watch's id; none when no event is for this receiver. */
 function encodeFor(
+  header: ResponseHeader,
   events: readonly WatchEvent[],
   from: Revision,
-  { noPut, noDelete }: Receiver,
-): Uint8Array | undefined {
+  { noPut, noDelete, isFragmented }: Receiver,
+): readonly Uint8Array[] {
   const wanted = events.filter(
     ({ type, kv }) => kv.modRevision >= from && !(type === "put" ? noPut : noDelete),
   );
-  if (wanted.length === 0) return undefined;
-  const messages = wanted.map(({ type, kv, prevKV }) => ({
+  if (wanted.length === 0) return [];
+  const all = wanted.map(({ type, kv, prevKV }) => ({
     type: type === "put" ? Event_EventType.PUT : Event_EventType.DELETE,
     kv,
     prevKv: prevKV,
   }));
-  return WatchResponseCodec.encode(WatchResponseCodec.create({ events: messages }));
+  const pieces = isFragmented ? piecesOf(all) : [all];
+  return pieces.map((piece, i) => {
+    const fragment = i < pieces.length - 1;
+    return WatchResponseCodec.encode(
+      WatchResponseCodec.create({ header, fragment, events: piece }),
+    );
+  });
+}
+
+/** As many events in each as fit, one at least. */
+function piecesOf(events: readonly Event[]): Event[][] {
+  const pieces: Event[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const event of events) {
+    const size = EventCodec.size(event);
+    bytes += size;
+    if (bytes > MAX_FRAGMENT_BYTES) {
+      pieces.push([]);
+      bytes = size;
+    }
+    pieces.at(-1)?.push(event);
+  }
+  return pieces;
 }
 
 function endOf(rangeEnd: Uint8Array): { fromKey?: true; rangeEnd?: Uint8Array } {

@@ -45,6 +45,7 @@ async function startProxy(
     upstream: { endpoints: [`127.0.0.1:${port}`], dialTimeoutMs: 500 },
     namespace: "",
     isOrdered: false,
+    leasingPrefix: "",
     maxSendBytes: 1_572_864,
     registration: { prefix: "", ttl: 0, address: "", hostname: "here" },
     autoSyncIntervalMs: 0,
@@ -419,4 +420,98 @@ test("nobody gets by cache or by shared watch what the token does not allow", as
     assert.deepEqual([canceled, cancelReason], [true, reason]);
   }
   await own.stop();
+});
+
+test("a watch that wants pieces gets a large revision in pieces", async (t) => {
+  const { client, connect } = await startProxy(t);
+  const [pieces, whole] = [(await connect()).watch(), (await connect()).watch()];
+  const rangeEnd = bytes("pieces0");
+  await pieces.create("pieces/", { rangeEnd, fragment: true });
+  await whole.create("pieces/", { rangeEnd });
+  const value = bytes("x".repeat(1_000_000));
+  // More in one transaction than in one request: the values are there already.
+  for (let i = 0; i < 5; i++) await client.put(`pieces/${i}`, value);
+  for (let i = 0; i < 5; i++) assert.equal((await pieces.next()).fragment, false);
+  for (let i = 0; i < 5; i++) await whole.next();
+  const withPrevious = (await connect()).watch();
+  await withPrevious.create("pieces/", { rangeEnd, fragment: true, prevKv: true });
+  await client.deleteRange("pieces/", { rangeEnd });
+  const seen: [boolean, number][] = [];
+  while (seen.at(-1)?.[0] !== false) {
+    const { fragment, events } = await withPrevious.next();
+    seen.push([fragment, events.length]);
+  }
+  assert.deepEqual(seen, [
+    [true, 2],
+    [true, 2],
+    [false, 1],
+  ]);
+  assert.deepEqual((await pieces.next()).events.length, 5);
+});
+
+test("a snapshot waits for a client that does not read", async (t) => {
+  const own = await TestMember.start();
+  const { client, connect } = await startProxy(t, {}, own.port);
+  const value = "x".repeat(1_000_000);
+  for (let i = 0; i < 24; i++) await client.put(`big/${i}`, value);
+  const sent = async (): Promise<number> => {
+    const answer = await fetch(`http://127.0.0.1:${own.port}/metrics`);
+    const name = "etcd_network_client_grpc_sent_bytes_total";
+    return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(await answer.text())?.[1]);
+  };
+  const earlier = await sent();
+  const slow = await connect();
+  const snapshot = slow.openWith("/etcdserverpb.Maintenance/Snapshot", {});
+  let last = await snapshot.next();
+  snapshot.raw.pauseReceiving();
+  for (let i = 0; i < 200; i++) await client.put("meanwhile", `${i}`);
+  assert.ok((await sent()) - earlier < 16_000_000);
+  snapshot.raw.resumeReceiving();
+  while (last.remainingBytes > 0) last = await snapshot.next();
+  assert.equal(await snapshot.failure(), undefined);
+  await own.stop();
+});
+
+test("with leasing, reads of one key ask the member once, and no writer is overlooked", async (t) => {
+  const changed = { leasingPrefix: "leases/", namespace: "own/" };
+  const [first, second] = [await startProxy(t, changed), await startProxy(t, changed)];
+  const marks = async (): Promise<string[]> =>
+    keys((await member.client.range("own/leases/", { rangeEnd: bytes("own/leases0") })).kvs);
+  const read = async ({ client }: Started): Promise<string[]> =>
+    pairs((await client.range("leased")).kvs);
+  await first.client.put("leased", "1");
+  await until(async () => {
+    await read(first);
+    return (await marks()).length === 1;
+  }, "the key to be owned");
+  assert.deepEqual(await marks(), ["own/leases/leased"]);
+  const asked = (): Promise<number> =>
+    memberMetric('grpc_server_started_total\\{grpc_method="(?:Range|Txn)"[^}]*\\}');
+  const earlier = await asked();
+  for (let i = 0; i < 50; i++) assert.deepEqual(await read(first), ["leased=1"]);
+  assert.equal(await asked(), earlier);
+  await second.client.put("leased", "2");
+  assert.deepEqual(await read(first), ["leased=2"]);
+  await first.proxy.stop();
+  await second.proxy.stop();
+  assert.deepEqual(await marks(), []);
+});
+
+test("in order, no serializable read goes back behind what was seen", async (t) => {
+  // Two clusters, so that one of them lags for good.
+  const [ahead, behind] = [await TestMember.start(), await TestMember.start()];
+  for (let i = 0; i < 5; i++) await ahead.client.put("ordered", `${i}`);
+  await behind.client.put("ordered", "old");
+  const endpoints = [behind, ahead].map(({ port }) => `127.0.0.1:${port}`);
+  const { client } = await startProxy(t, { isOrdered: true, upstream: { endpoints } });
+  const seen: string[] = [];
+  for (let limit = 1; limit <= 40; limit++) {
+    // Each limit is another question: none is answered from memory.
+    const { kvs } = await client.range("ordered", { serializable: true, limit });
+    seen.push(text(kvs[0]?.value));
+  }
+  const first = seen.indexOf("4");
+  assert.ok(first >= 0 && first < seen.length - 1, seen.join(" "));
+  assert.deepEqual(new Set(seen.slice(first)), new Set(["4"]));
+  await Promise.all([ahead.stop(), behind.stop()]);
 });

@@ -29,6 +29,8 @@ export interface GrpcProxyOptions {
   readonly upstream: EtcdClientOptions;
   readonly namespace: string;
   readonly isOrdered: boolean;
+  /** "" for no leasing. */
+  readonly leasingPrefix: string;
   /** Larger requests are refused. */
   readonly maxSendBytes: number;
   readonly registration: RegistrationOptions;
@@ -100,10 +102,11 @@ export class GrpcProxy {
   }
 
   async stop(): Promise<void> {
-    this.#proxies.stop();
+    const unregistered = this.#proxies.stop();
     this.#service.stop();
     await Promise.all(this.#listeners.map((listener) => listener.stop(STOP_GRACE_MS)));
-    this.#upstream.close();
+    await unregistered;
+    await this.#upstream.close();
   }
 
   async #listen(): Promise<void> {

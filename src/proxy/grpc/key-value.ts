@@ -19,9 +19,10 @@ import {
   TxnResponse,
 } from "../../api/gen/rpc.ts";
 import { METHOD } from "../../api/rpc-table.ts";
-import { type CallOptions, type EtcdClient, METHODS } from "../../client/index.ts";
+import { type CallOptions, type EtcdClient, type KeyClient, METHODS } from "../../client/index.ts";
 import type { KVCalls } from "../../client/kv-calls.ts";
 import type { KeyPrefix } from "../../client/namespace/key-prefix.ts";
+import { Leasing } from "../../client/leasing/leasing.ts";
 import { prefixedCalls } from "../../client/namespace/prefixed-calls.ts";
 import type { UnaryCall } from "../../env/rpc.ts";
 import type { ProxyMetrics } from "./metrics.ts";
@@ -34,6 +35,10 @@ export interface KeyValueOptions {
   readonly namespace: KeyPrefix | undefined;
   /** Serializable reads never go back to an older state, whichever member answers. */
   readonly isOrdered: boolean;
+  /** Of keys that stand for ownership of others; "" for no leasing. */
+  readonly leasingPrefix: string;
+  /** The client as its keys are seen; its namespace if there is one. */
+  readonly keysOf: (client: EtcdClient) => KeyClient;
 }
 
 type Answer = (call: UnaryCall, body: Uint8Array, options: CallOptions) => Promise<Uint8Array>;
@@ -50,10 +55,17 @@ export class ProxyKeyValue {
   };
   readonly #options: KeyValueOptions;
   readonly #cache = new RangeCache();
+  /** Each token's own: who may not read a key gets nothing by another's ownership. */
+  readonly #leasings = new Map<EtcdClient, Leasing>();
   #newestRevision = 0;
 
   constructor(options: KeyValueOptions) {
     this.#options = options;
+    options.upstream.beforeClose = async (client) => {
+      const leasing = this.#leasings.get(client);
+      this.#leasings.delete(client);
+      await leasing?.close();
+    };
   }
 
   async #range(call: UnaryCall, request: RangeRequest, options: CallOptions): Promise<Uint8Array> {
@@ -179,8 +191,21 @@ export class ProxyKeyValue {
   }
 
   #calls(call: UnaryCall): KVCalls {
-    const { namespace } = this.#options;
-    const calls = callsOf(this.#client(call), this.#options.upstream);
+    const { leasingPrefix, keysOf } = this.#options;
+    const client = this.#client(call);
+    if (leasingPrefix === "") return this.#plainCalls(client);
+    let leasing = this.#leasings.get(client);
+    if (leasing === undefined) {
+      const deps = { client: keysOf(client), calls: this.#plainCalls(client) };
+      leasing = new Leasing(deps, leasingPrefix);
+      this.#leasings.set(client, leasing);
+    }
+    return leasing.calls;
+  }
+
+  #plainCalls(client: EtcdClient): KVCalls {
+    const { namespace, upstream } = this.#options;
+    const calls = callsOf(client, upstream);
     return namespace === undefined ? calls : prefixedCalls(calls, namespace);
   }
 

@@ -18,7 +18,7 @@ import { LeaseStreams } from "./lease-streams.ts";
 import type { ProxyMetrics } from "./metrics.ts";
 import type { RegisteredProxies } from "./registered-proxies.ts";
 import { statusOf, type Upstream } from "./upstream.ts";
-import { WatchStreams } from "./watch-streams.ts";
+import { CONGESTED_BYTES, WatchStreams } from "./watch-streams.ts";
 
 const HEALTH_SERVICE = "grpc.health.v1.Health";
 
@@ -26,6 +26,8 @@ export interface ProxyServiceOptions {
   /** "" for none. */
   readonly namespace: string;
   readonly isOrdered: boolean;
+  /** "" for no leasing. */
+  readonly leasingPrefix: string;
   /** `--max-send-bytes`: what a request to a member may have. */
   readonly maxSendBytes: number;
 }
@@ -44,15 +46,17 @@ export class ProxyService implements RpcService {
   readonly #watches: WatchStreams;
   readonly #leases: LeaseStreams;
 
-  constructor({ namespace, isOrdered, maxSendBytes }: ProxyServiceOptions, deps: ProxyServiceDeps) {
+  constructor(options: ProxyServiceOptions, deps: ProxyServiceDeps) {
+    const { namespace, isOrdered, leasingPrefix, maxSendBytes } = options;
     const { upstream, metrics } = deps;
     this.#deps = deps;
     this.#maxSendBytes = maxSendBytes;
     this.#namespace = namespace === "" ? undefined : new KeyPrefix(namespace);
-    this.#kv = new ProxyKeyValue({ upstream, metrics, namespace: this.#namespace, isOrdered });
     const keysOf = (client: EtcdClient): KeyClient =>
       namespace === "" ? client : client.namespace(namespace);
-    this.#watches = new WatchStreams({ upstream, metrics, namespace: this.#namespace, keysOf });
+    const shared = { upstream, metrics, namespace: this.#namespace, keysOf };
+    this.#kv = new ProxyKeyValue({ ...shared, isOrdered, leasingPrefix });
+    this.#watches = new WatchStreams(shared);
     this.#leases = new LeaseStreams(upstream);
   }
 
@@ -131,7 +135,18 @@ export class ProxyService implements RpcService {
     call.onCancel = () => abort.abort();
     call.onMessage = (message) => {
       call.onMessage = undefined;
-      const send = (bytes: Uint8Array): void => call.send(bytes);
+      let drained: Promise<void> | undefined;
+      const send = (bytes: Uint8Array): Promise<void> | undefined => {
+        call.send(bytes);
+        if (call.bufferedBytes <= CONGESTED_BYTES) return undefined;
+        drained ??= new Promise((resolve) => {
+          call.onDrain = () => {
+            drained = undefined;
+            resolve();
+          };
+        });
+        return drained;
+      };
       this.#deps.upstream.receive(call, copyBytes(message), send, abort.signal).then(
         () => call.finish(StatusCode.OK, ""),
         (error: unknown) => {

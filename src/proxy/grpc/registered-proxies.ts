@@ -26,6 +26,8 @@ export interface RegistrationDeps {
 
 /** Failures are tried again so often. */
 const RETRY_MS = 1_000;
+/** At the end of a session; then its lease is left to expire. */
+const REVOKE_TIMEOUT_MS = 2_000;
 
 export class RegisteredProxies {
   readonly #options: RegistrationOptions;
@@ -33,6 +35,7 @@ export class RegisteredProxies {
   /** By key. */
   readonly #members = new Map<string, Member>();
   readonly #abort = new AbortController();
+  #registering: Promise<void> | undefined;
 
   constructor(options: RegistrationOptions, deps: RegistrationDeps) {
     this.#options = options;
@@ -41,12 +44,14 @@ export class RegisteredProxies {
 
   start(): void {
     if (this.#options.prefix === "") return;
-    void this.#forever(() => this.#register());
+    this.#registering = this.#forever(() => this.#register());
     if (this.#options.address !== "") void this.#forever(() => this.#follow());
   }
 
-  stop(): void {
+  /** Settles when the registration is gone, or nobody can be told. */
+  async stop(): Promise<void> {
     this.#abort.abort();
+    await this.#registering;
   }
 
   /** What `MemberList` answers; undefined when the members should. */
@@ -62,18 +67,21 @@ export class RegisteredProxies {
   async #register(): Promise<void> {
     const { client, logger } = this.#deps;
     const { prefix, ttl, address, hostname } = this.#options;
-    const session = await Session.create(client, { ttl });
+    const session = await Session.create(client, { ttl, signal: this.#abort.signal });
     try {
       const Metadata = JSON.stringify({ name: hostname });
       const value = JSON.stringify({ Op: 0, Addr: address, Metadata });
-      await client.kv.put(`${prefix}/${address}`, value, { lease: session.leaseID });
+      await client.kv.put(`${prefix}/${address}`, value, {
+        lease: session.leaseID,
+        signal: this.#abort.signal,
+      });
       logger.info("registered session with lease", { addr: address, "lease-ttl": ttl });
       await aborted(AbortSignal.any([session.signal, this.#abort.signal]));
       if (this.#abort.signal.aborted) return;
       logger.warn("session expired; possible network partition or server restart");
       logger.warn("creating a new session to rejoin");
     } finally {
-      await session.close().catch(() => undefined);
+      await session.close({ timeoutMs: REVOKE_TIMEOUT_MS }).catch(() => undefined);
     }
   }
 

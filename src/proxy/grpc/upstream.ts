@@ -15,6 +15,7 @@ import {
   type RpcMethod,
 } from "../../client/index.ts";
 import { copyBytes } from "../../base/bytes.ts";
+import type { Revision } from "../../base/ids.ts";
 import { StatusCode } from "../../api/errors.ts";
 import type { Clock } from "../../env/clock.ts";
 import type { Call } from "../../env/rpc.ts";
@@ -58,6 +59,8 @@ export class Upstream {
   readonly #held = new Map<EtcdClient, number>();
   /** Who answered last, for headers of answers that the proxy makes itself. */
   lastHeader: ResponseHeader | undefined;
+  /** What others want to do with a client before it is closed. */
+  beforeClose: (client: EtcdClient) => Promise<void> = async () => undefined;
 
   constructor(options: EtcdClientOptions & { readonly clock: Clock }) {
     this.#options = options;
@@ -65,14 +68,24 @@ export class Upstream {
     this.#anonymous = new EtcdClient(options);
   }
 
+  headerAt(revision: Revision): ResponseHeader {
+    const { clusterId = 0n, memberId = 0n, raftTerm = 0 } = this.lastHeader ?? {};
+    return { clusterId, memberId, revision, raftTerm };
+  }
+
   /** Of the proxy itself: no token. */
   get own(): EtcdClient {
     return this.#anonymous;
   }
 
-  close(): void {
-    this.#anonymous.close();
-    for (const client of this.#byToken.values()) client.close();
+  async close(): Promise<void> {
+    const clients = [this.#anonymous, ...this.#byToken.values()];
+    await Promise.all(clients.map((client) => this.#closeClient(client)));
+  }
+
+  async #closeClient(client: EtcdClient): Promise<void> {
+    await this.beforeClose(client);
+    client.close();
   }
 
   clientOf(token: string | undefined): EtcdClient {
@@ -107,7 +120,7 @@ export class Upstream {
   async receive(
     call: Call,
     body: Uint8Array,
-    onAnswer: (bytes: Uint8Array) => void,
+    onAnswer: (bytes: Uint8Array) => Promise<void> | undefined,
     signal: AbortSignal,
   ): Promise<void> {
     const client = this.clientOf(tokenOf(call));
@@ -129,7 +142,7 @@ export class Upstream {
       if (this.#byToken.size <= MAX_TOKENS) return;
       if (this.#held.has(client)) continue;
       this.#byToken.delete(token);
-      client.close();
+      void this.#closeClient(client);
     }
   }
 }

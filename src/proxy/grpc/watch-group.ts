@@ -5,6 +5,7 @@
  * Who watches "from now on" asks for the present revision first when a broadcast is there already:
  * it may lag behind what the client has been told.
  */
+import type { ResponseHeader } from "../../api/gen/rpc.ts";
 import type { Revision } from "../../base/ids.ts";
 import type { KeyClient } from "../../client/index.ts";
 import { Broadcast, type Receiver, type WatchedRange } from "./broadcast.ts";
@@ -16,6 +17,8 @@ export interface GroupDeps {
   readonly metrics: ProxyMetrics;
   /** The store's revision now. */
   readonly presentRevision: () => Promise<Revision>;
+  /** For answers of this revision. */
+  readonly headerAt: (revision: Revision) => ResponseHeader;
   /** The last receiver has gone. */
   readonly onEmpty: () => void;
 }
@@ -104,7 +107,7 @@ export class WatchGroup {
   }
 
   #open(receiver: Receiver): void {
-    const broadcast = new Broadcast(receiver.nextRevision);
+    const broadcast = new Broadcast(receiver.nextRevision, this.#deps.headerAt);
     this.#broadcasts.add(broadcast);
     this.#enter(broadcast, receiver);
     const { client, range } = this.#deps;

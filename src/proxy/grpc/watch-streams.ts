@@ -26,8 +26,8 @@ import type { ProxyMetrics } from "./metrics.ts";
 import { statusOf, tokenOf, type Upstream } from "./upstream.ts";
 import { WatchGroup } from "./watch-group.ts";
 
-/** Bytes queued to one client beyond which its watches wait. */
-const CONGESTED_BYTES = 4 * 1024 * 1024;
+/** Bytes queued to one client beyond which its watches and what is passed on to it wait. */
+export const CONGESTED_BYTES = 4 * 1024 * 1024;
 /** Watches that one stream may have, as at a member: bounds what one client makes it remember. */
 const MAX_PROXIED_WATCHES_PER_STREAM = 100_000;
 const INVALID_WATCH_ID = -1;
@@ -51,7 +51,8 @@ export class WatchStreams {
 
   open(call: StreamCall): void {
     const stream = new ProxyWatchStream(call, {
-      header: () => this.#options.upstream.lastHeader,
+      headerAt: (revision) => this.#options.upstream.headerAt(revision),
+      present: () => this.#options.upstream.lastHeader?.revision ?? 0,
       groupOf: (request) => this.#groupOf(tokenOf(call), request),
       onEnd: () => this.#streams.delete(stream),
     });
@@ -75,6 +76,7 @@ export class WatchStreams {
       range: { key: copyBytes(key), rangeEnd: copyBytes(rangeEnd), prevKV: prevKv },
       metrics,
       presentRevision: () => this.#presentRevision(client, key),
+      headerAt: (revision) => upstream.headerAt(revision),
       onEmpty: () => {
         release();
         this.#groups.delete(name);
@@ -97,7 +99,9 @@ export class WatchStreams {
 }
 
 interface StreamDeps {
-  readonly header: () => ResponseHeader | undefined;
+  readonly headerAt: (revision: Revision) => ResponseHeader;
+  /** The newest revision that is known. */
+  readonly present: () => Revision;
   readonly groupOf: (request: WatchCreateRequest) => WatchGroup;
   readonly onEnd: () => void;
 }
@@ -120,6 +124,7 @@ class ProxyWatchStream {
     call.onHalfClose = () => this.end(undefined);
     call.onCancel = () => this.#leave();
     call.onDrain = () => {
+      call.resumeReceiving();
       for (const watch of this.#waiting) watch.group.place(watch);
       this.#waiting.clear();
     };
@@ -133,21 +138,25 @@ class ProxyWatchStream {
   }
 
   /** False when the client has not read what it got. */
-  send(watch: ProxyWatch, fields: Partial<WatchResponse>, events?: Uint8Array): boolean {
+  send(watch: ProxyWatch, messages: readonly Uint8Array[]): boolean {
     if (this.#ended) return true;
     if (this.#call.bufferedBytes > CONGESTED_BYTES) {
       this.#waiting.add(watch);
       return false;
     }
-    const head = WatchResponse.encode(WatchResponse.create({ watchId: watch.id, ...fields }));
-    if (events === undefined) this.#call.send(head);
-    else this.#call.send(head, events);
+    for (const message of messages) this.#call.send(watch.idField, message);
     return true;
   }
 
+  /** Without events. Always goes out; who asks for much of it and does not read is not heard. */
+  tell(fields: Partial<WatchResponse>): void {
+    if (this.#ended) return;
+    this.#call.send(WatchResponse.encode(WatchResponse.create(fields)));
+    if (this.#call.bufferedBytes > CONGESTED_BYTES) this.#call.pauseReceiving();
+  }
+
   headerAt(revision: Revision): ResponseHeader {
-    const { clusterId = 0n, memberId = 0n, raftTerm = 0 } = this.#deps.header() ?? {};
-    return { clusterId, memberId, revision, raftTerm };
+    return this.#deps.headerAt(revision);
   }
 
   /** The member has ended the watch. */
@@ -158,7 +167,7 @@ class ProxyWatchStream {
     const header = this.headerAt(compactRevision > 0 ? 0 : watch.nextRevision - 1);
     const created = !watch.isCreated;
     const fields = { header, created, canceled: true, compactRevision, cancelReason };
-    this.#call.send(WatchResponse.encode(WatchResponse.create({ watchId: watch.id, ...fields })));
+    this.tell({ watchId: watch.id, ...fields });
   }
 
   #take(message: Uint8Array): void {
@@ -179,7 +188,7 @@ class ProxyWatchStream {
   #requestProgress(): void {
     const [first] = this.#watches.values();
     if (first === undefined) {
-      this.#tellProgress(this.#deps.header()?.revision ?? 0);
+      this.#tellProgress(this.#deps.present());
       return;
     }
     this.#behind = new Set(this.#watches.values());
@@ -196,19 +205,14 @@ class ProxyWatchStream {
   }
 
   #tellProgress(revision: Revision): void {
-    if (this.#ended) return;
-    const fields = { watchId: INVALID_WATCH_ID, header: this.headerAt(revision) };
-    this.#call.send(WatchResponse.encode(WatchResponse.create(fields)));
+    this.tell({ watchId: INVALID_WATCH_ID, header: this.headerAt(revision) });
   }
 
   #create(request: WatchCreateRequest): void {
     const refusal = this.#refusalOf(request);
     if (refusal !== undefined) {
       const fields = { watchId: INVALID_WATCH_ID, created: true, canceled: true };
-      const header = this.headerAt(0);
-      this.#call.send(
-        WatchResponse.encode(WatchResponse.create({ ...fields, header, cancelReason: refusal })),
-      );
+      this.tell({ ...fields, header: this.headerAt(0), cancelReason: refusal });
       return;
     }
     const id = request.watchId === 0 ? this.#freeID() : request.watchId;
@@ -238,9 +242,7 @@ class ProxyWatchStream {
     this.#forget(watch);
     watch.group.remove(watch);
     const header = this.headerAt(Math.max(0, watch.nextRevision - 1));
-    this.#call.send(
-      WatchResponse.encode(WatchResponse.create({ header, watchId: id, canceled: true })),
-    );
+    this.tell({ header, watchId: id, canceled: true });
   }
 
   #forget(watch: ProxyWatch): void {
@@ -269,6 +271,9 @@ class ProxyWatch implements Receiver {
   readonly group: WatchGroup;
   readonly noPut: boolean;
   readonly noDelete: boolean;
+  readonly isFragmented: boolean;
+  /** Stands before each answer with events. */
+  readonly idField: Uint8Array;
   nextRevision: Revision;
   isCreated = false;
   readonly #stream: ProxyWatchStream;
@@ -281,6 +286,8 @@ class ProxyWatch implements Receiver {
     group: WatchGroup,
   ) {
     this.id = id;
+    this.idField = WatchResponse.encode(WatchResponse.create({ watchId: id }));
+    this.isFragmented = request.fragment;
     this.group = group;
     this.nextRevision = request.startRevision;
     this.noPut = request.filters.includes(WatchCreateRequest_FilterType.NOPUT);
@@ -293,15 +300,16 @@ class ProxyWatch implements Receiver {
     if (this.isCreated) return;
     this.isCreated = true;
     const header = this.#stream.headerAt(Math.max(0, this.nextRevision - 1));
-    this.#stream.send(this, { header, created: true });
+    this.#stream.tell({ header, watchId: this.id, created: true });
   }
 
-  deliver(revision: Revision, events: Uint8Array): boolean {
-    return this.#stream.send(this, { header: this.#stream.headerAt(revision) }, events);
+  deliver(messages: readonly Uint8Array[]): boolean {
+    return this.#stream.send(this, messages);
   }
 
   progress(revision: Revision): void {
-    if (this.#progressNotify) this.#stream.send(this, { header: this.#stream.headerAt(revision) });
+    const header = this.#stream.headerAt(revision);
+    if (this.#progressNotify) this.#stream.tell({ header, watchId: this.id });
     this.#stream.advanced(this, revision);
   }
 
