@@ -1,13 +1,13 @@
 /** `/v2/keys`: keys and directories, and waiting for their changes. */
-import type { Request } from "../api/gen/etcdserver.ts";
 import { formatID } from "../base/ids.ts";
 import type { HttpRequest, HttpResponse } from "../env/http.ts";
+import type { Headers } from "../gateway/index.ts";
 import { eventJSON, isCreation, KEYS_ROOT, type StoreEvent } from "../v2store/index.ts";
 import { V2_CODE, V2Error } from "../v2store/index.ts";
 import type { Access } from "./access.ts";
 import type { V2Backend } from "./backend.ts";
 import { Expirations } from "./expiration.ts";
-import { readForm } from "./form.ts";
+import { Form, readForm } from "./form.ts";
 import { readKeyRequest } from "./key-request.ts";
 import { serveWatch, Waits } from "./key-watch.ts";
 import { allowMethods, type Exchange, sendJSON, sendKeyError } from "./reply.ts";
@@ -24,19 +24,21 @@ export class KeysHandler {
   readonly #access: Access;
   readonly #expirations: Expirations;
   readonly #waits = new Waits();
+  /** Of every answer. */
+  readonly #headers: Headers;
 
   constructor(backend: V2Backend, access: Access) {
     this.#backend = backend;
     this.#access = access;
     this.#expirations = new Expirations(backend.wallMs);
+    this.#headers = { "X-Etcd-Cluster-Id": formatID(backend.clusterID) };
     backend.draining.addEventListener("abort", () => this.#waits.endAll(), { once: true });
   }
 
   /** `path` is clean. */
   async serve(path: string, request: HttpRequest, response: HttpResponse): Promise<void> {
     if (!allowMethods(request, response, METHODS)) return;
-    const headers = { "X-Etcd-Cluster-Id": formatID(this.#backend.clusterID) };
-    const exchange: Exchange = { request, response, headers };
+    const exchange: Exchange = { request, response, headers: this.#headers };
     try {
       await this.#serve(exchange, path.slice(KEYS_PREFIX.length));
     } catch (error) {
@@ -44,11 +46,15 @@ export class KeysHandler {
     }
   }
 
+  /** Waits only for what is not at hand: a read without a body is answered in one stretch. */
   async #serve(exchange: Exchange, key: string): Promise<void> {
     const { method } = exchange.request;
-    const form = await readForm(exchange.request);
-    const { request, isWithoutValue } = readKeyRequest(method, key, form, (ttl) =>
-      this.#expirations.after(ttl),
+    const form = readForm(exchange.request);
+    const { request, isWithoutValue } = readKeyRequest(
+      method,
+      key,
+      form instanceof Form ? form : await form,
+      (ttl) => this.#expirations.after(ttl),
     );
     const access = this.#access.toKey(exchange.request, key, request.Recursive);
     if (access !== true && !(await access)) {
@@ -56,19 +62,14 @@ export class KeysHandler {
     }
     if (request.Method === "GET" && request.Wait) {
       serveWatch(this.#backend, this.#waits, exchange, request);
-      return;
+    } else if (request.Method === "GET" || request.Method === "HEAD") {
+      const { Path, Recursive: isRecursive, Sorted: isSorted } = request;
+      this.#answer(exchange, this.#backend.keys.get(Path, { isRecursive, isSorted }), false);
+    } else {
+      const event = await this.#backend.propose(request);
+      if (event === undefined) throw new V2Error(V2_CODE.raftInternal, NO_EVENT);
+      this.#answer(exchange, event, isWithoutValue);
     }
-    this.#answer(exchange, await this.#do(request), isWithoutValue);
-  }
-
-  async #do(request: Request): Promise<StoreEvent> {
-    const { Method, Path, Recursive: isRecursive, Sorted: isSorted } = request;
-    if (Method === "GET" || Method === "HEAD") {
-      return this.#backend.keys.get(Path, { isRecursive, isSorted });
-    }
-    const event = await this.#backend.propose(request);
-    if (event !== undefined) return event;
-    throw new V2Error(V2_CODE.raftInternal, "received response with no Event/Watcher");
   }
 
   #answer(exchange: Exchange, event: StoreEvent, isWithoutValue: boolean): void {
@@ -82,3 +83,5 @@ export class KeysHandler {
     });
   }
 }
+
+const NO_EVENT = "received response with no Event/Watcher";
