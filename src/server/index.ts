@@ -1,3 +1,4 @@
+export { LoginLimiter } from "./access/login-limiter.ts";
 export { alarmName } from "./apply/alarms.ts";
 export { EtcdServer } from "./etcd-server.ts";
 export { MembershipChanges } from "./members/membership-changes.ts";

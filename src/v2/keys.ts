@@ -1,4 +1,5 @@
 /** `/v2/keys`: keys and directories, and waiting for their changes. */
+import type { Request } from "../api/gen/etcdserver.ts";
 import { formatID } from "../base/ids.ts";
 import type { HttpRequest, HttpResponse } from "../env/http.ts";
 import type { Headers } from "../gateway/index.ts";
@@ -10,7 +11,8 @@ import { Expirations } from "./expiration.ts";
 import { Form, readForm } from "./form.ts";
 import { readKeyRequest } from "./key-request.ts";
 import { serveWatch, Waits } from "./key-watch.ts";
-import { allowMethods, type Exchange, sendJSON, sendKeyError } from "./reply.ts";
+import { allowMethods, type Exchange, sendJSON, sendKeyError, statusOf } from "./reply.ts";
+import { registerV2HttpMetrics, type V2HttpCounters } from "./v2-http-metrics.ts";
 
 export const KEYS_PREFIX = "/v2/keys";
 
@@ -26,12 +28,14 @@ export class KeysHandler {
   readonly #waits = new Waits();
   /** Of every answer. */
   readonly #headers: Headers;
+  readonly #counters: V2HttpCounters;
 
   constructor(backend: V2Backend, access: Access) {
     this.#backend = backend;
     this.#access = access;
     this.#expirations = new Expirations(backend.wallMs);
     this.#headers = { "X-Etcd-Cluster-Id": formatID(backend.clusterID) };
+    this.#counters = registerV2HttpMetrics(backend.metrics);
     backend.draining.addEventListener("abort", () => this.#waits.endAll(), { once: true });
   }
 
@@ -48,6 +52,7 @@ export class KeysHandler {
 
   /** Waits only for what is not at hand: a read without a body is answered in one stretch. */
   async #serve(exchange: Exchange, key: string): Promise<void> {
+    const startMs = this.#backend.nowMs();
     const { method } = exchange.request;
     const form = readForm(exchange.request);
     const { request, isWithoutValue } = readKeyRequest(
@@ -60,16 +65,36 @@ export class KeysHandler {
     if (access !== true && !(await access)) {
       throw new V2Error(V2_CODE.unauthorized, "Insufficient credentials");
     }
-    if (request.Method === "GET" && request.Wait) {
-      serveWatch(this.#backend, this.#waits, exchange, request);
-    } else if (request.Method === "GET" || request.Method === "HEAD") {
-      const { Path, Recursive: isRecursive, Sorted: isSorted } = request;
-      this.#answer(exchange, this.#backend.keys.get(Path, { isRecursive, isSorted }), false);
-    } else {
-      const event = await this.#backend.propose(request);
-      if (event === undefined) throw new V2Error(V2_CODE.raftInternal, NO_EVENT);
-      this.#answer(exchange, event, isWithoutValue);
+    const { Method, Wait } = request;
+    if (!Wait) this.#counters.received.of(Method).add();
+    try {
+      if (Wait && Method === "GET") {
+        serveWatch(this.#backend, this.#waits, exchange, request);
+        return;
+      }
+      const done = this.#do(request);
+      this.#answer(exchange, done instanceof Promise ? await done : done, isWithoutValue);
+      const seconds = (this.#backend.nowMs() - startMs) / 1000;
+      this.#counters.duration.of(Method).observe(seconds);
+    } catch (error) {
+      this.#counters.failed.of(Method, String(statusOf(error))).add();
+      throw error;
     }
+  }
+
+  /** A read of the store of this moment is at hand. */
+  #do(request: Request): StoreEvent | Promise<StoreEvent> {
+    const { Method, Path, Recursive: isRecursive, Sorted: isSorted } = request;
+    if (Method === "GET" || Method === "HEAD") {
+      return this.#backend.keys.get(Path, { isRecursive, isSorted });
+    }
+    return this.#propose(request);
+  }
+
+  async #propose(request: Request): Promise<StoreEvent> {
+    const event = await this.#backend.propose(request);
+    if (event !== undefined) return event;
+    throw new V2Error(V2_CODE.raftInternal, "received response with no Event/Watcher");
   }
 
   #answer(exchange: Exchange, event: StoreEvent, isWithoutValue: boolean): void {
@@ -83,5 +108,3 @@ export class KeysHandler {
     });
   }
 }
-
-const NO_EVENT = "received response with no Event/Watcher";

@@ -29,6 +29,7 @@ import {
   previousOf,
   type StoreEvent,
 } from "./views.ts";
+import type { V2StoreCounters } from "./v2-metrics.ts";
 import { type WatchListener, type WatchOptions, type Watcher, WatchHub } from "./watch-hub.ts";
 
 /** What stands in a document; the tree's nodes have their parents. */
@@ -60,6 +61,7 @@ export class KeyStore {
   #expiring = new ExpiryHeap();
   readonly #hub = new WatchHub();
   readonly #nowMs: () => number;
+  #counters: V2StoreCounters | undefined;
 
   /** `nowMs`: the wall clock, for how many seconds are left. */
   constructor(nowMs: () => number, content: StoreContent = emptyContent()) {
@@ -99,6 +101,16 @@ export class KeyStore {
 
   get statistics(): Readonly<Statistics> {
     return this.content.statistics;
+  }
+
+  /** Who waits for changes. */
+  get watcherCount(): number {
+    return this.#hub.count;
+  }
+
+  /** Operations are counted there from now on. */
+  countWith(counters: V2StoreCounters): void {
+    this.#counters = counters;
   }
 
   get hasExpiring(): boolean {
@@ -141,6 +153,7 @@ export class KeyStore {
 
   /** Throws `V2Error`, as all of these do. */
   get(path: string, listing: Listing): StoreEvent {
+    this.#counters?.reads.of(listing.isRecursive ? "getRecursive" : "get").add();
     return this.#counted("getsSuccess", "getsFail", () => {
       const node = this.#find(path);
       const view = detailOf(node, listing, this.#nowMs());
@@ -155,6 +168,7 @@ export class KeyStore {
     lifetime = FOREVER,
     isInOrder = false,
   ): StoreEvent {
+    this.#countWrite("create");
     return this.#counted("createSuccess", "createFail", () => {
       const name = `/${(this.#index + 1).toString().padStart(IN_ORDER_NAME_DIGITS, "0")}`;
       const target = isInOrder ? path + name : path;
@@ -163,6 +177,7 @@ export class KeyStore {
   }
 
   set(path: string, value: string | undefined, lifetime = FOREVER): StoreEvent {
+    this.#countWrite("set");
     return this.#counted("setsSuccess", "setsFail", () => {
       const isRefreshed = lifetime.isRefresh && value !== undefined;
       const kept = lifetime.isRefresh ? this.#find(path).value : "";
@@ -174,6 +189,7 @@ export class KeyStore {
   /** Of a directory only the lifetime can change. */
   update(path: string, value: string, lifetime = FOREVER): StoreEvent {
     const clean = cleanPath(path);
+    this.#countWrite("update");
     return this.#counted("updateSuccess", "updateFail", (refuse) => {
       if (READ_ONLY.has(clean)) throw refuse(V2_CODE.rootReadOnly, "/");
       const node = this.#find(clean);
@@ -190,6 +206,7 @@ export class KeyStore {
 
   #compareAndSwap({ Path, Val, PrevValue, PrevIndex }: Request, lifetime: Lifetime): StoreEvent {
     const clean = cleanPath(Path);
+    this.#countWrite("compareAndSwap");
     return this.#counted("compareAndSwapSuccess", "compareAndSwapFail", (refuse) => {
       if (READ_ONLY.has(clean)) throw refuse(V2_CODE.rootReadOnly, "/");
       const node = this.#find(clean);
@@ -222,6 +239,7 @@ export class KeyStore {
 
   delete(path: string, isDirectory: boolean, isRecursive: boolean): StoreEvent {
     const clean = cleanPath(path);
+    this.#countWrite("delete");
     return this.#counted("deleteSuccess", "deleteFail", (refuse) => {
       if (READ_ONLY.has(clean)) throw refuse(V2_CODE.rootReadOnly, "/");
       const node = this.#find(clean);
@@ -237,6 +255,7 @@ export class KeyStore {
 
   #compareAndDelete(path: string, value: string, index: bigint): StoreEvent {
     const clean = cleanPath(path);
+    this.#countWrite("compareAndDelete");
     return this.#counted("compareAndDeleteSuccess", "compareAndDeleteFail", (refuse) => {
       const node = this.#find(clean);
       if (node.isDirectory) throw refuse(V2_CODE.notFile, clean);
@@ -252,6 +271,7 @@ export class KeyStore {
       const node = this.#expiring.peek();
       if (node?.expiry === undefined || compareExpiry(node.expiry, until) > 0) return;
       this.#statistics.expireCount++;
+      this.#counters?.expires.add();
       this.#end("expire", node);
     }
   }
@@ -278,6 +298,7 @@ export class KeyStore {
 
   /** Throws `V2Error` when events from `sinceIndex` on are gone. */
   watch(path: string, options: WatchOptions, listener: WatchListener): Watcher {
+    this.#counters?.watchRequests.add();
     const at = { history: this.#history, storeIndex: this.#index };
     return this.#hub.watch(cleanPath(path), options, at, listener);
   }
@@ -289,6 +310,7 @@ export class KeyStore {
   /** The value of a key; it counts as a get, and costs no error when there is none. */
   value(path: string): string | undefined {
     const node = this.#peek(cleanPath(path));
+    this.#counters?.reads.of("get").add();
     this.#statistics[node === undefined ? "getsFail" : "getsSuccess"]++;
     return node === undefined || node.isDirectory ? undefined : node.value;
   }
@@ -356,7 +378,11 @@ export class KeyStore {
         child.parent = node;
         node.children?.set(name, child);
       } else if (!child.isDirectory) {
-        if (action === "create") this.#statistics.setsFail++;
+        if (action === "create") {
+          // As in etcd, counted here and by the operation.
+          this.#statistics.setsFail++;
+          this.#countWrite(action);
+        }
         throw this.#error(V2_CODE.notDirectory, child.path);
       }
       node = child;
@@ -387,6 +413,10 @@ export class KeyStore {
     this.#history.add(event);
     this.#hub.notify(event);
     return event;
+  }
+
+  #countWrite(action: Action): void {
+    this.#counters?.writes.of(action).add();
   }
 
   #error(code: V2ErrorCode, reason: string): V2Error {
