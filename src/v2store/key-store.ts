@@ -7,6 +7,7 @@
  * history. What fails changes nothing but the statistics.
  */
 import type { Request } from "../api/gen/etcdserver.ts";
+import { OrderedQueue } from "../base/due-queue.ts";
 import { V2_CODE, V2Error, type V2ErrorCode } from "./errors.ts";
 import { EventHistory } from "./event-history.ts";
 import {
@@ -16,8 +17,7 @@ import {
   instantOfNanoseconds,
   isPlausible,
 } from "./expiry.ts";
-import { ExpiryHeap } from "./expiry-heap.ts";
-import { childPath, cleanPath, nameOf, Node } from "./node.ts";
+import { childPath, cleanPath, endsBefore, nameOf, Node } from "./node.ts";
 import { CLUSTER_ROOT, KEYS_ROOT, VERSION_PATH } from "./paths.ts";
 import { newStatistics, type Statistics } from "./statistics.ts";
 import {
@@ -58,7 +58,7 @@ export class KeyStore {
   #index: number;
   #history: EventHistory;
   #statistics: Statistics;
-  #expiring = new ExpiryHeap();
+  #expiring = new OrderedQueue<Node>(endsBefore);
   readonly #hub = new WatchHub();
   readonly #nowMs: () => number;
   #counters: V2StoreCounters | undefined;
@@ -79,13 +79,19 @@ export class KeyStore {
     this.#index = index;
     this.#history = history;
     this.#statistics = statistics;
-    this.#expiring = new ExpiryHeap();
+    this.#expiring = new OrderedQueue<Node>(endsBefore);
     this.#collectExpiring(root);
   }
 
   #collectExpiring(node: Node): void {
-    if (node.expiry !== undefined) this.#expiring.update(node);
+    if (node.expiry !== undefined) this.#queueEnd(node);
     for (const child of node.children?.values() ?? []) this.#collectExpiring(child);
+  }
+
+  /** After a node's end has changed, also to none. */
+  #queueEnd(node: Node): void {
+    if (node.expiry === undefined) this.#expiring.remove(node);
+    else this.#expiring.update(node);
   }
 
   /** For a document; not to be changed. */
@@ -225,7 +231,7 @@ export class KeyStore {
       node.modifiedIndex = index;
     }
     node.expiry = lifetime.expiry;
-    this.#expiring.update(node);
+    this.#queueEnd(node);
     const view: NodeView = {
       key: node.path,
       ...(node.isDirectory ? {} : { value: node.value }),
@@ -354,7 +360,7 @@ export class KeyStore {
     const node = new Node(clean, index, value ?? new Map(), end);
     node.parent = directory;
     directory.children?.set(name, node);
-    this.#expiring.update(node);
+    this.#queueEnd(node);
     const view: NodeView = {
       key: clean,
       ...(value === undefined ? {} : { value }),
