@@ -1,7 +1,7 @@
 /** Loads on the v2 API, for which both servers are started with `--enable-v2`. */
 import type { LoadJob } from "./load/jobs.ts";
 import { shapeOfOne } from "./server-process.ts";
-import { type MemberWorkload, VALUE_BYTES } from "./workloads.ts";
+import { type MemberWorkload, VALUE_BYTES, WARM_UP_SECONDS } from "./workloads.ts";
 
 const WAITERS = 1000;
 const CONNECTIONS = 100;
@@ -13,6 +13,7 @@ function workload(row: string, jobOf: (port: number, seconds: number) => LoadJob
     isLong: false,
     shape: () => shapeOfOne(["--enable-v2"]),
     async run(server, { seconds, runJob }) {
+      await runJob(jobOf(server.port, WARM_UP_SECONDS));
       const result = await runJob(jobOf(server.port, seconds));
       return [{ row, unit: "op/s", value: result.operations / result.seconds, result }];
     },

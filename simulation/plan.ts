@@ -89,7 +89,7 @@ export function makePlan(seed: number, random: SeededRandom, chosen?: readonly F
       walSegmentBytes: random.pick([4096, 16_384, 65_536]),
       logCompactionStepEntries: random.pick([1, 5, 30]),
       keepLogAfterSendingMs: random.pick([0, 500, 3000]),
-      minSnapshotIntervalMs: random.pick([0, 100, 1000]),
+      maxSnapshotRestMs: random.pick([0, 100, 1000]),
       purgeIntervalMs: random.pick([500, 3000]),
       recordsPerStep: random.pick([3, 50, 1000]),
       // Not drawn from the plan's generator, whose order gives all known seeds their meaning.

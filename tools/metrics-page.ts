@@ -34,6 +34,7 @@ import { UpkeepMetrics } from "../src/server/upkeep/upkeep-metrics.ts";
 import { SnapMetrics } from "../src/snap/snap-metrics.ts";
 import { GrpcMetrics } from "../src/transport/grpc/grpc-metrics.ts";
 import { PeerMetrics } from "../src/transport/peer/peer-metrics.ts";
+import { V2HttpMetrics } from "../src/v2/v2-http-metrics.ts";
 import { V2Metrics } from "../src/v2store/v2-metrics.ts";
 import { WalMetrics } from "../src/wal/wal-metrics.ts";
 import { findRepository } from "./tidy.ts";
@@ -75,6 +76,7 @@ const METRIC_TABLES: readonly Readonly<Record<string, DefinedFamily>>[] = [
   SnapMetrics,
   TracingMetrics,
   UpkeepMetrics,
+  V2HttpMetrics,
   V2Metrics,
   WalMetrics,
 ];
@@ -97,6 +99,7 @@ const SECTIONS: readonly Section[] = [
     prefixes: ["etcd_disk_", "etcd_snap_", "etcd_debugging_snap_", "etcd_debugging_disk_"],
   },
   { title: "Network and RPCs", prefixes: ["etcd_network_", "grpc_"] },
+  { title: "The v2 API", prefixes: ["etcd_http_", "etcd_debugging_store_"] },
   { title: "TLS", prefixes: ["etcd_tls_"] },
   { title: "Authentication", prefixes: ["etcd_debugging_auth_"] },
   { title: "The process", prefixes: [""] },
@@ -131,6 +134,7 @@ async function registeredBy(detail: "basic" | "extensive"): Promise<Map<string, 
       listenClientUrls: ["http://127.0.0.1:0"],
       listenPeerUrls: ["http://127.0.0.1:0"],
       metrics: detail,
+      enableV2: true,
     });
     const member = await startEtcd(config, { logger: new MemoryLogger() });
     await member.ready;

@@ -5,27 +5,35 @@
  * Invariant: items[i].heapIndex === i for every item; -1 for what is in no queue.
  */
 
-export interface DueItem {
-  dueMs: number;
+export interface QueueItem {
   /** Owned by the queue. -1 while in none. */
   heapIndex: number;
 }
 
-export class DueQueue<T extends DueItem> {
+export interface DueItem extends QueueItem {
+  dueMs: number;
+}
+
+/** Things in any order that is total. */
+export class OrderedQueue<T extends QueueItem> {
   readonly #items: T[] = [];
+  readonly #isBefore: (a: T, b: T) => boolean;
+
+  constructor(isBefore: (a: T, b: T) => boolean) {
+    this.#isBefore = isBefore;
+  }
 
   get size(): number {
     return this.#items.length;
   }
 
-  /** The item that falls due first. */
+  /** The first item of the order. */
   peek(): T | undefined {
     return this.#items[0];
   }
 
-  /** Adds the item, or moves it if it is already in. */
-  set(item: T, dueMs: number): void {
-    item.dueMs = dueMs;
+  /** Adds the item, or moves it after what orders it has changed. */
+  update(item: T): void {
     if (item.heapIndex < 0) {
       item.heapIndex = this.#items.length;
       this.#items.push(item);
@@ -47,8 +55,8 @@ export class DueQueue<T extends DueItem> {
   }
 
   /**
-   * Puts exactly these items in, which come in ascending order of `dueMs`: a sorted array is a
-   * heap already, so this costs no comparison.
+   * Puts exactly these items in, which come in their order: a sorted array is a heap already, so
+   * this costs no comparison.
    */
   fill(sorted: readonly T[]): void {
     this.clear();
@@ -73,7 +81,7 @@ export class DueQueue<T extends DueItem> {
     while (index > 0) {
       const parentIndex = (index - 1) >> 1;
       const parent = this.#items[parentIndex] as T;
-      if (parent.dueMs <= item.dueMs) break;
+      if (!this.#isBefore(item, parent)) break;
       this.#place(parent, index);
       index = parentIndex;
     }
@@ -87,12 +95,25 @@ export class DueQueue<T extends DueItem> {
       let childIndex = 2 * index + 1;
       if (childIndex >= size) break;
       const right = this.#items[childIndex + 1];
-      if (right !== undefined && right.dueMs < (this.#items[childIndex] as T).dueMs) childIndex++;
+      if (right !== undefined && this.#isBefore(right, this.#items[childIndex] as T)) childIndex++;
       const child = this.#items[childIndex] as T;
-      if (child.dueMs >= item.dueMs) break;
+      if (!this.#isBefore(child, item)) break;
       this.#place(child, index);
       index = childIndex;
     }
     this.#place(item, index);
+  }
+}
+
+/** Things in the order in which they fall due. */
+export class DueQueue<T extends DueItem> extends OrderedQueue<T> {
+  constructor() {
+    super((a, b) => a.dueMs < b.dueMs);
+  }
+
+  /** Adds the item, or moves it if it is already in. */
+  set(item: T, dueMs: number): void {
+    item.dueMs = dueMs;
+    this.update(item);
   }
 }

@@ -1,4 +1,5 @@
 /** The HTTP sides of a member: what the gateway is told about the server, and the peer paths. */
+import { Request } from "../api/gen/etcdserver.ts";
 import { AlarmType } from "../api/gen/rpc.ts";
 import { SERVER_VERSION } from "../api/version.ts";
 import { formatID } from "../base/ids.ts";
@@ -56,6 +57,7 @@ export function makeHttpHandlers(deps: HttpHandlersDeps): {
   };
   const client = createHttpHandler({
     ...shared,
+    source: clientHealthOf(server),
     service: config.enableGrpcGateway ? server.rpc : undefined,
     maxRequestBytes: config.maxRequestBytes,
     maxConcurrentStreams: config.maxConcurrentStreams,
@@ -72,20 +74,16 @@ export function makeHttpHandlers(deps: HttpHandlersDeps): {
   return { client, metrics: createMetricsHandler(shared), peer: peerHandler(deps) };
 }
 
-function v2MountsOf({
-  server,
-  config,
-  clock,
-  logger,
-  passwords,
-  statistics,
-  draining,
-}: HttpHandlersDeps): readonly Mount[] {
+function v2MountsOf(deps: HttpHandlersDeps): readonly Mount[] {
+  const { server, config, clock, logger, passwords, statistics, draining, registry } = deps;
   const { v2keys: keys } = server;
   if (keys === undefined || statistics === undefined) return [];
   const { clientCertAuth } = config;
   return v2Mounts(
-    v2BackendOf({ server, keys, clock, logger, passwords, clientCertAuth, statistics, draining }),
+    v2BackendOf({
+      ...{ server, keys, clock, logger, metrics: registry, passwords },
+      ...{ clientCertAuth, statistics, draining },
+    }),
   );
 }
 
@@ -114,6 +112,19 @@ function healthSourceOf(server: EtcdServer): HealthSource {
       }),
     serializableRead: async () => {
       server.store.index.findLatest("health");
+    },
+  };
+}
+
+/** With the v2 API clients ask for the health of that, as in etcd up to 3.5. */
+function clientHealthOf(server: EtcdServer): HealthSource {
+  const source = healthSourceOf(server);
+  if (server.v2keys === undefined) return source;
+  const request = Request.create({ Method: "QGET" });
+  return {
+    ...source,
+    v2Read: async () => {
+      await server.proposeV2(request);
     },
   };
 }

@@ -3,9 +3,10 @@ import { EtcdError } from "../api/errors.ts";
 import type { MemberID } from "../base/ids.ts";
 import type { Clock } from "../env/clock.ts";
 import type { Logger } from "../env/logger.ts";
+import type { Metrics } from "../env/metrics.ts";
 import type { PasswordHasher } from "../env/secrets.ts";
 import { computeMemberID } from "../membership/index.ts";
-import { type EtcdServer, MembershipChanges } from "../server/index.ts";
+import { type EtcdServer, LoginLimiter, MembershipChanges } from "../server/index.ts";
 import type { PeerStatistics } from "./peer-statistics.ts";
 import type { V2Backend, V2Keys, V2Members } from "../v2/index.ts";
 
@@ -14,6 +15,7 @@ export interface V2BackendDeps {
   readonly keys: V2Keys;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics: Metrics;
   readonly passwords: PasswordHasher;
   readonly clientCertAuth: boolean;
   readonly statistics: PeerStatistics;
@@ -21,7 +23,8 @@ export interface V2BackendDeps {
 }
 
 export function v2BackendOf(deps: V2BackendDeps): V2Backend {
-  const { server, keys, clock, logger, passwords, clientCertAuth, statistics, draining } = deps;
+  const { server, keys, clock, logger, metrics, passwords } = deps;
+  const { clientCertAuth, statistics, draining } = deps;
   return {
     clusterID: server.clusterID,
     memberID: server.memberID,
@@ -38,6 +41,9 @@ export function v2BackendOf(deps: V2BackendDeps): V2Backend {
     members: membersOf(server, clock),
     propose: (request) => server.proposeV2(request),
     passwords,
+    logins: new LoginLimiter(clock),
+    metrics,
+    nowMs: () => clock.nowMs(),
     wallMs: () => clock.wallMs(),
     stats: {
       self: () => statistics.self(server.options.name, server.memberID, server.leader),

@@ -162,6 +162,26 @@ test("a read that hangs fails the check after the request timeout", async () => 
   assert.equal(aborted, true);
 });
 
+test("/health of a member with the v2 API reads that, and gives up after a second", async () => {
+  const world = new GatewayWorld();
+  let reads = 0;
+  world.health.v2Read = async () => {
+    reads++;
+  };
+  world.health.linearizable = async () => assert.fail("the v3 store was read");
+  assert.equal((await world.fetch("/health")).status, 200);
+  assert.equal(reads, 1);
+  world.health.v2Read = () => new Promise(() => {});
+  const hanging = world.start("/health?serializable=true");
+  await new Promise(setImmediate);
+  world.clock.advance(1000);
+  await hanging.ended;
+  assert.equal(
+    hanging.body,
+    '{"health":"false","reason":"QGET ERROR:etcdserver: request timed out"}\n',
+  );
+});
+
 test("/livez and /readyz run their checks", async () => {
   const world = new GatewayWorld();
   const table: [string, string][] = [

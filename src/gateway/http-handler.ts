@@ -184,13 +184,13 @@ class ClientHandler implements ClientHttpHandler {
 
   /** What the access rules forbid. */
   #refusal(path: string, request: HttpRequest): Refusal | undefined {
-    if (!request.secure) {
+    if (request.secure) {
+      if (this.#ignoresCertificate(path, request)) return { status: 400, text: CERTIFICATE_TEXT };
+    } else if (!this.#anyHost) {
       const host = hostName(request.headers.host ?? "");
-      if (!this.#anyHost && !this.#deps.hostWhitelist.includes(host)) {
+      if (!this.#deps.hostWhitelist.includes(host)) {
         return { status: 421, text: misdirectedText(host) };
       }
-    } else if (this.#ignoresCertificate(path, request)) {
-      return { status: 400, text: CERTIFICATE_TEXT };
     }
     if (path.startsWith("/v3/") && request.method !== "OPTIONS" && this.#isCrossSite(request)) {
       return { status: 403, text: "origin not allowed" };
@@ -211,15 +211,16 @@ class ClientHandler implements ClientHttpHandler {
   }
 
   #isCrossSite(request: HttpRequest): boolean {
+    if (this.#anyOrigin) return false;
     const { origin, host = "" } = request.headers;
-    if (this.#anyOrigin || origin === undefined) return false;
+    if (origin === undefined) return false;
     if (this.#deps.cors.includes(origin)) return false;
     return origin.replace(/^https?:\/\//, "") !== host;
   }
 
   #withCors(request: HttpRequest, response: HttpResponse): HttpResponse {
+    if (this.#anyOrigin) return new ResponseWithHeaders(response, FOR_ALL_ORIGINS);
     const { origin = "" } = request.headers;
-    if (this.#anyOrigin) return new ResponseWithHeaders(response, corsHeaders("*"));
     if (!this.#deps.cors.includes(origin)) {
       return new ResponseWithHeaders(response, { vary: "Origin" });
     }
@@ -244,6 +245,8 @@ function corsHeaders(origin: string): Record<string, string> {
     "access-control-allow-origin": origin,
   };
 }
+
+const FOR_ALL_ORIGINS = corsHeaders("*");
 
 /** The prefix that the gateway of etcd 3.3 had. */
 function rewrite(path: string): string {

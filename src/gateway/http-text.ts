@@ -71,9 +71,12 @@ export function decodePath(path: string): string | undefined {
   }
 }
 
+/** What a clean path has nowhere: no "/" at its beginning, an empty segment, "." or "..". */
+const UNCLEAN = /^(?!\/)|\/(?:\/|\.\.?(?:\/|$))/;
+
 /** The path without `//`, `/./` and `/../`, as Go's router demands it. */
 export function cleanPath(path: string): string {
-  if (path === "") return "/";
+  if (!UNCLEAN.test(path)) return path;
   const segments: string[] = [];
   for (const segment of path.split("/")) {
     if (segment === "..") segments.pop();

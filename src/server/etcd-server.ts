@@ -151,7 +151,7 @@ export class EtcdServer implements ServerContext {
     this.#storageVersion = state.storageVersion;
     this.network = deps.network;
     this.forms = new RequestForms(this, requestTimeoutMs(options));
-    this.counters = registerServerMetrics(deps.metrics, this);
+    this.counters = registerServerMetrics(deps.metrics, this, boot.v2store.keys);
     const events = this.#pipelineEvents();
     this.#pipeline = new Pipeline({ server: this, log: boot, random: deps.random, events });
     this.raft = this.#pipeline.raft;

@@ -1,3 +1,4 @@
+export { LoginLimiter } from "./access/login-limiter.ts";
 export { alarmName } from "./apply/alarms.ts";
 export { EtcdServer } from "./etcd-server.ts";
 export { RaftField } from "./log/raft-request.ts";

@@ -14,7 +14,8 @@ export interface ServerLimits {
   readonly logCompactionStepEntries: number;
   /** The log in memory is kept for this long after a database was sent, as in etcd. */
   readonly keepLogAfterSendingMs: number;
-  readonly minSnapshotIntervalMs: number;
+  /** At most so long after a snapshot the next may begin, however long that one took. */
+  readonly maxSnapshotRestMs: number;
   /** Between two deletions of old files, as in etcd. */
   readonly purgeIntervalMs: number;
   /** Records restored or loaded before sockets and timers get a turn. */
@@ -25,8 +26,8 @@ export interface ServerLimits {
   readonly unitsPerTurn: number;
 }
 
-/** Under load snapshots come no faster than this; each costs several syncs. */
-const MIN_SNAPSHOT_INTERVAL_MS = 1000;
+/** Each costs several syncs; with slow ones the share of time that they take would not bound them. */
+const MAX_SNAPSHOT_REST_MS = 1000;
 
 /** As etcd's `memorySnapshotCount`: who lags more than this behind the catch-up gets a database. */
 const LOG_COMPACTION_STEP_ENTRIES = 100;
@@ -41,7 +42,7 @@ const DEFAULTS: ServerLimits = {
   walSegmentBytes: SEGMENT_BYTES,
   logCompactionStepEntries: LOG_COMPACTION_STEP_ENTRIES,
   keepLogAfterSendingMs: 30_000,
-  minSnapshotIntervalMs: MIN_SNAPSHOT_INTERVAL_MS,
+  maxSnapshotRestMs: MAX_SNAPSHOT_REST_MS,
   purgeIntervalMs: 30_000,
   recordsPerStep: 20_000,
   unitsPerStretch: UNITS_PER_STRETCH,

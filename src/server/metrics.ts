@@ -5,6 +5,7 @@ import { registerBackendSizes } from "../backend/index.ts";
 import { formatID } from "../base/ids.ts";
 import type { Metrics } from "../env/index.ts";
 import { registerStoreMetrics } from "../mvcc/index.ts";
+import { type KeyStore, registerV2Metrics } from "../v2store/index.ts";
 import { registerApplyMetrics } from "./apply/apply-metrics.ts";
 import { registerConsensusMetrics } from "./consensus/consensus-metrics.ts";
 import type { ServerContext, ServerCounters } from "./context.ts";
@@ -32,13 +33,18 @@ type Needs = Parameters<typeof registerApplyMetrics>[1] &
   Pick<ServerContext, "auth" | "backend" | "memberID" | "watchable">;
 
 /** Of those that are counted; the others are asked for at the scrape. */
-export function registerServerMetrics(metrics: Metrics, server: Needs): ServerCounters {
+export function registerServerMetrics(
+  metrics: Metrics,
+  server: Needs,
+  v2keys: KeyStore | undefined,
+): ServerCounters {
   const { version, id } = ServerMetrics;
   metrics.gauges(version, version.labels).of(SERVER_VERSION).set(1);
   metrics.gauges(id, id.labels).of(formatID(server.memberID)).set(1);
   registerBackendSizes(metrics, server.backend);
   registerStoreMetrics(metrics, server.watchable);
   registerAuthMetrics(metrics, server.auth.store);
+  registerV2Metrics(metrics, v2keys);
   // One literal: the engine looks names up slowly in objects that many were added to.
   return {
     ...registerApplyMetrics(metrics, server),

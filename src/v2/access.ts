@@ -73,7 +73,7 @@ export class Access {
     }
     const user = this.#userNamed(given.name);
     if (user === undefined) return undefined;
-    if (await this.#store.verifyPassword(user, given.password)) return user;
+    if (await this.#store.verifyPassword(user, given.password, request.remote)) return user;
     logger.warn("incorrect password", { "user-name": given.name });
     return undefined;
   }

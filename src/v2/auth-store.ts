@@ -68,8 +68,25 @@ export class V2AuthStore {
     return name === ROOT ? ROOT_ROLE : parseRole(name, await this.#settledValue(`/roles/${name}`));
   }
 
-  async verifyPassword({ password = "" }: User, given: string): Promise<boolean> {
-    return this.#busyIsRefused(this.#backend.passwords.verify(given, password));
+  /**
+   * Every request of a user brings the password: failures are limited as those of logins are, and
+   * users wait in lines of their own. Rejects with `EtcdError` for who has failed too often.
+   */
+  async verifyPassword(
+    { user, password = "" }: User,
+    given: string,
+    remote: string,
+  ): Promise<boolean> {
+    const { logins, passwords } = this.#backend;
+    logins.check(user, remote);
+    const turn = {
+      lane: logins.laneOf(user, remote),
+      admit: () => logins.check(user, remote),
+    };
+    const matches = await this.#busyIsRefused(passwords.verify(given, password, turn));
+    if (matches) logins.succeeded(user, remote);
+    else logins.failed(user, remote);
+    return matches;
   }
 
   async createUser(given: User): Promise<User> {

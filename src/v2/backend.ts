@@ -1,6 +1,7 @@
 /** What the HTTP of the v2 API asks of the member behind it. */
 import type { Request } from "../api/gen/etcdserver.ts";
 import type { ClusterID, Index, MemberID, Term } from "../base/ids.ts";
+import type { Metrics } from "../env/metrics.ts";
 import type { PasswordHasher } from "../env/secrets.ts";
 import type { Logger } from "../env/logger.ts";
 import type { Member } from "../membership/index.ts";
@@ -37,6 +38,16 @@ export interface V2Members {
   isRemoved(id: MemberID): boolean;
 }
 
+/** Slows down who guesses passwords. `address` is that of the client, with its port. */
+export interface V2Logins {
+  /** Throws `EtcdError` while this user may not try again from there. */
+  check(user: string, address: string): void;
+  /** In whose line the attempt is to wait. */
+  laneOf(user: string, address: string): string;
+  failed(user: string, address: string): void;
+  succeeded(user: string, address: string): void;
+}
+
 export interface V2Backend {
   readonly clusterID: ClusterID;
   readonly memberID: MemberID;
@@ -52,8 +63,12 @@ export interface V2Backend {
    */
   propose(request: Request): Promise<StoreEvent | undefined>;
   readonly passwords: PasswordHasher;
+  readonly logins: V2Logins;
+  readonly metrics: Metrics;
   /** Milliseconds since 1970. */
   readonly wallMs: () => number;
+  /** Milliseconds, to measure how long something takes. */
+  readonly nowMs: () => number;
   /** What a peer wrote, or this member, since it started. */
   readonly stats: { self(): unknown; leader(): unknown };
   readonly clientCertAuth: boolean;

@@ -52,19 +52,33 @@ const MAX_UINT64 = 0xffff_ffff_ffff_ffffn;
 const TRUE: ReadonlySet<string> = new Set(["1", "t", "T", "TRUE", "true", "True"]);
 const FALSE: ReadonlySet<string> = new Set(["0", "f", "F", "FALSE", "false", "False"]);
 
-/** Rejects with `V2Error` for a form that is none. */
-export async function readForm(request: HttpRequest): Promise<Form> {
-  const values = new Map<string, string>();
+/** At once where no body is to be waited for. Throws or rejects with `V2Error` for what is no form. */
+export function readForm(request: HttpRequest): Form | Promise<Form> {
   const isPosted = request.method === "POST" || request.method === "PUT";
-  const problem = isPosted ? addPairs(values, await formBody(request)) : undefined;
-  const reason = addPairs(values, request.query) ?? problem;
-  if (reason !== undefined) throw new V2Error(V2_CODE.invalidForm, problem ?? reason);
+  if (isPosted && isForm(request)) return readPosted(request);
+  return formOf(new Map(), undefined, request.query);
+}
+
+async function readPosted(request: HttpRequest): Promise<Form> {
+  const values = new Map<string, string>();
+  const problem = addPairs(values, await formBody(request));
+  return formOf(values, problem, request.query);
+}
+
+function formOf(values: Map<string, string>, problem: string | undefined, query: string): Form {
+  const reason = problem ?? addPairs(values, query);
+  if (reason !== undefined) throw new V2Error(V2_CODE.invalidForm, reason);
   return new Form(values);
 }
 
+function isForm({ headers }: HttpRequest): boolean {
+  const type = headers["content-type"] ?? "";
+  if (type === FORM_TYPE) return true;
+  const [media = ""] = type.split(";");
+  return media.trim().toLowerCase() === FORM_TYPE;
+}
+
 async function formBody(request: HttpRequest): Promise<string> {
-  const [type = ""] = (request.headers["content-type"] ?? "").split(";");
-  if (type.trim().toLowerCase() !== FORM_TYPE) return "";
   try {
     return utf8FromBytes(await request.readBody(MAX_FORM_BYTES));
   } catch (error) {
@@ -94,11 +108,10 @@ function addPairs(values: Map<string, string>, text: string): string | undefined
 }
 
 function unescaped(text: string): string | { readonly problem: string } {
+  if (!text.includes("%")) return text.includes("+") ? text.replaceAll("+", " ") : text;
   const bad = /%(?![0-9a-fA-F]{2}).{0,2}/s.exec(text);
   if (bad !== null) return { problem: `invalid URL escape ${JSON.stringify(bad[0])}` };
-  const spaced = text.replaceAll("+", " ");
-  if (!spaced.includes("%")) return spaced;
-  const latin1 = Buffer.from(spaced, "utf8")
+  const latin1 = Buffer.from(text.replaceAll("+", " "), "utf8")
     .toString("latin1")
     .replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) =>
       String.fromCharCode(Number.parseInt(hex, 16)),

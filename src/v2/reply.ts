@@ -43,6 +43,11 @@ export function sendJSON(
   sendText(request, response, status, json, all);
 }
 
+/** What the paths of keys answer to an error with. */
+export function statusOf(error: unknown): number {
+  return error instanceof V2Error ? (STATUS[error.code] ?? 400) : 500;
+}
+
 /** As the paths of keys answer: whatever it was, it has a code. */
 export function sendKeyError(exchange: Exchange, error: unknown, prefix = ""): void {
   const known = error instanceof V2Error ? error : internalError(error);
@@ -52,7 +57,7 @@ export function sendKeyError(exchange: Exchange, error: unknown, prefix = ""): v
   const cause = reason === "" ? "" : `,"cause":${goJSON(reason)}`;
   const message = goJSON(known.message);
   const json = `{"errorCode":${code},"message":${message}${cause},"index":${index}}\n`;
-  sendJSON(exchange, STATUS[code] ?? 400, json, { "X-Etcd-Index": String(index) });
+  sendJSON(exchange, statusOf(known), json, { "X-Etcd-Index": String(index) });
 }
 
 /** Throws what no client has asked for. */

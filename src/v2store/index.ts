@@ -9,4 +9,5 @@ export type { Statistics } from "./statistics.ts";
 export * from "./store.ts";
 export { refuseUserData, refuseUserDocument, refuseUserRequest, V2DataError } from "./user-data.ts";
 export { eventJSON, isCreation, type Listing, type StoreEvent } from "./views.ts";
+export { registerV2Metrics } from "./v2-metrics.ts";
 export type { Watcher, WatchListener, WatchOptions } from "./watch-hub.ts";

@@ -7,6 +7,7 @@
  * history. What fails changes nothing but the statistics.
  */
 import type { Request } from "../api/gen/etcdserver.ts";
+import { OrderedQueue } from "../base/due-queue.ts";
 import { V2_CODE, V2Error, type V2ErrorCode } from "./errors.ts";
 import { EventHistory } from "./event-history.ts";
 import {
@@ -16,8 +17,7 @@ import {
   instantOfNanoseconds,
   isPlausible,
 } from "./expiry.ts";
-import { ExpiryHeap } from "./expiry-heap.ts";
-import { childPath, cleanPath, nameOf, Node } from "./node.ts";
+import { childPath, cleanPath, endsBefore, nameOf, Node } from "./node.ts";
 import { CLUSTER_ROOT, KEYS_ROOT, VERSION_PATH } from "./paths.ts";
 import { newStatistics, type Statistics } from "./statistics.ts";
 import {
@@ -29,6 +29,7 @@ import {
   previousOf,
   type StoreEvent,
 } from "./views.ts";
+import type { V2StoreCounters } from "./v2-metrics.ts";
 import { type WatchListener, type WatchOptions, type Watcher, WatchHub } from "./watch-hub.ts";
 
 /** What stands in a document; the tree's nodes have their parents. */
@@ -57,9 +58,10 @@ export class KeyStore {
   #index: number;
   #history: EventHistory;
   #statistics: Statistics;
-  #expiring = new ExpiryHeap();
+  #expiring = new OrderedQueue<Node>(endsBefore);
   readonly #hub = new WatchHub();
   readonly #nowMs: () => number;
+  #counters: V2StoreCounters | undefined;
 
   /** `nowMs`: the wall clock, for how many seconds are left. */
   constructor(nowMs: () => number, content: StoreContent = emptyContent()) {
@@ -77,13 +79,19 @@ export class KeyStore {
     this.#index = index;
     this.#history = history;
     this.#statistics = statistics;
-    this.#expiring = new ExpiryHeap();
+    this.#expiring = new OrderedQueue<Node>(endsBefore);
     this.#collectExpiring(root);
   }
 
   #collectExpiring(node: Node): void {
-    if (node.expiry !== undefined) this.#expiring.update(node);
+    if (node.expiry !== undefined) this.#queueEnd(node);
     for (const child of node.children?.values() ?? []) this.#collectExpiring(child);
+  }
+
+  /** After a node's end has changed, also to none. */
+  #queueEnd(node: Node): void {
+    if (node.expiry === undefined) this.#expiring.remove(node);
+    else this.#expiring.update(node);
   }
 
   /** For a document; not to be changed. */
@@ -99,6 +107,16 @@ export class KeyStore {
 
   get statistics(): Readonly<Statistics> {
     return this.content.statistics;
+  }
+
+  /** Who waits for changes. */
+  get watcherCount(): number {
+    return this.#hub.count;
+  }
+
+  /** Operations are counted there from now on. */
+  countWith(counters: V2StoreCounters): void {
+    this.#counters = counters;
   }
 
   get hasExpiring(): boolean {
@@ -141,6 +159,7 @@ export class KeyStore {
 
   /** Throws `V2Error`, as all of these do. */
   get(path: string, listing: Listing): StoreEvent {
+    this.#counters?.reads.of(listing.isRecursive ? "getRecursive" : "get").add();
     return this.#counted("getsSuccess", "getsFail", () => {
       const node = this.#find(path);
       const view = detailOf(node, listing, this.#nowMs());
@@ -155,6 +174,7 @@ export class KeyStore {
     lifetime = FOREVER,
     isInOrder = false,
   ): StoreEvent {
+    this.#countWrite("create");
     return this.#counted("createSuccess", "createFail", () => {
       const name = `/${(this.#index + 1).toString().padStart(IN_ORDER_NAME_DIGITS, "0")}`;
       const target = isInOrder ? path + name : path;
@@ -163,6 +183,7 @@ export class KeyStore {
   }
 
   set(path: string, value: string | undefined, lifetime = FOREVER): StoreEvent {
+    this.#countWrite("set");
     return this.#counted("setsSuccess", "setsFail", () => {
       const isRefreshed = lifetime.isRefresh && value !== undefined;
       const kept = lifetime.isRefresh ? this.#find(path).value : "";
@@ -174,6 +195,7 @@ export class KeyStore {
   /** Of a directory only the lifetime can change. */
   update(path: string, value: string, lifetime = FOREVER): StoreEvent {
     const clean = cleanPath(path);
+    this.#countWrite("update");
     return this.#counted("updateSuccess", "updateFail", (refuse) => {
       if (READ_ONLY.has(clean)) throw refuse(V2_CODE.rootReadOnly, "/");
       const node = this.#find(clean);
@@ -190,6 +212,7 @@ export class KeyStore {
 
   #compareAndSwap({ Path, Val, PrevValue, PrevIndex }: Request, lifetime: Lifetime): StoreEvent {
     const clean = cleanPath(Path);
+    this.#countWrite("compareAndSwap");
     return this.#counted("compareAndSwapSuccess", "compareAndSwapFail", (refuse) => {
       if (READ_ONLY.has(clean)) throw refuse(V2_CODE.rootReadOnly, "/");
       const node = this.#find(clean);
@@ -208,7 +231,7 @@ export class KeyStore {
       node.modifiedIndex = index;
     }
     node.expiry = lifetime.expiry;
-    this.#expiring.update(node);
+    this.#queueEnd(node);
     const view: NodeView = {
       key: node.path,
       ...(node.isDirectory ? {} : { value: node.value }),
@@ -222,6 +245,7 @@ export class KeyStore {
 
   delete(path: string, isDirectory: boolean, isRecursive: boolean): StoreEvent {
     const clean = cleanPath(path);
+    this.#countWrite("delete");
     return this.#counted("deleteSuccess", "deleteFail", (refuse) => {
       if (READ_ONLY.has(clean)) throw refuse(V2_CODE.rootReadOnly, "/");
       const node = this.#find(clean);
@@ -237,6 +261,7 @@ export class KeyStore {
 
   #compareAndDelete(path: string, value: string, index: bigint): StoreEvent {
     const clean = cleanPath(path);
+    this.#countWrite("compareAndDelete");
     return this.#counted("compareAndDeleteSuccess", "compareAndDeleteFail", (refuse) => {
       const node = this.#find(clean);
       if (node.isDirectory) throw refuse(V2_CODE.notFile, clean);
@@ -252,6 +277,7 @@ export class KeyStore {
       const node = this.#expiring.peek();
       if (node?.expiry === undefined || compareExpiry(node.expiry, until) > 0) return;
       this.#statistics.expireCount++;
+      this.#counters?.expires.add();
       this.#end("expire", node);
     }
   }
@@ -278,6 +304,7 @@ export class KeyStore {
 
   /** Throws `V2Error` when events from `sinceIndex` on are gone. */
   watch(path: string, options: WatchOptions, listener: WatchListener): Watcher {
+    this.#counters?.watchRequests.add();
     const at = { history: this.#history, storeIndex: this.#index };
     return this.#hub.watch(cleanPath(path), options, at, listener);
   }
@@ -289,6 +316,7 @@ export class KeyStore {
   /** The value of a key; it counts as a get, and costs no error when there is none. */
   value(path: string): string | undefined {
     const node = this.#peek(cleanPath(path));
+    this.#counters?.reads.of("get").add();
     this.#statistics[node === undefined ? "getsFail" : "getsSuccess"]++;
     return node === undefined || node.isDirectory ? undefined : node.value;
   }
@@ -332,7 +360,7 @@ export class KeyStore {
     const node = new Node(clean, index, value ?? new Map(), end);
     node.parent = directory;
     directory.children?.set(name, node);
-    this.#expiring.update(node);
+    this.#queueEnd(node);
     const view: NodeView = {
       key: clean,
       ...(value === undefined ? {} : { value }),
@@ -356,7 +384,11 @@ export class KeyStore {
         child.parent = node;
         node.children?.set(name, child);
       } else if (!child.isDirectory) {
-        if (action === "create") this.#statistics.setsFail++;
+        if (action === "create") {
+          // As in etcd, counted here and by the operation.
+          this.#statistics.setsFail++;
+          this.#countWrite(action);
+        }
         throw this.#error(V2_CODE.notDirectory, child.path);
       }
       node = child;
@@ -387,6 +419,10 @@ export class KeyStore {
     this.#history.add(event);
     this.#hub.notify(event);
     return event;
+  }
+
+  #countWrite(action: Action): void {
+    this.#counters?.writes.of(action).add();
   }
 
   #error(code: V2ErrorCode, reason: string): V2Error {

@@ -2,7 +2,7 @@
  * One node of the v2 store's tree: a key with a value, or a directory. Nodes change in place; what is
  * shown of them (`views.ts`) is a copy.
  */
-import type { Expiry } from "./expiry.ts";
+import { compareExpiry, type Expiry } from "./expiry.ts";
 
 export class Node {
   /** From the root, such as "/1/dir/key". */
@@ -15,7 +15,7 @@ export class Node {
   value: string;
   /** By name; undefined for a key with a value. */
   readonly children: Map<string, Node> | undefined;
-  /** Owned by the heap of what expires; -1 while not in it. */
+  /** Owned by the queue of what expires; -1 while not in it. */
   heapIndex = -1;
 
   constructor(path: string, index: number, content: string | Map<string, Node>, expiry?: Expiry) {
@@ -38,6 +38,15 @@ export class Node {
 }
 
 const UNDERSCORE = 0x5f;
+
+/**
+ * The order in which nodes with an end are ended. Of two that end at the same nanosecond the lesser
+ * path comes first, so that every member ends them in the same order.
+ */
+export function endsBefore(a: Node, b: Node): boolean {
+  const order = compareExpiry(a.expiry as Expiry, b.expiry as Expiry);
+  return order !== 0 ? order < 0 : a.path < b.path;
+}
 
 export function nameOf(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);

@@ -1,5 +1,10 @@
-/** The metrics of the v2 store. */
+/**
+ * The metrics of the v2 store. As etcd registers them: those of failures alone are defined there, and
+ * never shown.
+ */
 import { labelled, plain } from "../env/metric-table.ts";
+import type { Counter, Labelled, Metrics } from "../env/metrics.ts";
+import type { KeyStore } from "./key-store.ts";
 
 export const V2Metrics = {
   reads: labelled(
@@ -29,3 +34,24 @@ export const V2Metrics = {
   ),
   watchers: plain("etcd_debugging_store_watchers", "Count of currently active watchers."),
 } as const;
+
+/** By the names of the actions; those of a read are "get" and "getRecursive". */
+export interface V2StoreCounters {
+  readonly reads: Labelled<Counter>;
+  readonly writes: Labelled<Counter>;
+  readonly expires: Counter;
+  readonly watchRequests: Counter;
+}
+
+/** Also where there is no tree: then they stay 0. */
+export function registerV2Metrics(metrics: Metrics, keys: KeyStore | undefined): void {
+  const { reads, writes, expires, watchRequests, watchers } = V2Metrics;
+  const counters: V2StoreCounters = {
+    reads: metrics.counters(reads, reads.labels),
+    writes: metrics.counters(writes, writes.labels),
+    expires: metrics.counter(expires),
+    watchRequests: metrics.counter(watchRequests),
+  };
+  metrics.gaugeFunction(watchers, () => keys?.watcherCount ?? 0);
+  keys?.countWith(counters);
+}

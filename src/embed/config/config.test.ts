@@ -107,6 +107,13 @@ test("what only a start would notice is found before it", () => {
   }
 });
 
+test("the v2 API is served in the phase of 3.5 that serves it, said or not", () => {
+  assert.equal(createConfig({ enableV2: true }).v2Deprecation, "not-yet");
+  assert.equal(createConfig({ enableV2: true, v2Deprecation: "not-yet" }).enableV2, true);
+  assert.equal(createConfig().v2Deprecation, "write-only");
+  assert.equal(createConfig({ v2Deprecation: "not-yet" }).v2Deprecation, "write-only");
+});
+
 test("a certificate beside plain addresses is ignored with a warning for each", () => {
   const config = createConfig({
     certFile: "/x",

@@ -94,6 +94,10 @@ export function completeConfig(given: GivenValues, gates: GateSettings): EtcdCon
     const value = given.has(name) ? given.get(name) : fallback;
     values[name] = value === 0 && zeroMeans !== undefined ? zeroMeans : value;
   }
+  // In 3.5 the first phase was the default, and the only one that serves the v2 API.
+  if (given.get("enableV2") !== true) {
+    if (values["v2Deprecation"] === "not-yet") values["v2Deprecation"] = "write-only";
+  } else if (!given.has("v2Deprecation")) values["v2Deprecation"] = "not-yet";
   return { ...(values as SettingValues), featureGates: resolveGates(gates) };
 }
 

@@ -247,6 +247,10 @@ const REFUSALS: readonly (readonly [string, string])[] = [
     "--enable-v2 --v2-deprecation write-only-skip-check",
     "--enable-v2 and --v2-deprecation=write-only-skip-check are mutually exclusive",
   ],
+  [
+    "--enable-v2 --v2-deprecation write-only",
+    "--enable-v2 and --v2-deprecation=write-only are mutually exclusive",
+  ],
   ["--config-file nosuch", "open nosuch: no such file or directory"],
 ];
 

@@ -18,7 +18,8 @@ import {
 export type ClusterState = "new" | "existing";
 export type DiscoveryFallback = "exit" | "proxy";
 export type ProxyMode = "off" | "readonly" | "on";
-export type V2Deprecation = "write-only" | "write-only-skip-check";
+/** "not-yet" with the v2 API alone. */
+export type V2Deprecation = "not-yet" | "write-only" | "write-only-skip-check";
 
 const V2_PHASES: readonly string[] = [
   "not-yet",
@@ -28,6 +29,10 @@ const V2_PHASES: readonly string[] = [
   "gone",
 ];
 
+function v2PhaseOf(given: unknown): V2Deprecation {
+  return given === "write-only-skip-check" || given === "not-yet" ? given : "write-only";
+}
+
 /** 3.6 enforces "write-only"; of what a user may write, only skip-check has an effect. */
 const v2Phase: ValueType<V2Deprecation> = {
   goType: "string",
@@ -36,9 +41,9 @@ const v2Phase: ValueType<V2Deprecation> = {
     for (const word of given.split(",")) {
       if (!V2_PHASES.includes(word)) throw new TextError(`invalid value ${quote(word)}`);
     }
-    return given === "write-only-skip-check" ? given : "write-only";
+    return v2PhaseOf(given);
   },
-  fromYaml: (value) => (value === "write-only-skip-check" ? value : "write-only"),
+  fromYaml: v2PhaseOf,
   format: (value) => value,
 };
 

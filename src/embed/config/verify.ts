@@ -296,7 +296,7 @@ function tlsVersionProblem(config: EtcdConfig): string | undefined {
 }
 
 function v2Problem(config: EtcdConfig): string | undefined {
-  if (!config.enableV2 || config.v2Deprecation === "write-only") return undefined;
+  if (!config.enableV2 || config.v2Deprecation === "not-yet") return undefined;
   return `--enable-v2 and --v2-deprecation=${config.v2Deprecation} are mutually exclusive`;
 }
 

@@ -189,6 +189,53 @@ test("with users, guests and others may only do what their roles say", async () 
   assert.equal(await allowed("GET", "/open/a"), true);
 });
 
+test("requests and what they do to the store are counted as etcd counts them", async () => {
+  const names = [
+    'etcd_http_received_total{method="PUT"}',
+    'etcd_http_received_total{method="QGET"}',
+    'etcd_http_failed_total{code="404",method="GET"}',
+    'etcd_http_successful_duration_seconds_count{method="PUT"}',
+    'etcd_debugging_store_reads_total{action="get"}',
+    'etcd_debugging_store_reads_total{action="getRecursive"}',
+    'etcd_debugging_store_writes_total{action="set"}',
+    "etcd_debugging_store_watch_requests_total",
+    "etcd_debugging_store_watchers",
+  ];
+  const read = async (): Promise<number[]> => {
+    const response = await fetch(`http://127.0.0.1:${member.port}/metrics`);
+    const lines = (await response.text()).split("\n");
+    return names.map((name) => {
+      const line = lines.find((each) => each.startsWith(`${name} `));
+      return line === undefined ? 0 : Number(line.slice(name.length));
+    });
+  };
+  const before = await read();
+  await ask("PUT", "/keys/counted", { form: "value=1" });
+  await ask("GET", "/keys/counted?quorum=true");
+  await ask("GET", "/keys/counted?recursive=true");
+  await ask("GET", "/keys/missing");
+  const left = new AbortController();
+  const wait = await fetch(`http://127.0.0.1:${member.port}/v2/keys/counted?wait=true`, {
+    signal: left.signal,
+  });
+  const after = await read();
+  // Each of the five requests looks whether there are users, which is a read, too.
+  assert.deepEqual(
+    after.map((value, i) => value - (before[i] ?? 0)),
+    [1, 1, 1, 1, 2 + 5, 1, 1, 1, 1],
+  );
+  left.abort();
+  await wait.text().catch(() => undefined);
+});
+
+test("a health check is an entry of the log, as in etcd with the v2 API", async () => {
+  const indexOf = async (): Promise<number> =>
+    Number((await ask("GET", "/keys/")).headers.get("x-raft-index"));
+  const before = await indexOf();
+  assert.equal((await fetch(`http://127.0.0.1:${member.port}/health`)).status, 200);
+  assert.ok((await indexOf()) > before);
+});
+
 test("who waits does not keep a member that is to stop", async () => {
   const stopping = await TestMember.start({ "enable-v2": true });
   const waits = Array.from({ length: 3 }, async () => {

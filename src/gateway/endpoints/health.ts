@@ -31,6 +31,8 @@ export interface HealthSource {
   linearizableRead(signal: AbortSignal): Promise<void>;
   /** Reads a key from the local store. */
   serializableRead(): Promise<void>;
+  /** Reads the v2 store through the log: `/health` asks for this instead where it is given. */
+  v2Read?(): Promise<void>;
 }
 
 export interface HealthDeps {
@@ -149,14 +151,26 @@ export class HealthEndpoints {
       logger.warn("serving /health false; no leader");
       return "RAFT NO LEADER";
     }
+    const { kind, complaint, read } = this.#healthRead(serializable);
     try {
-      await this.#read(serializable);
+      await read();
     } catch (error) {
-      logger.warn("serving /health false; Range fails", { error });
-      return `RANGE ERROR:${errorMessage(error)}`;
+      logger.warn(complaint, { error });
+      return `${kind} ERROR:${errorMessage(error)}`;
     }
     logger.debug("serving /health true");
     return undefined;
+  }
+
+  #healthRead(serializable: boolean): HealthRead {
+    const { v2Read } = this.#deps.source;
+    if (v2Read === undefined) {
+      const complaint = "serving /health false; Range fails";
+      return { kind: "RANGE", complaint, read: () => this.#read(serializable) };
+    }
+    const complaint = "serving /health false; QGET fails";
+    const read = () => this.#within(V2_READ_TIMEOUT_MS, NO_QUORUM_TEXT, () => v2Read());
+    return { kind: "QGET", complaint, read };
   }
 
   async #runChecks(
@@ -223,22 +237,38 @@ export class HealthEndpoints {
 
   /** One read, given up after the request timeout even if the source does not answer. */
   async #read(serializable: boolean): Promise<void> {
-    const { source, clock, requestTimeoutMs } = this.#deps;
+    const { source, requestTimeoutMs } = this.#deps;
+    // In the words of who gives up first: the store, or the loop that asks the leader.
+    const text = serializable ? "context deadline exceeded" : NO_QUORUM_TEXT;
+    await this.#within(requestTimeoutMs, text, (signal) =>
+      serializable ? source.serializableRead() : source.linearizableRead(signal),
+    );
+  }
+
+  async #within(
+    timeoutMs: number,
+    text: string,
+    read: (signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
     const abort = new AbortController();
     const expired = new Promise<never>((_, reject) => {
-      abort.signal.addEventListener("abort", () => {
-        // In the words of who gives up first: the store, or the loop that asks the leader.
-        reject(new Error(serializable ? "context deadline exceeded" : NO_QUORUM_TEXT));
-      });
+      abort.signal.addEventListener("abort", () => reject(new Error(text)));
     });
-    const timer = clock.setTimer(requestTimeoutMs, () => abort.abort());
+    const timer = this.#deps.clock.setTimer(timeoutMs, () => abort.abort());
     try {
-      const read = serializable ? source.serializableRead() : source.linearizableRead(abort.signal);
-      await Promise.race([read, expired]);
+      await Promise.race([read(abort.signal), expired]);
     } finally {
       timer.cancel();
     }
   }
 }
 
+interface HealthRead {
+  readonly kind: "RANGE" | "QGET";
+  readonly complaint: string;
+  readonly read: () => Promise<void>;
+}
+
+/** As in etcd. */
+const V2_READ_TIMEOUT_MS = 1000;
 const NO_QUORUM_TEXT = "etcdserver: request timed out";

@@ -147,6 +147,7 @@ export class FakeHealth implements HealthSource {
   learner = false;
   linearizable: (signal: AbortSignal) => Promise<void> = async () => {};
   serializable: () => Promise<void> = async () => {};
+  v2Read?: () => Promise<void>;
   versions: ReturnType<HealthSource["version"]> = {
     server: "3.6.14",
     cluster: "3.6.0",

@@ -117,6 +117,7 @@ export class Pipeline {
   /** Set for good once the member stops or cannot go on. */
   #ended: EtcdError | undefined;
   #waitingForBackend = false;
+  #flushIsDue = false;
   /** Who wants the applied state to stay as it is. */
   #holds = 0;
   #storageFull = false;
@@ -260,6 +261,16 @@ export class Pipeline {
         else if (v2 instanceof V2Error) reject(v2);
         else resolve(v2);
       });
+      this.#flushAfterTurn();
+    });
+  }
+
+  /** Together with what other requests of this turn of the loop propose. */
+  #flushAfterTurn(): void {
+    if (this.#flushIsDue) return;
+    this.#flushIsDue = true;
+    this.#server.defer(() => {
+      this.#flushIsDue = false;
       this.flush();
     });
   }

@@ -24,7 +24,7 @@ const DB = "/data/member/snap/db";
 const OPTIONS: Partial<ServerOptions> = {
   snapshotCount: 5,
   backendBatchLimit: 1,
-  limits: { minSnapshotIntervalMs: 0 },
+  limits: { maxSnapshotRestMs: 0 },
 };
 
 /** The directory of a member that was stopped after `writes` writes. */

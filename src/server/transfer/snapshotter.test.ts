@@ -1,70 +1,117 @@
-/** When a snapshot of the raft state is written although few entries were applied. */
+/** When snapshots are made: as often as asked for, and of the versions that are wanted. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ConfState, Snapshot } from "../../api/gen/raft.ts";
+import { ConfState, Snapshot, SnapshotMetadata } from "../../api/gen/raft.ts";
 import { NullLogger, VirtualClock } from "../../env/testing/index.ts";
 import { Snapshotter } from "./snapshotter.ts";
-
-const NOTHING = ConfState.create();
 
 function notNow(): never {
   throw new Error("the log in memory is short");
 }
 
-function world(version: string) {
-  const saved: Snapshot[] = [];
-  const cluster = { localID: 1n, version };
-  const snapshotter = new Snapshotter(
-    {
-      snapshotCount: 10_000,
-      catchUpEntries: 5_000,
-      limits: { minSnapshotIntervalMs: 1_000, logCompactionStepEntries: 1_000 },
+class World {
+  readonly clock = new VirtualClock();
+  /** Indexes of the snapshots that were made. */
+  readonly made: number[] = [];
+  readonly cluster = { version: "3.6.0", localID: 1n };
+  readonly snapshotter: Snapshotter;
+  readonly #position = { appliedIndex: 0, appliedTerm: 1, confState: ConfState.create() };
+
+  /** Each snapshot takes so long. */
+  constructor(costMs: number, snapshotCount: number) {
+    const options = {
+      snapshotCount,
+      catchUpEntries: 1_000_000,
+      limits: { maxSnapshotRestMs: 1000, logCompactionStepEntries: 1_000 },
       storage: { firstIndex: () => 1, createSnapshot: notNow, compact: notNow },
       wal: { saveSnapshot: () => Promise.resolve(), releaseLockTo: () => undefined },
       files: {
-        save: (snapshot) => {
-          saved.push(snapshot);
-          return Promise.resolve();
-        },
+        save: async ({ metadata }: Snapshot) => void this.made.push(metadata?.index ?? 0),
         releaseDatabases: () => undefined,
       },
-      backend: { commit: () => Promise.resolve() },
-      cluster,
-      describe: () => Promise.resolve(Snapshot.create()),
+      backend: {
+        commit: () => new Promise<void>((done) => void this.clock.setTimer(costMs, done)),
+      },
+      cluster: this.cluster,
+      describe: async (index: number, term: number, confState: ConfState) =>
+        Snapshot.create({ metadata: SnapshotMetadata.create({ index, term, confState }) }),
       keepsLog: () => false,
-      clock: new VirtualClock(),
+      position: this.#position,
+      clock: this.clock,
       logger: new NullLogger(),
-    },
-    0,
-  );
-  const apply = (index: number): Promise<void> => {
-    snapshotter.applied(index, 2, NOTHING);
-    return snapshotter.idle();
-  };
-  return { snapshotter, cluster, apply, saved };
+    };
+    this.snapshotter = new Snapshotter(options, 0);
+  }
+
+  apply(entries: number): void {
+    this.#position.appliedIndex += entries;
+    const { appliedIndex, appliedTerm, confState } = this.#position;
+    this.snapshotter.applied(appliedIndex, appliedTerm, confState);
+  }
 }
 
+test("who asks for a snapshot after each entry gets it, when snapshots are cheap", async () => {
+  const world = new World(2, 1);
+  for (let i = 0; i < 5; i++) {
+    world.apply(2);
+    await world.clock.advanceAsync(50);
+  }
+  assert.deepEqual(world.made, [2, 4, 6, 8, 10]);
+});
+
+test("under load snapshots take a tenth of the time", async () => {
+  const world = new World(40, 10);
+  for (let i = 0; i < 4000; i++) {
+    world.apply(100);
+    await world.clock.advanceAsync(1);
+  }
+  assert.equal(world.made.length, 4000 / (40 * 10));
+});
+
+test("what was due while another snapshot rests is made without a further entry", async () => {
+  const world = new World(40, 1);
+  world.apply(2);
+  await world.clock.advanceAsync(50);
+  world.apply(2);
+  assert.deepEqual(world.made, [2]);
+  await world.clock.advanceAsync(500);
+  assert.deepEqual(world.made, [2, 4]);
+});
+
+test("nothing begins by itself while the state is replaced, or after the stop", async () => {
+  const world = new World(40, 1);
+  world.apply(2);
+  await world.clock.advanceAsync(50);
+  world.apply(2);
+  await world.snapshotter.idle();
+  await world.clock.advanceAsync(5000);
+  assert.deepEqual(world.made, [2]);
+});
+
 test("the log begins with a snapshot of a cluster version that is asked for", async () => {
-  const { snapshotter, apply, saved } = world("3.5.0");
-  await apply(7);
-  assert.equal(saved.length, 0);
-  assert.equal(snapshotter.isOfVersion("3.5.0"), false);
-  await apply(8);
-  assert.equal(saved.length, 1);
-  assert.equal(snapshotter.isOfVersion("3.5.0"), true);
-  await apply(9);
-  assert.equal(saved.length, 1);
+  const world = new World(0, 10_000);
+  world.apply(7);
+  assert.equal(world.snapshotter.isOfVersion("3.6.0"), false);
+  world.apply(1);
+  await world.clock.advanceAsync(1);
+  assert.deepEqual(world.made, [8]);
+  assert.equal(world.snapshotter.isOfVersion("3.6.0"), true);
+  world.apply(1);
+  await world.clock.advanceAsync(1);
+  assert.deepEqual(world.made, [8]);
 });
 
 // A member whose directory an older server had used: its cluster version rises as soon as it leads.
 // A snapshot of the higher version would keep the older server from ever starting there again.
 test("a snapshot of a version that has passed is not made any more", async () => {
-  const { snapshotter, cluster, apply, saved } = world("3.4.0");
-  assert.equal(snapshotter.isOfVersion("3.4.0"), false);
-  cluster.version = "3.6.0";
-  await apply(8);
-  assert.equal(saved.length, 0);
-  cluster.version = "3.4.0";
-  await apply(9);
-  assert.equal(saved.length, 0);
+  const world = new World(0, 10_000);
+  world.cluster.version = "3.4.0";
+  assert.equal(world.snapshotter.isOfVersion("3.4.0"), false);
+  world.cluster.version = "3.6.0";
+  world.apply(8);
+  await world.clock.advanceAsync(1);
+  world.cluster.version = "3.4.0";
+  world.apply(1);
+  await world.clock.advanceAsync(1);
+  assert.deepEqual(world.made, []);
 });

@@ -5,12 +5,15 @@
  * Order, as etcd keeps it: commit the backend (so that it holds everything up to the snapshot's
  * index), write the `.snap` file, record it in the WAL, release older segments. A crash between
  * any two steps leaves an older snapshot in force and loses nothing.
+ *
+ * Snapshots take at most a tenth of the time: after one the next has to wait nine times as long as it
+ * took. What was due meanwhile is made then, also if nothing more is applied.
  */
 import { ConfState, type Snapshot, SnapshotMetadata } from "../../api/gen/raft.ts";
 import { Snapshot as WalSnapshot } from "../../api/gen/wal.ts";
 import type { Backend } from "../../backend/types.ts";
 import { formatID, type Index, type Term } from "../../base/ids.ts";
-import type { Clock, Logger } from "../../env/index.ts";
+import type { Clock, Logger, Timer } from "../../env/index.ts";
 import type { Cluster } from "../../membership/index.ts";
 import type { MemoryStorage } from "../../raft/index.ts";
 import type { SnapshotFiles } from "../../snap/index.ts";
@@ -18,11 +21,18 @@ import type { Wal } from "../../wal/index.ts";
 import type { ServerLimits } from "../limits.ts";
 import type { DescribeSnapshot } from "./snapshot-describer.ts";
 
+/** What is applied. */
+export interface AppliedPosition {
+  readonly appliedIndex: Index;
+  readonly appliedTerm: Term;
+  readonly confState: ConfState;
+}
+
 export interface SnapshotterOptions {
   /** Applied entries between two snapshots on disk. */
   readonly snapshotCount: number;
   readonly catchUpEntries: number;
-  readonly limits: Pick<ServerLimits, "minSnapshotIntervalMs" | "logCompactionStepEntries">;
+  readonly limits: Pick<ServerLimits, "maxSnapshotRestMs" | "logCompactionStepEntries">;
   readonly storage: Pick<MemoryStorage, "firstIndex" | "createSnapshot" | "compact">;
   readonly wal: Pick<Wal, "saveSnapshot" | "releaseLockTo">;
   readonly files: Pick<SnapshotFiles, "save" | "releaseDatabases">;
@@ -31,14 +41,23 @@ export interface SnapshotterOptions {
   readonly describe: DescribeSnapshot;
   /** True while a follower needs the log as it is. */
   readonly keepsLog: () => boolean;
+  readonly position: AppliedPosition;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
+/** How often the time that a snapshot took has to pass before the next. */
+const REST_FACTOR = 9;
+
 export class Snapshotter {
   readonly #options: SnapshotterOptions;
   #snapshotIndex: Index;
-  #lastMs = Number.NEGATIVE_INFINITY;
+  /** Before this moment of the clock no snapshot begins, unless it is forced. */
+  #restsUntilMs = Number.NEGATIVE_INFINITY;
+  /** For a snapshot that is due, but has to wait. */
+  #timer: Timer | undefined;
+  /** What is applied is about to change as a whole, or the member stops. */
+  #isHeld = false;
   #running: Promise<void> | undefined;
   /** A snapshot of this cluster version is wanted now; void as soon as the version is another. */
   #wantedVersion: string | undefined;
@@ -58,21 +77,41 @@ export class Snapshotter {
 
   /** Called after entries were applied; starts what is due. */
   applied(index: Index, term: Term, confState: ConfState): void {
+    this.#isHeld = false;
     this.#compactMemory(index, confState);
-    const { snapshotCount, clock, limits, cluster, describe } = this.#options;
     if (this.#running !== undefined) return;
-    const { version } = cluster;
+    const { version } = this.#options.cluster;
     const isForced = this.#wantedVersion !== undefined && this.#wantedVersion === version;
     this.#wantedVersion = undefined;
-    if (!isForced) {
-      if (index - this.#snapshotIndex <= snapshotCount) return;
-      if (clock.nowMs() - this.#lastMs < limits.minSnapshotIntervalMs) return;
-    }
-    this.#lastMs = clock.nowMs();
+    if (isForced || this.#isDue(index)) this.#begin(index, term, confState, isForced);
+  }
+
+  #isDue(index: Index): boolean {
+    const { snapshotCount, clock } = this.#options;
+    if (index - this.#snapshotIndex <= snapshotCount) return false;
+    const restMs = this.#restsUntilMs - clock.nowMs();
+    if (restMs > 0) this.#timer ??= clock.setTimer(restMs, () => this.#rested());
+    return restMs <= 0;
+  }
+
+  #rested(): void {
+    this.#timer = undefined;
+    const { appliedIndex, appliedTerm, confState } = this.#options.position;
+    this.applied(appliedIndex, appliedTerm, confState);
+  }
+
+  #begin(index: Index, term: Term, confState: ConfState, isForced: boolean): void {
+    const { cluster, describe, clock, limits } = this.#options;
+    const { version } = cluster;
+    const startMs = clock.nowMs();
     this.#running = describe(index, term, confState)
       .then((snapshot) => this.#save(snapshot, isForced, version))
-      .finally(() => {
+      .then((isSaved) => {
         this.#running = undefined;
+        const endMs = clock.nowMs();
+        const restMs = Math.min(limits.maxSnapshotRestMs, (endMs - startMs) * REST_FACTOR);
+        this.#restsUntilMs = endMs + restMs;
+        if (isSaved && !this.#isHeld) this.#rested();
       });
   }
 
@@ -100,12 +139,19 @@ export class Snapshotter {
     }
   }
 
-  /** Settles when no snapshot is being written. */
+  /** Settles when no snapshot is being written; the next begins after entries were applied. */
   async idle(): Promise<void> {
+    this.#isHeld = true;
+    this.#timer?.cancel();
+    this.#timer = undefined;
     await this.#running;
   }
 
-  async #save(snapshot: Snapshot, isForced: boolean, version: string | undefined): Promise<void> {
+  async #save(
+    snapshot: Snapshot,
+    isForced: boolean,
+    version: string | undefined,
+  ): Promise<boolean> {
     const { backend, files, wal, logger, cluster } = this.#options;
     const metadata = snapshot.metadata ?? SnapshotMetadata.create();
     const { index, term, confState } = metadata;
@@ -123,13 +169,14 @@ export class Snapshotter {
     } catch (error) {
       // Nothing is lost: the older snapshot and the whole log are still there. It is tried again.
       logger.warn("failed to save snapshot", { "snapshot-index": index, error });
-      return;
+      return false;
     }
     wal.releaseLockTo(index);
     this.#releaseDatabases(index);
     this.#snapshotIndex = index;
     this.#snapshotVersion = version;
     logger.info("saved snapshot to disk", { "snapshot-index": index });
+    return true;
   }
 
   #compactMemory(applied: Index, confState: ConfState): void {

@@ -62,7 +62,7 @@ export class Transfers {
     });
     this.sender = makeSender(server, pipeline, log, describe);
     const keepsLog = () => this.sender.needsLog;
-    const settings = { snapshotCount, catchUpEntries, limits, keepsLog };
+    const settings = { snapshotCount, catchUpEntries, limits, keepsLog, position: pipeline };
     this.#snapshotter = new Snapshotter(
       { ...settings, storage, wal, files, backend, cluster, describe, clock, logger },
       log.snapshotIndex,

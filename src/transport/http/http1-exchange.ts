@@ -15,11 +15,11 @@ export class Http1Request implements HttpRequest {
   readonly method: string;
   readonly path: string;
   readonly query: string;
-  readonly headers: Readonly<Record<string, string>>;
   readonly remote: string;
   readonly secure: boolean;
   readonly certificateName: string | undefined;
   readonly #request: IncomingMessage;
+  #headers: Readonly<Record<string, string>> | undefined;
 
   constructor(request: IncomingMessage, peer: ExchangePeer) {
     this.#request = request;
@@ -28,25 +28,57 @@ export class Http1Request implements HttpRequest {
     const mark = target.indexOf("?");
     this.path = mark < 0 ? target : target.slice(0, mark);
     this.query = mark < 0 ? "" : target.slice(mark + 1);
-    const headers: Record<string, string> = Object.create(null);
-    for (const [name, value] of Object.entries(request.headers)) {
-      if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(", ") : value;
-    }
-    this.headers = headers;
     this.remote = peer.remote;
     this.secure = peer.secure;
     this.certificateName = peer.certificateName;
   }
 
-  async readBody(limitBytes: number): Promise<Uint8Array> {
-    const parts: Uint8Array[] = [];
-    let bytes = 0;
-    for await (const chunk of this.bodyChunks()) {
-      bytes += chunk.length;
-      if (bytes > limitBytes) throw new HttpBodyTooLarge(limitBytes);
-      parts.push(chunk);
+  /** Made when somebody looks. */
+  get headers(): Readonly<Record<string, string>> {
+    if (this.#headers !== undefined) return this.#headers;
+    const headers: Record<string, string> = Object.create(null);
+    const { headers: all } = this.#request;
+    for (const name in all) {
+      const value = all[name];
+      if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(", ") : value;
     }
-    return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
+    this.#headers = headers;
+    return headers;
+  }
+
+  /** By events: an iterator costs a small body more than all the rest of its request. */
+  readBody(limitBytes: number): Promise<Uint8Array> {
+    const request = this.#request;
+    return new Promise((resolve, reject) => {
+      const parts: Uint8Array[] = [];
+      let bytes = 0;
+      let hasEnded = false;
+      const take = (chunk: Uint8Array): void => {
+        bytes += chunk.length;
+        if (bytes <= limitBytes) {
+          parts.push(chunk);
+          return;
+        }
+        // The answer (413) still has to go out; what is left is read behind it.
+        request.off("data", take).pause();
+        reject(new HttpBodyTooLarge(limitBytes));
+      };
+      request.on("end", () => {
+        hasEnded = true;
+        if (!this.#isWhole(bytes)) reject(new Error(INCOMPLETE));
+        else resolve(parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts));
+      });
+      request.on("close", () => {
+        if (!hasEnded) reject(new Error(INCOMPLETE));
+      });
+      if (request.destroyed) reject(new Error(INCOMPLETE));
+      else request.on("data", take);
+    });
+  }
+
+  #isWhole(bytes: number): boolean {
+    const length = this.#request.headers["content-length"];
+    return this.#request.complete && (length === undefined || Number(length) === bytes);
   }
 
   async *bodyChunks(): AsyncGenerator<Uint8Array, void, void> {
@@ -57,11 +89,11 @@ export class Http1Request implements HttpRequest {
       bytes += (chunk as Uint8Array).length;
       yield chunk as Uint8Array;
     }
-    const length = request.headers["content-length"];
-    const whole = request.complete && (length === undefined || Number(length) === bytes);
-    if (!whole) throw new Error("the body of the request did not arrive");
+    if (!this.#isWhole(bytes)) throw new Error(INCOMPLETE);
   }
 }
+
+const INCOMPLETE = "the body of the request did not arrive";
 
 /** "http://host/path" (absolute form, RFC 9112 3.2.2) becomes "/path". */
 function originForm(url: string): string {
@@ -103,7 +135,7 @@ export class Http1Response implements HttpResponse {
   head(status: number, headers: Readonly<Record<string, string>>): void {
     if (this.#response.headersSent || this.closed) return;
     this.#closeAfterEarlyAnswer();
-    this.#response.writeHead(status, { ...headers });
+    this.#response.writeHead(status, headers);
   }
 
   /** The rest of a body that nobody reads must not be taken for the next request. */
