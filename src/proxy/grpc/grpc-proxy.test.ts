@@ -31,6 +31,7 @@ interface Started {
   readonly client: RpcClient;
   connect(): Promise<RpcClient>;
   metric(name: string): number;
+  readonly logger: MemoryLogger;
 }
 
 async function startProxy(
@@ -39,11 +40,14 @@ async function startProxy(
   port = member.port,
 ): Promise<Started> {
   const metrics = new MetricsRegistry();
+  const logger = new MemoryLogger();
   const options: GrpcProxyOptions = {
     listen: { host: "127.0.0.1", port: 0 },
     metricsListen: undefined,
     upstream: { endpoints: [`127.0.0.1:${port}`], dialTimeoutMs: 500 },
     namespace: "",
+    logsMessages: false,
+    commandLine: undefined,
     isOrdered: false,
     leasingPrefix: "",
     maxSendBytes: 1_572_864,
@@ -54,7 +58,7 @@ async function startProxy(
   };
   const proxy = await GrpcProxy.start(options, {
     clock: new SystemClock({ holdsProcess: true }),
-    logger: new MemoryLogger(),
+    logger,
     metrics,
     exposition: { contentType: "text/plain", render: () => metrics.render() },
     memberMetrics: async () => Buffer.from("of a member"),
@@ -70,7 +74,7 @@ async function startProxy(
   };
   const metric = (name: string): number =>
     Number(new RegExp(`^${name} (\\S+)$`, "m").exec(metrics.render())?.[1]);
-  return { proxy, port: address.port, client: await connect(), connect, metric };
+  return { proxy, port: address.port, client: await connect(), connect, metric, logger };
 }
 
 /** A number that the member counts. */
@@ -514,4 +518,31 @@ test("in order, no serializable read goes back behind what was seen", async (t) 
   assert.ok(first >= 0 && first < seen.length - 1, seen.join(" "));
   assert.deepEqual(new Set(seen.slice(first)), new Set(["4"]));
   await Promise.all([ahead.stop(), behind.stop()]);
+});
+
+test("messages are logged when asked for, without secrets", async (t) => {
+  const { client, logger } = await startProxy(t, { logsMessages: true });
+  await client.put("logged", "v");
+  const watch = client.watch();
+  await watch.create("logged");
+  await client.call("/etcdserverpb.Auth/UserAdd", { name: "logged", password: "hidden" });
+  const lines = logger.lines.map(({ message, fields }) => JSON.stringify([message, fields]));
+  const about = (text: string): string[] => lines.filter((line) => line.includes(text));
+  assert.equal(about('"grpc.method":"Put"').length, 2);
+  assert.match(
+    about("server request payload logged as grpc.request.content field").join("\n"),
+    /"grpc.service":"etcdserverpb.KV","grpc.method":"Put","peer.address":"127.0.0.1:\d+","grpc.request.content":{"msg":{"key":"bG9nZ2Vk","value":"dg=="/,
+  );
+  assert.equal(about('"grpc.method":"Watch"').length, 2);
+  assert.equal(about('"grpc.method":"UserAdd"').length, 2);
+  assert.deepEqual(about("hidden"), []);
+  await client.call("/etcdserverpb.Auth/UserDelete", { name: "logged" });
+});
+
+test("profiles are served when asked for", async (t) => {
+  const [plain, profiled] = [await startProxy(t), await startProxy(t, { commandLine: ["etcd"] })];
+  const status = async ({ port }: Started): Promise<number> =>
+    (await fetch(`http://127.0.0.1:${port}/debug/pprof/cmdline`)).status;
+  assert.equal(await status(plain), 404);
+  assert.equal(await status(profiled), 200);
 });

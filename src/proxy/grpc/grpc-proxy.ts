@@ -14,7 +14,9 @@ import {
   type ListenerOptions,
   listen,
 } from "../../transport/listener.ts";
+import { Profiler } from "../../gateway/index.ts";
 import { HttpPaths } from "./http-paths.ts";
+import { LoggedService } from "./logged-service.ts";
 import { registerProxyMetrics } from "./metrics.ts";
 import { ProxyService } from "./proxy-service.ts";
 import { RegisteredProxies, type RegistrationOptions } from "./registered-proxies.ts";
@@ -27,6 +29,10 @@ export interface GrpcProxyOptions {
     | { readonly address: ListenAddress; readonly isSecure: boolean }
     | undefined;
   readonly upstream: EtcdClientOptions;
+  /** `--experimental-enable-grpc-logging`. */
+  readonly logsMessages: boolean;
+  /** `--enable-pprof`; undefined for none. */
+  readonly commandLine: readonly string[] | undefined;
   readonly namespace: string;
   readonly isOrdered: boolean;
   /** "" for no leasing. */
@@ -112,12 +118,17 @@ export class GrpcProxy {
   async #listen(): Promise<void> {
     const { clock, logger, metrics, exposition, memberMetrics, acceptor } = this.#deps;
     const { listen: address, metricsListen, listener } = this.#options;
-    const http = new HttpPaths({ client: this.#upstream.own, metrics: exposition, memberMetrics });
+    const { commandLine, logsMessages } = this.#options;
+    const http = new HttpPaths({
+      client: this.#upstream.own,
+      metrics: exposition,
+      memberMetrics,
+      profiler: commandLine && new Profiler({ clock, commandLine }),
+    });
+    const service = logsMessages ? new LoggedService(this.#service, logger) : this.#service;
     const maxRequestBytes = this.#options.maxSendBytes;
     const shared = { ...listener, maxRequestBytes, clock, logger, http, methods: METHODS };
-    this.#listeners.push(
-      await listen(address, { ...shared, service: this.#service, metrics, tls: acceptor() }),
-    );
+    this.#listeners.push(await listen(address, { ...shared, service, metrics, tls: acceptor() }));
     if (metricsListen === undefined) return;
     const tls = metricsListen.isSecure ? acceptor() : undefined;
     this.#listeners.push(await listen(metricsListen.address, { ...shared, tls }));
