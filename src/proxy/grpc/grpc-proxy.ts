@@ -7,6 +7,7 @@ import type { EtcdClientOptions, KeyClient } from "../../client/index.ts";
 import type { Clock } from "../../env/clock.ts";
 import type { Logger } from "../../env/logger.ts";
 import type { Metrics } from "../../env/metrics.ts";
+import type { Random } from "../../env/random.ts";
 import type { TlsAcceptor } from "../../env/tls.ts";
 import {
   type ListenAddress,
@@ -55,6 +56,7 @@ export interface GrpcProxyOptions {
 
 export interface GrpcProxyDeps {
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly exposition: { readonly contentType: string; render(): string };
@@ -65,6 +67,8 @@ export interface GrpcProxyDeps {
 
 /** For calls under way at a stop. */
 const STOP_GRACE_MS = 1_000;
+/** Of the name by which a proxy knows itself. */
+const ID_BYTES = 8;
 
 export class GrpcProxy {
   readonly #options: GrpcProxyOptions;
@@ -77,8 +81,9 @@ export class GrpcProxy {
   private constructor(options: GrpcProxyOptions, deps: GrpcProxyDeps) {
     this.#options = options;
     this.#deps = deps;
-    const { clock, logger } = deps;
-    this.#upstream = new Upstream({ ...options.upstream, clock });
+    const { clock, logger, random } = deps;
+    const id = Buffer.from(random.fill(new Uint8Array(ID_BYTES))).toString("hex");
+    this.#upstream = new Upstream({ ...options.upstream, clock }, id);
     const { own } = this.#upstream;
     const client: KeyClient = options.namespace === "" ? own : own.namespace(options.namespace);
     this.#proxies = new RegisteredProxies(options.registration, { client, clock, logger });
