@@ -5,18 +5,13 @@
  *
  *   node dist/benchmarks/half-open.js [--connections 2000] [--seconds 10] [--vs BINARY] [--dir DIR]
  */
-import { fork } from "node:child_process";
-import { rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { findRepository } from "../tools/tidy.ts";
-import type { ClosedLoopJob, GeneratorReply, LoadResult } from "./load/jobs.ts";
-import { dataRoot, secureShape, ServerProcess, type ServerUnderTest } from "./server-process.ts";
+import type { ClosedLoopJob, LoadResult } from "./load/jobs.ts";
+import { secureShape, ServerProcess, type ServerUnderTest } from "./server-process.ts";
+import { Generator, inTurn, TRIAL_OPTIONS } from "./trial.ts";
 import { MEGABYTE, PUT, SAME_KEY } from "./workloads.ts";
 
-const here = dirname(fileURLToPath(import.meta.url));
 /** A record of a handshake whose 512 bytes do not come (RFC 8446, section 5.1). */
 const BEGINNING = Buffer.from([0x16, 3, 1, 2, 0, 1]);
 /** Ports of one loopback address do not suffice for tens of thousands. */
@@ -85,15 +80,7 @@ function victim(port: number, seconds: number): Promise<LoadResult> {
     warmUpSeconds: 1,
     limit: { seconds },
   };
-  return new Promise((resolve, reject) => {
-    const child = fork(join(here, "load", "generator.js"), [], { execArgv: [] });
-    child.once("message", (reply: GeneratorReply) => {
-      if (reply.kind === "done") resolve(reply.result);
-      else reject(new Error(reply.message));
-    });
-    child.once("error", reject);
-    child.send(job);
-  });
+  return new Generator(job).result;
 }
 
 function report(what: string, member: ServerProcess, { operations, latency }: LoadResult): void {
@@ -125,23 +112,12 @@ async function main(): Promise<void> {
     options: {
       connections: { type: "string", default: "2000" },
       seconds: { type: "string", default: "10" },
-      vs: { type: "string" },
-      dir: { type: "string" },
+      ...TRIAL_OPTIONS,
     },
   });
-  const root = findRepository(here);
-  const folder = dataRoot(values.dir, join(root, "dist", ".bench"));
-  const servers: ServerUnderTest[] = [
-    { label: "ours", binary: join(root, "bin", "etcd"), env: { ETCD_NODE: process.execPath } },
-  ];
-  if (values.vs !== undefined) servers.push({ label: "other", binary: values.vs, env: {} });
-  try {
-    for (const server of servers) {
-      await measure(server, folder, Number(values.connections), Number(values.seconds));
-    }
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  await inTurn(values, (server, folder) =>
+    measure(server, folder, Number(values.connections), Number(values.seconds)),
+  );
 }
 
 await main();

@@ -7,17 +7,14 @@
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { rmSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { EtcdClient, EtcdClientError } from "../src/client/index.ts";
-import { findRepository } from "../tools/tidy.ts";
 import { Histogram } from "./load/histogram.ts";
-import { dataRoot, ServerProcess, type ServerUnderTest } from "./server-process.ts";
+import { ServerProcess, type ServerUnderTest } from "./server-process.ts";
+import { inTurn, TRIAL_OPTIONS } from "./trial.ts";
 import { MEGABYTE } from "./workloads.ts";
 
-const here = dirname(fileURLToPath(import.meta.url));
 const PASSWORDS = { root: "r", alice: "a", bob: "b" } as const;
 /** The storm goes on for so long at the least; each answer is followed by the next guess. */
 const STORM_MS = 10_000;
@@ -137,8 +134,7 @@ async function main(): Promise<void> {
     options: {
       logins: { type: "string", default: "10000" },
       connections: { type: "string", default: "200" },
-      vs: { type: "string" },
-      dir: { type: "string" },
+      ...TRIAL_OPTIONS,
       storm: { type: "string" },
     },
   });
@@ -147,19 +143,7 @@ async function main(): Promise<void> {
     console.log(`  ${await storm(values.storm, count, connections)}`);
     return;
   }
-  const root = findRepository(here);
-  const folder = dataRoot(values.dir, join(root, "dist", ".bench"));
-  const servers: ServerUnderTest[] = [
-    { label: "ours", binary: join(root, "bin", "etcd"), env: { ETCD_NODE: process.execPath } },
-  ];
-  if (values.vs !== undefined) servers.push({ label: "other", binary: values.vs, env: {} });
-  try {
-    for (const server of servers) {
-      await measure(server, folder, count, connections);
-    }
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  await inTurn(values, (server, folder) => measure(server, folder, count, connections));
 }
 
 await main();

@@ -2,21 +2,22 @@
  * Measures our server beside another etcd binary: the same load from the same generator, in
  * alternating rounds on the same machine. Ratios count; absolute numbers belong to the machine.
  */
-import { type ChildProcess, fork, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
-import { dirname, extname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findRepository } from "../tools/tidy.ts";
 import { BENCHMARK_USAGE, type BenchmarkArguments, parseBenchmarkArguments } from "./arguments.ts";
 import { AUTH_WORKLOADS } from "./auth-workloads.ts";
 import { CLUSTER_WORKLOADS } from "./cluster-workloads.ts";
 import { LARGE_WORKLOADS } from "./large-workloads.ts";
-import { type GeneratorReply, type LoadJob, type LoadResult, STOP_MESSAGE } from "./load/jobs.ts";
+import type { LoadJob, LoadResult } from "./load/jobs.ts";
 import { formatPairs, formatTable, type Sample, summarise } from "./report.ts";
 import { ServerCluster } from "./server-cluster.ts";
 import { dataRoot, ServerProcess, type ServerUnderTest } from "./server-process.ts";
 import { ETCDCTL_ROWS, timeTools, toolsUnderTest } from "./tool-workload.ts";
+import { Generator } from "./trial.ts";
 import { V2_WORKLOADS } from "./v2-workloads.ts";
 import {
   MEMBER_WORKLOADS,
@@ -213,34 +214,6 @@ function describe({ row, server, round, value, unit, result }: Sample): string {
   const errors = result !== undefined && result.errors > 0 ? `, ${result.errors} errors` : "";
   const p99 = result === undefined ? "" : `, p99 ${result.latency.p99Ms.toFixed(2)} ms`;
   return `${row} ${server} #${round}: ${value.toFixed(1)} ${unit}${p99}${errors}`;
-}
-
-/** A process of its own, so that the load's work never delays another's measurement. */
-class Generator implements RunningJob {
-  readonly result: Promise<LoadResult>;
-  readonly #child: ChildProcess;
-
-  constructor(job: LoadJob) {
-    const child = fork(join(dirname(here), "load", `generator${extname(here)}`), [], {
-      execArgv: [],
-    });
-    this.#child = child;
-    this.result = new Promise((resolve, reject) => {
-      child.once("message", (reply: GeneratorReply) => {
-        if (reply.kind === "done") resolve(reply.result);
-        else reject(new Error(`the load generator failed: ${reply.message}`));
-      });
-      child.once("exit", (code) => reject(new Error(`the load generator ended with ${code}`)));
-      child.send(job);
-    });
-    // Asked for at the latest by `stop`; it may fail before.
-    this.result.catch(() => {});
-  }
-
-  stop(): Promise<LoadResult> {
-    if (this.#child.connected) this.#child.send(STOP_MESSAGE);
-    return this.result;
-  }
 }
 
 interface Results {

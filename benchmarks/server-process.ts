@@ -181,15 +181,7 @@ export class ServerProcess {
   }
 
   usage(): ProcessUsage {
-    const pid = this.#process?.pid ?? 0;
-    const status = readFileSync(`/proc/${pid}/status`, "utf8");
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    const ticks = Number(fields[11]) + Number(fields[12]);
-    return {
-      residentBytes: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024,
-      cpuSeconds: ticks / CLOCK_TICKS_PER_SECOND,
-    };
+    return usageOf(this.#process?.pid ?? 0);
   }
 
   /** Value of a metric, over all its labels; undefined where the server has none of that name. */
@@ -225,6 +217,17 @@ export class ServerProcess {
   removeData(): void {
     rmSync(this.dataDir, { recursive: true, force: true });
   }
+}
+
+export function usageOf(pid: number): ProcessUsage {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const ticks = Number(fields[11]) + Number(fields[12]);
+  return {
+    residentBytes: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024,
+    cpuSeconds: ticks / CLOCK_TICKS_PER_SECOND,
+  };
 }
 
 /** A member alone, on ports that are free, with flags of its own. */

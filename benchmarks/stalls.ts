@@ -9,15 +9,14 @@
  * time that applying the write takes.
  */
 import { type ChildProcess, fork } from "node:child_process";
-import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { compare, EtcdClient, op } from "../src/client/index.ts";
-import { findRepository } from "../tools/tidy.ts";
 import { ServerCluster } from "./server-cluster.ts";
-import { dataRoot, type ServerUnderTest } from "./server-process.ts";
+import type { ServerUnderTest } from "./server-process.ts";
 import type { VictimReport } from "./stall-victim.ts";
+import { inTurn, TRIAL_OPTIONS } from "./trial.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const MEMBERS = 3;
@@ -192,23 +191,13 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       keys: { type: "string", default: "500000" },
-      vs: { type: "string" },
       only: { type: "string", default: "" },
-      dir: { type: "string" },
+      ...TRIAL_OPTIONS,
     },
   });
-  const root = findRepository(here);
-  const folder = dataRoot(values.dir, join(root, "dist", ".bench"));
-  const ours: ServerUnderTest = { label: "ours", binary: join(root, "bin", "etcd"), env: {} };
-  const servers = [ours];
-  if (values.vs !== undefined) servers.push({ label: "other", binary: values.vs, env: {} });
-  try {
-    for (const server of servers) {
-      await measure(server, folder, Number(values.keys), new RegExp(values.only));
-    }
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  await inTurn(values, (server, folder) =>
+    measure(server, folder, Number(values.keys), new RegExp(values.only)),
+  );
 }
 
 await main();

@@ -36,7 +36,7 @@ const SECTIONS: readonly Section[] = [
   {
     title: "Proxies",
     sources: [
-      { path: "src/proxy/grpc/upstream.ts", names: ["MAX_TOKENS"] },
+      { path: "src/proxy/grpc/upstream.ts", names: ["MAX_TOKENS", "MAX_PROXIES_IN_LINE"] },
       { path: "src/proxy/grpc/broadcast.ts", names: ["MAX_FRAGMENT_BYTES"] },
       { path: "src/client/leasing/owned-keys.ts", names: ["MAX_OWNED_KEYS", "MAX_OWNED_BYTES"] },
       { path: "src/proxy/grpc/range-cache.ts", names: ["MAX_CACHED_RANGES", "MAX_CACHED_BYTES"] },

@@ -77,7 +77,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   // Programs between clients and members.
   proxy: {
     door: "deep",
-    imports: ["base", "api", "env", "transport", "client"],
+    imports: ["base", "api", "env", "transport", "client", "gateway"],
     testImports: ["embed"],
     isOutside: true,
   },

@@ -1,5 +1,6 @@
 export type { AlarmName, HealthSource } from "./endpoints/health.ts";
 export type { MetricsSource } from "./endpoints/metrics.ts";
+export { Profiler } from "./endpoints/profiler.ts";
 export {
   type ClientHttpHandler,
   createHttpHandler,
@@ -8,4 +9,5 @@ export {
   type MetricsHandlerDeps,
 } from "./http-handler.ts";
 export { type Headers, sendError, sendText } from "./http-text.ts";
+export { encodeJson } from "./json-encode.ts";
 export type { Mount, MountHandler } from "./mounts.ts";

@@ -24,9 +24,6 @@ export async function startGrpcProxy(call: Invocation, deps: ProxyDeps): Promise
     io.err(`${problem}\n`);
     throw new CliExit(ExitCode.ERROR);
   }
-  for (const name of ["enable-pprof", "experimental-enable-grpc-logging"]) {
-    if (flags.bool(name)) logger.warn("a flag has no effect in this version", { flag: name });
-  }
   const found = await discoveredEndpoints(call, deps, flags.string("cacert"));
   const endpoints = found.length > 0 ? found.map(({ url }) => url) : flags.strings("endpoints");
   try {
@@ -126,7 +123,11 @@ function optionsOf(
       keepaliveIntervalMs: keepaliveMs > 0 ? keepaliveMs : undefined,
       keepaliveTimeoutMs: flags.durationMs("dial-keepalive-timeout") || undefined,
       maxMessageBytes: flags.number("max-recv-bytes"),
+      // Connections to members, and what is sent to them again.
+      logger: flags.bool("debug") ? deps.logger : undefined,
     },
+    logsMessages: flags.bool("experimental-enable-grpc-logging"),
+    commandLine: flags.bool("enable-pprof") ? deps.commandLine : undefined,
     namespace: flags.string("namespace"),
     leasingPrefix: flags.string("experimental-leasing-prefix"),
     isOrdered: flags.bool("experimental-serializable-ordering"),

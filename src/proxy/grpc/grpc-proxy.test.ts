@@ -1,5 +1,8 @@
 /** A grpc-proxy between clients and a real member in this process. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer as createHttp2Server } from "node:http2";
+import { createServer } from "node:net";
 import { after, before, type TestContext, test } from "node:test";
 import { Permission, Permission_Type } from "../../api/gen/auth.ts";
 import { StatusCode } from "../../api/errors.ts";
@@ -15,6 +18,7 @@ import {
 import { until } from "../../embed/e2e/wait.ts";
 import { SystemClock } from "../../env/system-clock.ts";
 import { MetricsRegistry } from "../../platform/index.ts";
+import { SeededRandom } from "../../env/testing/seeded-random.ts";
 import { MemoryLogger } from "../../env/testing/memory-logger.ts";
 import { RpcError } from "../../transport/client/rpc-error.ts";
 import { GrpcProxy, type GrpcProxyOptions } from "./grpc-proxy.ts";
@@ -31,19 +35,24 @@ interface Started {
   readonly client: RpcClient;
   connect(): Promise<RpcClient>;
   metric(name: string): number;
+  readonly logger: MemoryLogger;
 }
 
+let made = 1;
 async function startProxy(
   t: TestContext,
   changes: Partial<GrpcProxyOptions> = {},
   port = member.port,
 ): Promise<Started> {
   const metrics = new MetricsRegistry();
+  const logger = new MemoryLogger();
   const options: GrpcProxyOptions = {
     listen: { host: "127.0.0.1", port: 0 },
     metricsListen: undefined,
     upstream: { endpoints: [`127.0.0.1:${port}`], dialTimeoutMs: 500 },
     namespace: "",
+    logsMessages: false,
+    commandLine: undefined,
     isOrdered: false,
     leasingPrefix: "",
     maxSendBytes: 1_572_864,
@@ -54,7 +63,8 @@ async function startProxy(
   };
   const proxy = await GrpcProxy.start(options, {
     clock: new SystemClock({ holdsProcess: true }),
-    logger: new MemoryLogger(),
+    random: new SeededRandom(made++),
+    logger,
     metrics,
     exposition: { contentType: "text/plain", render: () => metrics.render() },
     memberMetrics: async () => Buffer.from("of a member"),
@@ -70,7 +80,7 @@ async function startProxy(
   };
   const metric = (name: string): number =>
     Number(new RegExp(`^${name} (\\S+)$`, "m").exec(metrics.render())?.[1]);
-  return { proxy, port: address.port, client: await connect(), connect, metric };
+  return { proxy, port: address.port, client: await connect(), connect, metric, logger };
 }
 
 /** A number that the member counts. */
@@ -515,3 +525,117 @@ test("in order, no serializable read goes back behind what was seen", async (t) 
   assert.deepEqual(new Set(seen.slice(first)), new Set(["4"]));
   await Promise.all([ahead.stop(), behind.stop()]);
 });
+
+test("messages are logged when asked for, without secrets", async (t) => {
+  const { client, logger } = await startProxy(t, { logsMessages: true });
+  await client.put("logged", "v");
+  const watch = client.watch();
+  await watch.create("logged");
+  await client.call("/etcdserverpb.Auth/UserAdd", { name: "logged", password: "hidden" });
+  const lines = logger.lines.map(({ message, fields }) => JSON.stringify([message, fields]));
+  const about = (text: string): string[] => lines.filter((line) => line.includes(text));
+  assert.equal(about('"grpc.method":"Put"').length, 2);
+  assert.match(
+    about("server request payload logged as grpc.request.content field").join("\n"),
+    /"grpc.service":"etcdserverpb.KV","grpc.method":"Put","peer.address":"127.0.0.1:\d+","grpc.request.content":{"msg":{"key":"bG9nZ2Vk","value":"dg=="/,
+  );
+  assert.equal(about('"grpc.method":"Watch"').length, 2);
+  assert.equal(about('"grpc.method":"UserAdd"').length, 2);
+  assert.deepEqual(about("hidden"), []);
+  await client.call("/etcdserverpb.Auth/UserDelete", { name: "logged" });
+});
+
+test("profiles are served when asked for", async (t) => {
+  const [plain, profiled] = [await startProxy(t), await startProxy(t, { commandLine: ["etcd"] })];
+  const status = async ({ port }: Started): Promise<number> =>
+    (await fetch(`http://127.0.0.1:${port}/debug/pprof/cmdline`)).status;
+  assert.equal(await status(plain), 404);
+  assert.equal(await status(profiled), 200);
+});
+
+/** The port of a proxy that is not there yet. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+test("a ring of proxies says so, and a line of proxies works", async (t) => {
+  const port = await freePort();
+  const itself = await startProxy(t, { listen: { host: "127.0.0.1", port } }, port);
+  const later = await freePort();
+  const first = await startProxy(t, {}, later);
+  const second = await startProxy(t, { listen: { host: "127.0.0.1", port: later } }, first.port);
+  for (const { client, port: at } of [itself, first, second]) {
+    await rejects(client.put("ring", "1"), /the endpoints of this proxy lead back to itself/);
+    const { canceled, cancelReason } = await client.watch().create("ring");
+    assert.equal(canceled, true);
+    assert.match(cancelReason, /lead back to itself/);
+    const health = await fetch(`http://127.0.0.1:${at}/health`);
+    assert.equal(health.status, 503);
+    assert.match(await health.text(), /lead back to itself/);
+  }
+  const one = await startProxy(t);
+  const two = await startProxy(t, {}, one.port);
+  await two.client.put("line", "1");
+  assert.deepEqual(pairs((await member.client.range("line")).kvs), ["line=1"]);
+});
+
+test("answers of an upstream that are no messages are errors of the call", async (t) => {
+  const server = createHttp2Server();
+  server.on("stream", (stream) => {
+    stream.on("error", () => undefined);
+    stream.respond({ ":status": 200, "content-type": "application/grpc" });
+    stream.end(Buffer.from("\0\0\0\0\x05\xff\xff\xff\xff\xff", "latin1"));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const { client } = await startProxy(t, {}, port);
+  for (let i = 0; i < 3; i++) await rejects(client.range("x"), /./);
+  await rejects(client.put("x", "y"), /./);
+  const { ID } = { ID: 7n };
+  const stream = client.open("/etcdserverpb.Lease/LeaseKeepAlive");
+  stream.send({ ID });
+  assert.notEqual(await stream.failure(), undefined);
+});
+
+test("of endpoints that are dead, one that lives is enough", async (t) => {
+  const dead = await Promise.all([freePort(), freePort()]);
+  const endpoints = [...dead, member.port].map((port) => `127.0.0.1:${port}`);
+  const { client } = await startProxy(t, { upstream: { endpoints } });
+  const watch = client.watch();
+  await watch.create("alive");
+  for (let i = 0; i < 10; i++) await client.put("alive", `${i}`);
+  assert.equal((await changes(watch, 10)).at(-1), "PUT alive=9");
+});
+
+test("a lock whose lease ends while it waits fails, and leaves no key behind", async (t) => {
+  const { client, connect } = await startProxy(t);
+  const held = await client.call("/v3lockpb.Lock/Lock", { name: bytes("ends") });
+  const { ID: lease } = await client.grant(60);
+  const waiter = await connect();
+  const waiting = waiter.call("/v3lockpb.Lock/Lock", { name: bytes("ends"), lease });
+  const queue = async (): Promise<string[]> =>
+    keys((await client.range("ends/", { rangeEnd: bytes("ends0") })).kvs);
+  await until(async () => (await queue()).length === 2, "the second to wait");
+  await client.call("/etcdserverpb.Lease/LeaseRevoke", { ID: lease });
+  await until(async () => (await queue()).length === 1, "the key of the second to go");
+  await client.call("/v3lockpb.Lock/Unlock", { key: held.key });
+  await rejects(waiting, /./);
+  assert.deepEqual(await queue(), []);
+});
+
+async function rejects(promise: Promise<unknown>, pattern: RegExp): Promise<void> {
+  const failure = await promise.then(
+    () => assert.fail("expected a failure"),
+    (error: unknown) => error,
+  );
+  assert.ok(failure instanceof RpcError, String(failure));
+  assert.match(failure.message, pattern);
+}

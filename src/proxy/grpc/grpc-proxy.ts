@@ -7,6 +7,7 @@ import type { EtcdClientOptions, KeyClient } from "../../client/index.ts";
 import type { Clock } from "../../env/clock.ts";
 import type { Logger } from "../../env/logger.ts";
 import type { Metrics } from "../../env/metrics.ts";
+import type { Random } from "../../env/random.ts";
 import type { TlsAcceptor } from "../../env/tls.ts";
 import {
   type ListenAddress,
@@ -14,7 +15,9 @@ import {
   type ListenerOptions,
   listen,
 } from "../../transport/listener.ts";
+import { Profiler } from "../../gateway/index.ts";
 import { HttpPaths } from "./http-paths.ts";
+import { LoggedService } from "./logged-service.ts";
 import { registerProxyMetrics } from "./metrics.ts";
 import { ProxyService } from "./proxy-service.ts";
 import { RegisteredProxies, type RegistrationOptions } from "./registered-proxies.ts";
@@ -27,6 +30,10 @@ export interface GrpcProxyOptions {
     | { readonly address: ListenAddress; readonly isSecure: boolean }
     | undefined;
   readonly upstream: EtcdClientOptions;
+  /** `--experimental-enable-grpc-logging`. */
+  readonly logsMessages: boolean;
+  /** `--enable-pprof`; undefined for none. */
+  readonly commandLine: readonly string[] | undefined;
   readonly namespace: string;
   readonly isOrdered: boolean;
   /** "" for no leasing. */
@@ -49,6 +56,7 @@ export interface GrpcProxyOptions {
 
 export interface GrpcProxyDeps {
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly exposition: { readonly contentType: string; render(): string };
@@ -59,6 +67,8 @@ export interface GrpcProxyDeps {
 
 /** For calls under way at a stop. */
 const STOP_GRACE_MS = 1_000;
+/** Of the name by which a proxy knows itself. */
+const ID_BYTES = 8;
 
 export class GrpcProxy {
   readonly #options: GrpcProxyOptions;
@@ -71,8 +81,9 @@ export class GrpcProxy {
   private constructor(options: GrpcProxyOptions, deps: GrpcProxyDeps) {
     this.#options = options;
     this.#deps = deps;
-    const { clock, logger } = deps;
-    this.#upstream = new Upstream({ ...options.upstream, clock });
+    const { clock, logger, random } = deps;
+    const id = Buffer.from(random.fill(new Uint8Array(ID_BYTES))).toString("hex");
+    this.#upstream = new Upstream({ ...options.upstream, clock }, id);
     const { own } = this.#upstream;
     const client: KeyClient = options.namespace === "" ? own : own.namespace(options.namespace);
     this.#proxies = new RegisteredProxies(options.registration, { client, clock, logger });
@@ -112,12 +123,17 @@ export class GrpcProxy {
   async #listen(): Promise<void> {
     const { clock, logger, metrics, exposition, memberMetrics, acceptor } = this.#deps;
     const { listen: address, metricsListen, listener } = this.#options;
-    const http = new HttpPaths({ client: this.#upstream.own, metrics: exposition, memberMetrics });
+    const { commandLine, logsMessages } = this.#options;
+    const http = new HttpPaths({
+      client: this.#upstream.own,
+      metrics: exposition,
+      memberMetrics,
+      profiler: commandLine && new Profiler({ clock, commandLine }),
+    });
+    const service = logsMessages ? new LoggedService(this.#service, logger) : this.#service;
     const maxRequestBytes = this.#options.maxSendBytes;
     const shared = { ...listener, maxRequestBytes, clock, logger, http, methods: METHODS };
-    this.#listeners.push(
-      await listen(address, { ...shared, service: this.#service, metrics, tls: acceptor() }),
-    );
+    this.#listeners.push(await listen(address, { ...shared, service, metrics, tls: acceptor() }));
     if (metricsListen === undefined) return;
     const tls = metricsListen.isSecure ? acceptor() : undefined;
     this.#listeners.push(await listen(metricsListen.address, { ...shared, tls }));

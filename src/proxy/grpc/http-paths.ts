@@ -1,6 +1,7 @@
 /** What a grpc-proxy serves by plain HTTP: its health and the cluster's, its metrics and a member's. */
 import { errorMessage } from "../../base/error-message.ts";
 import { type EtcdClient, isErrorKind } from "../../client/index.ts";
+import type { Profiler } from "../../gateway/index.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../../env/http.ts";
 
 /** As etcd's. */
@@ -13,7 +14,11 @@ export interface HttpPathsDeps {
   readonly metrics: { readonly contentType: string; render(): string };
   /** The metrics of a member; rejects when none answers. */
   readonly memberMetrics: () => Promise<Uint8Array>;
+  /** Undefined: no profiles. */
+  readonly profiler: Profiler | undefined;
 }
+
+const PROFILES = "/debug/pprof/";
 
 interface Health {
   readonly health: "true" | "false";
@@ -45,6 +50,10 @@ export class HttpPaths implements HttpHandler {
         void this.#passMetrics(response);
         return;
       default:
+        if (this.#deps.profiler !== undefined && request.path.startsWith(PROFILES)) {
+          this.#deps.profiler.handle(request.path.slice(PROFILES.length), request, response);
+          return;
+        }
         response.head(404, { ...PLAIN_TEXT, "x-content-type-options": "nosniff" });
         response.end("404 page not found\n");
     }

@@ -27,7 +27,7 @@ import { prefixedCalls } from "../../client/namespace/prefixed-calls.ts";
 import type { UnaryCall } from "../../env/rpc.ts";
 import type { ProxyMetrics } from "./metrics.ts";
 import { RangeCache } from "./range-cache.ts";
-import { tokenOf, type Upstream } from "./upstream.ts";
+import { callerOf, type Upstream } from "./upstream.ts";
 
 export interface KeyValueOptions {
   readonly upstream: Upstream;
@@ -70,7 +70,7 @@ export class ProxyKeyValue {
 
   async #range(call: UnaryCall, request: RangeRequest, options: CallOptions): Promise<Uint8Array> {
     const { metrics } = this.#options;
-    const token = tokenOf(call);
+    const { token } = callerOf(call);
     if (request.serializable) {
       const cached = this.#cache.get(request, token);
       if (cached !== undefined) metrics.cacheHits.add(1);
@@ -115,7 +115,7 @@ export class ProxyKeyValue {
     const operations = answer.succeeded ? request.success : request.failure;
     const since = this.#cache.generation;
     for (const [i, operation] of operations.entries()) {
-      this.#remember(operation, answer.responses[i], tokenOf(call), since);
+      this.#remember(operation, answer.responses[i], callerOf(call).token, since);
     }
     this.#counted();
     return TxnResponse.encode(answer);
@@ -166,7 +166,10 @@ export class ProxyKeyValue {
     options: CallOptions,
   ): Promise<RangeResponse> {
     const calls = this.#calls(call);
-    const answer = await calls.range(request, options);
+    // The first one asks the leader: clients may have seen more by a proxy before this one.
+    const isFirst = this.#options.isOrdered && this.#newestRevision === 0;
+    const asked = isFirst ? { ...request, serializable: false } : request;
+    const answer = await calls.range(asked, options);
     if (!this.#options.isOrdered || this.#isNewer(request, answer.header)) return answer;
     const client = this.#client(call);
     for (const endpoint of client.endpoints) {
@@ -187,7 +190,7 @@ export class ProxyKeyValue {
   }
 
   #client(call: UnaryCall): EtcdClient {
-    return this.#options.upstream.clientOf(tokenOf(call));
+    return this.#options.upstream.clientOf(callerOf(call));
   }
 
   #calls(call: UnaryCall): KVCalls {

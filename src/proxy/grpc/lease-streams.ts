@@ -7,11 +7,11 @@ import { copyBytes } from "../../base/bytes.ts";
 import type { LeaseID } from "../../base/ids.ts";
 import { isErrorKind } from "../../client/index.ts";
 import type { StreamCall } from "../../env/rpc.ts";
-import { statusOf, tokenOf, type Upstream } from "./upstream.ts";
+import { type CallerIdentity, callerOf, statusOf, type Upstream } from "./upstream.ts";
 
 export class LeaseStreams {
   readonly #upstream: Upstream;
-  /** By token and lease. */
+  /** By caller and lease. */
   readonly #asked = new Map<string, Promise<LeaseKeepAliveResponse>>();
 
   constructor(upstream: Upstream) {
@@ -46,7 +46,7 @@ export class LeaseStreams {
       try {
         const { ID } = LeaseKeepAliveRequest.decode(copyBytes(message));
         waiting++;
-        this.#renew(tokenOf(call), ID).then((answer) => {
+        this.#renew(callerOf(call), ID).then((answer) => {
           waiting--;
           if (isEnded) return;
           call.send(LeaseKeepAliveResponse.encode(answer));
@@ -58,19 +58,19 @@ export class LeaseStreams {
     };
   }
 
-  #renew(token: string | undefined, lease: LeaseID): Promise<LeaseKeepAliveResponse> {
-    const name = `${token ?? ""}\n${lease}`;
+  #renew(caller: CallerIdentity, lease: LeaseID): Promise<LeaseKeepAliveResponse> {
+    const name = `${caller.name}\n${lease}`;
     const asked = this.#asked.get(name);
     if (asked !== undefined) return asked;
-    const answer = this.#ask(token, lease).finally(() => this.#asked.delete(name));
+    const answer = this.#ask(caller, lease).finally(() => this.#asked.delete(name));
     this.#asked.set(name, answer);
     return answer;
   }
 
   /** A lease that is gone is no failure of the stream: its time to live is 0. */
-  async #ask(token: string | undefined, lease: LeaseID): Promise<LeaseKeepAliveResponse> {
+  async #ask(caller: CallerIdentity, lease: LeaseID): Promise<LeaseKeepAliveResponse> {
     try {
-      return await this.#upstream.clientOf(token).lease.keepAliveOnce(lease);
+      return await this.#upstream.clientOf(caller).lease.keepAliveOnce(lease);
     } catch (error) {
       if (!isErrorKind(error, "leaseNotFound")) throw error;
       const header = this.#upstream.lastHeader;

@@ -70,6 +70,11 @@ export class ProxyService implements RpcService {
         call.fail(StatusCode.UNIMPLEMENTED, `unknown service ${HEALTH_SERVICE}`);
         continue;
       }
+      const refusal = this.#deps.upstream.refusalOf(call);
+      if (refusal !== undefined) {
+        call.fail(StatusCode.FAILED_PRECONDITION, refusal);
+        continue;
+      }
       const { length } = call.body;
       if (length > this.#maxSendBytes) {
         const text = `trying to send message larger than max (${length} vs. ${this.#maxSendBytes})`;
@@ -89,6 +94,11 @@ export class ProxyService implements RpcService {
   }
 
   stream(call: StreamCall): void {
+    const refusal = this.#deps.upstream.refusalOf(call);
+    if (refusal !== undefined) {
+      call.finish(StatusCode.FAILED_PRECONDITION, refusal);
+      return;
+    }
     switch (call.method) {
       case METHOD.Watch:
         this.#watches.open(call);

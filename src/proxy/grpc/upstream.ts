@@ -23,6 +23,20 @@ import type { Call } from "../../env/rpc.ts";
 /** Clients with a token at a time; each has a connection to a member. The oldest one goes. */
 const MAX_TOKENS = 1_000;
 
+/** Proxies that one call passes at the most: bounds what is remembered for callers behind others. */
+const MAX_PROXIES_IN_LINE = 8;
+/** gRPC metadata: the proxies that a call has passed, so that one knows itself in a ring. */
+const PASSED = "etcd-grpc-proxies";
+
+/** On whose behalf a member is asked. */
+export interface CallerIdentity {
+  readonly token: string | undefined;
+  /** Proxies before this one, separated by commas. */
+  readonly passed: string;
+  /** Different for different callers. */
+  readonly name: string;
+}
+
 /** A message that is passed on as it is. */
 export interface Raw {
   readonly bytes: Uint8Array;
@@ -52,9 +66,10 @@ const RAW_METHODS: readonly RpcMethod<Raw, Raw>[] = ROWS.map(({ path }) => {
 export class Upstream {
   readonly clock: Clock;
   readonly #options: EtcdClientOptions;
+  readonly #id: string;
   readonly #anonymous: EtcdClient;
-  /** In the order of their last use. */
-  readonly #byToken = new Map<string, EtcdClient>();
+  /** By the caller's name, in the order of their last use. */
+  readonly #byName = new Map<string, EtcdClient>();
   /** Clients that watches need, beyond the calls that are made now. */
   readonly #held = new Map<EtcdClient, number>();
   /** Who answered last, for headers of answers that the proxy makes itself. */
@@ -62,10 +77,23 @@ export class Upstream {
   /** What others want to do with a client before it is closed. */
   beforeClose: (client: EtcdClient) => Promise<void> = async () => undefined;
 
-  constructor(options: EtcdClientOptions & { readonly clock: Clock }) {
+  /** `id` is no other proxy's. */
+  constructor(options: EtcdClientOptions & { readonly clock: Clock }, id: string) {
     this.#options = options;
+    this.#id = id;
     this.clock = options.clock;
-    this.#anonymous = new EtcdClient(options);
+    this.#anonymous = new EtcdClient({ ...options, metadata: { [PASSED]: id } });
+  }
+
+  /** Why a call must not be passed on; undefined when it may be. */
+  refusalOf(call: Call): string | undefined {
+    const passed = call.metadata(PASSED);
+    if (passed === undefined) return undefined;
+    const ids = passed.split(",");
+    if (ids.includes(this.#id))
+      return "grpc-proxy: the endpoints of this proxy lead back to itself";
+    const isKnown = ids.length < MAX_PROXIES_IN_LINE && /^[0-9a-f,]+$/.test(passed);
+    return isKnown ? undefined : `grpc-proxy: more than ${MAX_PROXIES_IN_LINE} proxies in line`;
   }
 
   headerAt(revision: Revision): ResponseHeader {
@@ -79,7 +107,7 @@ export class Upstream {
   }
 
   async close(): Promise<void> {
-    const clients = [this.#anonymous, ...this.#byToken.values()];
+    const clients = [this.#anonymous, ...this.#byName.values()];
     await Promise.all(clients.map((client) => this.#closeClient(client)));
   }
 
@@ -88,14 +116,19 @@ export class Upstream {
     client.close();
   }
 
-  clientOf(token: string | undefined): EtcdClient {
-    if (token === undefined) return this.#anonymous;
-    const known = this.#byToken.get(token);
-    const client = known ?? new EtcdClient({ ...this.#options, token });
-    this.#byToken.delete(token);
-    this.#byToken.set(token, client);
+  clientOf({ token, passed, name }: CallerIdentity): EtcdClient {
+    if (token === undefined && passed === "") return this.#anonymous;
+    const known = this.#byName.get(name);
+    const client = known ?? this.#newClient(token, passed);
+    this.#byName.delete(name);
+    this.#byName.set(name, client);
     if (known === undefined) this.#closeSurplus();
     return client;
+  }
+
+  #newClient(token: string | undefined, passed: string): EtcdClient {
+    const ids = passed === "" ? this.#id : `${passed},${this.#id}`;
+    return new EtcdClient({ ...this.#options, token, metadata: { [PASSED]: ids } });
   }
 
   /** Keeps a client open for as long as a watch needs it. */
@@ -110,7 +143,7 @@ export class Upstream {
 
   /** Passes a call on as it is. */
   async raw(call: Call, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-    const client = this.clientOf(tokenOf(call));
+    const client = this.clientOf(callerOf(call));
     const method = rawMethod(call.method);
     const { bytes } = await client.call(method, { bytes: body }, this.optionsOf(call, signal));
     return bytes;
@@ -123,7 +156,7 @@ export class Upstream {
     onAnswer: (bytes: Uint8Array) => Promise<void> | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const client = this.clientOf(tokenOf(call));
+    const client = this.clientOf(callerOf(call));
     const method = rawMethod(call.method);
     const options = { signal, requireLeader: requiresLeader(call) };
     await client.receive(method, { bytes: body }, ({ bytes }) => onAnswer(bytes), options);
@@ -138,10 +171,10 @@ export class Upstream {
   }
 
   #closeSurplus(): void {
-    for (const [token, client] of this.#byToken) {
-      if (this.#byToken.size <= MAX_TOKENS) return;
+    for (const [name, client] of this.#byName) {
+      if (this.#byName.size <= MAX_TOKENS) return;
       if (this.#held.has(client)) continue;
-      this.#byToken.delete(token);
+      this.#byName.delete(name);
       void this.#closeClient(client);
     }
   }
@@ -153,8 +186,10 @@ function rawMethod(index: number): RpcMethod<Raw, Raw> {
   return method;
 }
 
-export function tokenOf(call: Call): string | undefined {
-  return call.metadata("token") ?? call.metadata("authorization");
+export function callerOf(call: Call): CallerIdentity {
+  const token = call.metadata("token") ?? call.metadata("authorization");
+  const passed = call.metadata(PASSED) ?? "";
+  return { token, passed, name: passed === "" ? (token ?? "") : `${token ?? ""}\n${passed}` };
 }
 
 function requiresLeader(call: Call): boolean {

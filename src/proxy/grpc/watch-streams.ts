@@ -23,7 +23,7 @@ import type { KeyPrefix } from "../../client/namespace/key-prefix.ts";
 import type { StreamCall } from "../../env/rpc.ts";
 import type { Receiver } from "./broadcast.ts";
 import type { ProxyMetrics } from "./metrics.ts";
-import { statusOf, tokenOf, type Upstream } from "./upstream.ts";
+import { type CallerIdentity, callerOf, statusOf, type Upstream } from "./upstream.ts";
 import { WatchGroup } from "./watch-group.ts";
 
 /** Bytes queued to one client beyond which its watches and what is passed on to it wait. */
@@ -53,7 +53,7 @@ export class WatchStreams {
     const stream = new ProxyWatchStream(call, {
       headerAt: (revision) => this.#options.upstream.headerAt(revision),
       present: () => this.#options.upstream.lastHeader?.revision ?? 0,
-      groupOf: (request) => this.#groupOf(tokenOf(call), request),
+      groupOf: (request) => this.#groupOf(callerOf(call), request),
       onEnd: () => this.#streams.delete(stream),
     });
     this.#streams.add(stream);
@@ -63,13 +63,13 @@ export class WatchStreams {
     for (const stream of this.#streams) stream.end(undefined);
   }
 
-  #groupOf(token: string | undefined, request: WatchCreateRequest): WatchGroup {
+  #groupOf(caller: CallerIdentity, request: WatchCreateRequest): WatchGroup {
     const { key, rangeEnd, prevKv } = request;
-    const name = [token ?? "", prevKv, latin1FromBytes(key), latin1FromBytes(rangeEnd)].join("\n");
+    const name = [caller.name, prevKv, latin1FromBytes(key), latin1FromBytes(rangeEnd)].join("\n");
     const known = this.#groups.get(name);
     if (known !== undefined) return known;
     const { upstream, metrics, keysOf } = this.#options;
-    const client = upstream.clientOf(token);
+    const client = upstream.clientOf(caller);
     const release = upstream.hold(client);
     const group = new WatchGroup({
       client: keysOf(client),
