@@ -60,6 +60,7 @@ export function memberOptions(
     bcryptCost: 4,
     clientCertAuth: false,
     servesV2: false,
+    dropsV2Content: false,
     limits: plan.limits,
   };
 }

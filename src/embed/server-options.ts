@@ -69,6 +69,7 @@ export function serverOptionsOf(config: EtcdConfig): ServerOptions {
     bcryptCost: config.bcryptCost,
     clientCertAuth: config.clientCertAuth,
     servesV2: config.enableV2,
+    dropsV2Content: config.v2Deprecation === "write-only-skip-check",
     limits: { walSegmentBytes: config.walSegmentBytes },
   };
 }

@@ -336,6 +336,29 @@ test("a user who was deleted is nobody, whatever token it has", async () => {
   await member.stop();
 });
 
+test("a wrong password is told by the name of the user, and never shown", async () => {
+  const member = new TestMember(new FaultDisk());
+  await member.start();
+  await enableAuth(member, member);
+  member.logger.lines.length = 0;
+  const attempt = async (name: string): Promise<string[]> => {
+    const body = AuthenticateRequest.encode({ name, password: "a guess" });
+    const failed = await ask(member, member, METHOD.Authenticate, body);
+    assert.match(failed.failure?.message ?? "", /authentication failed/);
+    const lines = member.logger.lines.splice(0);
+    assert.ok(!JSON.stringify(lines.map(({ fields }) => fields)).includes("a guess"));
+    const told = lines.filter(({ level }) => level !== "debug");
+    return told.map(({ level, message }) => `${level} ${message}`);
+  };
+  assert.deepEqual(await attempt("alice"), [
+    "info invalid password",
+    "warn invalid authentication was requested",
+  ]);
+  // As in etcd: that there is no such user is not told by this line.
+  assert.deepEqual(await attempt("nobody"), ["warn invalid authentication was requested"]);
+  await member.stop();
+});
+
 test("a member whose record of a user is damaged does not start, and starts when it is mended", async () => {
   const member = new TestMember(new FaultDisk());
   await member.start();

@@ -118,6 +118,8 @@ export interface ServerOptions {
   readonly clientCertAuth: boolean;
   /** The v2 store is kept, and data of users of the v2 API is taken. */
   readonly servesV2: boolean;
+  /** Without the v2 store, its users' data in a snapshot is dropped rather than refused. */
+  readonly dropsV2Content: boolean;
 }
 
 /** Size of the db file at which writes are refused when no quota is configured, as in etcd. */

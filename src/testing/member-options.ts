@@ -94,6 +94,7 @@ export function memberOptions(
     bcryptCost: 4,
     clientCertAuth: false,
     servesV2: false,
+    dropsV2Content: false,
     limits: { walSegmentBytes: WAL_SEGMENT_BYTES },
   };
 }

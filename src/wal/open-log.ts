@@ -99,7 +99,10 @@ export function openLog(
     if (end.tail !== "clean") clearRest(tail, end.offset, segmentBytes);
     tail.datasyncSync();
     disk.syncDirectory(directory);
-    if (end.tail === "torn") logger.info("repaired", { path: tail.path, error: "unexpected EOF" });
+    if (end.tail === "torn") {
+      logger.info("repaired", { path: tail.path, error: "unexpected EOF" });
+      logger.info("repaired WAL", { error: "unexpected EOF" });
+    }
     return { content, segments, end, repaired: end.tail === "torn" };
   } catch (error) {
     for (const { file } of segments) file.close();

@@ -209,7 +209,7 @@ test("a torn record is kept aside before it is cut off, and the repair is logged
   assert.equal(wal.repaired, true);
   await wal.close();
   assert.deepEqual(disk.fileContent(`${FIRST}.broken`), damaged);
-  assert.deepEqual(logger.messages("info").slice(0, 2), ["repairing", "repaired"]);
+  assert.deepEqual(logger.messages("info").slice(0, 3), ["repairing", "repaired", "repaired WAL"]);
   const again = open(disk, undefined, { segmentBytes: 3000 });
   assert.equal(again.repaired, false);
   await again.close();

@@ -103,7 +103,7 @@ export const MEMBER = {
     "backend-bbolt-freelist-type",
     text,
     "",
-    "Form of the database's freelist: array or map.",
+    "Form of the database's freelist, array or map. Accepted, without effect here.",
     { shown: "map" },
   ),
   backendBatchIntervalMs: setting(

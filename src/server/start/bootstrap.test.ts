@@ -237,6 +237,14 @@ test("data of the v2 API in the snapshot is refused", async () => {
     disk,
     /^detected disallowed custom content in v2store for stage --v2-deprecation=write-only: .*--enable-v2/,
   );
+  const member = new TestMember(disk, { ...OPTIONS, dropsV2Content: true });
+  await member.start();
+  const told = member.logger.messages("warn").filter((message) => /being bypassed/.test(message));
+  assert.deepEqual(told, [
+    "WARNING: --v2-deprecation=write-only-skip-check is enabled; v2 content detected, but " +
+      "validation check is being bypassed",
+  ]);
+  await member.stop();
 });
 
 test("a second process waits for the directory, and takes over with all that is in it", async () => {

@@ -287,7 +287,7 @@ async function recoverMember(
   }
   const { index, term } = snapshot?.metadata ?? { index: 0, term: 0 };
   const olderSegmentsVerified = verifyOlder(deps, walDirectory, index);
-  const accept = (content: WalContent) => acceptLog(content, basis, options);
+  const accept = (content: WalContent) => acceptLog(content, basis, options, deps.logger);
   const wal = Wal.open(deps, walDirectory, { index, term }, { ...walOptions(options), accept });
   try {
     return await assemble(options, deps, { ...basis, wal, olderSegmentsVerified });
@@ -311,7 +311,8 @@ interface Recovered extends Basis {
 function acceptLog(
   { entries }: WalContent,
   { snapshot, consistentIndex }: Basis,
-  { servesV2 }: ServerOptions,
+  { servesV2, dropsV2Content }: ServerOptions,
+  logger: ServerDeps["logger"],
 ): void {
   const lastIndex = entries.at(-1)?.index ?? snapshot?.metadata.index ?? 0;
   if (consistentIndex > lastIndex) {
@@ -320,7 +321,7 @@ function acceptLog(
         "part of the WAL is missing",
     );
   }
-  if (!servesV2) refuseV2Data(snapshot, entries);
+  if (!servesV2) refuseV2Data({ snapshot, entries }, dropsV2Content, logger);
 }
 
 /** Puts the pieces together, once they are known to belong to each other. */

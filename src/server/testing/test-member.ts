@@ -63,6 +63,7 @@ export const TEST_OPTIONS: ServerOptions = {
   bcryptCost: 10,
   clientCertAuth: false,
   servesV2: false,
+  dropsV2Content: false,
 };
 
 /** Virtual milliseconds that pass per turn of the real loop while something is waited for. */
