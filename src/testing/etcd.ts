@@ -91,7 +91,9 @@ export class Etcd implements AsyncDisposable {
   static async cluster(size: number = 3, options: ClusterOptions = {}): Promise<Etcd> {
     refuseUnknown("Etcd.cluster", options, CLUSTER_OPTIONS);
     if (!Number.isInteger(size) || size < 1 || size > MAX_TEST_MEMBERS) {
-      throw new RangeError(`Etcd.cluster: a cluster has 1 to ${MAX_TEST_MEMBERS} members, not ${size}`);
+      throw new RangeError(
+        `Etcd.cluster: a cluster has 1 to ${MAX_TEST_MEMBERS} members, not ${size}`,
+      );
     }
     const { latency = 1, sync = 1 } = options;
     const latencyMs = durationMs("latency", latency);
