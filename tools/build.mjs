@@ -7,6 +7,8 @@ import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+/** Layers that are libraries for programs outside: few files, so that they load quickly. */
+const LIBRARIES = ["client", "testing"];
 /** Programs of src/bin that are bundled. */
 const PROGRAMS = ["etcd", "etcdctl", "etcdutl"];
 /** A bundled file still finds what lies beside it: `import.meta.url` is that of the compiled file. */
@@ -38,6 +40,7 @@ if (result.status !== 0) process.exit(result.status ?? 1);
 writeFileSync(join(root, "dist", "git-sha"), gitSha());
 rmSync(join(root, "dist", ".code-cache"), { recursive: true, force: true });
 for (const program of PROGRAMS) await bundle(program);
+await bundleLibraries();
 
 /**
  * One file for a program, so that it starts quickly, behind the loader that keeps the compiled
@@ -73,6 +76,31 @@ async function bundle(program) {
   const loader = readFileSync(join(root, "tools", "program-loader.cjs"), "utf8");
   const filled = loader.replace("{PROGRAM}", program).replace("{SOURCE_DIGEST}", digest);
   writeFileSync(join(root, "dist", `${program}.cjs`), filled);
+}
+
+/**
+ * The libraries in one folder. What two of them share is there once: an error of the client is of
+ * the same class whichever of them threw it.
+ */
+async function bundleLibraries() {
+  const { build } = await import("esbuild");
+  const outdir = join(root, "dist", "lib");
+  rmSync(outdir, { recursive: true, force: true });
+  await build({
+    absWorkingDir: root,
+    entryPoints: LIBRARIES.map((name) => ({ in: `dist/src/${name}/index.js`, out: name })),
+    outdir,
+    bundle: true,
+    splitting: true,
+    chunkNames: "[name]-[hash]",
+    platform: "node",
+    target: "node20.19",
+    format: "esm",
+    packages: "external",
+    charset: "ascii",
+    minifySyntax: true,
+    logLevel: "warning",
+  });
 }
 
 /**

@@ -11,6 +11,9 @@ const HEARTBEAT_MS = 100;
 /** A member alone has nobody to tell that it lives: hours of it pass faster. */
 const LONE_HEARTBEAT_MS = 500;
 
+/** The end of the log is read again by each fork. */
+const LONE_SNAPSHOT_COUNT = 500;
+
 /** What tests may choose; the rest is as etcd has it. */
 export interface MemberSettings {
   /**
@@ -46,7 +49,8 @@ export function memberOptions(
   settings: MemberSettings,
   compaction: Pick<ServerOptions, "autoCompactionMode" | "autoCompactionRetention">,
 ): ServerOptions {
-  const heartbeatMs = cluster.size === 1 ? LONE_HEARTBEAT_MS : HEARTBEAT_MS;
+  const isAlone = cluster.size === 1;
+  const heartbeatMs = isAlone ? LONE_HEARTBEAT_MS : HEARTBEAT_MS;
   return {
     name,
     dataDirectory: "/data",
@@ -63,8 +67,8 @@ export function memberOptions(
     electionTicks: ELECTION_TIMEOUT_MS / heartbeatMs,
     preVote: true,
     initialElectionTickAdvance: true,
-    snapshotCount: 10_000,
-    catchUpEntries: 5000,
+    snapshotCount: isAlone ? LONE_SNAPSHOT_COUNT : 10_000,
+    catchUpEntries: isAlone ? 0 : 5000,
     maxWals: 2,
     maxSnapshots: 2,
     quotaBackendBytes: settings.quotaBytes ?? 0,
@@ -95,6 +99,10 @@ export function memberOptions(
     clientCertAuth: false,
     servesV2: false,
     dropsV2Content: false,
-    limits: { walSegmentBytes: WAL_SEGMENT_BYTES },
+    limits: {
+      walSegmentBytes: WAL_SEGMENT_BYTES,
+      // Time may stand still while much is written.
+      maxSnapshotRestMs: 0,
+    },
   };
 }

@@ -149,6 +149,16 @@ test("waitFor lets time pass when it is told how much, and then says what is the
   });
 });
 
+test("many at once do not know of each other", async () => {
+  const all = await Promise.all(Array.from({ length: 10 }, () => Etcd.memory()));
+  await Promise.all(all.map((etcd, i) => etcd.client().kv.put("k", String(i))));
+  assert.deepEqual(
+    all.map((etcd) => etcd.dump()["k"]),
+    all.map((_, i) => String(i)),
+  );
+  await Promise.all(all.map((etcd) => etcd.close()));
+});
+
 test("what was closed says so", async () => {
   const etcd = await Etcd.memory();
   const client = etcd.client();

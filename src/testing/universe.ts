@@ -89,6 +89,7 @@ export class Universe {
     const traits: MemberTraits = {
       clock: { rate: 1, wallOffsetMs: 0, looksPerStep: 0 },
       disk: { syncMs, accessMs: 0, stallShare: 0 },
+      trustsDisk: true,
     };
     const compaction = retentionOf(this.options.autoCompaction);
     for (const [i, name] of names.entries()) {

@@ -37,14 +37,33 @@ interface LengthChange {
 }
 type Change = WriteChange | LengthChange;
 
-/** Bytes with a length of their own; zeros beyond it, amortised growth. */
+/**
+ * Bytes with a length of their own; zeros beyond it, amortised growth. Images may share bytes: each
+ * gets its own before it changes them.
+ */
 class Image {
   bytes: Uint8Array;
   length: number;
+  #isShared = false;
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
     this.length = bytes.length;
+  }
+
+  /** Another image with the same bytes. */
+  share(): Image {
+    const other = new Image(this.bytes);
+    other.length = this.length;
+    other.#isShared = true;
+    this.#isShared = true;
+    return other;
+  }
+
+  #own(): void {
+    if (!this.#isShared) return;
+    this.bytes = Uint8Array.prototype.slice.call(this.bytes);
+    this.#isShared = false;
   }
 
   apply(change: Change): void {
@@ -55,6 +74,7 @@ class Image {
   write(data: Uint8Array, position: number): void {
     const end = position + data.length;
     if (end > this.length) this.setLength(end);
+    this.#own();
     this.bytes.set(data, position);
   }
 
@@ -63,7 +83,9 @@ class Image {
       const grown = new Uint8Array(Math.max(length, this.bytes.length * 2));
       grown.set(this.bytes.subarray(0, this.length));
       this.bytes = grown;
+      this.#isShared = false;
     } else if (length < this.length) {
+      this.#own();
       this.bytes.fill(0, length, this.length);
     }
     this.length = length;
@@ -88,10 +110,10 @@ export class PageCacheFile {
   #pending: Change[] = [];
   readonly #locks = new Map<string, object>();
 
-  constructor(mode: number, content: Uint8Array = new Uint8Array(0)) {
+  constructor(mode: number, content: Image = new Image(new Uint8Array(0))) {
     this.mode = mode;
-    this.#now = new Image(content);
-    this.#synced = new Image(new Uint8Array(content));
+    this.#now = content;
+    this.#synced = content.share();
   }
 
   get length(): number {
@@ -161,15 +183,15 @@ export class PageCacheFile {
 
   /** The file as a machine finds it after losing power now. Changes nothing here. */
   afterCrash(random: Random, policy: ContentPolicy): PageCacheFile {
-    if (policy.writes === "keep") return new PageCacheFile(this.mode, this.content());
+    if (policy.writes === "keep") return new PageCacheFile(this.mode, this.#now.share());
     if (policy.writes === "drop" || this.#pending.length === 0) {
-      return new PageCacheFile(this.mode, this.#synced.copy());
+      return new PageCacheFile(this.mode, this.#synced.share());
     }
     const cut = random.below(this.#pending.length + 1);
     const survivor = policy.reorder
       ? this.#reordered(cut, random, policy.tearBytes)
       : this.#cutOnce(cut, random, policy.tearBytes);
-    return new PageCacheFile(this.mode, survivor);
+    return new PageCacheFile(this.mode, new Image(survivor));
   }
 
   /** Changes before `cut` survive whole, the one at `cut` in part, later ones not at all. */
