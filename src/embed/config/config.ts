@@ -37,7 +37,7 @@ export const SETTINGS = {
 };
 
 export type SettingName = keyof typeof SETTINGS;
-const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
+export const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
 const INPUT_NAMES: ReadonlySet<string> = new Set([...SETTING_NAMES, "featureGates"]);
 
 type ValueOf<S> = S extends Setting<infer T> ? T : never;

@@ -22,6 +22,7 @@ function world(cluster: Partial<VersionMonitorOptions["cluster"]>) {
     logger,
     cluster: {
       version: undefined,
+      localID: 0xan,
       downgrade: { enabled: false, targetVersion: "" },
       ...cluster,
     },
@@ -94,4 +95,24 @@ test("the db gives up its version only when the log cannot speak of the higher o
   w.state.hasSnapshot = true;
   await w.pass(4000);
   assert.equal(w.state.storage, "3.5.0");
+});
+
+test("a leader that still runs the higher version says so at each check, and asks nobody", async () => {
+  const w = world({ version: "3.5.0", downgrade: { enabled: true, targetVersion: "3.5.0" } });
+  await w.pass(5000);
+  const told = w.logger.lines.filter(({ level }) => level === "warn");
+  assert.deepEqual(
+    told.map(({ message, fields }) => [message, fields]),
+    [
+      [
+        "remotes server has mismatching etcd version",
+        {
+          "remote-member-id": "a",
+          "current-server-version": "3.6.0",
+          "target-version": "3.5.0",
+        },
+      ],
+    ],
+  );
+  assert.equal(w.proposed.length, 0);
 });

@@ -36,7 +36,7 @@ const FIRST_STORAGE_VERSION = "3.6.0";
 export interface VersionMonitorOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly cluster: Pick<Cluster, "downgrade" | "version">;
+  readonly cluster: Pick<Cluster, "downgrade" | "localID" | "version">;
   /** Of checks whether a downgrade is complete; 0 is never. */
   readonly downgradeCheckIntervalMs: number;
   readonly isLeader: () => boolean;
@@ -166,7 +166,8 @@ export class VersionMonitor {
   #checkDowngrade(): void {
     const { cluster, logger, isLeader, askOthers, propose } = this.#options;
     const { enabled, targetVersion } = cluster.downgrade;
-    if (!isLeader() || !enabled || clusterVersionOf(SERVER_VERSION) !== targetVersion) return;
+    if (!isLeader() || !enabled) return;
+    if (!this.#runs({ id: cluster.localID, server: SERVER_VERSION }, targetVersion)) return;
     askOthers()
       .then(async (others) => {
         if (this.#stopped || !others.every((other) => this.#runs(other, targetVersion))) return;
