@@ -206,6 +206,26 @@ const SECTIONS: readonly Section[] = [
     ],
   },
   {
+    title: "Distributed tracing",
+    sources: [
+      {
+        path: "src/spans/span-exporter.ts",
+        names: [
+          "MAX_QUEUED_SPANS",
+          "MAX_BATCH_SPANS",
+          "BATCH_DELAY_MS",
+          "EXPORT_TIMEOUT_MS",
+          "MAX_RETRY_MS",
+        ],
+      },
+      { path: "src/spans/export-report.ts", names: ["REPORT_INTERVAL_MS"] },
+      { path: "src/spans/index.ts", names: ["STOP_EXPORT_MS"] },
+      { path: "src/spans/grpc-collector.ts", names: ["MAX_COLLECTOR_ANSWER_BYTES"] },
+      { path: "src/spans/trace-context.ts", names: ["MAX_STATE_ENTRIES", "MAX_STATE_CHARS"] },
+      { path: "src/server/apply/traced-writes.ts", names: ["MAX_COMMIT_LINKS"] },
+    ],
+  },
+  {
     title: "Discovery",
     sources: [
       { path: "src/discovery/http-exchange.ts", names: ["MAX_ANSWER_BYTES", "MAX_HOPS"] },

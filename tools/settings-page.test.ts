@@ -15,8 +15,8 @@ test("the page of settings is made from the table as it is", () => {
 
 /** What tells who writes the help that a setting does nothing. */
 const WITHOUT_EFFECT = /accepted, without effect/i;
-/** Traces are not there yet; a member refuses to start with them. */
-const REFUSED = /^(distributedTracing|enableV2V3)/;
+/** Not there yet; a member refuses to start with it. */
+const REFUSED = /^enableV2V3/;
 
 test("each setting has a reader, or says that it is without effect", () => {
   const root = findRepository(dirname(fileURLToPath(import.meta.url)));

@@ -90,6 +90,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     imports: ["base", "env", "client"],
     testImports: ["embed"],
   },
+  // Distributed tracing. Loaded when it is asked for.
+  spans: { door: "index", isOutside: true, imports: ["base", "api", "env", "transport"] },
   v2: { door: "index", imports: ["base", "api", "env", "membership", "v2store", "gateway"] },
   // Its index is for programs outside.
   embed: {
@@ -111,6 +113,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "proxy",
       "client",
       "discovery",
+      "spans",
     ],
   },
   // For tests of programs that use etcd: members on the fakes of env. Its index is for programs

@@ -177,6 +177,20 @@ export function readInt64(b: Uint8Array, at: number, end: number): bigint {
   return signed64[0] as bigint;
 }
 
+/** Four bytes, little-endian. */
+export function readFixed32(b: Buffer, at: number, end: number): number {
+  if (end - at < 4) throw truncated(at);
+  cursor.at = at + 4;
+  return b.readUInt32LE(at);
+}
+
+/** Eight bytes, little-endian. */
+export function readFixed64(b: Buffer, at: number, end: number): bigint {
+  if (end - at < 8) throw truncated(at);
+  cursor.at = at + 8;
+  return b.readBigUInt64LE(at);
+}
+
 /** Length above which the native decoder beats a loop that looks for non-ASCII bytes. */
 const ASCII_SCAN_LIMIT = 64;
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

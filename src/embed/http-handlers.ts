@@ -6,6 +6,7 @@ import { formatID } from "../base/ids.ts";
 import type { Clock } from "../env/clock.ts";
 import type { HttpHandler } from "../env/http.ts";
 import type { Logger } from "../env/logger.ts";
+import type { RpcService } from "../env/rpc.ts";
 import type { PasswordHasher } from "../env/secrets.ts";
 import {
   type ClientHttpHandler,
@@ -28,6 +29,8 @@ import { v2BackendOf } from "./v2-backend.ts";
 
 export interface HttpHandlersDeps {
   readonly server: EtcdServer;
+  /** Its services, for the gateway. */
+  readonly service: RpcService;
   /** Serves what the transport between members uses on the peer port. */
   readonly raftHandler: HttpHandler;
   readonly config: EtcdConfig;
@@ -46,7 +49,7 @@ export function makeHttpHandlers(deps: HttpHandlersDeps): {
   readonly metrics: HttpHandler;
   readonly peer: HttpHandler;
 } {
-  const { server, config, registry, clock, logger } = deps;
+  const { server, service, config, registry, clock, logger } = deps;
   const shared = {
     source: healthSourceOf(server),
     metrics: registry,
@@ -58,7 +61,7 @@ export function makeHttpHandlers(deps: HttpHandlersDeps): {
   const client = createHttpHandler({
     ...shared,
     source: clientHealthOf(server),
-    service: config.enableGrpcGateway ? server.rpc : undefined,
+    service: config.enableGrpcGateway ? service : undefined,
     maxRequestBytes: config.maxRequestBytes,
     maxConcurrentStreams: config.maxConcurrentStreams,
     cors: config.cors,

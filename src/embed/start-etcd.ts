@@ -11,6 +11,7 @@ import { optionNames, unknownOption } from "../base/known-options.ts";
 import { formatID } from "../base/ids.ts";
 import { NameService } from "../discovery/name-service.ts";
 import type { Logger } from "../env/logger.ts";
+import type { RpcService } from "../env/rpc.ts";
 import { SystemClock } from "../env/system-clock.ts";
 import {
   BcryptHasher,
@@ -22,7 +23,8 @@ import {
   openFileDescriptors,
   registerProcessMetrics,
 } from "../platform/index.ts";
-import { EtcdServer, type ServerOptions } from "../server/index.ts";
+import { EtcdServer, type ServerOptions, TracedService } from "../server/index.ts";
+import type { Tracing } from "../spans/index.ts";
 import { type DialPeerOptions, dialPeer } from "../transport/peer/peer-http.ts";
 import { PeerTransport } from "../transport/peer/peer-transport.ts";
 import { walExists } from "../wal/index.ts";
@@ -38,6 +40,7 @@ import { Listeners } from "./listeners.ts";
 import { memberLocalAddress } from "./local-address.ts";
 import { MemberTls } from "./member-tls.ts";
 import { openLogger } from "./open-logger.ts";
+import { openTracing } from "./open-tracing.ts";
 import { verifyOlderSegmentsInWorker } from "./older-segments.ts";
 import { serverOptionsOf } from "./server-options.ts";
 import { PeerStatistics } from "./peer-statistics.ts";
@@ -148,6 +151,8 @@ class RunningMember implements RunningEtcd {
   readonly #listeners: Listeners;
   readonly #descriptors: DescriptorWatch;
   readonly #tokenSigner: TokenSigner | undefined;
+  readonly #random = new NodeRandom();
+  #tracing: Tracing | undefined;
   #tls: MemberTls | undefined;
   #server: EtcdServer | undefined;
   #stopping: Promise<void> | undefined;
@@ -202,6 +207,7 @@ class RunningMember implements RunningEtcd {
       });
       const isInitialized = this.#isInitialized();
       const peerServerName = isInitialized ? "" : await this.#findInitialCluster();
+      this.#tracing = await this.#openTracing();
       const options = serverOptionsOf(this.#config);
       this.#logStarting(isInitialized, options);
       const network = this.#openNetwork(tls, peerServerName);
@@ -209,8 +215,9 @@ class RunningMember implements RunningEtcd {
       const server = await EtcdServer.start(options, {
         disk: new NodeDisk(),
         clock: this.#clock,
-        random: new NodeRandom(),
+        random: this.#random,
         logger: this.#logger,
+        tracer: this.#tracing?.tracer,
         metrics: this.#metrics,
         network: statistics?.metered(network) ?? network,
         hostNames: this.#names.socketLookup === undefined ? new NodeHostNames() : this.#names,
@@ -226,10 +233,12 @@ class RunningMember implements RunningEtcd {
         "local-member-id": formatID(server.memberID),
         ...addressFields(this.#config),
       });
+      const service = this.#tracedService(server);
       this.#listeners.serve({
-        service: server.rpc,
+        service,
         ...makeHttpHandlers({
           server,
+          service,
           raftHandler: network.handler,
           config: this.#config,
           registry: this.#metrics,
@@ -244,6 +253,7 @@ class RunningMember implements RunningEtcd {
       await this.#listeners.stopClients(0);
       await this.#listeners.stopPeers(0);
       this.#tls?.stop();
+      await this.#tracing?.stop();
       this.#processMetrics.stop();
       throw error;
     }
@@ -282,7 +292,7 @@ class RunningMember implements RunningEtcd {
         clock: this.#clock,
         logger: this.#logger,
         metrics: this.#metrics,
-        random: new NodeRandom(),
+        random: this.#random,
       },
       {
         dialTimeoutMs: PEER_DIAL_TIMEOUT_MS + this.#config.electionTimeoutMs,
@@ -291,6 +301,19 @@ class RunningMember implements RunningEtcd {
         dial: (url) => dialPeer(url, ways),
       },
     );
+  }
+
+  #openTracing(): Promise<Tracing | undefined> {
+    return openTracing(this.#config, {
+      clock: this.#clock,
+      random: this.#random,
+      logger: this.#logger,
+    });
+  }
+
+  #tracedService(server: EtcdServer): RpcService {
+    if (this.#tracing === undefined) return server.rpc;
+    return new TracedService(server.rpc, this.#tracing.tracer, this.#clock);
   }
 
   #watchServer(server: EtcdServer): void {
@@ -349,6 +372,7 @@ class RunningMember implements RunningEtcd {
     this.#descriptors.stop();
     await this.#server?.stop();
     await this.#listeners.stopPeers(graceMs);
+    await this.#tracing?.stop();
     this.#tls?.stop();
     this.#processMetrics.stop();
     this.#logger.info("closed etcd server", stopFields(this.#config));

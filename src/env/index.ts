@@ -1,3 +1,4 @@
+export * from "./call-span.ts";
 export * from "./clock.ts";
 export * from "./discovery.ts";
 export * from "./disk.ts";
@@ -10,4 +11,5 @@ export * from "./random.ts";
 export * from "./rpc.ts";
 export * from "./secrets.ts";
 export * from "./tls.ts";
+export * from "./tracer.ts";
 export { SystemClock } from "./system-clock.ts";

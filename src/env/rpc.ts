@@ -3,6 +3,7 @@
  * in batches as encoded messages, replies leave as encoded messages; neither side sees the other's
  * objects, so that connections may live on worker threads one day.
  */
+import type { CallSpan } from "./call-span.ts";
 
 /**
  * A request message may have so much more than `--max-request-bytes`, for the parts around the
@@ -29,6 +30,8 @@ export interface Call {
   readonly certificateName: string | undefined;
   /** Set once the client has gone, reset the stream, or the deadline has passed. */
   readonly cancelled: boolean;
+  /** There when the call is recorded for distributed tracing. */
+  readonly span?: CallSpan | undefined;
 }
 
 /**

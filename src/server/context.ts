@@ -10,7 +10,7 @@ import type { RequestIDGenerator } from "../base/id-generator.ts";
 import type { ClusterID, Index, MemberID, Revision, Term } from "../base/ids.ts";
 import type { Request } from "../api/gen/etcdserver.ts";
 import type { ConfChange } from "../api/gen/raft.ts";
-import type { Clock, Logger, PeerNetwork } from "../env/index.ts";
+import type { CallSpan, Clock, Logger, PeerNetwork } from "../env/index.ts";
 import type { Lessor } from "../lease/index.ts";
 import type { Cluster, Member } from "../membership/index.ts";
 import type { KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
@@ -91,7 +91,12 @@ export interface ServerContext extends Answering, LinearizableReader {
   /** Set while writes cannot be accepted (the disk is full, the member stops). */
   readonly refusal: EtcdError | undefined;
   /** Resolves with the encoded response of a request that went through raft, on whose behalf ever. */
-  propose(field: number, body: Uint8Array, identity?: Identity): Promise<readonly Uint8Array[]>;
+  propose(
+    field: number,
+    body: Uint8Array,
+    identity?: Identity,
+    span?: CallSpan,
+  ): Promise<readonly Uint8Array[]>;
   /**
    * Resolves with the event of a request that went through the log of the v2 store. Rejects with a
    * `V2Error`, its answer, or with an `EtcdError`, when it may not have been applied.

@@ -13,7 +13,7 @@ import type { ConfChange, ConfState } from "../api/gen/raft.ts";
 import type { Backend } from "../backend/types.ts";
 import { RequestIDGenerator } from "../base/id-generator.ts";
 import type { ClusterID, Index, MemberID, Revision, Term } from "../base/ids.ts";
-import type { Clock, Logger, PeerNetwork } from "../env/index.ts";
+import type { CallSpan, Clock, Logger, PeerNetwork } from "../env/index.ts";
 import type { Lessor } from "../lease/index.ts";
 import type { Cluster, Member } from "../membership/index.ts";
 import type { KeyValueHash, Store, WatchableStore } from "../mvcc/index.ts";
@@ -153,7 +153,8 @@ export class EtcdServer implements ServerContext {
     this.forms = new RequestForms(this, requestTimeoutMs(options));
     this.counters = registerServerMetrics(deps.metrics, this, boot.v2store.keys);
     const events = this.#pipelineEvents();
-    this.#pipeline = new Pipeline({ server: this, log: boot, random: deps.random, events });
+    const { random, tracer } = deps;
+    this.#pipeline = new Pipeline({ server: this, log: boot, random, events, tracer });
     this.raft = this.#pipeline.raft;
     this.proposals = this.#pipeline.proposals;
     this.reads = this.#pipeline.reads;
@@ -229,8 +230,13 @@ export class EtcdServer implements ServerContext {
     this.#pipeline.flush();
   }
 
-  propose(field: number, body: Uint8Array, identity?: Identity): Promise<readonly Uint8Array[]> {
-    return this.#pipeline.propose(field, body, identity);
+  propose(
+    field: number,
+    body: Uint8Array,
+    identity?: Identity,
+    span?: CallSpan,
+  ): Promise<readonly Uint8Array[]> {
+    return this.#pipeline.propose(field, body, identity, span);
   }
 
   proposeV2(request: Request): Promise<StoreEvent | undefined> {

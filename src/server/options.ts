@@ -15,6 +15,7 @@ import type {
   PeerNetwork,
   Random,
   TokenSigner,
+  Tracer,
 } from "../env/index.ts";
 import type { ServerLimits } from "./limits.ts";
 
@@ -33,6 +34,8 @@ export interface ServerDeps {
   /** Finds the members of a new cluster; absent when `initialCluster` names them. */
   readonly discovery?: Discovery | undefined;
   readonly defer: Defer;
+  /** Absent without distributed tracing. */
+  readonly tracer?: Tracer | undefined;
   /** Hashes passwords, beside the event loop. */
   readonly passwords: PasswordHasher;
   /** With the key of `ServerOptions.tokens`; there when these are JSON web tokens. */

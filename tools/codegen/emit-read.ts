@@ -77,14 +77,14 @@ function emitTagSwitch(out: CodeWriter, message: MessageSchema): void {
 }
 
 function emitCases(out: CodeWriter, message: MessageSchema, field: FieldSchema): void {
-  const body = wireType(field) === 2 ? readDelimited(message, field) : readVarint(field);
+  const body = wireType(field) === 2 ? readDelimited(message, field) : readPlain(field);
   out.block(`case ${tagOf(field, wireType(field))}: {`, [...body, "break;"], "}");
   if (!field.repeated || wireType(field) === 2) return;
   const packed = [
     "const n = readLength(b, at, end);",
     "at = cursor.at;",
     "for (const stop = at + n; at < stop; at = cursor.at) {",
-    `  ${local(field)}.push(${varintReader(field)}(b, at, stop));`,
+    `  ${local(field)}.push(${plainReader(field)}(b, at, stop));`,
     "}",
     "break;",
   ];
@@ -98,12 +98,16 @@ function store(field: FieldSchema, value: string): string {
   return field.repeated ? `${local(field)}.push(${value});` : `${local(field)} = ${value};`;
 }
 
-function varintReader(field: FieldSchema): string {
+function plainReader(field: FieldSchema): string {
   switch (field.kind) {
     case "bool":
       return "readBool";
     case "uint32":
       return "readUint32";
+    case "fixed32":
+      return "readFixed32";
+    case "fixed64":
+      return "readFixed64";
     case "int64":
       if (field.saturate) return "readInt64Saturated";
       return field.jsNumber ? "readInt64AsNumber" : "readInt64";
@@ -115,8 +119,8 @@ function varintReader(field: FieldSchema): string {
   }
 }
 
-function readVarint(field: FieldSchema): string[] {
-  return [store(field, `${varintReader(field)}(b, at, end)`), "at = cursor.at;"];
+function readPlain(field: FieldSchema): string[] {
+  return [store(field, `${plainReader(field)}(b, at, end)`), "at = cursor.at;"];
 }
 
 function readDelimited(message: MessageSchema, field: FieldSchema): string[] {

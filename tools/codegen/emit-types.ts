@@ -42,7 +42,10 @@ export function elementType(field: FieldSchema): string {
       return "string";
     case "int32":
     case "uint32":
+    case "fixed32":
       return "number";
+    case "fixed64":
+      return "bigint";
     case "int64":
     case "uint64":
       return field.jsNumber ? "number" : "bigint";
@@ -82,6 +85,8 @@ export function zeroValue(field: FieldSchema): string {
     case "int64":
     case "uint64":
       return field.jsNumber ? "0" : "0n";
+    case "fixed64":
+      return "0n";
     default:
       return "0";
   }
@@ -94,8 +99,10 @@ export function isOwnProperty(message: MessageSchema, field: FieldSchema): boole
 }
 
 /** Wire type of one value outside packed form. */
-export function wireType(field: FieldSchema): 0 | 2 {
-  return field.kind === "bytes" || field.kind === "string" || field.kind === "message" ? 2 : 0;
+export function wireType({ kind }: FieldSchema): 0 | 1 | 2 | 5 {
+  if (kind === "fixed64") return 1;
+  if (kind === "fixed32") return 5;
+  return kind === "bytes" || kind === "string" || kind === "message" ? 2 : 0;
 }
 
 export function tagOf(field: FieldSchema, wire: number): number {

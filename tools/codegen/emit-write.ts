@@ -109,14 +109,26 @@ function sizeField(field: FieldSchema): string[] {
 }
 
 function sizeWithTag(field: FieldSchema, value: string, tagSize: number): string {
-  if (field.kind === "bool") return `${tagSize + 1}`;
+  const fixed = FIXED_BYTES[field.kind];
+  if (fixed !== undefined) return `${tagSize + fixed}`;
   return `${tagSize} + ${sizeValue(field, value)}`;
 }
+
+/** Kinds whose values are all of one size. */
+const FIXED_BYTES: Readonly<Partial<Record<FieldSchema["kind"], number>>> = {
+  bool: 1,
+  fixed32: 4,
+  fixed64: 8,
+};
 
 function sizeValue(field: FieldSchema, value: string): string {
   switch (field.kind) {
     case "bool":
       return "1";
+    case "fixed32":
+      return "4";
+    case "fixed64":
+      return "8";
     case "bytes":
       return value.includes(" as ")
         ? `sizeDelimited((${value}).length)`
@@ -177,6 +189,10 @@ function prependValue(field: FieldSchema, value: string): string[] {
       return [`at = prependString(b, at, ${value});`];
     case "uint32":
       return [`at = prependVarint32(b, at, ${value});`];
+    case "fixed32":
+      return [`at = b.writeUInt32LE(${value}, at - 4) - 4;`];
+    case "fixed64":
+      return [`at = b.writeBigUInt64LE(${value}, at - 8) - 8;`];
     case "int32":
     case "enum":
       return [`at = prependInt32(b, at, ${value});`];

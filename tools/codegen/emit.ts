@@ -42,7 +42,8 @@ const WIRE_HELPERS: ReadonlySet<string> = new Set([
   ..."checkBounds concatenated cursor MAX_NESTING nestedTooDeeply skipField".split(" "),
   ..."truncated wrongWireType".split(" "),
   ..."prependBigInt prependBytes prependInt32 prependNumber prependString".split(" "),
-  ..."prependVarint32 readBool readInt32 readInt64 readInt64AsNumber readInt64Saturated".split(" "),
+  ..."prependVarint32 readBool readFixed32 readFixed64 readInt32 readInt64".split(" "),
+  ..."readInt64AsNumber readInt64Saturated".split(" "),
   ..."readLength readString readStringLossy readTag readUint32 readUint64".split(" "),
   ..."readUint64AsNumber readUint64Saturated sizeBigInt sizeDelimited sizeInt32".split(" "),
   ..."sizeNumber sizeString sizeVarint32".split(" "),
@@ -153,7 +154,9 @@ function emitFields(out: CodeWriter, message: MessageSchema): void {
     ].filter((flag) => flag !== "");
     const more = flags.length === 0 ? "" : `, { ${flags.join(", ")} }`;
     const names = `"${field.tsName}", "${field.protoName}"`;
-    return `  fieldInfo(${field.number}, ${names}, "${field.kind}"${more}),`;
+    // Fixed size is a matter of the wire alone.
+    const kind = field.kind.replace("fixed", "uint");
+    return `  fieldInfo(${field.number}, ${names}, "${kind}"${more}),`;
   });
   out.line(`let fieldsOf${name}: readonly FieldInfo[] | undefined;`);
   const list = rows.length === 0 ? ["return [];"] : ["return [", ...rows, "];"];

@@ -6,7 +6,16 @@
 
 import { type ProtoEnum, type ProtoField, type ProtoFile, ProtoSyntaxError } from "./parser.ts";
 
-export type Scalar = "bool" | "bytes" | "string" | "int32" | "uint32" | "int64" | "uint64";
+export type Scalar =
+  | "bool"
+  | "bytes"
+  | "string"
+  | "int32"
+  | "uint32"
+  | "int64"
+  | "uint64"
+  | "fixed32"
+  | "fixed64";
 const SCALARS: ReadonlySet<string> = new Set<Scalar>([
   "bool",
   "bytes",
@@ -15,6 +24,8 @@ const SCALARS: ReadonlySet<string> = new Set<Scalar>([
   "uint32",
   "int64",
   "uint64",
+  "fixed32",
+  "fixed64",
 ]);
 const OPTIONS: ReadonlySet<string> = new Set(["jstype", "codegen.always", "codegen.saturate"]);
 

@@ -16,7 +16,6 @@ const ROWS: readonly Row[] = [
     what: "the v2 API over v3 keys (--experimental-enable-v2v3)",
     applies: (c) => c.enableV2V3 !== "",
   },
-  { what: "--enable-distributed-tracing", applies: (c) => c.enableDistributedTracing },
 ];
 
 /** What of this configuration cannot be honoured, in words for an error message. */

@@ -21,6 +21,7 @@ import type { ServerContext } from "../context.ts";
 import { decodeEntryRequest } from "../log/entry-request.ts";
 import type { Outcome, Proposal, Proposals, ProposedEntry } from "../log/proposals.ts";
 import { RaftField } from "../log/raft-request.ts";
+import type { TracedWrites } from "./traced-writes.ts";
 import { V2Applier, type V2ApplierNeeds } from "./v2-applier.ts";
 
 export type EntryApplierNeeds = V2ApplierNeeds &
@@ -37,6 +38,8 @@ export interface EntryApplierOptions {
   /** The leader's first entry. May have more to do than fits into a stretch. */
   readonly onFirstEntryOfTerm: (term: Term, slice: Slice) => Steps<void> | undefined;
   readonly onRemovedSelf: () => void;
+  /** Absent without distributed tracing. */
+  readonly traced: TracedWrites | undefined;
   /** Where the log in memory begins: index and configuration of the snapshot. */
   readonly startIndex: Index;
   readonly startTerm: Term;
@@ -169,7 +172,12 @@ export class EntryApplier {
     const { applier, server } = this.#options;
     if (outcome.error?.kind === "noSpace" && !server.alarms.has(AlarmType.NOSPACE)) {
       this.#raiseNoSpace(proposal, outcome);
-    } else proposal?.settle(outcome, applier.startedMs);
+      return;
+    }
+    if (proposal === undefined) return;
+    const { span } = proposal;
+    if (span !== undefined) this.#options.traced?.applied(span, proposal, applier.startedMs);
+    proposal.settle(outcome, applier.startedMs);
   }
 
   /** The quota was passed by an entry that was proposed before: every member says so. */

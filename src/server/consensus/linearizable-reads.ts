@@ -11,8 +11,9 @@ import { EtcdError } from "../../api/errors.ts";
 import { formatDuration } from "../../base/go-text.ts";
 import type { RequestIDGenerator } from "../../base/id-generator.ts";
 import type { Index } from "../../base/ids.ts";
-import type { Clock, Logger, Timer } from "../../env/index.ts";
+import type { CallSpan, Clock, Logger, Timer } from "../../env/index.ts";
 import type { ReadState } from "../../raft/index.ts";
+import { SPAN_NAMES } from "../span-names.ts";
 import { logTrace, TRACE_ABOVE_MS } from "../tracing/trace-lines.ts";
 
 /** Called once: without an error when a local read is now linearizable. */
@@ -89,8 +90,17 @@ export class LinearizableReads {
   }
 
   /** Queues a read; `flush` sends the question for all that were queued. */
-  add(ready: ReadReady): void {
-    this.#waiting.push(ready);
+  add(ready: ReadReady, span?: CallSpan): void {
+    this.#waiting.push(span === undefined ? ready : this.#recorded(ready, span));
+  }
+
+  /** Tells the call's span how long it waited. */
+  #recorded(ready: ReadReady, span: CallSpan): ReadReady {
+    const startMs = this.#clock.nowMs();
+    return (error) => {
+      span.child(SPAN_NAMES.readIndex, startMs, this.#clock.nowMs());
+      ready(error);
+    };
   }
 
   /** Starts a question when reads wait and none is under way. */

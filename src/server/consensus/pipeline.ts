@@ -22,7 +22,7 @@ import { assert } from "../../base/assert.ts";
 import { formatDuration } from "../../base/go-text.ts";
 import { formatID, type Index, type MemberID, type Term } from "../../base/ids.ts";
 import type { Slice, Steps } from "../../base/slice.ts";
-import type { Random, Timer } from "../../env/index.ts";
+import type { CallSpan, Random, Timer, Tracer } from "../../env/index.ts";
 import type { Member } from "../../membership/index.ts";
 import { type MemoryStorage, NO_MEMBER, RawNode, type SoftState } from "../../raft/index.ts";
 import type { SnapshotFiles } from "../../snap/index.ts";
@@ -32,6 +32,7 @@ import { Applier, type ApplierNeeds } from "../apply/applier.ts";
 import { ConfChangeApplier, type MembershipEvents } from "../apply/conf-change-applier.ts";
 import { ConsistentIndex } from "../apply/consistent-index.ts";
 import { EntryApplier, type EntryApplierNeeds } from "../apply/entry-applier.ts";
+import { TracedWrites } from "../apply/traced-writes.ts";
 import type { Counted, ServerContext } from "../context.ts";
 import { serverLimits } from "../limits.ts";
 import { type Outcome, Proposals } from "../log/proposals.ts";
@@ -98,6 +99,8 @@ export interface PipelineOptions {
   readonly log: RecoveredLog;
   readonly random: Random;
   readonly events: PipelineEvents;
+  /** Absent without distributed tracing. */
+  readonly tracer: Tracer | undefined;
 }
 
 export class Pipeline {
@@ -112,6 +115,7 @@ export class Pipeline {
   readonly #entries: EntryApplier;
   readonly #acknowledgements: AcknowledgementFilter;
   readonly #heartbeats: HeartbeatMeter;
+  readonly #traced: TracedWrites | undefined;
   #ticker: Timer | undefined;
   #leader: MemberID = NO_MEMBER;
   /** Set for good once the member stops or cannot go on. */
@@ -125,7 +129,7 @@ export class Pipeline {
   /** Where the backend stood when the member started. */
   readonly #recoveredIndex: Index;
 
-  constructor({ server, log, random, events }: PipelineOptions) {
+  constructor({ server, log, random, events, tracer }: PipelineOptions) {
     this.#server = server;
     this.#log = log;
     this.#events = events;
@@ -145,6 +149,10 @@ export class Pipeline {
       timeoutMs: requestTimeoutMs(options),
       timeoutError: (startMs) => this.#timeoutError(startMs),
     });
+    if (tracer !== undefined) {
+      const { proposals } = this;
+      this.#traced = new TracedWrites({ tracer, clock, proposals, backend: server.backend });
+    }
     this.raft = this.#makeRaftLoop(random);
     this.leadership = this.#makeLeadership();
     this.reads = this.#makeReads();
@@ -228,6 +236,7 @@ export class Pipeline {
     field: number,
     body: Uint8Array,
     identity: Identity = NOBODY,
+    span?: CallSpan,
   ): Promise<readonly Uint8Array[]> {
     return new Promise((resolve, reject) => {
       if (this.#ended !== undefined) {
@@ -240,10 +249,11 @@ export class Pipeline {
         field === RaftField.v2
           ? translateV2Request(data.subarray(start, end))
           : { field, request: decodeRequestBody(field, data, start, end) };
-      this.proposals.submit({ ...built, field: meant.field }, meant.request, (outcome) => {
+      const settle = (outcome: Outcome): void => {
         if (outcome.error !== undefined) reject(outcome.error);
         else resolve(outcome.reply);
-      });
+      };
+      this.proposals.submit({ ...built, field: meant.field }, meant.request, settle, span);
       this.flush();
     });
   }
@@ -302,6 +312,7 @@ export class Pipeline {
   #beforeCommit(): void {
     assert(!this.#server.store.isFlushing, "a commit amid an entry");
     this.consistentIndex.save();
+    this.#traced?.committing();
   }
 
   /**
@@ -447,6 +458,7 @@ export class Pipeline {
   #makeRaftLoop(random: Random): RaftLoop {
     const { options, memberID, logger, defer, clock, store, counters } = this.#server;
     const { storage, wal, snapshotIndex } = this.#log;
+    const traced = this.#traced;
     const node = new RawNode({
       id: memberID,
       electionTicks: options.electionTicks,
@@ -478,6 +490,7 @@ export class Pipeline {
         readStates: (states) => this.reads.confirm(states),
         softState: (state) => this.#softStateChanged(state),
         send: (messages) => this.#send(messages),
+        saving: traced && ((entries) => traced.saving(entries)),
         saveSnapshot: (snapshot) => this.#saveSnapshot(snapshot),
         installSnapshot: (snapshot) => {
           counters.applyingSnapshot.set(1);
@@ -543,6 +556,7 @@ export class Pipeline {
       v2store,
       onFirstEntryOfTerm: (term, slice) => this.#firstEntryOfTerm(term, slice),
       onRemovedSelf: () => events.removedSelf(),
+      traced: this.#traced,
       startIndex: snapshotIndex,
       startTerm: snapshotTerm,
       startConfState: storage.initialState().confState,

@@ -49,6 +49,11 @@ export interface RaftLoopHandlers {
   softState(state: SoftState): void;
   /** Messages to other members, in order. */
   send(messages: readonly Message[]): void;
+  /**
+   * Entries are about to be given to the log; what it returns is called once they are durable.
+   * Absent when nobody wants to know.
+   */
+  readonly saving?: ((entries: readonly Entry[]) => (() => void) | undefined) | undefined;
   /** Makes a snapshot durable, as a file and as a record in the WAL. Its database is on disk. */
   saveSnapshot(snapshot: Snapshot): Promise<void>;
   /** Makes the state of a durable snapshot the one that is served. */
@@ -277,12 +282,14 @@ export class RaftLoop {
       return;
     }
     this.#pendingSaves++;
+    const onDurable = this.#handlers.saving?.(entries);
     const saved = this.#wal.save(hardState, entries);
     this.#savedIndex = this.#wal.lastIndex;
     saved.then(
       () => {
         this.#pendingSaves--;
         if (this.#stopped) return;
+        onDurable?.();
         this.#guard(() => this.#stepAll(task.responses));
         this.process();
         this.#wakeInstall();

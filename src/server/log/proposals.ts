@@ -14,9 +14,10 @@ import {
   requestIDToBigInt,
 } from "../../base/id-generator.ts";
 import { type Identity, NOBODY } from "../../auth/index.ts";
-import type { Clock, Timer } from "../../env/index.ts";
+import type { CallSpan, Clock, Timer } from "../../env/index.ts";
 import type { StoreEvent, V2Error } from "../../v2store/index.ts";
 import type { EntryRequest } from "./entry-request.ts";
+import { SPAN_NAMES } from "../span-names.ts";
 import { bodyOffset, encodeRaftRequest, RaftField } from "./raft-request.ts";
 
 /** What applying an entry gave: an encoded response, or the error of etcd's table. */
@@ -50,6 +51,8 @@ export interface Proposal {
   readonly settle: Settle;
   /** Of a membership change: called instead of `settle` when raft did not take it. */
   readonly onDropped: (() => void) | undefined;
+  /** Of the call, when it is recorded for distributed tracing. */
+  readonly span: CallSpan | undefined;
 }
 
 /** An entry that remembers who waits for it. Same fields in the same order as a decoded entry. */
@@ -117,8 +120,8 @@ export class Proposals {
   }
 
   /** Queues a request for the next `takeBatch`. `request` is what was decoded out of it. */
-  submit(built: BuiltRequest, request: unknown, settle: Settle): void {
-    this.#submit(EntryType.EntryNormal, built, request, settle, undefined);
+  submit(built: BuiltRequest, request: unknown, settle: Settle, span?: CallSpan): void {
+    this.#submit(EntryType.EntryNormal, built, request, settle, undefined, span);
   }
 
   /** Queues a request of the v2 store: an entry of its own kind, with the request's id in it. */
@@ -135,6 +138,7 @@ export class Proposals {
     request: unknown,
     settle: Settle,
     onDropped: (() => void) | undefined,
+    span?: CallSpan,
   ): void {
     const startMs = this.#clock.nowMs();
     const bytes = data.length;
@@ -147,6 +151,7 @@ export class Proposals {
       startMs,
       settle,
       onDropped,
+      span,
     };
     this.#waiting.set(idLow, proposal);
     this.#waitingBytes += bytes;
@@ -217,6 +222,13 @@ export class Proposals {
     return proposal;
   }
 
+  /** Of the call that an entry comes from, if it is one of ours, still waits and is recorded. */
+  spanOf({ proposal, decoded }: ProposedEntry): CallSpan | undefined {
+    if (proposal !== undefined) return proposal.span;
+    if (decoded === undefined || decoded.idHigh !== this.#ids.high16) return undefined;
+    return this.#waiting.get(decoded.idLow)?.span;
+  }
+
   /** The same for a membership change, whose id stands in the change. */
   takeConfChange(entry: Entry): Proposal | undefined {
     if (entry.type !== EntryType.EntryConfChange) return undefined;
@@ -266,6 +278,7 @@ export class Proposals {
       if (proposal.startMs + this.#timeoutMs > now) break;
       isOver = true;
       this.#forget(proposal);
+      proposal.span?.child(SPAN_NAMES.propose, proposal.startMs, now);
       proposal.settle({ error: this.#timeoutError(proposal.startMs), reply: undefined });
     }
     // What no leader has taken must not reach the next one after its asker was told.

@@ -85,7 +85,7 @@ export class AuthService {
   }
 
   #propose(call: UnaryCall, field: number, body: Uint8Array, who: Identity): void {
-    this.#server.propose(field, body, who).then(
+    this.#server.propose(field, body, who, call.span).then(
       (reply) => call.replyParts(reply),
       (error: unknown) => failWith(call, error),
     );
@@ -98,7 +98,7 @@ export class AuthService {
   #proposeHash(call: UnaryCall, field: number, body: Uint8Array, who: Identity): void {
     const { backend } = this.#server;
     this.#server
-      .propose(field, body, who)
+      .propose(field, body, who, call.span)
       .then((reply) =>
         backend.commit().then(
           () => reply,
@@ -121,7 +121,7 @@ export class AuthService {
       } catch (failure) {
         failWith(call, failure);
       }
-    });
+    }, call.span);
   }
 
   /** Asked again with the answer: whoever administered at the door may not any more. */

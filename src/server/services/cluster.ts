@@ -62,7 +62,7 @@ export class ClusterService {
       } catch (failure) {
         failWith(call, failure);
       }
-    });
+    }, call.span);
   }
 
   /** The new member's id comes from its URLs and the time, so that it differs at each addition. */

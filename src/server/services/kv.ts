@@ -34,6 +34,7 @@ import type { BuiltRequest } from "../log/proposals.ts";
 import { putCost, txnCost } from "../apply/quota.ts";
 import { LOG_REQUESTS, type LogRequest } from "../log/log-requests.ts";
 import { RaftField } from "../log/raft-request.ts";
+import { SPAN_NAMES } from "../span-names.ts";
 import type { RequestMeter } from "../tracing/request-meter.ts";
 import type { ReadEnd, SlowRequests } from "../tracing/slow-requests.ts";
 import type { QuotaGate } from "./quota-gate.ts";
@@ -92,7 +93,7 @@ export class KeyValueService {
       if (error !== undefined) {
         this.#failRange(call, request, startMs, this.#meter.nowMs(), error);
       } else if (!call.cancelled) this.#executeRange(call, request, who, startMs);
-    });
+    }, call.span);
   }
 
   put(call: UnaryCall, who: Identity): void {
@@ -128,7 +129,7 @@ export class KeyValueService {
     const { physical } = CompactionRequest.decode(call.body);
     const server = this.#server;
     this.#refuseIfNeeded();
-    server.propose(RaftField.compaction, copyBytes(call.body), who).then(
+    server.propose(RaftField.compaction, copyBytes(call.body), who, call.span).then(
       (reply) => {
         if (!physical) {
           call.replyParts(reply);
@@ -154,6 +155,7 @@ export class KeyValueService {
       const bytes = this.#replyRange(call, result);
       const endMs = this.#meter.nowMs();
       this.#meter.rangeRead(executedMs, endMs);
+      call.span?.child(SPAN_NAMES.range, executedMs, endMs);
       if (!this.#slow.isNotable(endMs - startMs)) return;
       this.#slow.range(call, request, { startMs, readMs: executedMs, endMs }, { result, bytes });
     };
@@ -223,6 +225,7 @@ export class KeyValueService {
       if (auth.isUnchecked(who)) auth.permissions.checkTxn(who, request);
       const encoded = encodeTxnResponse(header.encode(result.revision, this.#server.term), result);
       call.reply(encoded);
+      call.span?.child(SPAN_NAMES.range, readMs, this.#meter.nowMs());
       tell({ result, bytes: encoded.length });
     };
     const failed = (error: unknown) => {
@@ -246,7 +249,7 @@ export class KeyValueService {
         failWith(call, error);
         tell({ error });
       } else if (!call.cancelled) execute();
-    });
+    }, call.span);
   }
 
   #propose<T>(
@@ -271,13 +274,18 @@ export class KeyValueService {
       throw new EtcdError("requestTooLarge");
     }
     const startMs = this.#meter.nowMs();
-    proposals.submit(built, request, (outcome, appliedMs) => {
-      finish(call, outcome);
-      const endMs = this.#meter.nowMs();
-      if (!this.#slow.isNotable(endMs - startMs)) return;
-      const at = { startMs, appliedMs: appliedMs ?? endMs, endMs };
-      this.#slow.write(call, { field: built.field, request }, at, outcome);
-    });
+    proposals.submit(
+      built,
+      request,
+      (outcome, appliedMs) => {
+        finish(call, outcome);
+        const endMs = this.#meter.nowMs();
+        if (!this.#slow.isNotable(endMs - startMs)) return;
+        const at = { startMs, appliedMs: appliedMs ?? endMs, endMs };
+        this.#slow.write(call, { field: built.field, request }, at, outcome);
+      },
+      call.span,
+    );
   }
 
   #refuseIfNeeded(): void {

@@ -5,6 +5,7 @@
  */
 import { EtcdError } from "../../api/errors.ts";
 import type { Clock, StreamCall, Timer } from "../../env/index.ts";
+import { PassedStream } from "../tracing/passed-stream.ts";
 import { statusOf } from "./reply.ts";
 
 /** etcd's maxNoLeaderCnt. */
@@ -53,14 +54,13 @@ export class LeaderBoundStreams {
 }
 
 /** Passes everything on, and can be ended from outside as if the client had gone. */
-class LeaderBoundStream implements StreamCall {
-  readonly #call: StreamCall;
+class LeaderBoundStream extends PassedStream {
   readonly #onEnd: () => void;
   #onCancel: (() => void) | undefined;
   #cancelled = false;
 
   constructor(call: StreamCall, onEnd: () => void) {
-    this.#call = call;
+    super(call);
     this.#onEnd = onEnd;
     call.onCancel = () => {
       onEnd();
@@ -75,67 +75,24 @@ class LeaderBoundStream implements StreamCall {
     this.finish(status.code, status.message);
   }
 
-  finish(code: number, message: string): void {
+  override finish(code: number, message: string): void {
     this.#onEnd();
-    this.#call.finish(code, message);
+    super.finish(code, message);
   }
 
-  get method(): number {
-    return this.#call.method;
-  }
-  get deadlineMs(): number {
-    return this.#call.deadlineMs;
-  }
-  get remote(): string {
-    return this.#call.remote;
-  }
-  get viaGateway(): boolean {
-    return this.#call.viaGateway;
-  }
-  get certificateName(): string | undefined {
-    return this.#call.certificateName;
-  }
-  get cancelled(): boolean {
-    return this.#cancelled || this.#call.cancelled;
-  }
-  get bufferedBytes(): number {
-    return this.#call.bufferedBytes;
-  }
-  metadata(key: string): string | undefined {
-    return this.#call.metadata(key);
-  }
-  send(...parts: readonly Uint8Array[]): void {
-    if (!this.#cancelled) this.#call.send(...parts);
-  }
-  pauseReceiving(): void {
-    this.#call.pauseReceiving();
-  }
-  resumeReceiving(): void {
-    this.#call.resumeReceiving();
+  override get cancelled(): boolean {
+    return this.#cancelled || super.cancelled;
   }
 
-  get onDrain(): (() => void) | undefined {
-    return this.#call.onDrain;
+  override send(...parts: readonly Uint8Array[]): void {
+    if (!this.#cancelled) super.send(...parts);
   }
-  set onDrain(handler: (() => void) | undefined) {
-    this.#call.onDrain = handler;
-  }
-  get onMessage(): ((message: Uint8Array) => void) | undefined {
-    return this.#call.onMessage;
-  }
-  set onMessage(handler: ((message: Uint8Array) => void) | undefined) {
-    this.#call.onMessage = handler;
-  }
-  get onHalfClose(): (() => void) | undefined {
-    return this.#call.onHalfClose;
-  }
-  set onHalfClose(handler: (() => void) | undefined) {
-    this.#call.onHalfClose = handler;
-  }
-  get onCancel(): (() => void) | undefined {
+
+  override get onCancel(): (() => void) | undefined {
     return this.#onCancel;
   }
-  set onCancel(handler: (() => void) | undefined) {
+
+  override set onCancel(handler: (() => void) | undefined) {
     this.#onCancel = handler;
   }
 }

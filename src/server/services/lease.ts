@@ -74,7 +74,7 @@ export class LeaseService {
     this.#quota.check(LEASE_COST_BYTES);
     if (request.ID === 0n) request.ID = this.#freeLeaseID(ids);
     const built = proposals.build(RaftField.leaseGrant, LeaseGrantRequest.encode(request), who);
-    proposals.submit(built, request, (outcome) => finish(call, outcome));
+    proposals.submit(built, request, (outcome) => finish(call, outcome), call.span);
   }
 
   revoke(call: UnaryCall, who: Identity): void {
@@ -83,7 +83,7 @@ export class LeaseService {
     const built = proposals.build(RaftField.leaseRevoke, call.body, who);
     const request = LeaseRevokeRequest.decode(built.data, built.start, built.end);
     if (auth.store.enabled) auth.permissions.checkLeaseWrite(who, request.ID);
-    proposals.submit(built, request, (outcome) => finish(call, outcome));
+    proposals.submit(built, request, (outcome) => finish(call, outcome), call.span);
   }
 
   /** An unknown lease has TTL -1. Keys are listed in byte order. */

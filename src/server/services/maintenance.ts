@@ -138,7 +138,7 @@ export class MaintenanceService {
       auth.store.requireAdmin(who);
       if (refusal !== undefined) throw refusal;
     }
-    this.#server.propose(RaftField.alarm, copyBytes(call.body), who).then(
+    this.#server.propose(RaftField.alarm, copyBytes(call.body), who, call.span).then(
       (reply) => call.replyParts(reply),
       (error: unknown) => failWith(call, error),
     );

@@ -88,7 +88,7 @@ export class RangeStreamService {
         return;
       }
       new RangeStream(this.#server, call, request).next();
-    });
+    }, call.span);
     this.#server.flush();
   }
 }

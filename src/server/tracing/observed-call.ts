@@ -1,5 +1,5 @@
 /** A unary call that says when it has been answered, or cannot be any more. */
-import type { ReplySource, UnaryCall } from "../../env/index.ts";
+import type { CallSpan, ReplySource, UnaryCall } from "../../env/index.ts";
 
 export class ObservedCall implements UnaryCall {
   readonly #call: UnaryCall;
@@ -36,6 +36,10 @@ export class ObservedCall implements UnaryCall {
 
   get cancelled(): boolean {
     return this.#call.cancelled;
+  }
+
+  get span(): CallSpan | undefined {
+    return this.#call.span;
   }
 
   get onCancel(): (() => void) | undefined {

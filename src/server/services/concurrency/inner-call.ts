@@ -6,7 +6,7 @@ import { StatusError } from "../../../api/errors.ts";
 import type { WatchResponse } from "../../../api/gen/rpc.ts";
 import { WatchResponse as WatchResponseCodec } from "../../../api/gen/rpc.ts";
 import { METHOD } from "../../../api/rpc-table.ts";
-import type { Call, ReplySource, StreamCall, UnaryCall } from "../../../env/index.ts";
+import type { Call, CallSpan, ReplySource, StreamCall, UnaryCall } from "../../../env/index.ts";
 
 abstract class InnerCall implements Call {
   readonly method: number;
@@ -33,6 +33,10 @@ abstract class InnerCall implements Call {
 
   get certificateName(): string | undefined {
     return this.caller.certificateName;
+  }
+
+  get span(): CallSpan | undefined {
+    return this.caller.span;
   }
 
   metadata(key: string): string | undefined {
