@@ -88,7 +88,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     door: "deep",
     isOutside: true,
     imports: ["base", "env", "client"],
-    testImports: ["embed"],
+    testImports: ["embed", "platform"],
   },
   // Distributed tracing. Loaded when it is asked for.
   spans: { door: "index", isOutside: true, imports: ["base", "api", "env", "transport"] },

@@ -2,7 +2,12 @@
  * One HTTP request to a discovery service, straight or through a proxy, with redirects followed.
  * Failures are in the words of Go's HTTP client.
  */
-import { Agent, type IncomingMessage, request as httpRequest } from "node:http";
+import {
+  type ClientRequest,
+  type IncomingMessage,
+  request as httpRequest,
+  type RequestOptions,
+} from "node:http";
 import { request as httpsRequest } from "node:https";
 import { connect as tlsConnect } from "node:tls";
 import { isIP, type Socket } from "node:net";
@@ -42,7 +47,7 @@ export class ExchangeTimeout extends Error {
 }
 
 export interface HttpOptions {
-  /** `http://host:port` of a proxy; undefined for none. */
+  /** A proxy, `http` or `https`, with a user and a password if it wants them; undefined for none. */
   readonly proxy: URL | undefined;
   readonly authorities: () => readonly string[];
   readonly clock: Clock;
@@ -85,20 +90,31 @@ async function exchangeOnce(
   options: HttpOptions,
   signal: AbortSignal | undefined,
 ): Promise<HttpAnswer> {
+  let tunnel: Socket | undefined;
   try {
-    const incoming = await send(request, options, signal);
+    const { proxy, authorities } = options;
+    if (request.url.protocol === "https:" && proxy !== undefined) {
+      tunnel = await openTunnel(request.url, toProxy(proxy, authorities), signal);
+    }
+    const incoming = await send(request, options, { tunnel, signal });
     return await readAnswer(incoming);
   } catch (error) {
     if (signal?.aborted === true) throw new ExchangeTimeout();
     if (error instanceof UnreachableError) throw error;
     throw new UnreachableError(failureText(error as NodeJS.ErrnoException, request.url, options));
+  } finally {
+    // The end of TLS inside it is not its end.
+    tunnel?.destroy();
   }
 }
 
 async function send(
   { method, url, body }: Exchange,
   { proxy, authorities }: HttpOptions,
-  signal: AbortSignal | undefined,
+  {
+    tunnel,
+    signal,
+  }: { readonly tunnel?: Socket | undefined; readonly signal?: AbortSignal | undefined },
 ): Promise<IncomingMessage> {
   const isSecure = url.protocol === "https:";
   if (!isSecure && url.protocol !== "http:") {
@@ -107,7 +123,6 @@ async function send(
     );
   }
   const ca = isSecure ? [...authorities()] : undefined;
-  const tunnel = isSecure && proxy !== undefined ? await openTunnel(url, proxy, signal) : undefined;
   const headers: Record<string, string> = { Host: url.host, "User-Agent": "Go-http-client/1.1" };
   if (body !== undefined) {
     headers["Content-Type"] = "application/x-www-form-urlencoded";
@@ -123,24 +138,48 @@ async function send(
             ca,
             ...(tunnel && { createConnection: () => secured(tunnel, url, ca) }),
           })
-        : httpRequest(proxy, { ...shared, ...auth, path: url.href });
+        : onward(toProxy(proxy, authorities), { ...shared, ...auth, path: url.href });
     outgoing.on("response", resolve);
     outgoing.on("error", reject);
     outgoing.end(body);
   });
 }
 
+/** How a proxy is spoken to. */
+interface Proxy {
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly ca: string[] | undefined;
+}
+
+/** Who one is to the proxy is not for the service. */
+function toProxy(proxy: URL, authorities: () => readonly string[]): Proxy {
+  const { protocol, host, username, password } = proxy;
+  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const credentials = Buffer.from(pair, "utf8").toString("base64");
+  return {
+    url: new URL(`${protocol}//${host}`),
+    headers: username === "" ? {} : { "Proxy-Authorization": `Basic ${credentials}` },
+    ca: protocol === "https:" ? [...authorities()] : undefined,
+  };
+}
+
+function onward({ url, headers, ca }: Proxy, options: RequestOptions): ClientRequest {
+  const all = { ...options, headers: { ...options.headers, ...headers } };
+  return url.protocol === "https:" ? httpsRequest(url, { ...all, ca }) : httpRequest(url, all);
+}
+
 /** A way to `url` through the proxy, by CONNECT. */
-function openTunnel(url: URL, proxy: URL, signal: AbortSignal | undefined): Promise<Socket> {
+function openTunnel(url: URL, proxy: Proxy, signal: AbortSignal | undefined): Promise<Socket> {
   const target = `${url.hostname}:${url.port === "" ? 443 : url.port}`;
   return new Promise((resolve, reject) => {
-    const options = {
+    const asking = onward(proxy, {
       method: "CONNECT",
       path: target,
-      agent: new Agent(),
+      agent: false,
       headers: { Host: target },
-    };
-    const asking = httpRequest(proxy, { ...options, ...(signal && { signal }) });
+      ...(signal && { signal }),
+    });
     asking.on("connect", ({ statusCode, statusMessage }, socket) => {
       if (statusCode === 200) resolve(socket);
       else {

@@ -4,25 +4,27 @@
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createSecureServer, Server as SecureServer } from "node:https";
 import { connect } from "node:net";
 import { test } from "node:test";
 import type { Clock } from "../env/clock.ts";
 import type { DiscoveryError } from "../env/discovery.ts";
 import { SystemClock } from "../env/system-clock.ts";
 import { MemoryLogger } from "../env/testing/index.ts";
+import { TestAuthority } from "../platform/tls/testing/authority.ts";
 import { V2Discovery } from "./v2-discovery.ts";
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => unknown;
 
 /** Serves until the test ends; the URL has no slash at its end. */
-async function serve(handler: Handler) {
-  const server = createServer(handler);
+async function serve(handler: Handler, server: Server | SecureServer = createServer()) {
+  server.on("request", handler);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as { port: number };
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http${server instanceof SecureServer ? "s" : ""}://127.0.0.1:${port}`,
     server,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
@@ -105,6 +107,7 @@ function hastyClock(onPause: () => unknown): Clock {
 
 interface More {
   readonly proxy?: string;
+  readonly authorities?: readonly string[];
   readonly self?: string;
   readonly onPause?: () => unknown;
 }
@@ -113,7 +116,7 @@ function joinAs(url: string, id: bigint, more: More = {}) {
   const logger = new MemoryLogger();
   const clock = hastyClock(more.onPause ?? (() => assert.fail("a pause")));
   const discovery = new V2Discovery(
-    { url, proxy: more.proxy ?? "", authorities: () => [] },
+    { url, proxy: more.proxy ?? "", authorities: () => more.authorities ?? [] },
     { clock, logger },
   );
   const joined = discovery.join(id, more.self ?? `m${id}=http://10.0.0.${id}:2380`);
@@ -283,4 +286,54 @@ test("a proxy carries the requests, by their whole URL", async () => {
     `${asked}`,
   );
   assert.ok(logger.messages().includes("running proxy with discovery"));
+});
+
+for (const scheme of ["http", "https"] as const) {
+  test(`a proxy of ${scheme} that wants a password opens the way to a service of https`, async () => {
+    const authority = new TestAuthority();
+    const { cert, key } = authority.issue();
+    const asked: string[] = [];
+    await using service = await serve((request, response) => {
+      assert.equal(request.headers["proxy-authorization"], undefined);
+      return store.handle(request, response);
+    }, createSecureServer({ cert, key }));
+    const store = new TinyStore("1");
+    const bare = scheme === "http" ? createServer() : createSecureServer({ cert, key });
+    await using proxy = await serve(() => assert.fail("not a tunnel"), bare);
+    proxy.server.on("connect", (request, client) => {
+      asked.push(`${request.url} ${request.headers["proxy-authorization"]}`);
+      const { hostname, port } = new URL(`http://${request.url}`);
+      const beyond = connect(Number(port), hostname, () => {
+        client.write("HTTP/1.1 200 Connection established\r\n\r\n");
+        beyond.pipe(client).pipe(beyond);
+      });
+      client.on("error", () => beyond.destroy());
+      beyond.on("error", () => client.destroy());
+    });
+    const there = proxy.url.replace("//", "//me:p%40ss@");
+    const more = { proxy: there, authorities: [authority.cert] };
+    const { joined, logger } = joinAs(`${service.url}/t`, 1n, more);
+    assert.equal(await joined, "m1=http://10.0.0.1:2380");
+    const expected = `${new URL(service.url).host} Basic ${btoa("me:p@ss")}`;
+    assert.deepEqual([...new Set(asked)], [expected]);
+    assert.ok(!JSON.stringify(logger.lines).includes("p%40ss"));
+  });
+}
+
+test("a proxy that refuses to open a way is asked again, and its reason is told", async () => {
+  await using proxy = await serve(() => assert.fail("not a tunnel"));
+  let refusals = 0;
+  proxy.server.on("connect", (_request, client) => {
+    refusals++;
+    client.end("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
+  });
+  const logger = await new Promise<MemoryLogger>((resolve) => {
+    const onPause = (): unknown => {
+      if (refusals < 2) return undefined;
+      resolve(asking.logger);
+      return new Promise(() => {});
+    };
+    const asking = joinAs("https://127.0.0.1:1/t", 1n, { proxy: proxy.url, onPause });
+  });
+  assert.match(JSON.stringify(logger.lines), /Proxy Authentication Required/);
 });

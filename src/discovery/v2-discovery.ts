@@ -103,8 +103,9 @@ function proxyOf(text: string): URL | undefined {
   return new URL(full);
 }
 
-function textOf(url: URL): string {
-  return url.pathname === "/" ? url.origin : url.href;
+/** Without a user and a password. */
+function textOf({ origin, pathname, search }: URL): string {
+  return pathname === "/" && search === "" ? origin : origin + pathname + search;
 }
 
 /** What the service says of a token. */
