@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Request } from "../api/gen/etcdserver.ts";
-import { eventJSON, V2Error } from "../v2store/index.ts";
+import { SnapshotFiles } from "../snap/index.ts";
+import { eventJSON, LiveV2Store, type StoreEvent, V2Error } from "../v2store/index.ts";
 import { TestCluster } from "./testing/test-cluster.ts";
 import type { TestMember } from "./testing/test-member.ts";
 
@@ -85,6 +86,30 @@ test("a member that was away gets the v2 store with the database", async () => {
   await untilAlike(cluster);
   await cluster.stop();
 });
+
+test("a snapshot file shows the v2 store of one moment while writes go on", async () => {
+  const limits = { unitsPerTurn: 50, unitsPerStretch: 50, maxSnapshotRestMs: 0 };
+  const cluster = new TestCluster(["a"], { ...OPTIONS, limits });
+  await cluster.start();
+  const { first } = cluster;
+  const files = new SnapshotFiles(first, "/data/member/snap");
+  const wave = Array.from({ length: 20 }, (_, i) => i);
+  // Writes to the end of the tree are under way while its beginning is written down.
+  for (let turn = 0; turn < 20; turn++) {
+    await Promise.all(wave.map((i) => set(cluster, first, `/1/dir${i}/k${turn % 5}`)));
+    const snapshot = files.loadNewest();
+    if (snapshot === undefined) continue;
+    const { keys } = new LiveV2Store(() => 0, snapshot);
+    const all = keys.get("/", { isRecursive: true, isSorted: false });
+    assert.equal(newestIn(all.node), keys.index);
+  }
+  assert.ok(files.loadNewest() !== undefined);
+  await cluster.stop();
+});
+
+function newestIn({ modifiedIndex, nodes = [] }: StoreEvent["node"]): number {
+  return Math.max(modifiedIndex, ...nodes.map(newestIn));
+}
 
 test("keys end on every member, by the leader's clock", async () => {
   const cluster = new TestCluster(["a", "b", "c"], OPTIONS);
