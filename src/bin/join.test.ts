@@ -1,12 +1,13 @@
 /** `etcd join` against a running member: what it would do, what it does, and coming again. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { EtcdClient } from "../client/index.ts";
 import { within } from "../embed/e2e/wait.ts";
+import { TestAuthority } from "../platform/tls/testing/authority.ts";
 import { ETCD_PROGRAM, EtcdProcess, freePorts } from "./testing/etcd-process.ts";
 
 const TIMEOUT_MS = 60_000;
@@ -43,10 +44,15 @@ function runJoin(url: string, machine: Machine, ...more: readonly string[]) {
   return spawnSync(process.execPath, args, { encoding: "utf8", timeout: TIMEOUT_MS });
 }
 
-/** Starts it; `said` resolves when its log has the text. */
 function startJoin(url: string, machine: Machine, ...more: readonly string[]) {
-  const args = [ETCD_PROGRAM, "join", url, ...more, ...flagsOf(machine)];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
+  return startEtcd("join", url, ...more, ...flagsOf(machine));
+}
+
+/** Starts it; `said` resolves when its log has the text. */
+function startEtcd(...args: readonly string[]) {
+  const child = spawn(process.execPath, [ETCD_PROGRAM, ...args], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   running.push(child);
   let log = "";
   const waiting = new Set<() => void>();
@@ -115,6 +121,46 @@ test("a machine joins by one command, and comes again by the same", async () => 
   await refusals(client, url(0), { client: url(4), peer: url(5) });
   await joined.kill();
   await member.end("SIGKILL");
+});
+
+test("a machine joins a cluster that speaks TLS everywhere, with certificates of its clients", async () => {
+  const authority = new TestAuthority();
+  const file = (name: string, content: string): string => {
+    writeFileSync(join(scratch, name), content);
+    return join(scratch, name);
+  };
+  const { cert, key } = authority.issue();
+  const trusted = file("ca.crt", authority.cert);
+  const [certFile, keyFile] = [file("m.crt", cert), file("m.key", key)];
+  const flags = ["", "peer-"].flatMap((whose) => [
+    ...[`--${whose}cert-file`, certFile, `--${whose}key-file`, keyFile],
+    ...[`--${whose}trusted-ca-file`, trusted, `--${whose}client-cert-auth`],
+  ]);
+  const ports = await freePorts(6);
+  const url = (i: number): string => `https://127.0.0.1:${ports[i] ?? 0}`;
+  const machine = { name: "first", client: url(0), peer: url(1), directory: "tls-first" };
+  const first = startEtcd(
+    ...["--initial-cluster", `first=${url(1)}`, ...flags, ...flagsOf(machine)],
+  );
+  await first.said("serving client traffic securely");
+
+  const second = { name: "second", client: url(2), peer: url(3), directory: "tls-second" };
+  const stranger = runJoin(url(0), second);
+  assert.equal(stranger.status, 1);
+  assert.match(stranger.stderr, /certificate.*--trusted-ca-file must know its certificate/s);
+  assert.equal(existsSync(join(scratch, "tls-second")), false);
+
+  const joined = startJoin(url(0), second, ...flags);
+  await joined.said("this member has caught up, and has a vote now");
+  await using client = new EtcdClient({
+    endpoints: url(2),
+    tls: { ca: authority.cert, cert, key },
+  });
+  await client.kv.put("k", "v");
+  const { members } = await client.cluster.memberList();
+  assert.deepEqual(members.map(({ name }) => name).sort(), ["first", "second"]);
+  await joined.kill();
+  await first.kill();
 });
 
 /** Of a name that is taken, and of users who may not add members. */
