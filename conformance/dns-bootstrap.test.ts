@@ -24,8 +24,10 @@ const READY = /ready to serve client requests|serving client traffic/;
 const OURS = join(repositoryRoot, "bin", "etcd");
 
 /** The guide's dnsmasq.conf and hosts file. */
-function guideRecords(service = "_etcd-server"): string[] {
-  return [1, 2, 3].map((n) => `--srv-host=${service}._tcp.${DOMAIN},etcd${n}.${DOMAIN},2380,0,100`);
+function guideRecords(service = "_etcd-server", port = 2380): string[] {
+  return [1, 2, 3].map(
+    (n) => `--srv-host=${service}._tcp.${DOMAIN},etcd${n}.${DOMAIN},${port},0,100`,
+  );
 }
 
 function guideHosts(addresses: readonly string[] = ADDRESSES): string[] {
@@ -99,11 +101,26 @@ const HEALTHY = [1, 2, 3].map(
   (n) => `http://etcd${n}.${DOMAIN}:2379 is healthy: successfully committed proposal: `,
 );
 
+/** A gateway that finds the members by their clients' records. */
+async function tryGateway(machines: Machines, program: string, port: number): Promise<void> {
+  const address = `${ADDRESSES[2]}:${port}`;
+  const found = ["--discovery-srv", DOMAIN, "--insecure-discovery"];
+  const command = [program, "gateway", "start", ...found, "--listen-addr", address];
+  const gateway = machines.start(ADDRESSES[2], command);
+  await gateway.said("ready to proxy client requests");
+  const put = machines.run(FIRST, ["etcdctl", "--endpoints", address, "put", program, "v"]);
+  assert.equal(put.stdout, "OK\n", put.stderr);
+  for (const n of [1, 2, 3])
+    assert.match(gateway.output, new RegExp(`etcd${n}\\.${DOMAIN}\\.?:2379`));
+  await gateway.stop();
+}
+
 test(
   "1: etcd --discovery-srv on the guide's three machines, and their member list",
   { skip },
   async () => {
-    await using machines = await world([...guideRecords(), ...guideHosts()]);
+    const records = [...guideRecords(), ...guideRecords("_etcd-client", 2379)];
+    await using machines = await world([...records, ...guideHosts()]);
     const members = await startAll(machines, [OURS, OURS, OURS]);
     assert.equal(memberList(machines), GUIDE_MEMBERS.join(""));
     const health = machines.run(FIRST, ["etcdctl", "endpoint", "health", "--cluster"]);
@@ -113,6 +130,8 @@ test(
       assert.match(output, /"failed to resolve during SRV discovery","error":"error querying DNS /);
       assert.match(output, /"got bootstrap from DNS for etcd-server"/);
     }
+    const gateways = missing("reference") ? [OURS] : [OURS, binaryOf("reference")];
+    for (const [i, program] of gateways.entries()) await tryGateway(machines, program, 23790 + i);
   },
 );
 
