@@ -46,7 +46,7 @@ export class Http1Request implements HttpRequest {
     return headers;
   }
 
-  /** By events: an iterator costs a small body more than all the rest of its request. */
+  /** By events: the iterator of a stream is dear for the small body of a form. */
   readBody(limitBytes: number): Promise<Uint8Array> {
     const request = this.#request;
     return new Promise((resolve, reject) => {
