@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -23,6 +23,14 @@ function etcdctl(...args: string[]): void {
   const env = { PATH, HOME: scratch, ETCDCTL_API: "3" };
   const { status, stderr } = spawnSync(ETCDCTL, args, { encoding: "utf8", env, cwd: scratch });
   assert.equal(status, 0, stderr);
+}
+
+/** The files in a directory, by path. */
+function contentOf(directory: string): Map<string, Buffer> {
+  const files = readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((found) => found.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name));
+  return new Map(files.sort().map((path) => [path, readFileSync(path)]));
 }
 
 function namesOf(members: unknown): unknown[] {
@@ -71,6 +79,7 @@ for (const where of ["log", "snapshot"]) {
         await old.call("/v3/kv/put", { key: base64("k"), value: base64(`${i}`) });
       }
     }
+    const before = contentOf(dataDir);
     const { PATH = "" } = process.env;
     const env = { PATH, ETCD_NODE: process.execPath };
     const args = [
@@ -79,10 +88,16 @@ for (const where of ["log", "snapshot"]) {
       "--advertise-client-urls=http://127.0.0.1:0",
       "--listen-peer-urls=http://127.0.0.1:0",
     ];
-    const options = { encoding: "utf8", env, timeout: 20_000 } as const;
+    const options = { encoding: "utf8", env, timeout: 60_000 } as const;
     const { status, stderr } = spawnSync(binaryOf("ours"), args, options);
     assert.equal(status, 1);
+    assert.deepEqual(contentOf(dataDir), before, "a refusal changes nothing");
     assert.match(stderr, /detected disallowed (?:v2 WAL|custom content in v2store) for stage/);
     assert.match(stderr, /--v2-deprecation=write-only.*start with --enable-v2/);
+    await using ours = await startEtcd({ dataDir, flags: ["--enable-v2"] });
+    const found = await fetch(`${ours.clientUrl}/v2/keys/k`);
+    assert.equal(((await found.json()) as { node?: { value?: string } }).node?.value, "v");
+    const { kvs } = await ours.call("/v3/kv/range", { key: base64("k") });
+    assert.equal((kvs as { value?: string }[])[0]?.value, base64("9"));
   });
 }

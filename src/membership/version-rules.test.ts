@@ -27,6 +27,7 @@ test("the cluster version is the lowest server's, 3.0.0 while somebody has not b
   assert.equal(decide("3.6.0", "3.6.1"), "stays");
   assert.equal(decide("3.6.0", "3.5.9"), "stays");
   assert.equal(decide("3.6.0", "4.0.0"), "stays");
+  assert.equal(decide("2.3.0", "3.6.14"), "3.6.0", "a directory of etcd 2");
 });
 
 test("a downgrade lowers it by one minor version, once", () => {

@@ -29,9 +29,9 @@ export function decideClusterVersion(facts: VersionFacts): SemanticVersion | "in
     if (compareVersions(target, current) === 0) return undefined;
     return isDowngrade(current, target) && isDowngrade(lowest, target) ? target : "invalid";
   }
-  // Ever upwards, and within one major version.
-  const isHigher = compareVersions(current, lowest) < 0 && current.major === lowest.major;
-  return isHigher ? lowest : undefined;
+  // Ever upwards, and within one major version; but 3.x follows 2.3.
+  const isSameLine = current.major === lowest.major || (current.major === 2 && lowest.major === 3);
+  return isSameLine && compareVersions(current, lowest) < 0 ? lowest : undefined;
 }
 
 /** A downgrade goes down one minor version at a time. */

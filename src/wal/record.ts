@@ -4,7 +4,7 @@
  *   frame   8 bytes, little endian: low 56 bits the record's length; when padding follows, the top
  *           byte is 0x80 | number of padding bytes
  *   record  walpb.Record: 1 type, 2 crc, 3 data
- *   padding zeros up to a multiple of 8, so that a frame never straddles a sector
+ *   padding zeros up to a multiple of 8, so that a frame never straddles a sector; etcd 2 wrote none
  *
  * `crc` is the CRC-32C over the data of all records so far, this one included; it runs across
  * segments. A record of type CRC carries the running value and no data.
@@ -170,13 +170,21 @@ export class RecordView {
   dataEnd = 0;
 }
 
-/** The record length that a frame states; NaN when no etcd ever writes such a frame. */
-export function frameRecordBytes(bytes: Uint8Array, at: number): number {
+/**
+ * The record length that a frame states; NaN when no etcd writes such a frame. `mayLackPadding`:
+ * whether a frame of etcd 2 counts.
+ */
+export function frameRecordBytes(bytes: Uint8Array, at: number, mayLackPadding = false): number {
   const byte = (i: number): number => bytes[at + i] ?? 0;
   const low = (byte(0) | (byte(1) << 8) | (byte(2) << 16) | (byte(3) << 24)) >>> 0;
   const size = low + (byte(4) | (byte(5) << 8) | (byte(6) << 16)) * 2 ** 32;
   const padding = paddingOf(size);
+  if (byte(7) === 0 && mayLackPadding) return size;
   return byte(7) === (padding === 0 ? 0 : 0x80 | padding) ? size : Number.NaN;
+}
+
+export function isPadded(bytes: Uint8Array, at: number): boolean {
+  return bytes[at + FRAME_BYTES - 1] !== 0;
 }
 
 export function paddingOf(recordBytes: number): number {

@@ -11,6 +11,7 @@ import { CRC_MISMATCH } from "./errors.ts";
 import {
   FRAME_BYTES,
   frameRecordBytes,
+  isPadded,
   isZero,
   paddingOf,
   parseRecord,
@@ -46,6 +47,12 @@ export class SegmentReader {
   #at = 0;
   #filled = 0;
 
+  /**
+   * True until a padded record was read: etcd 2 wrote without, later releases go on in its segment.
+   * A later frame without padding is damage.
+   */
+  #mayLackPadding = true;
+
   /** False while the running CRC is whatever the first record says. */
   #crcKnown: boolean;
 
@@ -64,10 +71,11 @@ export class SegmentReader {
     }
     const at = this.#at;
     if (isZero(this.chunk, at, at + FRAME_BYTES)) return "end";
-    const recordBytes = frameRecordBytes(this.chunk, at);
+    const recordBytes = frameRecordBytes(this.chunk, at, this.#mayLackPadding);
     if (Number.isNaN(recordBytes)) return this.#damaged("wal: malformed frame");
     if (recordBytes > MAX_RECORD_BYTES) return this.#damaged("wal: record too large");
-    const total = FRAME_BYTES + recordBytes + paddingOf(recordBytes);
+    const padding = isPadded(this.chunk, at) ? paddingOf(recordBytes) : 0;
+    const total = FRAME_BYTES + recordBytes + padding;
     if (total > this.fileBytes - this.offset) return this.#damaged("unexpected EOF");
     if (!this.#fill(total)) return this.#damaged("unexpected EOF");
     return this.#parse(recordBytes, total);
@@ -90,6 +98,7 @@ export class SegmentReader {
       }
     }
     if (!isZero(chunk, end, this.#at + total)) return this.#damaged("wal: non-zero padding");
+    if (total > FRAME_BYTES + recordBytes) this.#mayLackPadding = false;
     this.crc = record.crc;
     this.recordOffset = this.offset;
     this.#at += total;

@@ -219,6 +219,13 @@ test("migrating writes and removes the layout's version, and refuses what it doe
   assert.equal(await version(), "3.6.0");
   assert.equal((await migrate("3.7", "--force")).code, 0);
   assert.equal(await version(), "3.7.0");
+  for (const [target, step] of [
+    ["3.6", "3.7.0"],
+    ["3.8", "3.8.0"],
+  ] as const) {
+    const { err } = await migrate(target);
+    assert.equal(err, `Error: cannot create migration plan: version "${step}" is not supported\n`);
+  }
   assert.equal((await migrate("3.5", "--force")).code, 0);
   assert.equal(await version(), undefined);
 });

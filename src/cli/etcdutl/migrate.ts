@@ -117,12 +117,9 @@ function refuse(
   if (current.major !== target.major) {
     return `${plan}changing major storage version is not supported`;
   }
-  for (const version of [current, target]) {
-    if (compareVersions(majorMinor(version), V3_6) <= 0) continue;
-    // Towards the target, the first step that is not known.
-    const step = version === current ? majorMinor(current) : { ...V3_6, minor: V3_6.minor + 1 };
-    return `${plan}version ${quote(formatVersion(step))} is not supported`;
-  }
+  const unknown = firstUnknownStep(current, target);
+  if (unknown !== undefined)
+    return `${plan}version ${quote(formatVersion(unknown))} is not supported`;
   if (compareVersions(target, current) < 0 && needed !== undefined) {
     if (compareVersions(target, needed) < 0) {
       return (
@@ -133,6 +130,17 @@ function refuse(
     }
   }
   return undefined;
+}
+
+/** On the way from one layout to another; each step is named by the higher of its versions. */
+function firstUnknownStep(
+  from: SemanticVersion,
+  target: SemanticVersion,
+): SemanticVersion | undefined {
+  const [current, end] = [majorMinor(from), majorMinor(target)];
+  if (compareVersions(current, V3_6) <= 0 && compareVersions(end, V3_6) <= 0) return undefined;
+  const start = compareVersions(current, V3_6) < 0 ? V3_6 : current;
+  return compareVersions(end, start) > 0 ? { ...start, minor: start.minor + 1 } : start;
 }
 
 function hasVersionKey(version: SemanticVersion): boolean {

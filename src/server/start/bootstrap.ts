@@ -12,7 +12,6 @@
  */
 import { Metadata } from "../../api/gen/etcdserver.ts";
 import { type Entry, HardState, type Snapshot } from "../../api/gen/raft.ts";
-import { compareVersions, parseVersion, SERVER_VERSION } from "../../api/version.ts";
 import { installAtStart } from "../../backend/index.ts";
 import type { Backend } from "../../backend/types.ts";
 import { sizeFields } from "../../base/go-text.ts";
@@ -51,6 +50,7 @@ import { serverLimits } from "../limits.ts";
 import { mendMembership } from "./mend-membership.ts";
 import { openOwnBackend } from "./open-own-backend.ts";
 import { requestTimeoutMs, type ServerDeps, type ServerOptions } from "../options.ts";
+import { isBeforeV3, refuseNewerCluster, refuseNewerStorage } from "./other-releases.ts";
 import { logRecoveredCluster } from "./start-lines.ts";
 import { refuseV2Data } from "./v2-data.ts";
 
@@ -97,8 +97,9 @@ async function bootstrap(options: ServerOptions, deps: ServerDeps): Promise<Boot
   const { disk } = deps;
   const paths = memberDirectories(disk, options);
   refuseNoDirectory(disk, paths.wal, "WAL directory");
+  const isNew = !walExists(disk, paths.wal);
   // Before anything is made: a mistake leaves no directory behind.
-  if (!walExists(disk, paths.wal)) await checkInitialMembers(options, deps);
+  if (isNew) await checkInitialMembers(options, deps);
   touchDirectory(deps, options.dataDirectory, "data directory");
   touchDirectory(deps, paths.member, "member directory");
   touchDirectory(deps, paths.snap, "snapshot directory");
@@ -106,8 +107,10 @@ async function bootstrap(options: ServerOptions, deps: ServerDeps): Promise<Boot
   // Its lock is that of the whole directory: nothing else is read or cleaned up before.
   const backend = await openOwnBackend(options, deps, paths.db);
   try {
-    return await bootstrapBehindLock(options, deps, { backend, paths, dbExisted });
+    return await bootstrapBehindLock(options, deps, { backend, paths, dbExisted, isNew });
   } catch (error) {
+    // A directory that is refused stays as it was.
+    if (!isNew && !dbExisted) disk.remove(paths.db);
     await backend.close();
     throw error;
   }
@@ -120,23 +123,24 @@ async function bootstrapBehindLock(
     readonly backend: Backend;
     readonly paths: MemberPaths;
     readonly dbExisted: boolean;
+    readonly isNew: boolean;
   },
 ): Promise<Bootstrapped> {
-  const { disk, logger } = deps;
-  const { backend, paths, dbExisted } = opened;
-  const isNew = !walExists(disk, paths.wal);
+  const { logger } = deps;
+  const { backend, paths, dbExisted, isNew } = opened;
   const snapshotFiles = new SnapshotFiles(deps, paths.snap);
   snapshotFiles.cleanUp();
   const snapshot = isNew ? undefined : newestSnapshot(options, deps, paths.wal, snapshotFiles);
   const snapshotIndex = snapshot?.metadata.index ?? 0;
   const found = readConsistentIndex(backend);
-  if (snapshotIndex > found) {
+  if (snapshotIndex > found && !isBeforeV3(snapshot, backend)) {
     logger.info("Recovering from snapshot backend", {
       "consistent-index": found,
       "snapshot-index": snapshotIndex,
     });
     await takeReceivedDatabase(backend, snapshotFiles, snapshotIndex);
   }
+  refuseNewerStorage(backend, logger);
   const consistentIndex = readConsistentIndex(backend);
   logger.info("restore consistentIndex", { index: consistentIndex });
   if (dbExisted) {
@@ -349,7 +353,7 @@ async function assemble(
   const { documented } = v2store;
   mendMembership(cluster, { documented, entries: content.entries, consistentIndex }, deps.logger);
   logRecoveredCluster(deps.logger, cluster);
-  refuseDowngrade(cluster.version);
+  refuseNewerCluster(cluster.version);
   const { hardState, entries } = wasInterrupted
     ? await finishCreation(options, deps, wal, identity)
     : await startOfLog(options, deps, { ...recovered, content, cluster });
@@ -446,16 +450,4 @@ async function finishCreation(
     );
   }
   return writeInitialMembers(wal, members);
-}
-
-function refuseDowngrade(clusterVersion: string | undefined): void {
-  const cluster = clusterVersion === undefined ? undefined : parseVersion(clusterVersion);
-  const own = parseVersion(SERVER_VERSION);
-  if (cluster === undefined || own === undefined) return;
-  if (compareVersions(own, { ...cluster, patch: 0 }) < 0) {
-    throw new BootstrapError(
-      "invalid downgrade; server version is lower than determined cluster version " +
-        `(server ${SERVER_VERSION}, cluster ${clusterVersion})`,
-    );
-  }
 }
