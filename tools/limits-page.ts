@@ -165,6 +165,10 @@ const SECTIONS: readonly Section[] = [
           "MAX_INFLIGHT_MESSAGES",
         ],
       },
+      {
+        path: "src/server/consensus/forwarded-proposals.ts",
+        names: ["MAX_WAITING_FORWARDED_BYTES"],
+      },
       { path: "src/server/members/membership-queue.ts", names: ["MAX_WAITING_CHANGES"] },
       {
         path: "src/server/limits.ts",

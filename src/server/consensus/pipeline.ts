@@ -42,6 +42,7 @@ import { translateV2Request } from "../log/v2-entries.ts";
 import { requestTimeoutMs } from "../options.ts";
 import { AcknowledgementFilter } from "./acknowledgement-filter.ts";
 import type { ConsensusCounters } from "./consensus-metrics.ts";
+import { ForwardedProposals } from "./forwarded-proposals.ts";
 import { HeartbeatMeter } from "./heartbeat-meter.ts";
 import { Leadership } from "./leadership.ts";
 import { LinearizableReads, readLinearizably } from "./linearizable-reads.ts";
@@ -116,6 +117,7 @@ export class Pipeline {
   readonly #acknowledgements: AcknowledgementFilter;
   readonly #heartbeats: HeartbeatMeter;
   readonly #traced: TracedWrites | undefined;
+  readonly #forwarded: ForwardedProposals;
   #ticker: Timer | undefined;
   #leader: MemberID = NO_MEMBER;
   /** Set for good once the member stops or cannot go on. */
@@ -154,6 +156,8 @@ export class Pipeline {
       this.#traced = new TracedWrites({ tracer, clock, proposals, backend: server.backend });
     }
     this.raft = this.#makeRaftLoop(random);
+    const timeoutMs = requestTimeoutMs(options);
+    this.#forwarded = new ForwardedProposals({ node: this.raft.node, clock, timeoutMs });
     this.leadership = this.#makeLeadership();
     this.reads = this.#makeReads();
     this.#entries = this.#makeEntryApplier();
@@ -353,6 +357,7 @@ export class Pipeline {
       if (this.#ended !== undefined) return;
       this.leadership.ticked();
       this.raft.node.tick();
+      this.#forwarded.retry();
       this.flush();
       this.#tick();
     });
@@ -435,6 +440,8 @@ export class Pipeline {
     if (lead !== NO_MEMBER && lead !== previous) {
       counters.leaderChanges.add();
       this.reads.failAsked(new EtcdError("leaderChanged"));
+      // At once: a member that has handed over is about to stop.
+      this.#forwarded.retry();
       defer(() => this.flush());
     }
     if (previous === memberID && lead !== memberID) lessor.demote();
@@ -491,6 +498,7 @@ export class Pipeline {
         softState: (state) => this.#softStateChanged(state),
         send: (messages) => this.#send(messages),
         saving: traced && ((entries) => traced.saving(entries)),
+        proposalDropped: (message) => this.#forwarded.keep(message),
         saveSnapshot: (snapshot) => this.#saveSnapshot(snapshot),
         installSnapshot: (snapshot) => {
           counters.applyingSnapshot.set(1);

@@ -54,6 +54,8 @@ export interface RaftLoopHandlers {
    * Absent when nobody wants to know.
    */
   readonly saving?: ((entries: readonly Entry[]) => (() => void) | undefined) | undefined;
+  /** Raft cannot take a proposal of another member now. */
+  proposalDropped(message: Message): void;
   /** Makes a snapshot durable, as a file and as a record in the WAL. Its database is on disk. */
   saveSnapshot(snapshot: Snapshot): Promise<void>;
   /** Makes the state of a durable snapshot the one that is served. */
@@ -185,10 +187,10 @@ export class RaftLoop {
     if (this.#stopped) return;
     this.#guard(() => {
       const error = this.node.step(message);
-      if (error !== undefined) {
-        const fields = { from: formatID(message.from), error: error.message };
-        this.#logger.debug("raft refused a message", fields);
-      }
+      if (error === undefined) return;
+      if (message.type === MessageType.MsgProp) this.#handlers.proposalDropped(message);
+      const fields = { from: formatID(message.from), error: error.message };
+      this.#logger.debug("raft refused a message", fields);
     });
   }
 
