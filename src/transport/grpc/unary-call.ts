@@ -156,6 +156,7 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
   /** The service has seen the body; the chunk that it is part of may go. */
   releaseBody(): void {
     this.body = EMPTY_BYTES;
+    this.bodyHasRoom = false;
   }
 
   serviceFailed(error: unknown): void {
