@@ -48,10 +48,18 @@ export interface ReplySource {
   close(): void;
 }
 
+/** Free bytes around a body that has room: what the log puts around a request fits. */
+export const BODY_ROOM_BYTES = 128;
+
 /** One request, one reply: by exactly one of `reply…` and `fail`, at any time. */
 export interface UnaryCall extends Call {
   /** The encoded request message. Borrowed: valid only until `RpcService.unary` returns. */
   readonly body: Uint8Array;
+  /**
+   * The body is memory of its own, and `BODY_ROOM_BYTES` on either side of it are free: who serves
+   * the call may write there, and keep it all.
+   */
+  readonly bodyHasRoom?: boolean;
   /** Sends the encoded response with status OK. Takes ownership. Does nothing once cancelled. */
   reply(message: Uint8Array): void;
   /** As `reply`, for a message in pieces. */

@@ -25,6 +25,7 @@ export {
   encodePutResponse,
   encodeRangeChunks,
   encodeRangeResponse,
+  encodeRecordParts,
   encodeTxnResponse,
   sizeRangeResponse,
 } from "./requests/encode.ts";

@@ -21,7 +21,7 @@ import { chooseMeta, initializeFile, isUnfinishedFile } from "./meta-pages.ts";
 import { type Page, parsePage } from "./page.ts";
 import { PageCache } from "./page-cache.ts";
 import { pageOverflow, scanPages } from "./page-scan.ts";
-import { type BucketRoot, type PageSource, treeGetBucketValue } from "./tree-read.ts";
+import { type BucketRoot, bucketRoot, type PageSource, treeGetBucketValue } from "./tree-read.ts";
 import { splitPath } from "../split-path.ts";
 import { WriteTx } from "./write-tx.ts";
 
@@ -208,7 +208,7 @@ export class BoltFile implements PageSource {
 
   /** The bucket whose keys are the names of the top-level buckets. */
   rootBucket(state: TreeState): BucketRoot {
-    return { rootPgid: state.rootPgid, sequence: state.rootSequence, inline: undefined };
+    return bucketRoot(state.rootPgid, state.rootSequence, undefined);
   }
 
   /** Keeps the pages of `state` from being reused until `unpin`. */

@@ -6,7 +6,7 @@
 import { BackendCorruptError } from "../errors.ts";
 import { BUCKET_HEADER_BYTES, PAGE_HEADER_BYTES, readU64, writeU64 } from "./format.ts";
 import { parsePage } from "./page.ts";
-import type { BucketRoot } from "./tree-read.ts";
+import { type BucketRoot, bucketRoot } from "./tree-read.ts";
 
 /** A bucket whose leaf page takes at most this share of a page is stored inline. */
 const INLINE_DIVISOR = 4;
@@ -28,7 +28,7 @@ export function decodeBucketValue(
     if (rootPgid < 2 || rootPgid >= highWater) {
       throw new BackendCorruptError(path, where, `a bucket's root is page ${rootPgid}`);
     }
-    return { rootPgid, sequence, inline: undefined };
+    return bucketRoot(rootPgid, sequence, undefined);
   }
   const body = value.subarray(BUCKET_HEADER_BYTES);
   if (body.length < PAGE_HEADER_BYTES) {
@@ -44,7 +44,7 @@ export function decodeBucketValue(
       throw new BackendCorruptError(path, where, "inline bucket holds a bucket");
     }
   }
-  return { rootPgid: 0, sequence, inline };
+  return bucketRoot(0, sequence, inline);
 }
 
 export function encodeBucketValue(root: BucketRoot): Buffer {

@@ -21,7 +21,7 @@ import { BackendCorruptError } from "../errors.ts";
 import { MAX_PAGE_RUN_BYTES, MAX_TREE_DEPTH } from "./format.ts";
 import { Page } from "./page.ts";
 import { PendingItems } from "./pending-items.ts";
-import { type BucketRoot, rootPage } from "./tree-read.ts";
+import { type BucketRoot, bucketRoot, rootPage } from "./tree-read.ts";
 import type { WriteTx } from "./write-tx.ts";
 
 export const PUT = 0;
@@ -332,11 +332,11 @@ export class TreeMerge {
     const buffer = Buffer.alloc(items.bytes);
     items.writeChunk(buffer, 0, count, 0);
     const inline = new Page(0, buffer, true, count, 0, undefined);
-    return { rootPgid: 0, sequence: this.#sequence, inline };
+    return bucketRoot(0, this.#sequence, inline);
   }
 
   #rootAt(rootPgid: number): BucketRoot {
-    return { rootPgid, sequence: this.#sequence, inline: undefined };
+    return bucketRoot(rootPgid, this.#sequence, undefined);
   }
 
   #minimum(level: number): number {

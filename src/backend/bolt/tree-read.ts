@@ -21,6 +21,16 @@ export interface BucketRoot {
   readonly rootPgid: number;
   readonly sequence: bigint;
   readonly inline: Page | undefined;
+  /** The leaf of the last look-up: the next key is often in it, too. */
+  lastLeaf: Page | undefined;
+}
+
+export function bucketRoot(
+  rootPgid: number,
+  sequence: bigint,
+  inline: Page | undefined,
+): BucketRoot {
+  return { rootPgid, sequence, inline, lastLeaf: undefined };
 }
 
 export function rootPage(source: PageSource, root: BucketRoot): Page {
@@ -29,20 +39,22 @@ export function rootPage(source: PageSource, root: BucketRoot): Page {
 
 /** The leaf that would hold `key`. */
 function leafFor(source: PageSource, root: BucketRoot, key: Uint8Array): Page {
+  const { lastLeaf } = root;
+  if (lastLeaf?.spans(key) === true) return lastLeaf;
   let page = rootPage(source, root);
   for (let depth = 0; !page.isLeaf; depth++) {
     if (depth === MAX_TREE_DEPTH) throw tooDeep(source, root);
     page = source.page(page.childId(page.childFor(key, 0, key.length)));
   }
+  root.lastLeaf = page;
   return page;
 }
 
 /** The value of `key`; undefined when it is missing or a nested bucket. */
 export function treeGet(source: PageSource, root: BucketRoot, key: Uint8Array): Buffer | undefined {
   const page = leafFor(source, root, key);
-  const index = page.lowerBound(key);
-  if (index === page.count || page.isBucket(index)) return undefined;
-  return page.compareKey(index, key, 0, key.length) === 0 ? page.value(index) : undefined;
+  const index = page.indexOf(key);
+  return index < 0 || page.isBucket(index) ? undefined : page.value(index);
 }
 
 /** The header (and inline page) of the nested bucket `key`; undefined when it is no bucket. */
@@ -52,9 +64,8 @@ export function treeGetBucketValue(
   key: Uint8Array,
 ): Buffer | undefined {
   const page = leafFor(source, root, key);
-  const index = page.lowerBound(key);
-  if (index === page.count || !page.isBucket(index)) return undefined;
-  return page.compareKey(index, key, 0, key.length) === 0 ? page.value(index) : undefined;
+  const index = page.indexOf(key);
+  return index < 0 || !page.isBucket(index) ? undefined : page.value(index);
 }
 
 /** A position in a bucket. Not valid before `seek`; the tree must not change under it. */

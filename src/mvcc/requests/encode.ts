@@ -49,6 +49,21 @@ export function encodeRangeResponse(header: Uint8Array, result: RangeResult): Ui
   return buffer;
 }
 
+/** The response with the one record that `result` has, which stays where it is. */
+export function encodeRecordParts(
+  header: Uint8Array,
+  result: RangeResult,
+  record: Uint8Array,
+): Uint8Array[] {
+  const head = Buffer.allocUnsafe(sizeField(header) + sizeField(record) - record.length);
+  const recordTagAt = wire.prependVarint32(head, head.length, record.length) - 1;
+  head[recordTagAt] = FIELD_2;
+  prependField(head, recordTagAt, FIELD_1, header);
+  const tail = Buffer.allocUnsafe(sizeRangeTail(result));
+  prependRangeTail(tail, tail.length, result);
+  return [head, record, tail];
+}
+
 /** Encoded length of the response: what its chunks add up to. */
 export function sizeRangeResponse(header: Uint8Array, result: RangeResult): number {
   let size = sizeField(header);

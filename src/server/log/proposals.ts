@@ -112,9 +112,9 @@ export class Proposals {
    * Embeds the request in entry data, of its own memory. Nothing is queued: decode the request out
    * of `data` and check it, then `submit`.
    */
-  build(field: number, body: Uint8Array, identity: Identity): BuiltRequest {
+  build(field: number, body: Uint8Array, identity: Identity, bodyHasRoom = false): BuiltRequest {
     const id = this.#ids.next();
-    const data = encodeRaftRequest(field, body, id, identity);
+    const data = encodeRaftRequest(field, body, id, identity, bodyHasRoom);
     const start = bodyOffset(field, body.length);
     return { field, data, start, end: start + body.length, idLow: id.low48, identity };
   }

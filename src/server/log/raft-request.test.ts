@@ -5,6 +5,7 @@ import { InternalRaftRequest, RequestHeader } from "../../api/gen/raft-internal.
 import { DeleteRangeRequest, PutRequest } from "../../api/gen/rpc.ts";
 import { requestIDToBigInt } from "../../base/id-generator.ts";
 import { DecodeError } from "../../base/wire.ts";
+import { BODY_ROOM_BYTES } from "../../env/rpc.ts";
 import { bodyOffset, decodeRaftRequest, encodeRaftRequest, RaftField } from "./raft-request.ts";
 
 const anyID = fc.record({
@@ -24,6 +25,22 @@ test("an embedded put is byte for byte what the generated codec writes", () => {
       });
       const embedded = encodeRaftRequest(RaftField.put, PutRequest.encode(put), id);
       assert.deepEqual(Buffer.from(embedded), Buffer.from(InternalRaftRequest.encode(whole)));
+    }),
+  );
+});
+
+test("so is one whose body has room around it, or not room enough", () => {
+  const anyName = fc.integer({ min: 0, max: 200 }).map((length) => "n".repeat(length));
+  fc.assert(
+    fc.property(anyPut, anyID, anyName, (put, id, username) => {
+      const body = PutRequest.encode(put);
+      const memory = Buffer.alloc(body.length + 2 * BODY_ROOM_BYTES, 0xff);
+      const roomy = memory.subarray(BODY_ROOM_BYTES, BODY_ROOM_BYTES + body.length);
+      roomy.set(body);
+      const who = { username, authRevision: 0 };
+      const wanted = encodeRaftRequest(RaftField.put, body, id, who);
+      const embedded = encodeRaftRequest(RaftField.put, roomy, id, who, true);
+      assert.deepEqual(Buffer.from(embedded), Buffer.from(wanted));
     }),
   );
 });

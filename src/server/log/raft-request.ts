@@ -8,6 +8,7 @@ import { bytesFromUtf8 } from "../../base/bytes.ts";
 import type { RequestID } from "../../base/id-generator.ts";
 import { sizeVarint, writeVarint } from "../../base/varint.ts";
 import { DecodeError } from "../../base/wire.ts";
+import { BODY_ROOM_BYTES } from "../../env/rpc.ts";
 
 /** Field numbers of `InternalRaftRequest` that this server applies. */
 export const RaftField = {
@@ -71,18 +72,22 @@ const encodedIdentities = new WeakMap<Identity, Uint8Array>();
 /** A length below this is one byte. */
 const TWO_BYTE_LENGTH = 0x80;
 
-/** Builds the entry data. Copies `body`. */
+/** Builds the entry data. Copies `body`, unless it has room (see `UnaryCall.bodyHasRoom`). */
 export function encodeRaftRequest(
   field: number,
   body: Uint8Array,
   id: RequestID,
   identity: Identity = NOBODY,
+  bodyHasRoom = false,
 ): Uint8Array {
   const who = identity === NOBODY ? NO_BYTES : encodedIdentity(identity);
-  const data = Buffer.allocUnsafe(body.length + who.length + RAFT_REQUEST_OVERHEAD_BYTES);
-  let at = writeVarint(data, 0, field * 8 + 2);
+  const aroundBytes = who.length + RAFT_REQUEST_OVERHEAD_BYTES;
+  const isInPlace = bodyHasRoom && aroundBytes <= BODY_ROOM_BYTES;
+  const first = isInPlace ? BODY_ROOM_BYTES - bodyOffset(field, body.length) : 0;
+  const data = isInPlace ? withRoom(body) : Buffer.allocUnsafe(body.length + aroundBytes);
+  let at = writeVarint(data, first, field * 8 + 2);
   at = writeVarint(data, at, body.length);
-  data.set(body, at);
+  if (!isInPlace) data.set(body, at);
   at += body.length;
   data[at++] = HEADER_TAG_BYTES[0];
   data[at++] = HEADER_TAG_BYTES[1];
@@ -98,7 +103,12 @@ export function encodeRaftRequest(
   }
   writeVarint(data, lengthAt, length);
   if (who.length > 0) data.set(who, at);
-  return data.subarray(0, at + who.length);
+  return data.subarray(first, at + who.length);
+}
+
+function withRoom(body: Uint8Array): Buffer {
+  const { buffer, byteOffset, length } = body;
+  return Buffer.from(buffer, byteOffset - BODY_ROOM_BYTES, length + 2 * BODY_ROOM_BYTES);
 }
 
 function encodedIdentity(identity: Identity): Uint8Array {

@@ -16,6 +16,7 @@ import {
   checkRange,
   checkTxn,
   encodeRangeResponse,
+  encodeRecordParts,
   encodeTxnResponse,
   executeRange,
   isTxnReadonly,
@@ -44,6 +45,8 @@ import type { UnaryRows } from "./rows.ts";
 
 /** Larger range responses are encoded piece by piece, as the client takes them. */
 const LARGE_RESPONSE_BYTES = 1024 * 1024;
+/** From here on a record is not copied into its response. */
+const LARGE_RECORD_BYTES = 32 * 1024;
 /** Records beyond this are read again when their piece is made: a slow reader holds no more. */
 const KEPT_RESPONSE_BYTES = 4 * 1024 * 1024;
 
@@ -111,7 +114,7 @@ export class KeyValueService {
     const { maxTxnOps } = this.#server.options;
     // Counted before anything is decoded: millions of empty operations fit into one request.
     if (countTxnOperations(call.body) > maxTxnOps) throw new EtcdError("tooManyOps");
-    const built = this.#server.proposals.build(RaftField.txn, call.body, who);
+    const built = this.#server.proposals.build(RaftField.txn, call.body, who, call.bodyHasRoom);
     const request = TxnRequest.decode(built.data, built.start, built.end);
     checkTxn(request, { maxTxnOps });
     if (this.#server.auth.store.enabled) this.#server.auth.permissions.checkTxn(who, request);
@@ -204,7 +207,7 @@ export class KeyValueService {
       call.fail(StatusCode.RESOURCE_EXHAUSTED, text);
       result.late?.close();
     } else if (size <= LARGE_RESPONSE_BYTES && result.late === undefined) {
-      call.reply(encodeRangeResponse(header, result));
+      replyWhole(call, header, result);
     } else {
       call.replyFrom(new RangeReply(header, result, size));
     }
@@ -260,7 +263,7 @@ export class KeyValueService {
     check: (request: T) => void,
   ): void {
     const { proposals, auth } = this.#server;
-    const built = proposals.build(field, call.body, who);
+    const built = proposals.build(field, call.body, who, call.bodyHasRoom);
     const request = row.codec.decode(built.data, built.start, built.end);
     check(request);
     if (auth.store.enabled) row.authorize(auth.permissions, who, request);
@@ -291,6 +294,16 @@ export class KeyValueService {
   #refuseIfNeeded(): void {
     const { refusal } = this.#server;
     if (refusal !== undefined) throw refusal;
+  }
+}
+
+/** A large record leaves as it is, between what stands around it. */
+function replyWhole(call: UnaryCall, header: Uint8Array, result: RangeResult): void {
+  const [first] = result.kvs;
+  if (result.kvs.length === 1 && first !== undefined && first.length >= LARGE_RECORD_BYTES) {
+    call.replyParts(encodeRecordParts(header, result, first));
+  } else {
+    call.reply(encodeRangeResponse(header, result));
   }
 }
 

@@ -25,6 +25,7 @@ import type { Identity } from "../../auth/index.ts";
 import { copyBytes, utf8FromBytes } from "../../base/bytes.ts";
 import { formatDuration, humanizeBytes } from "../../base/go-text.ts";
 import type { Revision } from "../../base/ids.ts";
+import { sizeVarint, writeVarint } from "../../base/varint.ts";
 import type { StreamCall, UnaryCall } from "../../env/index.ts";
 import { NO_MEMBER } from "../../raft/index.ts";
 import type { Answering, Counted, ServerContext } from "../context.ts";
@@ -37,6 +38,8 @@ import type { ServicesCounters } from "./services-metrics.ts";
 
 /** Size of the blobs of a snapshot stream, as etcd's. */
 const SNAPSHOT_BLOB_BYTES = 32 * 1024;
+/** One read of the file, which many blobs are cut from. */
+const SNAPSHOT_READ_BYTES = 1024 * 1024;
 /** A snapshot reader that lags this far makes the stream wait. */
 const SNAPSHOT_BUFFER_BYTES = 1024 * 1024;
 
@@ -252,18 +255,21 @@ export class MaintenanceService {
       logger.info("sending database snapshot to client", { ...size, ...stored });
       const digest = createHash("sha256");
       let sent = 0;
-      for await (const blob of snapshot.chunks(SNAPSHOT_BLOB_BYTES)) {
-        digest.update(blob);
-        sent += blob.length;
-        call.send(snapshotMessage(total - sent, blob, version));
-        if (!(await reader.ready())) return;
+      for await (const chunk of snapshot.chunks(SNAPSHOT_READ_BYTES)) {
+        digest.update(chunk);
+        for (let at = 0; at < chunk.length; at += SNAPSHOT_BLOB_BYTES) {
+          const blob = chunk.subarray(at, at + SNAPSHOT_BLOB_BYTES);
+          sent += blob.length;
+          call.send(...snapshotParts(total - sent, blob, version));
+          if (!(await reader.ready())) return;
+        }
       }
       const sum = digest.digest();
       logger.info("sending database sha256 checksum to client", {
         "total-bytes": total,
         "checksum-size": sum.length,
       });
-      call.send(snapshotMessage(0, sum, version));
+      call.send(...snapshotParts(0, sum, version));
       const took = formatDuration(clock.nowMs() - started);
       logger.info("successfully sent database snapshot to client", { ...size, took, ...stored });
     } finally {
@@ -276,8 +282,22 @@ export class MaintenanceService {
   }
 }
 
-function snapshotMessage(remainingBytes: number, blob: Uint8Array, version: string): Uint8Array {
-  return SnapshotResponse.encode(SnapshotResponse.create({ remainingBytes, blob, version }));
+/** Field 3, with a length. */
+const BLOB_TAG = 0x1a;
+
+/** The message around the blob, which is not copied. */
+function snapshotParts(
+  remainingBytes: number,
+  blob: Uint8Array,
+  version: string,
+): readonly Uint8Array[] {
+  const message = SnapshotResponse.create({ remainingBytes });
+  const fieldBytes = SnapshotResponse.size(message);
+  const head = Buffer.allocUnsafe(fieldBytes + 1 + sizeVarint(blob.length));
+  SnapshotResponse.write(message, head, 0);
+  head[fieldBytes] = BLOB_TAG;
+  writeVarint(head, fieldBytes + 1, blob.length);
+  return [head, blob, SnapshotResponse.encode(SnapshotResponse.create({ version }))];
 }
 
 /** Waits while the client reads more slowly than the disk gives. */

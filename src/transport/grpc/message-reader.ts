@@ -1,12 +1,17 @@
 /**
  * Length-prefixed messages of one direction of a call. The announced length is checked before
  * memory is taken, and memory grows with what has arrived, never with what was announced.
+ *
+ * A message that spans chunks is copied into memory of its own, which has room around it.
  */
+import { BODY_ROOM_BYTES } from "../../env/rpc.ts";
 import { RESOURCE_EXHAUSTED } from "./status.ts";
 
 export const PREFIX_BYTES = 5;
 
 const FIRST_CAPACITY_BYTES = 4_096;
+/** What is taken for what has arrived: a message of a megabyte grows once behind its first frame. */
+const GROWTH = 16;
 const NO_BYTES: Buffer = Buffer.alloc(0);
 
 /** Bytes of unfinished messages of one connection, against `MAX_PARTIAL_REQUEST_BYTES`. */
@@ -16,8 +21,11 @@ export interface PartialBudget {
 }
 
 export interface MessageSink {
-  /** One message with its compression flag; borrowed as the chunk that was fed. */
-  onGrpcMessage(compression: number, body: Buffer): void;
+  /**
+   * One message with its compression flag; borrowed as the chunk that was fed, unless it has room
+   * (see `UnaryCall.bodyHasRoom`).
+   */
+  onGrpcMessage(compression: number, body: Buffer, hasRoom: boolean): void;
   onFramingError(code: number, message: string): void;
 }
 
@@ -30,6 +38,7 @@ export class MessageReader {
   #prefixFilled = 0;
   /** Body bytes of the current message, or -1 while its prefix is incomplete. */
   #need = -1;
+  /** What has arrived of it, behind `BODY_ROOM_BYTES`; as much follows where it is complete. */
   #body: Buffer = NO_BYTES;
   #bodyFilled = 0;
   #stopped = false;
@@ -66,12 +75,15 @@ export class MessageReader {
       if (this.#bodyFilled === 0 && end - at >= this.#need) {
         const body = chunk.subarray(at, at + this.#need);
         at += this.#need;
-        this.#emit(body);
+        this.#emit(body, false);
       } else if (at < end) {
         const take = Math.min(this.#need - this.#bodyFilled, end - at);
         if (!this.#hold(chunk, at, take)) return;
         at += take;
-        if (this.#bodyFilled === this.#need) this.#emit(this.#body.subarray(0, this.#need));
+        if (this.#bodyFilled === this.#need) {
+          const end = BODY_ROOM_BYTES + this.#need;
+          this.#emit(this.#body.subarray(BODY_ROOM_BYTES, end), true);
+        }
       }
     }
   }
@@ -93,16 +105,16 @@ export class MessageReader {
       return at;
     }
     this.#need = length;
-    if (length === 0) this.#emit(NO_BYTES);
+    if (length === 0) this.#emit(NO_BYTES, false);
     return at;
   }
 
   /** Copies bytes of an unfinished message; false when the connection holds too many. */
   #hold(chunk: Buffer, at: number, length: number): boolean {
     const filled = this.#bodyFilled + length;
-    if (filled > this.#body.length) {
-      const doubled = Math.max(FIRST_CAPACITY_BYTES, this.#body.length * 2, filled);
-      const capacity = Math.min(doubled, this.#need);
+    if (filled + 2 * BODY_ROOM_BYTES > this.#body.length) {
+      const wanted = Math.max(FIRST_CAPACITY_BYTES - 2 * BODY_ROOM_BYTES, filled * GROWTH);
+      const capacity = Math.min(wanted, this.#need) + 2 * BODY_ROOM_BYTES;
       const budget = this.#budget;
       if (budget.partialBytes + capacity - this.#body.length > budget.maxPartialBytes) {
         this.stop();
@@ -111,18 +123,18 @@ export class MessageReader {
       }
       budget.partialBytes += capacity - this.#body.length;
       const larger = Buffer.allocUnsafeSlow(capacity);
-      this.#body.copy(larger, 0, 0, this.#bodyFilled);
+      this.#body.copy(larger, 0, 0, BODY_ROOM_BYTES + this.#bodyFilled);
       this.#body = larger;
     }
-    chunk.copy(this.#body, this.#bodyFilled, at, at + length);
+    chunk.copy(this.#body, BODY_ROOM_BYTES + this.#bodyFilled, at, at + length);
     this.#bodyFilled = filled;
     return true;
   }
 
-  #emit(body: Buffer): void {
+  #emit(body: Buffer, hasRoom: boolean): void {
     const compression = this.#prefix[0] as number;
     this.#release();
-    this.#sink.onGrpcMessage(compression, body);
+    this.#sink.onGrpcMessage(compression, body, hasRoom);
   }
 
   #release(): void {

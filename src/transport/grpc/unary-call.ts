@@ -34,6 +34,7 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
   readonly method: number;
   readonly deadlineMs: number;
   body: Uint8Array = EMPTY_BYTES;
+  bodyHasRoom = false;
   cancelled = false;
   onCancel: (() => void) | undefined = undefined;
   deadlineBucket: DeadlineBucket | undefined = undefined;
@@ -155,6 +156,7 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
   /** The service has seen the body; the chunk that it is part of may go. */
   releaseBody(): void {
     this.body = EMPTY_BYTES;
+    this.bodyHasRoom = false;
   }
 
   serviceFailed(error: unknown): void {
@@ -193,7 +195,7 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
     if (endStream) this.#requestEnded();
   }
 
-  onGrpcMessage(compression: number, body: Buffer): void {
+  onGrpcMessage(compression: number, body: Buffer, hasRoom: boolean): void {
     if (this.#received) {
       this.#reject(INTERNAL, "cardinality violation: received more than one request message");
       return;
@@ -205,8 +207,10 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
       this.#head,
       this.#connection.server.maxMessageBytes,
     );
-    if (decoded instanceof Uint8Array) this.body = decoded;
-    else this.#reject(decoded.code, decoded.message);
+    if (decoded instanceof Uint8Array) {
+      this.body = decoded;
+      this.bodyHasRoom = hasRoom && decoded === body;
+    } else this.#reject(decoded.code, decoded.message);
   }
 
   onFramingError(code: number, message: string): void {
