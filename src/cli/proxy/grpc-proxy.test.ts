@@ -1,5 +1,8 @@
 /** `etcd grpc-proxy start`: what it refuses, in etcd's words, before anything is opened. */
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { MemoryLogger } from "../../env/testing/memory-logger.ts";
 import { SeededRandom } from "../../env/testing/seeded-random.ts";
@@ -89,4 +92,32 @@ test("a number of streams has 32 bits", async () => {
     text,
     /^Error: invalid argument "4294967296" for "--max-concurrent-streams" flag: strconv.ParseUint: parsing "4294967296": value out of range\n/,
   );
+});
+
+/** Of a subject with the common name "named". */
+const NAMED = `-----BEGIN CERTIFICATE-----
+MIIBjjCCATWgAwIBAgIUMWjtLW+9hyvusSAnHgQNAhLp83wwCgYIKoZIzj0EAwIw
+HDEKMAgGA1UECgwBeDEOMAwGA1UEAwwFbmFtZWQwIBcNMjYxMTMwMDIwOTI3WhgP
+MjEyNjExMDYwMjA5MjdaMBwxCjAIBgNVBAoMAXgxDjAMBgNVBAMMBW5hbWVkMFkw
+EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEcDlt4eERUoJVR49XODQFtA3LD62s/XWl
+Mf0FfCXVmsa8T7/55bU4zkc4DwEzm77s059JP0gyN9or5se+LXIurKNTMFEwHQYD
+VR0OBBYEFM3BCq56T8GURdHbm6YaC6I4XuFAMB8GA1UdIwQYMBaAFM3BCq56T8GU
+RdHbm6YaC6I4XuFAMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDRwAwRAIg
+X4Mp6xEk0KyiQ95ol0jTCx/dBLaFOTRuWjcCzd/UW1kCIGQcYVWNebSaP/IW8AU+
+zdNl7hzrX+9312KVIS2REsLV
+-----END CERTIFICATE-----
+`;
+
+test("a certificate towards the members that names somebody is refused", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "grpc-proxy-"));
+  const path = join(folder, "named.crt");
+  writeFileSync(path, NAMED);
+  try {
+    assert.deepEqual(await run(`grpc-proxy start --cert=${path}`), {
+      code: 1,
+      text: `cert has non empty Common Name (named): ${path}\n`,
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

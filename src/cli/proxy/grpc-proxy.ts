@@ -1,5 +1,6 @@
 /** `etcd grpc-proxy start`: reads the flags, refuses what cannot work, and runs until a signal. */
 import { errorMessage } from "../../base/error-message.ts";
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { quote } from "../../base/go-quote.ts";
@@ -27,8 +28,8 @@ export async function startGrpcProxy(call: Invocation, deps: ProxyDeps): Promise
   const found = await discoveredEndpoints(call, deps, flags.string("cacert"));
   const endpoints = found.length > 0 ? found.map(({ url }) => url) : flags.strings("endpoints");
   try {
-    const world = deps.grpc();
     const tls = upstreamTls(flags);
+    const world = deps.grpc();
     if (tls?.insecureSkipVerify === true) {
       logger.warn(
         "--insecure-skip-tls-verify was given, this grpc proxy process skips authentication of etcd server TLS certificates. This option should be enabled only for testing purposes.",
@@ -159,9 +160,23 @@ function addressOf(text: string): { host: string; port: number } {
 
 function upstreamTls(flags: FlagSet): TlsOptions | undefined {
   const [ca, cert, key] = ["cacert", "cert", "key"].map((name) => fileOf(flags.string(name)));
+  const name = cert === undefined ? "" : commonNameOf(cert);
+  // Members would take the name for the user of every caller who has no token.
+  if (name !== "") {
+    throw new Error(`cert has non empty Common Name (${name}): ${flags.string("cert")}`);
+  }
   const insecureSkipVerify = flags.bool("insecure-skip-tls-verify");
   const isAsked = ca !== undefined || cert !== undefined || key !== undefined;
   return isAsked || insecureSkipVerify ? { ca, cert, key, insecureSkipVerify } : undefined;
+}
+
+/** "" for none, and for what is no certificate, which the first connection will say. */
+function commonNameOf(pem: string): string {
+  try {
+    return /^CN=(.+)$/m.exec(new X509Certificate(pem).subject)?.[1] ?? "";
+  } catch {
+    return "";
+  }
 }
 
 function fileOf(path: string): string | undefined {

@@ -631,6 +631,55 @@ test("a lock whose lease ends while it waits fails, and leaves no key behind", a
   assert.deepEqual(await queue(), []);
 });
 
+test("endpoints are taken from the cluster, for callers with tokens too", async (t) => {
+  const dead = await freePort();
+  const upstream = { endpoints: [`127.0.0.1:${dead}`, `127.0.0.1:${member.port}`] };
+  const { client, logger } = await startProxy(t, { upstream, autoSyncIntervalMs: 20 });
+  const put = { key: bytes("synced"), value: bytes("1") };
+  const metadata = { token: "that nobody checks" };
+  await client.call("/etcdserverpb.KV/Put", put, { metadata });
+  const updates = (): unknown[] =>
+    logger.lines.flatMap(({ message, fields }) =>
+      message === "endpoints were updated" ? [fields.endpoints] : [],
+    );
+  await until(() => updates().length > 0, "the endpoints of the cluster");
+  const { members } = await client.call("/etcdserverpb.Cluster/MemberList", {});
+  assert.deepEqual(updates(), [members[0]?.clientURLs]);
+  await client.call("/etcdserverpb.KV/Put", put, { metadata });
+});
+
+test("the listener of metrics has health and metrics, and no calls", async (t) => {
+  const port = await freePort();
+  const address = { host: "127.0.0.1", port };
+  await startProxy(t, { metricsListen: { address, isSecure: false } });
+  const get = async (path: string): Promise<number> =>
+    (await fetch(`http://127.0.0.1:${port}${path}`)).status;
+  assert.deepEqual(
+    await Promise.all(["/health", "/proxy/health", "/metrics", "/proxy/metrics"].map(get)),
+    [200, 200, 200, 200],
+  );
+  const other = await RpcClient.connect(port);
+  t.after(() => other.close());
+  await rejects(other.range("x"), /./);
+});
+
+test("an answer beyond the limit is refused, and a registration lasts as long as asked", async (t) => {
+  const upstream = { endpoints: [`127.0.0.1:${member.port}`], maxMessageBytes: 10_000 };
+  const registration = { prefix: "limits", ttl: 77, address: "own:1", hostname: "here" };
+  const { client } = await startProxy(t, { upstream, registration });
+  await member.client.put("too-large", "x".repeat(20_000));
+  await rejects(client.range("too-large"), /larger than|max/);
+  let lease = 0n;
+  await until(async () => {
+    const { kvs } = await member.client.range("limits/own:1");
+    lease = kvs[0]?.lease ?? 0n;
+    return lease !== 0n;
+  }, "the registration");
+  const request = { ID: lease };
+  const { grantedTTL } = await member.client.call("/etcdserverpb.Lease/LeaseTimeToLive", request);
+  assert.equal(grantedTTL, 77);
+});
+
 async function rejects(promise: Promise<unknown>, pattern: RegExp): Promise<void> {
   const failure = await promise.then(
     () => assert.fail("expected a failure"),

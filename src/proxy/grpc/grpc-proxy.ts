@@ -144,10 +144,12 @@ export class GrpcProxy {
     if (autoSyncIntervalMs === 0) return;
     const { clock, logger } = this.#deps;
     clock.setTimer(autoSyncIntervalMs, () => {
-      const { own } = this.#upstream;
-      if (own.closed) return;
-      own
+      if (this.#upstream.own.closed) return;
+      this.#upstream
         .syncEndpoints()
+        .then((endpoints) => {
+          if (endpoints !== undefined) logger.info("endpoints were updated", { endpoints });
+        })
         .catch((error: unknown) => logger.info("Auto sync endpoints failed.", { error }))
         .finally(() => this.#syncLater());
     });

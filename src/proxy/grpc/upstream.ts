@@ -128,7 +128,17 @@ export class Upstream {
 
   #newClient(token: string | undefined, passed: string): EtcdClient {
     const ids = passed === "" ? this.#id : `${passed},${this.#id}`;
-    return new EtcdClient({ ...this.#options, token, metadata: { [PASSED]: ids } });
+    const { endpoints } = this.#anonymous;
+    return new EtcdClient({ ...this.#options, endpoints, token, metadata: { [PASSED]: ids } });
+  }
+
+  /** Asks the cluster for its endpoints, for all callers. Answers what they are if they changed. */
+  async syncEndpoints(): Promise<readonly string[] | undefined> {
+    const known = this.#anonymous.endpoints.join();
+    const endpoints = await this.#anonymous.syncEndpoints();
+    if (endpoints.join() === known) return undefined;
+    for (const client of this.#byName.values()) client.setEndpoints(endpoints);
+    return endpoints;
   }
 
   /** Keeps a client open for as long as a watch needs it. */
