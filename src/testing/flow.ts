@@ -160,7 +160,7 @@ export class Flow {
   }
 
   #isTick({ source, actor }: EventFacts): boolean {
-    return source === "timer" && actor !== undefined && ++this.#ticks % TICKS_PER_TURN !== 0;
+    return source === "timer" && actor?.isMember === true && ++this.#ticks % TICKS_PER_TURN !== 0;
   }
 
   /** Nothing is left to do until then. False if nobody waits for that. */

@@ -10,10 +10,12 @@ import type { CallHandler } from "../transport/client/client-call.ts";
 import { RpcError } from "../transport/client/rpc-error.ts";
 import { type Answer, type Metadata, SimStreamCall, SimUnaryCall } from "./world/calls.ts";
 import type { Life } from "./world/member.ts";
-import type { Scheduler } from "./world/scheduler.ts";
+import type { Actor, Scheduler } from "./world/scheduler.ts";
 
 export interface LocalConnectionOptions {
   readonly scheduler: Scheduler;
+  /** The process of the client; undefined for one that never stands still. */
+  readonly owner: Actor | undefined;
   /** The process at the other end. */
   readonly life: Life;
   readonly service: RpcService;
@@ -101,8 +103,8 @@ export class LocalConnection implements Connection {
   }
 
   #deliver(run: () => void): void {
-    const { scheduler, latencyMs } = this.options;
-    scheduler.at(latencyMs, "client", undefined, run);
+    const { scheduler, latencyMs, owner } = this.options;
+    scheduler.at(latencyMs, "client", owner, run);
   }
 
   #begin(call: LocalCall): boolean {
