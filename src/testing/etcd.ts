@@ -258,6 +258,7 @@ export class Etcd implements AsyncDisposable {
     this.#mustBeOpen("restart");
     for (const member of chosen) member.die();
     await this.#universe.start(chosen.length === 0 ? this.#universe.members : chosen);
+    await this.#sockets?.bound();
   }
 
   /** The process stands still, until `resume`: what is sent to it waits, its timers too. */
@@ -334,6 +335,7 @@ export class Etcd implements AsyncDisposable {
       throw new TypeError(`restore: a snapshot of ${snapshot.size} members is none of ${size}`);
     }
     await this.#universe.become(EtcdSnapshot.stateOf(snapshot));
+    await this.#sockets?.bound();
   }
 
   /** Another etcd that begins with what this one holds, or held when the snapshot was taken. */
@@ -348,6 +350,7 @@ export class Etcd implements AsyncDisposable {
     this.#mustBeOpen("reset");
     await this.#universe.become(undefined);
     this.#universe.ledger.forget();
+    await this.#sockets?.bound();
   }
 
   /** Ends clients and members. May be called repeatedly. */

@@ -116,6 +116,10 @@ export class Flow {
     this.#wake();
   }
 
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
   get #needsTime(): boolean {
     if (this.#waiting > 0 && this.#scheduler.nowMs - this.#lastWaitMs < MAX_WAIT_MS) return true;
     for (const { untilMs } of this.#conditions) if (untilMs !== undefined) return true;
