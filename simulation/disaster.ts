@@ -8,7 +8,7 @@ import { snapName } from "../src/snap/snap-file.ts";
 import { readLog, recordedSnapshotEntries, walExists } from "../src/wal/index.ts";
 import type { Index, Term } from "../src/base/ids.ts";
 import type { RaftInvariants } from "./checks/raft-invariants.ts";
-import { POWER_POLICIES } from "./faults/nemesis.ts";
+import { POWER_POLICIES } from "../src/testing/faults/nemesis.ts";
 import type { Member } from "../src/testing/world/member.ts";
 import type { World } from "../src/testing/world/world.ts";
 

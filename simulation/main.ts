@@ -3,7 +3,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { FAULT_KINDS, type FaultKind } from "./faults/kinds.ts";
+import { FAULT_KINDS, type FaultKind } from "../src/testing/faults/kinds.ts";
 import { PLANTED_BUGS } from "./planted/bugs.ts";
 import { describeSeed, Totals } from "./report.ts";
 import { type RunOptions, type RunReport, runSeed } from "./run.ts";

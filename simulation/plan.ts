@@ -1,7 +1,7 @@
 /** What one seed means: size, speeds, limits and faults of a run. Everything is drawn here or forked. */
 import type { ServerLimits } from "../src/server/limits.ts";
 import { SeededRandom } from "../src/env/testing/index.ts";
-import { FAULT_KINDS, type FaultKind } from "./faults/kinds.ts";
+import { FAULT_KINDS, type FaultKind } from "../src/testing/faults/kinds.ts";
 
 export interface Plan {
   readonly seed: number;

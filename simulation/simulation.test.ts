@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { FaultKind } from "./faults/kinds.ts";
+import type { FaultKind } from "../src/testing/faults/kinds.ts";
 import { describeSeed } from "./report.ts";
 import { type RunReport, runSeed } from "./run.ts";
 

@@ -6,7 +6,7 @@ import { CompactionRequest, LeaseRevokeRequest } from "../api/gen/rpc.ts";
 import { METHOD } from "../api/rpc-table.ts";
 import type { LeaseID, Revision } from "../base/ids.ts";
 import { optionNames, unknownOption } from "../base/known-options.ts";
-import { EtcdClient, type EtcdClientOptions, type KeyValue } from "../client/index.ts";
+import type { EtcdClient, EtcdClientOptions, KeyValue } from "../client/index.ts";
 import { RaftField } from "../server/index.ts";
 import { type Duration, durationMs } from "./duration.ts";
 import type { Failure, RecordedRequest } from "./ledger.ts";
@@ -35,6 +35,9 @@ export interface ClusterOptions extends MemoryOptions {
   readonly sync?: Duration | undefined;
 }
 
+/** As of `etcd-ts/client`, but for what follows from the clock and the seed. */
+export type LocalClientOptions = Omit<EtcdClientOptions, "clock" | "random" | "tls">;
+
 const MEMORY_OPTION_NAMES = {
   seed: true,
   listen: true,
@@ -44,11 +47,12 @@ const MEMORY_OPTION_NAMES = {
   maxRequestBytes: true,
 } as const;
 const MEMORY_OPTIONS = optionNames<MemoryOptions>(MEMORY_OPTION_NAMES);
-const CLUSTER_OPTIONS = optionNames<ClusterOptions>({
+export const CLUSTER_OPTION_NAMES = {
   ...MEMORY_OPTION_NAMES,
   latency: true,
   sync: true,
-});
+} as const;
+const CLUSTER_OPTIONS = optionNames<ClusterOptions>(CLUSTER_OPTION_NAMES);
 
 /** More would make the messages of a cluster, not a test, what the time goes into. */
 const MAX_TEST_MEMBERS = 9;
@@ -70,6 +74,9 @@ export class EtcdSnapshot {
   }
 }
 
+/** For those who made the members themselves. */
+export let etcdOf: (universe: Universe) => Etcd;
+
 export class Etcd implements AsyncDisposable {
   /** Time in your hands. */
   readonly clock: TestClock;
@@ -90,14 +97,7 @@ export class Etcd implements AsyncDisposable {
    */
   static async cluster(size: number = 3, options: ClusterOptions = {}): Promise<Etcd> {
     refuseUnknown("Etcd.cluster", options, CLUSTER_OPTIONS);
-    if (!Number.isInteger(size) || size < 1 || size > MAX_TEST_MEMBERS) {
-      throw new RangeError(
-        `Etcd.cluster: a cluster has 1 to ${MAX_TEST_MEMBERS} members, not ${size}`,
-      );
-    }
-    const { latency = 1, sync = 1 } = options;
-    const latencyMs = durationMs("latency", latency);
-    return Etcd.#start({ ...defaults(options), size, latencyMs, syncMs: durationMs("sync", sync) });
+    return Etcd.#start(clusterOptions("Etcd.cluster", size, options));
   }
 
   static async #start(options: UniverseOptions, state?: UniverseState): Promise<Etcd> {
@@ -113,6 +113,10 @@ export class Etcd implements AsyncDisposable {
       throw error;
     }
     return new Etcd(universe, sockets);
+  }
+
+  static {
+    etcdOf = (universe) => new Etcd(universe, undefined);
   }
 
   private constructor(universe: Universe, sockets: Sockets | undefined) {
@@ -143,17 +147,9 @@ export class Etcd implements AsyncDisposable {
    * A client of all members, as `etcd-ts/client` has it, without sockets and on this clock. It is
    * closed with the members.
    */
-  client(options: Omit<EtcdClientOptions, "clock" | "random" | "tls"> = {}): EtcdClient {
+  client(options: LocalClientOptions = {}): EtcdClient {
     this.#mustBeOpen("client");
-    const { flow, urls } = this.#universe;
-    const random = this.#universe.numbers();
-    const client = new EtcdClient(
-      { endpoints: urls, ...options, clock: this.#universe.clock, random },
-      {
-        dial: (target, dialOptions) => this.#universe.dial(target, dialOptions),
-        begun: () => flow.begun(),
-      },
-    );
+    const client = this.#universe.client(options);
     this.#clients.add(client);
     return client;
   }
@@ -262,6 +258,7 @@ export class Etcd implements AsyncDisposable {
     this.#mustBeOpen("restart");
     for (const member of chosen) member.die();
     await this.#universe.start(chosen.length === 0 ? this.#universe.members : chosen);
+    await this.#sockets?.bound();
   }
 
   /** The process stands still, until `resume`: what is sent to it waits, its timers too. */
@@ -338,6 +335,7 @@ export class Etcd implements AsyncDisposable {
       throw new TypeError(`restore: a snapshot of ${snapshot.size} members is none of ${size}`);
     }
     await this.#universe.become(EtcdSnapshot.stateOf(snapshot));
+    await this.#sockets?.bound();
   }
 
   /** Another etcd that begins with what this one holds, or held when the snapshot was taken. */
@@ -352,6 +350,7 @@ export class Etcd implements AsyncDisposable {
     this.#mustBeOpen("reset");
     await this.#universe.become(undefined);
     this.#universe.ledger.forget();
+    await this.#sockets?.bound();
   }
 
   /** Ends clients and members. May be called repeatedly. */
@@ -401,7 +400,21 @@ function defaults(options: MemoryOptions): Omit<UniverseOptions, "size" | "laten
   return { ...options, seed: options.seed ?? 1, listen: options.listen ?? false };
 }
 
-function refuseUnknown(where: string, options: object, known: ReadonlySet<string>): void {
+/** @throws RangeError for a size that is none. */
+export function clusterOptions(
+  where: string,
+  size: number,
+  options: ClusterOptions,
+): UniverseOptions {
+  if (!Number.isInteger(size) || size < 1 || size > MAX_TEST_MEMBERS) {
+    throw new RangeError(`${where}: a cluster has 1 to ${MAX_TEST_MEMBERS} members, not ${size}`);
+  }
+  const { latency = 1, sync = 1 } = options;
+  const latencyMs = durationMs("latency", latency);
+  return { ...defaults(options), size, latencyMs, syncMs: durationMs("sync", sync) };
+}
+
+export function refuseUnknown(where: string, options: object, known: ReadonlySet<string>): void {
   const problem = unknownOption(where, options, known);
   if (problem !== undefined) throw new TypeError(problem);
 }

@@ -116,6 +116,10 @@ export class Flow {
     this.#wake();
   }
 
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
   get #needsTime(): boolean {
     if (this.#waiting > 0 && this.#scheduler.nowMs - this.#lastWaitMs < MAX_WAIT_MS) return true;
     for (const { untilMs } of this.#conditions) if (untilMs !== undefined) return true;
@@ -160,7 +164,7 @@ export class Flow {
   }
 
   #isTick({ source, actor }: EventFacts): boolean {
-    return source === "timer" && actor !== undefined && ++this.#ticks % TICKS_PER_TURN !== 0;
+    return source === "timer" && actor?.isMember === true && ++this.#ticks % TICKS_PER_TURN !== 0;
   }
 
   /** Nothing is left to do until then. False if nobody waits for that. */

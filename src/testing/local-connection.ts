@@ -8,12 +8,15 @@ import { METHODS } from "../api/rpc-table.ts";
 import { StatusCode } from "../api/errors.ts";
 import type { CallHandler } from "../transport/client/client-call.ts";
 import { RpcError } from "../transport/client/rpc-error.ts";
+import { Packets } from "./packets.ts";
 import { type Answer, type Metadata, SimStreamCall, SimUnaryCall } from "./world/calls.ts";
 import type { Life } from "./world/member.ts";
-import type { Scheduler } from "./world/scheduler.ts";
+import type { Actor, Scheduler } from "./world/scheduler.ts";
 
 export interface LocalConnectionOptions {
   readonly scheduler: Scheduler;
+  /** The process of the client; undefined for one that never stands still. */
+  readonly owner: Actor | undefined;
   /** The process at the other end. */
   readonly life: Life;
   readonly service: RpcService;
@@ -45,11 +48,16 @@ interface Head {
 export class LocalConnection implements Connection {
   readonly options: LocalConnectionOptions;
   readonly #calls = new Set<LocalCall>();
+  readonly #toMember: Packets;
+  readonly #toClient: Packets;
   readonly #lost = () => this.#deliver(() => this.#close(CUT));
   #isClosed = false;
 
   constructor(options: LocalConnectionOptions) {
     this.options = options;
+    const { scheduler, latencyMs, source, life, owner } = options;
+    this.#toMember = new Packets({ scheduler, latencyMs, source, actor: life.actor });
+    this.#toClient = new Packets({ scheduler, latencyMs, source, actor: owner });
     options.life.onDeath.add(this.#lost);
   }
 
@@ -87,8 +95,7 @@ export class LocalConnection implements Connection {
 
   /** For what the client sends. */
   arrive(run: () => void): void {
-    const { scheduler, latencyMs, source, life } = this.options;
-    scheduler.at(latencyMs, source, life.actor, run);
+    this.#toMember.send(run);
   }
 
   /** For what the member sends; nothing once it is dead. */
@@ -101,8 +108,7 @@ export class LocalConnection implements Connection {
   }
 
   #deliver(run: () => void): void {
-    const { scheduler, latencyMs } = this.options;
-    scheduler.at(latencyMs, "client", undefined, run);
+    this.#toClient.send(run);
   }
 
   #begin(call: LocalCall): boolean {

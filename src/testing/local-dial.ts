@@ -5,12 +5,14 @@ import type { Clock, RpcService } from "../env/index.ts";
 import { RpcError } from "../transport/client/rpc-error.ts";
 import { LocalConnection } from "./local-connection.ts";
 import type { Life } from "./world/member.ts";
-import type { Scheduler } from "./world/scheduler.ts";
+import type { Actor, Scheduler } from "./world/scheduler.ts";
 
 export interface LocalDialOptions {
   readonly scheduler: Scheduler;
   readonly clock: Clock;
   readonly latencyMs: number;
+  /** The process that dials; undefined for one that never stands still. */
+  readonly owner: Actor | undefined;
   /** The process that listens there, if there is one that serves. */
   readonly find: (url: string) => { life: Life; service: RpcService } | undefined;
 }
@@ -19,7 +21,7 @@ export interface LocalDialOptions {
 let connections = 0;
 
 export function dialLocally(target: Target, dial: DialOptions, options: LocalDialOptions): Dial {
-  const { scheduler, clock, latencyMs } = options;
+  const { scheduler, clock, latencyMs, owner } = options;
   let fail: (reason: string) => void = () => undefined;
   const connection = new Promise<LocalConnection>((resolve, reject) => {
     const timer = clock.setTimer(dial.timeoutMs, () => fail("i/o timeout"));
@@ -36,7 +38,7 @@ export function dialLocally(target: Target, dial: DialOptions, options: LocalDia
     };
     const found = options.find(target.url);
     if (found === undefined) {
-      scheduler.at(latencyMs, "client", undefined, () => fail("connect: connection refused"));
+      scheduler.at(latencyMs, "client", owner, () => fail("connect: connection refused"));
       return;
     }
     const { life, service } = found;
@@ -44,10 +46,12 @@ export function dialLocally(target: Target, dial: DialOptions, options: LocalDia
     const established = (): void => {
       timer.cancel();
       const onClose = (reason: string): void => dial.connection.onClose?.(reason);
-      resolve(new LocalConnection({ scheduler, life, service, clock, source, latencyMs, onClose }));
+      resolve(
+        new LocalConnection({ scheduler, owner, life, service, clock, source, latencyMs, onClose }),
+      );
     };
     scheduler.at(latencyMs, source, life.actor, () =>
-      scheduler.at(latencyMs, "client", undefined, established),
+      scheduler.at(latencyMs, "client", owner, established),
     );
   });
   return { connection, abandon: () => fail("the client is closed") };

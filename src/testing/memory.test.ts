@@ -166,5 +166,8 @@ test("what was closed says so", async () => {
   await etcd.close();
   assert.throws(() => etcd.dump(), { message: "dump: this etcd was closed" });
   assert.throws(() => etcd.client(), { message: "client: this etcd was closed" });
+  await assert.rejects(etcd.clock.advance("1s"), {
+    message: "clock.advance: this etcd was closed",
+  });
   await assert.rejects(client.kv.get("a"), { kind: "clientClosed" });
 });

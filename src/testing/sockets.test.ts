@@ -47,7 +47,7 @@ test("a member that was killed has no port, and the same one again when it is ba
   await etcd.kill("m1");
   await assert.rejects(first.kv.get("k"), { kind: "unavailable" });
   await etcd.restart("m1");
-  await using again = new EtcdClient({ endpoints: [url] });
+  await using again = new EtcdClient({ endpoints: [url], dialTimeoutMs: 100 });
   assert.equal((await again.kv.get("k")).kvs[0]?.valueText, "1");
 });
 

@@ -25,7 +25,8 @@ export class Sockets {
   readonly #clock = new SystemClock();
   readonly #listeners = new Map<Member, Listener>();
   readonly #services = new Map<Member, RpcService>();
-  #closing: Promise<unknown>[] = [];
+  readonly #closing: Promise<unknown>[] = [];
+  readonly #binding: Promise<unknown>[] = [];
 
   private constructor(universe: Universe) {
     this.#universe = universe;
@@ -43,6 +44,11 @@ export class Sockets {
     return sockets;
   }
 
+  /** Settles when every member that runs has its port again; rejects when that was taken. */
+  async bound(): Promise<void> {
+    await Promise.all(this.#binding.splice(0));
+  }
+
   async close(): Promise<void> {
     for (const member of [...this.#listeners.keys()]) this.#stop(member);
     await Promise.all(this.#closing);
@@ -55,7 +61,14 @@ export class Sockets {
     const url = new URL(member.options.clientURLs[0] ?? "");
     const isBound = this.#listeners.has(member);
     if (isBound) this.#listeners.get(member)?.startServing();
-    else void this.#listen(member, { host: url.hostname, port: Number(url.port) });
+    else this.#bindAgain(member, { host: url.hostname, port: Number(url.port) });
+  }
+
+  #bindAgain(member: Member, address: ListenAddress): void {
+    const binding = this.#listen(member, address);
+    // Heard by `bound`, perhaps later.
+    binding.catch(() => undefined);
+    this.#binding.push(binding);
   }
 
   async #listen(member: Member, address: ListenAddress): Promise<ListenAddress> {

@@ -39,7 +39,9 @@ export class TestClock {
    * was sent to them. @throws RangeError for a negative duration, TypeError for none.
    */
   async advance(by: Duration): Promise<void> {
-    await this.#flow.advance(durationMs("clock.advance", by));
+    const ms = durationMs("clock.advance", by);
+    if (this.#flow.isStopped) throw new Error("clock.advance: this etcd was closed");
+    await this.#flow.advance(ms);
   }
 
   /** Calls `fire` once, when so many milliseconds of this clock have passed. */

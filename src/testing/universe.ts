@@ -4,7 +4,7 @@
  */
 import { StatusCode } from "../api/errors.ts";
 import { METHOD } from "../api/rpc-table.ts";
-import type { Dial, DialOptions, Target } from "../client/connection.ts";
+import { EtcdClient, type EtcdClientOptions } from "../client/index.ts";
 import type { RpcService } from "../env/index.ts";
 import { type FaultDisk, SeededRandom } from "../env/testing/index.ts";
 import type { EtcdServer } from "../server/index.ts";
@@ -17,6 +17,7 @@ import { retentionOf } from "./retention.ts";
 import { CALM } from "./world/links.ts";
 import type { Life, Member, MemberTraits } from "./world/member.ts";
 import { OutsideClock } from "./world/outside-clock.ts";
+import type { Actor } from "./world/scheduler.ts";
 import { Trace } from "./world/trace.ts";
 import { World } from "./world/world.ts";
 
@@ -145,12 +146,20 @@ export class Universe {
     throw new Error(`${missing.join(", ")} did not come up${reasons === "" ? "" : `: ${reasons}`}`);
   }
 
-  /** A client's way to a member. */
-  dial(target: Target, options: DialOptions): Dial {
+  /** A client of all members, of a process when one is given. */
+  client(options: EtcdClientOptions, owner?: Actor): EtcdClient {
     const { scheduler } = this.world;
     const { latencyMs } = this.options;
+    const clock = owner === undefined ? this.clock : new OutsideClock(scheduler, owner);
     const find = (url: string) => this.#find(url);
-    return dialLocally(target, options, { scheduler, clock: this.clock, latencyMs, find });
+    return new EtcdClient(
+      { endpoints: this.urls, ...options, clock, random: this.numbers() },
+      {
+        dial: (target, dialOptions) =>
+          dialLocally(target, dialOptions, { scheduler, clock, latencyMs, owner, find }),
+        begun: () => this.flow.begun(),
+      },
+    );
   }
 
   /** The door of a running process. */

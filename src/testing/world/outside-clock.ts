@@ -1,12 +1,17 @@
-/** The world's time as those see it that are no member: clients, and the tests themselves. */
+/**
+ * The world's time as those see it that are no member: the tests, their clients, and processes of
+ * programs, whose timers wait while they stand still.
+ */
 import type { Clock, Timer } from "../../env/index.ts";
 import { WALL_START_MS } from "./member-clock.ts";
-import type { Scheduler } from "./scheduler.ts";
+import type { Actor, Scheduler } from "./scheduler.ts";
 
 export class OutsideClock implements Clock {
   readonly #scheduler: Scheduler;
+  readonly #actor: Actor | undefined;
 
-  constructor(scheduler: Scheduler) {
+  constructor(scheduler: Scheduler, actor?: Actor) {
+    this.#actor = actor;
     this.#scheduler = scheduler;
   }
 
@@ -19,6 +24,6 @@ export class OutsideClock implements Clock {
   }
 
   setTimer(delayMs: number, fire: () => void): Timer {
-    return this.#scheduler.at(delayMs, "timer", undefined, fire);
+    return this.#scheduler.at(delayMs, "timer", this.#actor, fire);
   }
 }

@@ -31,14 +31,17 @@ const WAITS: ReadonlySet<string> = new Set([
 
 export class Actor {
   readonly name: string;
+  /** A life of a member; others are processes of programs. */
+  readonly isMember: boolean;
   isAlive = true;
   isPaused = false;
   /** It will be paused just before the next event that comes from one of these. */
   pausesBefore: ReadonlySet<string> | undefined;
   readonly held: Event[] = [];
 
-  constructor(name: string) {
+  constructor(name: string, isMember = true) {
     this.name = name;
+    this.isMember = isMember;
   }
 }
 

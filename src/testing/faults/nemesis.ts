@@ -9,10 +9,10 @@ import {
   CRASH_TEARS_SECTORS,
   type CrashPolicy,
   type SeededRandom,
-} from "../../src/env/testing/index.ts";
-import { CALM } from "../../src/testing/world/links.ts";
-import type { Member } from "../../src/testing/world/member.ts";
-import type { World } from "../../src/testing/world/world.ts";
+} from "../../env/testing/index.ts";
+import { CALM } from "../world/links.ts";
+import type { Member } from "../world/member.ts";
+import type { World } from "../world/world.ts";
 import type { FaultKind } from "./kinds.ts";
 
 export const POWER_POLICIES: readonly CrashPolicy[] = [
@@ -37,6 +37,8 @@ export interface NemesisOptions {
   readonly latencyMs: number;
   readonly pauseMs: { readonly min: number; readonly max: number };
   readonly isOver: () => boolean;
+  /** Told of each fault. */
+  readonly onStrike?: (kind: FaultKind, member: Member) => void;
 }
 
 export class Nemesis {
@@ -93,6 +95,7 @@ export class Nemesis {
     if (member === undefined) return;
     if (this.#do(kind, member)) {
       world.count(`fault ${kind}`);
+      this.#options.onStrike?.(kind, member);
       world.trace.word(kind);
       world.trace.line(() => `${world.scheduler.nowMs.toFixed(4)} FAULT ${kind} ${member.name}`);
     }
