@@ -19,6 +19,7 @@ import * as raft from "./gen/raft.ts";
 import * as raftInternal from "./gen/raft-internal.ts";
 import * as rpc from "./gen/rpc.ts";
 import * as snap from "./gen/snap.ts";
+import * as trace from "./gen/trace.ts";
 import * as wal from "./gen/wal.ts";
 import type { FieldInfo, MessageType } from "./message-type.ts";
 
@@ -31,7 +32,7 @@ const PEER = loadPeer();
 function collectTypes(): MessageType<unknown>[] {
   const modules = [
     ...[auth, election, etcdserver, health, kv, lease, lock, membership],
-    ...[profile, raft, raftInternal, rpc, snap, wal],
+    ...[profile, raft, raftInternal, rpc, snap, trace, wal],
   ];
   const found: MessageType<unknown>[] = [];
   for (const module of modules) {

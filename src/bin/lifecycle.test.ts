@@ -193,10 +193,11 @@ test("a setting that cannot be honoured is refused, not ignored", async () => {
   const error = await fatalError([
     "--data-dir",
     dataDir,
-    "--enable-distributed-tracing",
+    "--experimental-enable-v2v3",
+    "/v2",
     ...ADDRESSES,
   ]);
-  assert.match(error, /--enable-distributed-tracing/);
+  assert.match(error, /--experimental-enable-v2v3/);
   assert.equal(existsSync(dataDir), false);
 });
 
