@@ -1,17 +1,22 @@
 // Compiles the project to dist/. Plain JavaScript, because it runs before anything is compiled.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { SourceMap } from "node:module";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Layers that are libraries for programs outside: few files, so that they load quickly. */
-const LIBRARIES = ["client", "testing"];
-/** Programs of src/bin that are bundled. */
-const PROGRAMS = ["etcd", "etcdctl", "etcdutl"];
-/** A bundled file still finds what lies beside it: `import.meta.url` is that of the compiled file. */
+const LIBRARIES = ["client", "testing", "embed"];
+/** Programs of src/bin; one bundle has them all, since most of their code is the same. */
+const PROGRAMS = ["etcd", "etcdctl", "etcdutl", "etcd-cluster", "etcd-discovery"];
+/** Entries of threads. Each bundle lies where the compiled file would: in the folder of libraries. */
+const WORKERS = ["platform/bcrypt-worker", "embed/older-segments-worker"];
+/**
+ * A bundled file still finds what lies beside it: `import.meta.url` is that of a file at the same
+ * place below dist/lib, where the bundles of WORKERS are.
+ */
 const ownUrls = {
   name: "own-urls",
   setup({ onLoad }) {
@@ -25,6 +30,9 @@ const ownUrls = {
     });
   },
 };
+/** Defines what `ownUrls` asks for, in a script whose folder is `up` below dist/lib's parent. */
+const bundleUrl = (base) =>
+  `const bundleUrl=require("node:url").pathToFileURL(require("node:path").join(__dirname,"${base}")).href;`;
 
 const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
 if (!existsSync(tsc)) {
@@ -37,70 +45,101 @@ const result = spawnSync(process.execPath, [tsc, "-p", join(root, "tsconfig.json
   stdio: "inherit",
 });
 if (result.status !== 0) process.exit(result.status ?? 1);
-writeFileSync(join(root, "dist", "git-sha"), gitSha());
-rmSync(join(root, "dist", ".code-cache"), { recursive: true, force: true });
-for (const program of PROGRAMS) await bundle(program);
-await bundleLibraries();
+const dist = join(root, "dist");
+const lib = join(dist, "lib");
+rmSync(lib, { recursive: true, force: true });
+rmSync(join(dist, ".code-cache"), { recursive: true, force: true });
+mkdirSync(lib);
+for (const folder of [dist, lib]) writeFileSync(join(folder, "git-sha"), gitSha());
+const { build, transform } = await import("esbuild");
+/** What all bundles have in common. */
+const common = {
+  absWorkingDir: root,
+  write: false,
+  bundle: true,
+  platform: "node",
+  target: "node20.19",
+  packages: "external",
+  charset: "ascii",
+  plugins: [ownUrls],
+  // Scripts, so what they load late comes by `require` too.
+  supported: { "dynamic-import": false },
+  // Whitespace stays: a line of the bundle must tell where it comes from.
+  minifySyntax: true,
+  logLevel: "warning",
+};
+await Promise.all([bundlePrograms(), bundleLibraries(), ...WORKERS.map(bundleWorker)]);
+copyTypes();
 
 /**
- * One file for a program, so that it starts quickly, behind the loader that keeps the compiled
+ * One file for the programs, so that they start quickly, behind loaders that keep the compiled
  * code. CommonJS loads faster than modules do.
  */
-async function bundle(program) {
-  const { build } = await import("esbuild");
-  const outfile = join(root, "dist", `${program}-program.cjs`);
+async function bundlePrograms() {
+  const outfile = join(dist, "programs.cjs");
   const { outputFiles } = await build({
-    absWorkingDir: root,
-    entryPoints: [join("dist", "src", "bin", `${program}.js`)],
+    ...common,
+    entryPoints: [join("dist", "src", "bin", "programs.js")],
     outfile,
-    write: false,
     sourcemap: "external",
-    bundle: true,
-    platform: "node",
-    target: "node20.19",
     format: "cjs",
-    packages: "external",
-    charset: "ascii",
-    banner: { js: 'const bundleUrl=require("node:url").pathToFileURL(__filename).href;' },
-    plugins: [ownUrls],
-    // The program is no module, so what it loads late comes by `require` too.
-    supported: { "dynamic-import": false },
-    // Whitespace stays: a line of the bundle must tell where it comes from.
-    minifySyntax: true,
-    logLevel: "warning",
+    banner: { js: bundleUrl("lib/programs.cjs") },
   });
   const [map, code] = outputFiles.map(({ contents }) => Buffer.from(contents));
   writeFileSync(outfile, code);
-  writePlaces(`${program}-program`, map, code);
+  writePlaces(outfile, map, code);
   const digest = createHash("sha256").update(code).digest("hex").slice(0, 16);
   const loader = readFileSync(join(root, "tools", "program-loader.cjs"), "utf8");
-  const filled = loader.replace("{PROGRAM}", program).replace("{SOURCE_DIGEST}", digest);
-  writeFileSync(join(root, "dist", `${program}.cjs`), filled);
+  for (const program of PROGRAMS) {
+    const filled = loader.replace("{PROGRAM}", program).replace("{SOURCE_DIGEST}", digest);
+    writeFileSync(join(dist, `${program}.cjs`), filled);
+  }
 }
 
 /**
  * The libraries in one folder. What two of them share is there once: an error of the client is of
- * the same class whichever of them threw it.
+ * the same class whichever of them threw it. They are CommonJS, which `import` and `require` both
+ * take, so that the classes are the same for both, too; esbuild shares code between modules only,
+ * so each file is made a module first.
  */
 async function bundleLibraries() {
-  const { build } = await import("esbuild");
-  const outdir = join(root, "dist", "lib");
-  rmSync(outdir, { recursive: true, force: true });
-  await build({
-    absWorkingDir: root,
+  const { outputFiles } = await build({
+    ...common,
     entryPoints: LIBRARIES.map((name) => ({ in: `dist/src/${name}/index.js`, out: name })),
-    outdir,
-    bundle: true,
+    outdir: lib,
+    outExtension: { ".js": ".cjs" },
     splitting: true,
     chunkNames: "[name]-[hash]",
-    platform: "node",
-    target: "node20.19",
+    sourcemap: "inline",
     format: "esm",
-    packages: "external",
-    charset: "ascii",
-    minifySyntax: true,
-    logLevel: "warning",
+    supported: {},
   });
+  await Promise.all(
+    outputFiles.map(async ({ path, text }) => {
+      const { code, map } = await transform(text, {
+        platform: "node",
+        target: common.target,
+        charset: "ascii",
+        format: "cjs",
+        supported: common.supported,
+        sourcemap: "external",
+        sourcefile: path,
+        banner: bundleUrl("lib.cjs"),
+      });
+      writeFileSync(path, code);
+      writePlaces(path, Buffer.from(map), Buffer.from(code));
+    }),
+  );
+}
+
+async function bundleWorker(name) {
+  const outfile = join(lib, "src", `${name}.js`);
+  mkdirSync(dirname(outfile), { recursive: true });
+  const banner = { js: "const bundleUrl=import.meta.url;" };
+  const entryPoints = [`dist/src/${name}.js`];
+  const options = { ...common, entryPoints, outfile, banner, format: "esm", supported: {} };
+  const [{ contents }] = (await build(options)).outputFiles;
+  writeFileSync(outfile, contents);
 }
 
 /**
@@ -108,7 +147,7 @@ async function bundleLibraries() {
  * src/platform/bundle-places.ts reads: four bytes for each line (source << 16 | line, little-endian,
  * 0 for none) and the names of the sources.
  */
-function writePlaces(name, map, code) {
+function writePlaces(bundle, map, code) {
   const decoded = new SourceMap(JSON.parse(map.toString("utf8")));
   const sources = [""];
   const numbers = new Map();
@@ -118,7 +157,7 @@ function writePlaces(name, map, code) {
     .map((text, i) => {
       const { originalSource, originalLine } = decoded.findEntry(i, text.search(/\S|$/));
       if (originalSource === undefined) return 0;
-      const source = relative(root, join(root, "dist", originalSource))
+      const source = relative(root, join(dirname(bundle), originalSource))
         .split(sep)
         .join("/");
       if (!numbers.has(source)) numbers.set(source, sources.push(source) - 1);
@@ -126,12 +165,38 @@ function writePlaces(name, map, code) {
     });
   const table = Buffer.alloc(places.length * 4);
   for (const [i, place] of places.entries()) table.writeUInt32LE(place, i * 4);
-  writeFileSync(join(root, "dist", `${name}.places`), table);
-  writeFileSync(join(root, "dist", `${name}.sources.json`), JSON.stringify(sources));
+  const name = bundle.slice(0, -".cjs".length);
+  writeFileSync(`${name}.places`, table);
+  writeFileSync(`${name}.sources.json`, JSON.stringify(sources));
 }
 
 /** The commit that is built, for `--version`; empty outside a repository. */
 function gitSha() {
   const git = spawnSync("git", ["rev-parse", "--short=9", "HEAD"], { cwd: root, encoding: "utf8" });
   return git.status === 0 ? git.stdout.trim() : "";
+}
+
+/**
+ * Types of the libraries: the declarations that their entries lead to, in a folder that says that
+ * they describe CommonJS.
+ */
+function copyTypes() {
+  const types = join(dist, "types");
+  rmSync(types, { recursive: true, force: true });
+  const seen = new Set();
+  const visit = (path) => {
+    if (seen.has(path)) return;
+    seen.add(path);
+    const text = readFileSync(path, "utf8");
+    const target = join(types, relative(join(dist, "src"), path));
+    mkdirSync(dirname(target), { recursive: true });
+    // Relative names end in .ts, as in the sources; a package's declarations name .js.
+    const renamed = text.replaceAll(/(from |import\()"(\.[^"]*)\.ts"/g, '$1"$2.js"');
+    writeFileSync(target, renamed);
+    for (const [, name] of renamed.matchAll(/(?:from |import\()"(\.[^"]*)\.js"/g)) {
+      visit(join(dirname(path), `${name}.d.ts`));
+    }
+  };
+  for (const name of LIBRARIES) visit(join(dist, "src", name, "index.d.ts"));
+  writeFileSync(join(types, "package.json"), '{ "type": "commonjs" }\n');
 }

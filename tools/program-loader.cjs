@@ -1,5 +1,5 @@
 /**
- * Starts a bundled program with the code that V8 compiled for it in an earlier run; tools/build.mjs
+ * Starts a program of the bundle with the code that V8 compiled for it in an earlier run; tools/build.mjs
  * copies this file in front of each program and fills in what stands in capitals.
  *
  * Kept code must never meet another program: V8 itself compares only its own version, its flags and
@@ -18,7 +18,7 @@ const MAX_FILES = 48;
 /** By then a server has started, and has compiled what a start needs. */
 const KEEP_AFTER_MS = 3000;
 
-const programFile = path.join(__dirname, `${PROGRAM}-program.cjs`);
+const programFile = path.join(__dirname, "programs.cjs");
 const cacheDirectory = path.join(__dirname, ".code-cache");
 const cacheFile = path.join(cacheDirectory, cacheName());
 
@@ -30,6 +30,7 @@ const script = new vm.Script(source, { filename: programFile, cachedData });
 if (cachedData === undefined || script.cachedDataRejected) keepOnce();
 const bundle = { exports: {} };
 script.runInThisContext()(bundle.exports, require, bundle, programFile, __dirname);
+bundle.exports.programs[PROGRAM]();
 
 /** A run compiles what its command needs, so each command has a file of its own. */
 function cacheName() {

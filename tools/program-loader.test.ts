@@ -16,7 +16,9 @@ const LOADER = readFileSync(
 );
 const PROGRAM = `
 function used() { return process.argv[2] ?? "nothing"; }
-console.log(used(), require("node:path").basename(__filename), typeof module.exports);
+exports.programs = {
+  tool: () => console.log(used(), require("node:path").basename(__filename), typeof module.exports),
+};
 `;
 
 interface Place {
@@ -34,7 +36,7 @@ function place(t: TestContext): Place {
   return {
     directory,
     install(program, digest) {
-      writeFileSync(join(directory, "tool-program.cjs"), program);
+      writeFileSync(join(directory, "programs.cjs"), program);
       const loader = LOADER.replace("{PROGRAM}", "tool").replace("{SOURCE_DIGEST}", digest);
       writeFileSync(join(directory, "tool.cjs"), loader);
     },
@@ -53,23 +55,23 @@ function place(t: TestContext): Place {
 test("each command keeps its compiled code, once", (t) => {
   const { install, run, kept, directory } = place(t);
   install(PROGRAM, "d1");
-  assert.equal(run("get"), "get tool-program.cjs object\n");
+  assert.equal(run("get"), "get programs.cjs object\n");
   const names = kept();
   assert.equal(names.length, 1);
   assert.match(names[0] ?? "", /^tool-d1-.*-get$/);
   const file = join(directory, ".code-cache", names[0] ?? "");
   const before = readFileSync(file);
-  assert.equal(run("get"), "get tool-program.cjs object\n");
-  assert.equal(run("--flag", "UPPER", "put"), "--flag tool-program.cjs object\n");
+  assert.equal(run("get"), "get programs.cjs object\n");
+  assert.equal(run("--flag", "UPPER", "put"), "--flag programs.cjs object\n");
   assert.equal(kept().length, 2);
   assert.deepEqual(readFileSync(file), before);
 });
 
 test("a program that was built anew does not run old code, even of the same length", (t) => {
   const { install, run } = place(t);
-  install('console.log("one");', "d1");
+  install('exports.programs = { tool: () => console.log("one") };', "d1");
   assert.equal(run(), "one\n");
-  install('console.log("two");', "d2");
+  install('exports.programs = { tool: () => console.log("two") };', "d2");
   assert.equal(run(), "two\n");
 });
 
@@ -81,12 +83,12 @@ test("kept code that is damaged, or cannot be kept, does not matter", (t) => {
   const whole = readFileSync(file);
   for (const content of [Buffer.alloc(0), Buffer.from("text"), whole.subarray(0, 200)]) {
     writeFileSync(file, content);
-    assert.equal(run("get"), "get tool-program.cjs object\n");
+    assert.equal(run("get"), "get programs.cjs object\n");
     assert.equal(readFileSync(file).length, whole.length);
   }
   rmSync(join(directory, ".code-cache"), { recursive: true });
   writeFileSync(join(directory, ".code-cache"), "a file in the way");
-  assert.equal(run("get"), "get tool-program.cjs object\n");
+  assert.equal(run("get"), "get programs.cjs object\n");
 });
 
 test("kept code does not grow without bound", (t) => {

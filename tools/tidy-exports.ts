@@ -100,6 +100,7 @@ const SPECIFICATIONS: ReadonlySet<string> = new Set([
 const KNOWN: Readonly<Record<string, string>> = {
   "src/api/errors.ts isEtcdError": "tests ask a refusal for its kind as a user of the error does",
   "src/backend/bolt/check.ts checkFreelist": "needs the innards of the check of a db file",
+  "src/bin/programs.ts programs": "the bundle of the programs, which tools/build.mjs makes of it",
   "src/backend/types.ts TEST_BUCKET": "a bucket of the format, which etcd's own tests fill",
   "src/wal/read-log.ts verifyLog": "a whole reading of the log, which tests hold against its parts",
 };

@@ -61,7 +61,9 @@ function installation(): string {
 /** The start script, which knows how much memory to give; where no shell is, the program itself. */
 function memberProgram(commandFolder: string): MemberProgram {
   const here = fileURLToPath(import.meta.url);
-  const program = join(dirname(here), `etcd${extname(here)}`);
+  const beside = join(dirname(here), `etcd${extname(here)}`);
+  // A package has the programs in a bundle, and no file beside this one.
+  const program = existsSync(beside) ? beside : join(commandFolder, "..", "dist", "etcd.cjs");
   const script = join(commandFolder, "etcd");
   const isCompiled = extname(here) === ".js";
   if (!isWindows && isCompiled && existsSync(script)) {

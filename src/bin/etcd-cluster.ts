@@ -7,8 +7,10 @@ import { runtimeProblem } from "./runtime.ts";
 
 const problem = runtimeProblem(process.versions.node);
 if (problem === undefined) {
-  const { main } = await import("./etcd-cluster-main.ts");
-  process.exitCode = await main();
+  // Without `await` at the top: the program is bundled as a script.
+  void import("./etcd-cluster-main.ts").then(async ({ main }) => {
+    process.exitCode = await main();
+  });
 } else {
   process.stderr.write(`etcd-cluster: ${problem}\n`);
   process.exitCode = 1;

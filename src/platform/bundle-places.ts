@@ -1,5 +1,5 @@
 /**
- * Which source a line of a bundled program comes from. The build writes a table beside each bundle
+ * Which source a line of a bundle comes from. The build writes a table beside each bundle
  * `NAME.cjs`: `NAME.places` has four bytes for each line (source << 16 | line, little-endian; 0 where
  * nothing is known), `NAME.sources.json` the names of the sources. It is read when first asked for.
  */
@@ -17,7 +17,7 @@ interface Table {
   readonly sources: readonly string[];
 }
 
-const BUNDLE = /-program\.cjs$/;
+const BUNDLE = /\.cjs$/;
 const ENTRY_BYTES = 4;
 const tables = new Map<string, Table | undefined>();
 

@@ -1,0 +1,106 @@
+/** What `npm pack` takes: all that the package needs to run, and nothing of its workshop. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { builtinModules } from "node:module";
+import { dirname, join, posix } from "node:path";
+import { before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { findRepository } from "./tidy.ts";
+
+const MAX_FILES = 600;
+/** Three for the code, three for the readable lines and the tables behind the log's `caller`. */
+const MAX_UNPACKED_BYTES = 7_000_000;
+
+interface Packed {
+  readonly unpackedSize: number;
+  readonly files: readonly { readonly path: string; readonly mode: number }[];
+}
+interface Description {
+  readonly bin: Readonly<Record<string, string>>;
+  readonly exports: Readonly<Record<string, string | { types: string; default: string }>>;
+  readonly dependencies: Readonly<Record<string, string>>;
+}
+
+const root = findRepository(dirname(fileURLToPath(import.meta.url)));
+const read = (path: string): string => readFileSync(join(root, path), "utf8");
+const description = JSON.parse(read("package.json")) as Description;
+let packed: Packed;
+let paths: ReadonlySet<string>;
+
+before(() => {
+  const args = ["pack", "--dry-run", "--json", "--ignore-scripts", "--offline"];
+  const output = execFileSync("npm", args, { cwd: root, encoding: "utf8", stdio: "pipe" });
+  packed = (JSON.parse(output) as [Packed])[0];
+  paths = new Set(packed.files.map(({ path }) => path));
+});
+
+test("a package is small, and has no tests, maps or sources", () => {
+  assert.ok(paths.size <= MAX_FILES, `${paths.size} files`);
+  assert.ok(packed.unpackedSize <= MAX_UNPACKED_BYTES, `${packed.unpackedSize} bytes`);
+  const unwanted =
+    /\.test\.|\.map$|^(src|tools|benchmarks|simulation|faults|conformance)\/|buildinfo/;
+  assert.deepEqual(
+    [...paths].filter((path) => unwanted.test(path)),
+    [],
+  );
+});
+
+test("commands and entry points are inside", () => {
+  const entries = Object.values(description.exports).flatMap((entry) =>
+    typeof entry === "string" ? [entry] : [entry.types, entry.default],
+  );
+  for (const path of [...Object.values(description.bin), ...entries]) {
+    assert.ok(paths.has(posix.normalize(path)), path);
+  }
+  for (const path of Object.values(description.bin)) {
+    const file = packed.files.find((each) => each.path === posix.normalize(path));
+    assert.ok(((file?.mode ?? 0) & 0o111) !== 0, `${path} cannot be executed`);
+    assert.match(read(path), /^#!\/usr\/bin\/env node\n/, "npm's shim on Windows runs it by node");
+    // On Linux it becomes the script of the same name; etcd-ts becomes another's.
+    const script = posix.normalize(path).replace(/\.cjs$/, "");
+    if (script !== "bin/etcd-ts") assert.ok(paths.has(script), script);
+  }
+  for (const path of ["LICENSE", "README.md", "CHANGELOG.md", "bin/launch.sh", "docs/testing.md"]) {
+    assert.ok(paths.has(path), path);
+  }
+});
+
+test("a file that another one loads is inside, or in a dependency", () => {
+  const known = new Set([...builtinModules, ...Object.keys(description.dependencies)]);
+  const missing: string[] = [];
+  for (const path of paths) {
+    if (!/\.(c?js|d\.ts)$/.test(path) || path.startsWith("examples/")) continue;
+    for (const [, name = ""] of read(path).matchAll(
+      /(?:\brequire\(|\bfrom |^import |\bimport\(|\.href\)\()"([^"\n]+)"/gm,
+    )) {
+      const target = name.replace(/^node:/, "");
+      const ending = path.endsWith(".d.ts") ? target.replace(/\.js$/, ".d.ts") : target;
+      const isThere = name.startsWith(".")
+        ? paths.has(posix.join(posix.dirname(path), ending))
+        : known.has(target);
+      if (!isThere) missing.push(`${path}: ${name}`);
+    }
+  }
+  assert.deepEqual(missing, []);
+});
+
+test("threads, the commit and the log's places lie where the bundles look for them", () => {
+  const bundles = [...paths].filter((path) => /^dist\/(programs|lib\/[\w-]+)\.cjs$/.test(path));
+  const workers = new Set<string>();
+  for (const bundle of bundles) {
+    for (const ending of [".places", ".sources.json"]) {
+      assert.ok(paths.has(bundle.replace(/\.cjs$/, ending)), `${bundle}: ${ending}`);
+    }
+    for (const [, worker, place = ""] of read(bundle).matchAll(
+      /new URL\(`(\.\/[\w-]+-worker)\$\{[^`]+`, new URL\("([^"]+)", bundleUrl\)/g,
+    )) {
+      workers.add(posix.join("dist/lib", posix.dirname(place), `${worker}.js`));
+    }
+  }
+  assert.deepEqual([...workers].sort(), [
+    "dist/lib/src/embed/older-segments-worker.js",
+    "dist/lib/src/platform/bcrypt-worker.js",
+  ]);
+  for (const path of [...workers, "dist/lib/git-sha"]) assert.ok(paths.has(path), path);
+});
