@@ -187,7 +187,7 @@ function copyTypes() {
   const visit = (path) => {
     if (seen.has(path)) return;
     seen.add(path);
-    const text = readFileSync(path, "utf8");
+    const text = withoutNodeTypes(path, readFileSync(path, "utf8"));
     const target = join(types, relative(join(dist, "src"), path));
     mkdirSync(dirname(target), { recursive: true });
     // Relative names end in .ts, as in the sources; a package's declarations name .js.
@@ -197,6 +197,22 @@ function copyTypes() {
       visit(join(dirname(path), `${name}.d.ts`));
     }
   };
-  for (const name of LIBRARIES) visit(join(dist, "src", name, "index.d.ts"));
+  for (const name of LIBRARIES) {
+    visit(join(dist, "src", name, "index.d.ts"));
+    // Older targets do not know what `await using` is about.
+    const entry = join(types, name, "index.d.ts");
+    const text = readFileSync(entry, "utf8");
+    writeFileSync(entry, `/// <reference lib="esnext.disposable" />\n${text}`);
+  }
   writeFileSync(join(types, "package.json"), '{ "type": "commonjs" }\n');
+}
+
+/**
+ * What `transport` and `api` say of Node.js, in declarations that no user of a library calls, must
+ * not make a program that uses the client need the types of Node.js.
+ */
+function withoutNodeTypes(path, text) {
+  if (!/^(transport|api)[\\/]/.test(relative(join(dist, "src"), path))) return text;
+  const named = /^import type \{ (\w+) \} from "node:\w+";$/gm;
+  return text.replaceAll(named, "type $1 = unknown;").replaceAll(/\bBuffer\b/g, "Uint8Array");
 }

@@ -1,8 +1,9 @@
 /** What `npm pack` takes: all that the package needs to run, and nothing of its workshop. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { builtinModules } from "node:module";
+import { tmpdir } from "node:os";
 import { dirname, join, posix } from "node:path";
 import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -104,3 +105,48 @@ test("threads, the commit and the log's places lie where the bundles look for th
   ]);
   for (const path of [...workers, "dist/lib/git-sha"]) assert.ok(paths.has(path), path);
 });
+
+const CLIENT_PROGRAM = `
+  import { EtcdClient, type KeyValue } from "etcd-ts/client";
+  const client = new EtcdClient({ endpoints: ["127.0.0.1"] });
+  export const kv: Promise<KeyValue | undefined> = client.kv.get("k").then((answer) => answer.kv);
+  // @ts-expect-error A revision is a number.
+  export const text: Promise<string> = client.kv.get("k").then((answer) => answer.revision);
+`;
+const OTHER_PROGRAM = `
+  import { createConfig, startEtcd } from "etcd-ts";
+  import { Etcd } from "etcd-ts/testing";
+  export const urls: Promise<readonly string[]> =
+    startEtcd(createConfig({ dataDir: "d" })).then((etcd) => etcd.clientAddresses);
+  export const dump: Promise<Record<string, string>> = Etcd.memory().then((etcd) => etcd.dump());
+`;
+
+for (const [module, resolution] of [
+  ["node16", "node16"],
+  ["esnext", "bundler"],
+] as const) {
+  test(`types are found by resolution ${resolution}, those of the client without Node's`, () => {
+    const folder = mkdtempSync(join(tmpdir(), "etcd-types-"));
+    const compile = (files: readonly string[], ...more: readonly string[]): string => {
+      const options = ["--noEmit", "--strict", "--target", "es2022", ...more];
+      const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+      const args = [tsc, ...options, "--module", module, "--moduleResolution", resolution];
+      return spawnSync(process.execPath, [...args, ...files], { cwd: folder, encoding: "utf8" })
+        .stdout;
+    };
+    try {
+      mkdirSync(join(folder, "node_modules"));
+      symlinkSync(root, join(folder, "node_modules", "etcd-ts"));
+      writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+      for (const ending of ["ts", "cts"]) {
+        writeFileSync(join(folder, `client.${ending}`), CLIENT_PROGRAM);
+        writeFileSync(join(folder, `other.${ending}`), OTHER_PROGRAM);
+      }
+      assert.equal(compile(["client.ts", "client.cts"], "--lib", "es2022,dom"), "");
+      const roots = ["--typeRoots", join(root, "node_modules", "@types"), "--types", "node"];
+      assert.equal(compile(["other.ts", "other.cts"], "--lib", "es2022", ...roots), "");
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+}

@@ -7,7 +7,10 @@ import { fileURLToPath } from "node:url";
 
 /** Runs a module of this text in a process of its own, and returns what it prints. */
 function run(text: string): string {
-  const args = ["--input-type=module", "--eval", text];
+  return runWith(["--input-type=module", "--eval", text]);
+}
+
+function runWith(args: readonly string[]): string {
   // Anywhere in the package its own name means itself.
   const cwd = dirname(fileURLToPath(import.meta.url));
   const options = { cwd, encoding: "utf8" } as const;
@@ -26,6 +29,48 @@ test("an error of a client without sockets is one of etcd-ts/client", () => {
     await etcd.close();
   `);
   assert.equal(output, "true");
+});
+
+test("`require` gives what `import` gives, with the same classes", () => {
+  const output = run(`
+    import { createRequire } from "node:module";
+    const require = createRequire(process.cwd() + "/script.cjs");
+    const same = [];
+    for (const name of ["etcd-ts", "etcd-ts/client", "etcd-ts/testing"]) {
+      const imported = await import(name);
+      const required = require(name);
+      same.push(Object.keys(required).length > 1);
+      same.push(Object.keys(required).every((key) => imported[key] === required[key]));
+    }
+    console.log(same.join());
+  `);
+  assert.equal(output, "true,true,true,true,true,true");
+});
+
+test("a member that a program embeds hashes passwords, and its log names the source", () => {
+  const script = `
+    const { mkdtempSync, readFileSync, rmSync } = require("node:fs");
+    const { join } = require("node:path");
+    const { createConfig, startEtcd } = require("etcd-ts");
+    const { EtcdClient } = require("etcd-ts/client");
+    const dataDir = mkdtempSync(join(require("node:os").tmpdir(), "embedded-"));
+    const urls = ["http://127.0.0.1:0"];
+    const logOutputs = [join(dataDir, "log")];
+    async function main() {
+      const options = { dataDir, listenClientUrls: urls, listenPeerUrls: urls, logOutputs };
+      const etcd = await startEtcd(createConfig(options));
+      await etcd.ready;
+      const client = new EtcdClient({ endpoints: etcd.clientAddresses });
+      await client.auth.userAdd("root", "secret");
+      client.close();
+      await etcd.stop();
+      const callers = readFileSync(logOutputs[0], "utf8").trim().split("\\n")
+        .map((line) => JSON.parse(line).caller);
+      console.log(callers.length > 10, callers.filter((caller) => !/\\.ts:\\d+$/.test(caller)));
+    }
+    main().finally(() => rmSync(dataDir, { recursive: true }));
+  `;
+  assert.equal(runWith(["--eval", script]), "true []");
 });
 
 test("a member in memory needs no port, no file, no native module, no TLS and no HTTP", () => {
