@@ -9,8 +9,11 @@ import { fileURLToPath } from "node:url";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Layers that are libraries for programs outside: few files, so that they load quickly. */
 const LIBRARIES = ["client", "testing", "embed"];
-/** Programs of src/bin; one bundle has them all, since most of their code is the same. */
-const PROGRAMS = ["etcd", "etcdctl", "etcdutl", "etcd-cluster", "etcd-discovery"];
+/** Bundles of programs by their entry in src/bin: most of the code of each is the same. */
+const PROGRAMS = {
+  "server-programs": ["etcd", "etcd-discovery"],
+  "tool-programs": ["etcdctl", "etcdutl", "etcd-cluster"],
+};
 /** Entries of threads. Each bundle lies where the compiled file would: in the folder of libraries. */
 const WORKERS = ["platform/bcrypt-worker", "embed/older-segments-worker"];
 /**
@@ -68,30 +71,37 @@ const common = {
   minifySyntax: true,
   logLevel: "warning",
 };
-await Promise.all([bundlePrograms(), bundleLibraries(), ...WORKERS.map(bundleWorker)]);
+await Promise.all([
+  ...Object.entries(PROGRAMS).map(([bundle, programs]) => bundlePrograms(bundle, programs)),
+  bundleLibraries(),
+  ...WORKERS.map(bundleWorker),
+]);
 copyTypes();
 
 /**
- * One file for the programs, so that they start quickly, behind loaders that keep the compiled
+ * One file for several programs, so that they start quickly, behind loaders that keep the compiled
  * code. CommonJS loads faster than modules do.
  */
-async function bundlePrograms() {
-  const outfile = join(dist, "programs.cjs");
+async function bundlePrograms(bundle, programs) {
+  const outfile = join(dist, `${bundle}.cjs`);
   const { outputFiles } = await build({
     ...common,
-    entryPoints: [join("dist", "src", "bin", "programs.js")],
+    entryPoints: [join("dist", "src", "bin", `${bundle}.js`)],
     outfile,
     sourcemap: "external",
     format: "cjs",
-    banner: { js: bundleUrl("lib/programs.cjs") },
+    banner: { js: bundleUrl("lib/programs") },
   });
   const [map, code] = outputFiles.map(({ contents }) => Buffer.from(contents));
   writeFileSync(outfile, code);
   writePlaces(outfile, map, code);
   const digest = createHash("sha256").update(code).digest("hex").slice(0, 16);
   const loader = readFileSync(join(root, "tools", "program-loader.cjs"), "utf8");
-  for (const program of PROGRAMS) {
-    const filled = loader.replace("{PROGRAM}", program).replace("{SOURCE_DIGEST}", digest);
+  for (const program of programs) {
+    const filled = loader
+      .replace("{PROGRAM}", program)
+      .replace("{BUNDLE}", bundle)
+      .replace("{SOURCE_DIGEST}", digest);
     writeFileSync(join(dist, `${program}.cjs`), filled);
   }
 }

@@ -12,13 +12,14 @@ const path = require("node:path");
 const vm = require("node:vm");
 
 const PROGRAM = "{PROGRAM}";
+const BUNDLE = "{BUNDLE}";
 const SOURCE_DIGEST = "{SOURCE_DIGEST}";
 /** Each file takes about half a megabyte; odd arguments and other Nodes must not fill a disk. */
 const MAX_FILES = 48;
 /** By then a server has started, and has compiled what a start needs. */
 const KEEP_AFTER_MS = 3000;
 
-const programFile = path.join(__dirname, "programs.cjs");
+const programFile = path.join(__dirname, `${BUNDLE}.cjs`);
 const cacheDirectory = path.join(__dirname, ".code-cache");
 const cacheFile = path.join(cacheDirectory, cacheName());
 

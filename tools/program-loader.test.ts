@@ -37,7 +37,9 @@ function place(t: TestContext): Place {
     directory,
     install(program, digest) {
       writeFileSync(join(directory, "programs.cjs"), program);
-      const loader = LOADER.replace("{PROGRAM}", "tool").replace("{SOURCE_DIGEST}", digest);
+      const loader = LOADER.replace("{PROGRAM}", "tool")
+        .replace("{BUNDLE}", "programs")
+        .replace("{SOURCE_DIGEST}", digest);
       writeFileSync(join(directory, "tool.cjs"), loader);
     },
     run(...args) {

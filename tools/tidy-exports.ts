@@ -34,7 +34,7 @@ export function isGenerated(path: string): boolean {
 function isEntry(path: string): boolean {
   return (
     path.endsWith(".test.ts") ||
-    /^src\/bin\/(?:etcd-)?\w+\.ts$/.test(path) ||
+    /^src\/bin\/(?:(?:server|tool)-programs|(?:etcd-)?\w+)\.ts$/.test(path) ||
     PACKAGE_BARRELS.has(path) ||
     isGenerated(path) ||
     /^(?:tools|benchmarks|conformance|simulation|faults)\//.test(path)
@@ -100,7 +100,8 @@ const SPECIFICATIONS: ReadonlySet<string> = new Set([
 const KNOWN: Readonly<Record<string, string>> = {
   "src/api/errors.ts isEtcdError": "tests ask a refusal for its kind as a user of the error does",
   "src/backend/bolt/check.ts checkFreelist": "needs the innards of the check of a db file",
-  "src/bin/programs.ts programs": "the bundle of the programs, which tools/build.mjs makes of it",
+  "src/bin/server-programs.ts programs": "tools/build.mjs makes a bundle of it",
+  "src/bin/tool-programs.ts programs": "tools/build.mjs makes a bundle of it",
   "src/backend/types.ts TEST_BUCKET": "a bucket of the format, which etcd's own tests fill",
   "src/wal/read-log.ts verifyLog": "a whole reading of the log, which tests hold against its parts",
 };
