@@ -17,7 +17,11 @@ const WORDS = {
 };
 /** As bin/launch.sh has them. */
 const INSPECT = "--inspect-port=192.0.2.1:9229";
-const HEAP = ["--max-semi-space-size=32", "--heap-growing-percent=60"];
+const HEAP = [
+  "--max-semi-space-size=32",
+  "--initial-old-space-size=128",
+  "--heap-growing-percent=60",
+];
 const MIN_HEAP_MB = 512;
 
 /** Which program with which arguments; `etcd-ts cluster` alone starts one. */
