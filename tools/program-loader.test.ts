@@ -24,7 +24,7 @@ exports.programs = {
 interface Place {
   readonly directory: string;
   /** As the build does. */
-  install(program: string, digest: string): void;
+  install(program: string, digest: string, keepAfterMs?: string): void;
   run(...args: string[]): string;
   kept(): string[];
 }
@@ -35,11 +35,12 @@ function place(t: TestContext): Place {
   const cache = join(directory, ".code-cache");
   return {
     directory,
-    install(program, digest) {
+    install(program, digest, keepAfterMs = "[2000, 20000]") {
       writeFileSync(join(directory, "programs.cjs"), program);
       const loader = LOADER.replace("{PROGRAM}", "tool")
         .replace("{BUNDLE}", "programs")
-        .replace("{SOURCE_DIGEST}", digest);
+        .replace("{SOURCE_DIGEST}", digest)
+        .replace("[2000, 20000]", keepAfterMs);
       writeFileSync(join(directory, "tool.cjs"), loader);
     },
     run(...args) {
@@ -100,4 +101,25 @@ test("kept code does not grow without bound", (t) => {
   for (let i = 0; i < 48; i++) writeFileSync(join(directory, ".code-cache", `old-${i}`), "");
   run("get");
   assert.match(kept().join(), /^tool-d1-[^,]*-get$/);
+});
+
+const STAYING_PROGRAM = `
+const { existsSync, readdirSync } = require("node:fs");
+const cache = __dirname + "/.code-cache";
+const hasStayed = () => existsSync(cache) && readdirSync(cache).some((name) => name.endsWith("-stays"));
+exports.programs = {
+  tool() {
+    if (process.argv[2] !== "stay") return;
+    setInterval(() => hasStayed() && process.kill(process.pid, "SIGKILL"), 5);
+  },
+};
+`;
+
+test("a program that a signal ends has kept its code before, apart from one that ended", (t) => {
+  const { install, run, kept } = place(t);
+  install(STAYING_PROGRAM, "d1", "[20]");
+  run("stay");
+  assert.match(kept().join(), /^tool-d1-[^,]*-stay-stays$/);
+  run("get");
+  assert.match(kept().join(), /^tool-d1-[^,]*-get,tool-d1-[^,]*-stay-stays$/);
 });
