@@ -135,6 +135,12 @@ export class Cluster implements MembershipView {
     if (persist) this.#save(member);
   }
 
+  /** Takes a member out of the db as if it had never been added; it may be added again. */
+  forget(id: MemberID): void {
+    this.#state.members.delete(id);
+    this.#backend.delete(MEMBERS_BUCKET, memberKey(id));
+  }
+
   remove(id: MemberID, persist: boolean): void {
     if (!persist) return;
     this.#state.members.delete(id);

@@ -9,7 +9,8 @@ import { InternalRaftRequest } from "../../api/gen/raft-internal.ts";
 import { ConfState, Entry, EntryType, Snapshot, SnapshotMetadata } from "../../api/gen/raft.ts";
 import { Snapshot as WalSnapshot } from "../../api/gen/wal.ts";
 import { openBackend, writeConsistentIndex, writeStorageVersion } from "../../backend/index.ts";
-import { bytesFromUtf8, utf8FromBytes } from "../../base/bytes.ts";
+import { KEY_BUCKET } from "../../backend/types.ts";
+import { bytesFromUtf8, copyBytes, EMPTY_BYTES, utf8FromBytes } from "../../base/bytes.ts";
 import { FaultDisk, MemoryLogger, VirtualClock } from "../../env/testing/index.ts";
 import { Cluster, type Member } from "../../membership/index.ts";
 import { SnapshotFiles } from "../../snap/index.ts";
@@ -156,6 +157,29 @@ test("members of the cluster that a backup came from are forgotten", async () =>
     await again.start();
     assert.equal(again.server.cluster.members.length, 1);
     await again.stop();
+  }
+});
+
+// A release before 3.5 that is killed has members in its db, and an index from before they came.
+test("members that the db has before its index are there, and vote", async () => {
+  const disk = await stoppedMember(1);
+  const backend = await openBackend(depsOn(disk), DB);
+  writeConsistentIndex(backend, 0, 0);
+  const keys: Uint8Array[] = [];
+  backend.scan(KEY_BUCKET, EMPTY_BYTES, undefined, (key) => void keys.push(copyBytes(key)));
+  for (const key of keys) backend.delete(KEY_BUCKET, key);
+  await backend.commit();
+  await backend.close();
+  for (let start = 1; start <= 2; start++) {
+    const member = new TestMember(disk, OPTIONS);
+    await member.start();
+    const { count } = await member.everything();
+    assert.equal(count, 1);
+    assert.deepEqual(
+      member.server.cluster.members.map(({ name }) => name),
+      ["m1"],
+    );
+    await member.stop();
   }
 });
 

@@ -6,7 +6,7 @@
 import { ConfChange, ConfChangeType, type Entry, EntryType } from "../../api/gen/raft.ts";
 import { formatID, type Index, type MemberID } from "../../base/ids.ts";
 import type { Logger } from "../../env/index.ts";
-import type { Cluster, Membership } from "../../membership/index.ts";
+import { type Cluster, type Membership, ReplayedMembership } from "../../membership/index.ts";
 
 /** The log as it was recovered, and how far the db has applied it. */
 interface RecoveredHistory {
@@ -18,9 +18,36 @@ interface RecoveredHistory {
 
 export function mendMembership(cluster: Cluster, history: RecoveredHistory, logger: Logger): void {
   const { documented } = history;
+  rewind(cluster, history);
   adopt(cluster, documented);
   forgetStrangers(cluster, history, logger);
   promoteVoters(cluster, documented, logger);
+}
+
+/**
+ * Takes changes out of the db that stand in the log behind its consistent index and are about to be
+ * applied. Releases before 3.5 write a change of membership to the db at once, but the index only
+ * with the next write of v3 data: applied a second time, the change would be refused, and raft's
+ * configuration would lack the member.
+ */
+function rewind(
+  cluster: Cluster,
+  { documented, entries, consistentIndex }: RecoveredHistory,
+): void {
+  const known = new ReplayedMembership(documented, cluster.maxLearners);
+  for (const { index, type, data } of entries) {
+    if (type !== EntryType.EntryConfChange) continue;
+    const change = ConfChange.decode(data);
+    const before = known.member(change.nodeId);
+    const isValid = known.apply(change);
+    if (index <= consistentIndex || !isValid) continue;
+    const stored = cluster.member(change.nodeId);
+    if (change.type === ConfChangeType.ConfChangeUpdateNode || stored === undefined) continue;
+    if (before === undefined) cluster.forget(change.nodeId);
+    else if (before.isLearner && !stored.isLearner) {
+      cluster.updateRaftAttributes(change.nodeId, { isLearner: true }, true);
+    }
+  }
 }
 
 /**
