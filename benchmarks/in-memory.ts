@@ -5,7 +5,8 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-const LIBRARY = new URL("../lib/testing.js", import.meta.url).href;
+/** As users import it; inside the package its own name means itself. */
+const LIBRARY: string = "etcd-ts/testing";
 const ROUNDS = 15;
 const KEYS = 10_000;
 
@@ -61,8 +62,11 @@ interface ChildReport {
 function inChildren(): void {
   const self = fileURLToPath(import.meta.url);
   const reports = Array.from({ length: ROUNDS }, () => {
-    const { stdout } = spawnSync(process.execPath, ["--expose-gc", self, "child"]);
-    return JSON.parse(String(stdout)) as ChildReport;
+    const { stdout } = spawnSync(process.execPath, ["--expose-gc", self, "child"], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    return JSON.parse(stdout) as ChildReport;
   });
   print(
     "import",
