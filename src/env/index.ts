@@ -8,6 +8,7 @@ export * from "./logger.ts";
 export * from "./metrics.ts";
 export * from "./peers.ts";
 export * from "./random.ts";
+export * from "./passed-calls.ts";
 export * from "./rpc.ts";
 export * from "./secrets.ts";
 export * from "./tls.ts";

@@ -3,7 +3,14 @@
  * to fail, and can cut streams. Calls of every way come through it, without a wire and with one.
  */
 import { StatusCode } from "../api/errors.ts";
-import type { ReplySource, RpcService, StreamCall, UnaryCall } from "../env/index.ts";
+import {
+  PassedSending,
+  PassedUnary,
+  type ReplySource,
+  type RpcService,
+  type StreamCall,
+  type UnaryCall,
+} from "../env/index.ts";
 import type { Ledger } from "./ledger.ts";
 
 const LOST = "error reading from server: EOF";
@@ -57,65 +64,19 @@ export class Door implements RpcService {
   }
 }
 
-/** A call that somebody else has got, and that is passed on. */
-export abstract class PassedCall implements UnaryCall {
-  protected readonly call: UnaryCall;
-
-  constructor(call: UnaryCall) {
-    this.call = call;
-  }
-
-  get method(): number {
-    return this.call.method;
-  }
-  get deadlineMs(): number {
-    return this.call.deadlineMs;
-  }
-  get remote(): string {
-    return this.call.remote;
-  }
-  get viaGateway(): boolean {
-    return this.call.viaGateway;
-  }
-  get certificateName(): string | undefined {
-    return this.call.certificateName;
-  }
-  get cancelled(): boolean {
-    return this.call.cancelled;
-  }
-  get body(): Uint8Array {
-    return this.call.body;
-  }
-  get onCancel(): (() => void) | undefined {
-    return this.call.onCancel;
-  }
-  set onCancel(listener: (() => void) | undefined) {
-    this.call.onCancel = listener;
-  }
-
-  metadata(key: string): string | undefined {
-    return this.call.metadata(key);
-  }
-
-  abstract reply(message: Uint8Array): void;
-  abstract replyParts(parts: readonly Uint8Array[]): void;
-  abstract replyFrom(source: ReplySource): void;
-  abstract fail(code: number, message: string): void;
-}
-
 /** Is carried out, and nobody hears of it. */
-class UnheardCall extends PassedCall {
-  reply(): void {
+class UnheardCall extends PassedUnary {
+  override reply(): void {
     this.fail();
   }
-  replyParts(): void {
+  override replyParts(): void {
     this.fail();
   }
-  replyFrom(source: ReplySource): void {
+  override replyFrom(source: ReplySource): void {
     source.close();
     this.fail();
   }
-  fail(): void {
+  override fail(): void {
     this.call.fail(StatusCode.UNAVAILABLE, LOST);
   }
 }
@@ -125,21 +86,20 @@ interface DoorStreamOptions {
   readonly onOver: () => void;
 }
 
-class DoorStream implements StreamCall {
+class DoorStream extends PassedSending implements StreamCall {
   onDrain: (() => void) | undefined;
   onMessage: ((message: Uint8Array) => void) | undefined;
   onHalfClose: (() => void) | undefined;
   onCancel: (() => void) | undefined;
-  cancelled = false;
-  readonly #call: StreamCall;
   readonly #options: DoorStreamOptions;
+  #isOver = false;
 
   constructor(call: StreamCall, options: DoorStreamOptions) {
-    this.#call = call;
+    super(call);
     this.#options = options;
     call.onDrain = () => this.onDrain?.();
     call.onMessage = (message) => {
-      if (this.cancelled) return;
+      if (this.#isOver) return;
       options.onRequest(message);
       this.onMessage?.(message);
     };
@@ -147,53 +107,28 @@ class DoorStream implements StreamCall {
     call.onCancel = () => this.#over();
   }
 
-  get method(): number {
-    return this.#call.method;
+  override get cancelled(): boolean {
+    return this.#isOver;
   }
-  get deadlineMs(): number {
-    return this.#call.deadlineMs;
+  override send(...parts: readonly Uint8Array[]): void {
+    if (!this.#isOver) super.send(...parts);
   }
-  get remote(): string {
-    return this.#call.remote;
-  }
-  get viaGateway(): boolean {
-    return this.#call.viaGateway;
-  }
-  get certificateName(): string | undefined {
-    return this.#call.certificateName;
-  }
-  get bufferedBytes(): number {
-    return this.#call.bufferedBytes;
-  }
-
-  metadata(key: string): string | undefined {
-    return this.#call.metadata(key);
-  }
-  send(...parts: readonly Uint8Array[]): void {
-    if (!this.cancelled) this.#call.send(...parts);
-  }
-  finish(code: number, message: string): void {
-    if (this.cancelled) return;
+  override finish(code: number, message: string): void {
+    if (this.#isOver) return;
     this.#options.onOver();
-    this.#call.finish(code, message);
-  }
-  pauseReceiving(): void {
-    this.#call.pauseReceiving();
-  }
-  resumeReceiving(): void {
-    this.#call.resumeReceiving();
+    super.finish(code, message);
   }
 
   /** It is over, for either side. */
   cut(code: number, reason: string): void {
-    if (this.cancelled) return;
-    this.#call.finish(code, reason);
+    if (this.#isOver) return;
+    super.finish(code, reason);
     this.#over();
   }
 
   #over(): void {
-    if (this.cancelled) return;
-    this.cancelled = true;
+    if (this.#isOver) return;
+    this.#isOver = true;
     this.#options.onOver();
     this.onCancel?.();
   }

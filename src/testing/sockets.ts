@@ -4,11 +4,17 @@
  */
 import { METHOD, METHODS } from "../api/rpc-table.ts";
 import { copyBytes } from "../base/bytes.ts";
-import type { ReplySource, RpcService, StreamCall, UnaryCall } from "../env/index.ts";
+import {
+  PassedSending,
+  PassedUnary,
+  type ReplySource,
+  type RpcService,
+  type StreamCall,
+  type UnaryCall,
+} from "../env/index.ts";
 import { SystemClock } from "../env/system-clock.ts";
 import { NullLogger } from "../env/testing/index.ts";
 import type { Listener, ListenAddress } from "../transport/listener.ts";
-import { PassedCall } from "./door.ts";
 import type { Flow } from "./flow.ts";
 import type { Universe } from "./universe.ts";
 import type { Life, Member } from "./world/member.ts";
@@ -129,7 +135,7 @@ class EventService implements RpcService {
 }
 
 /** Its body outlives the turn that brought it. */
-class SocketCall extends PassedCall {
+class SocketCall extends PassedUnary {
   readonly #body: Uint8Array;
   readonly #ended: () => void;
   #onCancel: (() => void) | undefined;
@@ -158,35 +164,33 @@ class SocketCall extends PassedCall {
     this.#onCancel = listener;
   }
 
-  reply(message: Uint8Array): void {
+  override reply(message: Uint8Array): void {
     this.#ended();
-    this.call.reply(message);
+    super.reply(message);
   }
-  replyParts(parts: readonly Uint8Array[]): void {
+  override replyParts(parts: readonly Uint8Array[]): void {
     this.#ended();
-    this.call.replyParts(parts);
+    super.replyParts(parts);
   }
-  replyFrom(source: ReplySource): void {
+  override replyFrom(source: ReplySource): void {
     this.#ended();
-    this.call.replyFrom(source);
+    super.replyFrom(source);
   }
-  fail(code: number, message: string): void {
+  override fail(code: number, message: string): void {
     this.#ended();
-    this.call.fail(code, message);
+    super.fail(code, message);
   }
 }
 
 /** What comes on it waits for its turn. */
-class SocketStream implements StreamCall {
+class SocketStream extends PassedSending implements StreamCall {
   onDrain: (() => void) | undefined;
   onMessage: ((message: Uint8Array) => void) | undefined;
   onHalfClose: (() => void) | undefined;
   onCancel: (() => void) | undefined;
-  readonly deadlineMs: number = Number.POSITIVE_INFINITY;
-  readonly #call: StreamCall;
 
   constructor(call: StreamCall, inTurn: (run: () => void) => void) {
-    this.#call = call;
+    super(call);
     call.onDrain = () => inTurn(() => this.onDrain?.());
     call.onMessage = (message) => {
       const body = copyBytes(message);
@@ -196,38 +200,7 @@ class SocketStream implements StreamCall {
     call.onCancel = () => inTurn(() => this.onCancel?.());
   }
 
-  get method(): number {
-    return this.#call.method;
-  }
-  get remote(): string {
-    return this.#call.remote;
-  }
-  get viaGateway(): boolean {
-    return this.#call.viaGateway;
-  }
-  get certificateName(): string | undefined {
-    return this.#call.certificateName;
-  }
-  get cancelled(): boolean {
-    return this.#call.cancelled;
-  }
-  get bufferedBytes(): number {
-    return this.#call.bufferedBytes;
-  }
-
-  metadata(key: string): string | undefined {
-    return this.#call.metadata(key);
-  }
-  send(...parts: readonly Uint8Array[]): void {
-    this.#call.send(...parts);
-  }
-  finish(code: number, message: string): void {
-    this.#call.finish(code, message);
-  }
-  pauseReceiving(): void {
-    this.#call.pauseReceiving();
-  }
-  resumeReceiving(): void {
-    this.#call.resumeReceiving();
+  override get deadlineMs(): number {
+    return Number.POSITIVE_INFINITY;
   }
 }

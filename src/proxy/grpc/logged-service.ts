@@ -5,7 +5,8 @@
 import { METHODS } from "../../api/rpc-table.ts";
 import type { MessageType } from "../../api/message-type.ts";
 import type { Logger } from "../../env/logger.ts";
-import type { Call, ReplySource, RpcService, StreamCall, UnaryCall } from "../../env/rpc.ts";
+import { PassedStream, PassedUnary } from "../../env/passed-calls.ts";
+import type { Call, RpcService, StreamCall, UnaryCall } from "../../env/rpc.ts";
 import { encodeJson } from "../../gateway/index.ts";
 
 const SECRETS = ["password", "hashedPassword", "token"] as const;
@@ -58,105 +59,46 @@ function shown(type: MessageType<unknown>, parts: readonly Uint8Array[]): unknow
   }
 }
 
-class LoggedCall<C extends UnaryCall | StreamCall> implements Call {
-  protected readonly inner: C;
-  protected readonly logger: Logger;
+/** An answer whose pieces are made one by one is too large for a line, and not told. */
+class LoggedUnary extends PassedUnary {
+  readonly #logger: Logger;
 
-  constructor(inner: C, logger: Logger) {
-    this.inner = inner;
-    this.logger = logger;
+  constructor(call: UnaryCall, logger: Logger) {
+    super(call);
+    this.#logger = logger;
   }
-  get method(): number {
-    return this.inner.method;
+
+  override reply(message: Uint8Array): void {
+    logMessage(this.#logger, this.call, "response", [message]);
+    super.reply(message);
   }
-  get deadlineMs(): number {
-    return this.inner.deadlineMs;
-  }
-  get remote(): string {
-    return this.inner.remote;
-  }
-  get viaGateway(): boolean {
-    return this.inner.viaGateway;
-  }
-  get certificateName(): string | undefined {
-    return this.inner.certificateName;
-  }
-  get cancelled(): boolean {
-    return this.inner.cancelled;
-  }
-  get onCancel(): (() => void) | undefined {
-    return this.inner.onCancel;
-  }
-  set onCancel(listener: (() => void) | undefined) {
-    this.inner.onCancel = listener;
-  }
-  metadata(key: string): string | undefined {
-    return this.inner.metadata(key);
-  }
-  protected answered(parts: readonly Uint8Array[]): void {
-    logMessage(this.logger, this.inner, "response", parts);
+  override replyParts(parts: readonly Uint8Array[]): void {
+    logMessage(this.#logger, this.call, "response", parts);
+    super.replyParts(parts);
   }
 }
 
-class LoggedUnary extends LoggedCall<UnaryCall> implements UnaryCall {
-  get body(): Uint8Array {
-    return this.inner.body;
-  }
-  reply(message: Uint8Array): void {
-    this.answered([message]);
-    this.inner.reply(message);
-  }
-  replyParts(parts: readonly Uint8Array[]): void {
-    this.answered(parts);
-    this.inner.replyParts(parts);
-  }
-  /** Too large for a line. */
-  replyFrom(source: ReplySource): void {
-    this.inner.replyFrom(source);
-  }
-  fail(code: number, message: string): void {
-    this.inner.fail(code, message);
-  }
-}
+class LoggedStream extends PassedStream {
+  readonly #logger: Logger;
 
-class LoggedStream extends LoggedCall<StreamCall> implements StreamCall {
-  send(...parts: readonly Uint8Array[]): void {
-    this.answered(parts);
-    this.inner.send(...parts);
+  constructor(call: StreamCall, logger: Logger) {
+    super(call);
+    this.#logger = logger;
   }
-  get bufferedBytes(): number {
-    return this.inner.bufferedBytes;
+
+  override send(...parts: readonly Uint8Array[]): void {
+    logMessage(this.#logger, this.call, "response", parts);
+    super.send(...parts);
   }
-  get onDrain(): (() => void) | undefined {
-    return this.inner.onDrain;
+  override get onMessage(): ((message: Uint8Array) => void) | undefined {
+    return super.onMessage;
   }
-  set onDrain(listener: (() => void) | undefined) {
-    this.inner.onDrain = listener;
-  }
-  finish(code: number, message: string): void {
-    this.inner.finish(code, message);
-  }
-  get onMessage(): ((message: Uint8Array) => void) | undefined {
-    return this.inner.onMessage;
-  }
-  set onMessage(listener: ((message: Uint8Array) => void) | undefined) {
-    this.inner.onMessage =
+  override set onMessage(listener: ((message: Uint8Array) => void) | undefined) {
+    super.onMessage =
       listener &&
       ((message) => {
-        logMessage(this.logger, this.inner, "request", [message]);
+        logMessage(this.#logger, this.call, "request", [message]);
         listener(message);
       });
-  }
-  get onHalfClose(): (() => void) | undefined {
-    return this.inner.onHalfClose;
-  }
-  set onHalfClose(listener: (() => void) | undefined) {
-    this.inner.onHalfClose = listener;
-  }
-  pauseReceiving(): void {
-    this.inner.pauseReceiving();
-  }
-  resumeReceiving(): void {
-    this.inner.resumeReceiving();
   }
 }

@@ -4,8 +4,7 @@
  * per election timeout: opening a stream anew costs more than a single request.
  */
 import { EtcdError } from "../../api/errors.ts";
-import type { Clock, StreamCall, Timer } from "../../env/index.ts";
-import { PassedStream } from "../tracing/passed-stream.ts";
+import { type Clock, PassedStream, type StreamCall, type Timer } from "../../env/index.ts";
 import { statusOf } from "./reply.ts";
 
 /** etcd's maxNoLeaderCnt. */

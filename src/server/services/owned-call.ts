@@ -1,13 +1,12 @@
 /** A unary call that has to wait: its body is only borrowed, so it gets a copy of it. */
 import { copyBytes } from "../../base/bytes.ts";
-import type { UnaryCall } from "../../env/index.ts";
-import { ObservedCall } from "../tracing/observed-call.ts";
+import { PassedUnary, type UnaryCall } from "../../env/index.ts";
 
-export class OwnedCall extends ObservedCall {
+export class OwnedCall extends PassedUnary {
   readonly #body: Uint8Array;
 
   constructor(call: UnaryCall) {
-    super(call, () => undefined);
+    super(call);
     this.#body = copyBytes(call.body);
   }
 

@@ -3,9 +3,16 @@
  * with itself, once.
  */
 import { StatusCode } from "../../api/errors.ts";
-import type { Call, CallSpan, Clock, ReplySource, StreamCall, UnaryCall } from "../../env/index.ts";
-import { ObservedCall } from "./observed-call.ts";
-import { PassedStream } from "./passed-stream.ts";
+import {
+  type Call,
+  type CallSpan,
+  type Clock,
+  PassedStream,
+  PassedUnary,
+  type ReplySource,
+  type StreamCall,
+  type UnaryCall,
+} from "../../env/index.ts";
 
 /** A span that may be ended more than once, and takes the first time. */
 class Ending {
@@ -34,13 +41,13 @@ class Ending {
   }
 }
 
-export class TracedUnary extends ObservedCall {
+export class TracedUnary extends PassedUnary {
   readonly #span: CallSpan;
   readonly #ending: Ending;
   #onCancel: (() => void) | undefined;
 
   constructor(call: UnaryCall, span: CallSpan, clock: Clock) {
-    super(call, () => undefined);
+    super(call);
     this.#span = span;
     this.#ending = new Ending(call, span, clock);
     call.onCancel = () => {
