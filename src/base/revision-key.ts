@@ -5,6 +5,7 @@
  */
 
 import { assert } from "./assert.ts";
+import { readUint32BE } from "./bytes.ts";
 import type { Revision } from "./ids.ts";
 
 export const REVISION_KEY_BYTES = 17;
@@ -54,8 +55,8 @@ export function isPackable(key: Uint8Array): boolean {
   }
   return (
     key[SEPARATOR_AT] === SEPARATOR &&
-    readUint32(key, 0) <= MAX_PACKABLE_HIGH &&
-    readUint32(key, SUB_AT) <= MAX_PACKABLE_HIGH
+    readUint32BE(key, 0) <= MAX_PACKABLE_HIGH &&
+    readUint32BE(key, SUB_AT) <= MAX_PACKABLE_HIGH
   );
 }
 
@@ -90,17 +91,7 @@ function writeUint64(target: Uint8Array, at: number, value: number): void {
 }
 
 function readUint64(bytes: Uint8Array, at: number): number {
-  const high = readUint32(bytes, at);
+  const high = readUint32BE(bytes, at);
   assert(high <= MAX_SAFE_HIGH, "revision beyond 2^53");
-  return high * TWO_32 + readUint32(bytes, at + 4);
-}
-
-function readUint32(bytes: Uint8Array, at: number): number {
-  return (
-    (((bytes[at] as number) << 24) |
-      ((bytes[at + 1] as number) << 16) |
-      ((bytes[at + 2] as number) << 8) |
-      (bytes[at + 3] as number)) >>>
-    0
-  );
+  return high * TWO_32 + readUint32BE(bytes, at + 4);
 }

@@ -4,6 +4,7 @@
  * by `parsePage`; afterwards its positions are used without further checks.
  */
 
+import { readUint32BE } from "../../base/bytes.ts";
 import {
   BRANCH_PAGE,
   BUCKET_ELEMENT,
@@ -117,7 +118,7 @@ export class Page {
     if (count === 0) return -1;
     if (key.length >= COUNTER_END) {
       const at = this.keyStart(0) + COUNTER_START;
-      const guess = readBigEndian(key, COUNTER_START) - readBigEndian(this.buffer, at);
+      const guess = readUint32BE(key, COUNTER_START) - readUint32BE(this.buffer, at);
       const isInside = guess >= 0 && guess < count;
       if (isInside && this.compareKey(guess, key, 0, key.length) === 0) return guess;
     }
@@ -159,8 +160,8 @@ export function compareRanges(
   let at = 0;
   // Neighbouring keys mostly differ late.
   for (; at + 4 <= common; at += 4) {
-    const ours = readBigEndian(a, aStart + at);
-    const theirs = readBigEndian(b, bStart + at);
+    const ours = readUint32BE(a, aStart + at);
+    const theirs = readUint32BE(b, bStart + at);
     if (ours !== theirs) return ours < theirs ? -1 : 1;
   }
   for (; at < common; at++) {
@@ -168,16 +169,6 @@ export function compareRanges(
     if (difference !== 0) return difference;
   }
   return aLength - bLength;
-}
-
-function readBigEndian(bytes: Uint8Array, at: number): number {
-  return (
-    (((bytes[at] as number) << 24) |
-      ((bytes[at + 1] as number) << 16) |
-      ((bytes[at + 2] as number) << 8) |
-      (bytes[at + 3] as number)) >>>
-    0
-  );
 }
 
 /**
