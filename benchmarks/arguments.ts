@@ -2,8 +2,8 @@
 import { parseArgs } from "node:util";
 
 export interface BenchmarkArguments {
-  /** Another etcd binary to compare with. */
-  readonly versus: string | undefined;
+  /** Other etcd binaries to compare with, in this order. */
+  readonly versus: readonly string[];
   /** Our start script; undefined: this repository's. */
   readonly ours: string | undefined;
   /** Node that runs our server. */
@@ -16,10 +16,12 @@ export interface BenchmarkArguments {
   readonly directory: string | undefined;
   /** Whether our server is measured at all. */
   readonly hasOurs: boolean;
+  /** Record of a run to print, in place of measuring. */
+  readonly shown: string | undefined;
 }
 
 export const BENCHMARK_USAGE = `npm run bench -- [options]
-  --vs BINARY      measure this etcd too, in alternating rounds, and print ratios
+  --vs BINARY      measure this etcd too, in alternating rounds, and print ratios; several may be named
   --only REGEX     rows whose name matches
   --seconds N      length of a measurement (5)
   --rounds N       measurements per server, the median counts (3)
@@ -27,7 +29,8 @@ export const BENCHMARK_USAGE = `npm run bench -- [options]
   --ours BINARY    measure this start script instead of bin/etcd, such as another version's
   --node PATH      the node that runs our server (the one that runs this)
   --dir PATH       where data directories are made; a real disk (the system's temporary folder)
-  --without-ours   measure only the other binary
+  --without-ours   measure only the other binaries
+  --show FILE      print the table of an earlier run, and measure nothing
 `;
 
 /** Undefined when help was asked for. @throws Error for unknown or malformed options. */
@@ -35,7 +38,8 @@ export function parseBenchmarkArguments(args: readonly string[]): BenchmarkArgum
   const { values } = parseArgs({
     args: [...args],
     options: {
-      vs: { type: "string" },
+      vs: { type: "string", multiple: true, default: [] },
+      show: { type: "string" },
       ours: { type: "string" },
       only: { type: "string", default: "" },
       seconds: { type: "string", default: "5" },
@@ -58,6 +62,7 @@ export function parseBenchmarkArguments(args: readonly string[]): BenchmarkArgum
     keys: positive("keys", values.keys),
     directory: values.dir,
     hasOurs: !values["without-ours"],
+    shown: values.show,
   };
 }
 

@@ -10,7 +10,7 @@ import {
   LOADED_KEYS,
   loadKeys,
   type Measurement,
-  MEGABYTE,
+  memoryRow,
   PUT,
   SAME_KEY,
   type WorkloadOptions,
@@ -121,13 +121,11 @@ const manyKeys: ClusterWorkload = {
     const puts = await loadKeys(cluster.ports, keys, runJob);
     await cluster.settled();
     const { leader, followers } = await cluster.roles();
-    const residentOf = (member: ServerProcess): number => member.usage().residentBytes / MEGABYTE;
-    const follower = followers.reduce((sum, each) => sum + residentOf(each), 0) / followers.length;
     const value = puts.operations / puts.seconds;
     return [
       { row: "cluster-put-distinct-keys", unit: "op/s", value, result: puts },
-      { row: "cluster-memory-leader", unit: "MB", value: residentOf(leader) },
-      { row: "cluster-memory-follower", unit: "MB", value: follower },
+      memoryRow("cluster-memory-leader", [leader]),
+      memoryRow("cluster-memory-follower", followers),
     ];
   },
 };

@@ -1,10 +1,8 @@
 /**
- * Measures our server beside another etcd binary: the same load from the same generator, in
+ * Measures our server beside other etcd binaries: the same load from the same generator, in
  * alternating rounds on the same machine. Ratios count; absolute numbers belong to the machine.
  */
-import { spawnSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, totalmem } from "node:os";
+import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findRepository } from "../tools/tidy.ts";
@@ -13,9 +11,11 @@ import { AUTH_WORKLOADS } from "./auth-workloads.ts";
 import { CLUSTER_WORKLOADS } from "./cluster-workloads.ts";
 import { LARGE_WORKLOADS } from "./large-workloads.ts";
 import type { LoadJob, LoadResult } from "./load/jobs.ts";
-import { formatPairs, formatTable, type Sample, summarise } from "./report.ts";
+import { readRecord, writeRecord } from "./record.ts";
+import { type Failure, formatPairs, formatTable, type Sample, summarise } from "./report.ts";
 import { ServerCluster } from "./server-cluster.ts";
 import { dataRoot, ServerProcess, type ServerUnderTest } from "./server-process.ts";
+import { OURS, rotated, usable } from "./servers.ts";
 import { ETCDCTL_ROWS, timeTools, toolsUnderTest } from "./tool-workload.ts";
 import { Generator } from "./trial.ts";
 import { V2_WORKLOADS } from "./v2-workloads.ts";
@@ -44,39 +44,78 @@ async function main(): Promise<void> {
     process.stdout.write(BENCHMARK_USAGE);
     return;
   }
+  if (args.shown !== undefined) {
+    const { samples, failures } = readRecord(args.shown);
+    print(samples, failures);
+    return;
+  }
   const root = findRepository(dirname(here));
   const servers = serversOf(args, root);
+  if (servers.length === 0) throw new Error("there is nothing to measure");
   const folder = dataRoot(args.directory, join(root, "dist", ".bench"));
-  const samples: Sample[] = [];
+  const run = { args, root, folder, servers, samples: [], failures: [] };
   try {
-    for (const group of groupsOf(WORKLOADS, args.only)) {
-      for (let round = 1; round <= args.rounds; round++) {
-        for (const workload of group) {
-          if (workload.isLong && round > 1) continue;
-          for (const server of servers) {
-            const measuring = measure(workload, server, round, args, folder);
-            samples.push(...(await orNothing(measuring, workload.rows, server)));
-          }
-        }
-      }
-    }
-    const [server] = servers;
-    if (server !== undefined && ETCDCTL_ROWS.some((row) => args.only.test(row))) {
-      const measuring = measureEtcdctl(server, args, root, folder);
-      samples.push(...(await orNothing(measuring, ETCDCTL_ROWS, server)));
-    }
+    await measureAll(run);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  const rows = summarise(samples);
-  console.log(`\n${formatTable(rows)}`);
+  print(run.samples, run.failures);
+  console.log(`\nwritten to ${writeRecord(root, run)}`);
+}
+
+interface Run {
+  readonly args: BenchmarkArguments;
+  readonly root: string;
+  readonly folder: string;
+  readonly servers: readonly ServerUnderTest[];
+  readonly samples: Sample[];
+  readonly failures: Failure[];
+}
+
+async function measureAll(run: Run): Promise<void> {
+  const { args, servers } = run;
+  for (const group of groupsOf(WORKLOADS, args.only)) {
+    for (let round = 1; round <= args.rounds; round++) {
+      for (const workload of group) {
+        if (workload.isLong && round > 1) continue;
+        for (const server of rotated(servers, round)) {
+          await keep(run, workload.rows, server.label, () =>
+            measure(workload, server, round, args, run.folder),
+          );
+        }
+      }
+    }
+  }
+  const [server] = servers;
+  if (server !== undefined && ETCDCTL_ROWS.some((row) => args.only.test(row))) {
+    await keep(run, ETCDCTL_ROWS, server.label, () => measureEtcdctl(run, server));
+  }
+}
+
+/** A workload that fails is told, and does not cost what the others have measured. */
+async function keep(
+  { samples, failures }: Run,
+  rows: readonly string[],
+  server: string,
+  measuring: () => Promise<Sample[]>,
+): Promise<void> {
+  try {
+    samples.push(...(await measuring()));
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    console.error(`${rows.join(", ")} ${server}: ${message}`);
+    failures.push(...rows.map((row) => ({ row, server, message })));
+    process.exitCode = 1;
+  }
+}
+
+function print(samples: readonly Sample[], failures: readonly Failure[]): void {
+  console.log(`\n${formatTable(summarise(samples, failures))}`);
   const pairs = WORKLOADS.flatMap(({ rows: [row = ""], besides }) =>
     besides === undefined ? [] : [{ row, besides }],
   );
   const compared = formatPairs(samples, pairs);
   if (compared !== "") console.log(`\n${compared}`);
-  const path = writeResults(root, { args, servers, samples, rows });
-  console.log(`\nwritten to ${path}`);
 }
 
 /** The workloads that are asked for; those that are compared with each other stand together. */
@@ -92,32 +131,15 @@ function groupsOf(workloads: readonly Workload[], only: RegExp): Workload[][] {
   return [...groups.values()];
 }
 
-/** A workload that fails is told, and does not cost what the others have measured. */
-async function orNothing(
-  measuring: Promise<Sample[]>,
-  rows: readonly string[],
-  { label }: ServerUnderTest,
-): Promise<Sample[]> {
-  try {
-    return await measuring;
-  } catch (error) {
-    console.error(`${rows.join(", ")} ${label}: ${error instanceof Error ? error.message : error}`);
-    process.exitCode = 1;
-    return [];
-  }
-}
-
+/** Ours, and the others that can be measured; the run goes on without the rest. */
 function serversOf(args: BenchmarkArguments, root: string): ServerUnderTest[] {
-  const servers: ServerUnderTest[] = [];
-  if (args.hasOurs) {
-    servers.push({
-      label: "ours",
-      binary: args.ours ?? join(root, "bin", "etcd"),
-      env: { ETCD_NODE: args.node },
-    });
-  }
-  if (args.versus !== undefined) servers.push({ label: "other", binary: args.versus, env: {} });
-  return servers;
+  const others = usable(args.versus, args.node, ({ binary, reason }) => {
+    console.error(`${binary} is left out: ${reason}`);
+    process.exitCode = 1;
+  });
+  if (!args.hasOurs) return others;
+  const binary = args.ours ?? join(root, "bin", "etcd");
+  return [{ label: OURS, binary, env: { ETCD_NODE: args.node } }, ...others];
 }
 
 async function measure(
@@ -178,15 +200,14 @@ async function measureOn(
   }
 }
 
-/** Both tools ask the same member. */
+/** All tools ask the same member. */
 async function measureEtcdctl(
+  { args, root, folder, servers }: Run,
   server: ServerUnderTest,
-  args: BenchmarkArguments,
-  root: string,
-  folder: string,
 ): Promise<Sample[]> {
   const ours = args.hasOurs ? join(root, "bin", "etcdctl") : undefined;
-  const tools = toolsUnderTest({ ours, versus: args.versus, node: args.node }).filter(({ row }) =>
+  const versus = servers.filter(({ label }) => label !== OURS);
+  const tools = toolsUnderTest({ ours, versus, node: args.node }).filter(({ row }) =>
     args.only.test(row),
   );
   const member = new ServerProcess(server, folder);
@@ -214,59 +235,6 @@ function describe({ row, server, round, value, unit, result }: Sample): string {
   const errors = result !== undefined && result.errors > 0 ? `, ${result.errors} errors` : "";
   const p99 = result === undefined ? "" : `, p99 ${result.latency.p99Ms.toFixed(2)} ms`;
   return `${row} ${server} #${round}: ${value.toFixed(1)} ${unit}${p99}${errors}`;
-}
-
-interface Results {
-  readonly args: BenchmarkArguments;
-  readonly servers: readonly ServerUnderTest[];
-  readonly samples: readonly (Sample & Measurement)[];
-  readonly rows: ReturnType<typeof summarise>;
-}
-
-function writeResults(root: string, { args, servers, samples, rows }: Results): string {
-  const folder = join(root, "benchmarks", "results");
-  mkdirSync(folder, { recursive: true });
-  const date = new Date().toISOString();
-  const path = join(folder, `${date.replace(/[:.]/g, "-")}.json`);
-  const record = {
-    date,
-    machine: {
-      cpu: cpus()[0]?.model ?? "unknown",
-      cpus: cpus().length,
-      memoryBytes: totalmem(),
-      kernel: output("uname", ["-sr"]),
-    },
-    versions: servers.map(({ label, binary, env }) => ({
-      label,
-      version: output(binary, ["--version"], env).split("\n"),
-    })),
-    generator: process.version,
-    options: { seconds: args.seconds, rounds: args.rounds, keys: args.keys },
-    rows: rows.map(({ name, unit, ours, other, ratio, budget, budgetMs }) => ({
-      name,
-      unit,
-      ours: ours?.value,
-      other: other?.value,
-      ratio,
-      budget,
-      budgetMs,
-    })),
-    samples,
-  };
-  writeFileSync(path, `${JSON.stringify(record, null, 2)}\n`);
-  return path;
-}
-
-function output(
-  command: string,
-  args: string[],
-  env: Readonly<Record<string, string>> = {},
-): string {
-  const { stdout } = spawnSync(command, args, {
-    encoding: "utf8",
-    env: { ...process.env, ...env },
-  });
-  return (stdout ?? "").trim();
 }
 
 try {

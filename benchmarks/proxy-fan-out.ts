@@ -11,7 +11,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { parseArgs } from "node:util";
 import { freePorts, ServerProcess, type ServerUnderTest, usageOf } from "./server-process.ts";
-import { Generator, inTurn, OURS, TRIAL_OPTIONS } from "./trial.ts";
+import { Generator, inTurn, OUR_SERVER, TRIAL_OPTIONS } from "./trial.ts";
 import { MEGABYTE } from "./workloads.ts";
 
 const POLL_MS = 50;
@@ -69,7 +69,7 @@ async function peakMemory<T>(pid: number, work: Promise<T>): Promise<{ peak: num
 
 async function measure(server: ServerUnderTest, folder: string, options: FanOut): Promise<void> {
   const { seconds, ...load } = options;
-  const member = new ServerProcess(OURS, folder);
+  const member = new ServerProcess(OUR_SERVER, folder);
   await member.start();
   const [port = 0] = await freePorts(1);
   const proxy = await startProxy(server, member.port, port);

@@ -91,9 +91,13 @@ export class ServerCluster {
   /** Of all members that run, together. */
   usage(): ProcessUsage {
     const all = this.members.filter(({ isRunning }) => isRunning).map((each) => each.usage());
+    const sum = (read: (usage: ProcessUsage) => number): number =>
+      all.reduce((total, usage) => total + read(usage), 0);
     return {
-      residentBytes: all.reduce((sum, { residentBytes }) => sum + residentBytes, 0),
-      cpuSeconds: all.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
+      residentBytes: sum(({ residentBytes }) => residentBytes),
+      anonymousBytes: sum(({ anonymousBytes }) => anonymousBytes),
+      fileBytes: sum(({ fileBytes }) => fileBytes),
+      cpuSeconds: sum(({ cpuSeconds }) => cpuSeconds),
     };
   }
 

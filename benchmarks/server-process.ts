@@ -28,13 +28,17 @@ const CLOCK_TICKS_PER_SECOND = 100;
 
 /** A binary that can be measured. */
 export interface ServerUnderTest {
-  readonly label: "ours" | "other";
+  /** "ours", or what tells another one apart: for Go's the version. */
+  readonly label: string;
   readonly binary: string;
   readonly env: Readonly<Record<string, string>>;
 }
 
 export interface ProcessUsage {
+  /** Anonymous pages, and those of files, together. */
   readonly residentBytes: number;
+  readonly anonymousBytes: number;
+  readonly fileBytes: number;
   readonly cpuSeconds: number;
 }
 
@@ -224,8 +228,12 @@ export function usageOf(pid: number): ProcessUsage {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const ticks = Number(fields[11]) + Number(fields[12]);
+  const bytesOf = (field: string): number =>
+    Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0) * 1024;
   return {
-    residentBytes: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024,
+    residentBytes: bytesOf("VmRSS"),
+    anonymousBytes: bytesOf("RssAnon"),
+    fileBytes: bytesOf("RssFile") + bytesOf("RssShmem"),
     cpuSeconds: ticks / CLOCK_TICKS_PER_SECOND,
   };
 }

@@ -7,7 +7,8 @@ import { existsSync } from "node:fs";
 import { basename, delimiter, dirname, join } from "node:path";
 import { Histogram } from "./load/histogram.ts";
 import type { LoadResult } from "./load/jobs.ts";
-import type { ServerProcess } from "./server-process.ts";
+import type { ServerProcess, ServerUnderTest } from "./server-process.ts";
+import { OURS } from "./servers.ts";
 
 const RUNS = 41;
 const COMMAND_TIMEOUT_MS = 30_000;
@@ -21,7 +22,8 @@ function rowOf(major: number): string {
 }
 
 export interface ToolUnderTest {
-  readonly label: "ours" | "other";
+  /** Of the server that it belongs to. */
+  readonly label: string;
   readonly row: string;
   readonly binary: string;
   readonly env: Readonly<Record<string, string>>;
@@ -30,8 +32,8 @@ export interface ToolUnderTest {
 export interface ToolChoice {
   /** Our start script. */
   readonly ours: string | undefined;
-  /** The other etcd; its etcdctl has the same name with "ctl" behind "etcd". */
-  readonly versus: string | undefined;
+  /** The other etcds; the etcdctl of each has the same name with "ctl" behind "etcd". */
+  readonly versus: readonly ServerUnderTest[];
   /** The node that was asked for; another one of its major is not looked for. */
   readonly node: string;
 }
@@ -39,7 +41,6 @@ export interface ToolChoice {
 /** One entry for each row and label. */
 export function toolsUnderTest({ ours, versus, node }: ToolChoice): ToolUnderTest[] {
   const tools: ToolUnderTest[] = [];
-  const other = versus === undefined ? undefined : etcdctlBeside(versus);
   for (const major of NODE_MAJORS) {
     const found = [node, process.execPath, ...onPath([`node${major}`, "node"])].find(
       (binary) => majorOf(binary) === major,
@@ -47,9 +48,12 @@ export function toolsUnderTest({ ours, versus, node }: ToolChoice): ToolUnderTes
     const row = rowOf(major);
     if (found === undefined) console.warn(`${row}: no Node.js ${major} was found`);
     if (ours !== undefined && found !== undefined) {
-      tools.push({ label: "ours", row, binary: ours, env: { ETCD_NODE: found } });
+      tools.push({ label: OURS, row, binary: ours, env: { ETCD_NODE: found } });
     }
-    if (other !== undefined) tools.push({ label: "other", row, binary: other, env: {} });
+    for (const { label, binary, env } of versus) {
+      const tool = etcdctlBeside(binary);
+      if (tool !== undefined) tools.push({ label, row, binary: tool, env });
+    }
   }
   return tools;
 }

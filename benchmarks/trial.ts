@@ -6,38 +6,47 @@ import { fileURLToPath } from "node:url";
 import { findRepository } from "../tools/tidy.ts";
 import { type GeneratorReply, type LoadJob, type LoadResult, STOP_MESSAGE } from "./load/jobs.ts";
 import { dataRoot, type ServerUnderTest } from "./server-process.ts";
+import { OURS, usable } from "./servers.ts";
 import type { RunningJob } from "./workloads.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = findRepository(here);
 
 /** For `parseArgs`. */
-export const TRIAL_OPTIONS = { vs: { type: "string" }, dir: { type: "string" } } as const;
+export const TRIAL_OPTIONS = {
+  vs: { type: "string", multiple: true },
+  dir: { type: "string" },
+} as const;
 
 export interface TrialValues {
-  /** Another etcd binary. */
-  readonly vs?: string | undefined;
+  /** Other etcd binaries. */
+  readonly vs?: readonly string[] | undefined;
   /** Where data directories are made. */
   readonly dir?: string | undefined;
 }
 
 /** This repository's, on the node that runs the program. */
-export const OURS: ServerUnderTest = {
-  label: "ours",
+export const OUR_SERVER: ServerUnderTest = {
+  label: OURS,
   binary: join(root, "bin", "etcd"),
   env: { ETCD_NODE: process.execPath },
 };
 
-/** Measures one server after the other, in a folder that is gone afterwards. */
+/** Measures one server after the other, in a folder that is gone afterwards. One that fails is told. */
 export async function inTurn(
-  { vs, dir }: TrialValues,
+  { vs = [], dir }: TrialValues,
   measure: (server: ServerUnderTest, folder: string) => Promise<void>,
 ): Promise<void> {
   const folder = dataRoot(dir, join(root, "dist", ".bench"));
-  const servers = [OURS];
-  if (vs !== undefined) servers.push({ label: "other", binary: vs, env: {} });
+  const tell = (binary: string, reason: string): void => {
+    console.error(`${binary}: ${reason}`);
+    process.exitCode = 1;
+  };
+  const others = usable(vs, process.execPath, ({ binary, reason }) => tell(binary, reason));
   try {
-    for (const server of servers) await measure(server, folder);
+    for (const server of [OUR_SERVER, ...others]) {
+      await measure(server, folder).catch((error: Error) => tell(server.label, error.message));
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
