@@ -10,6 +10,8 @@ export interface BenchmarkArguments {
   readonly node: string;
   readonly only: RegExp;
   readonly seconds: number;
+  /** Length of the measurements that are long unless told otherwise. */
+  readonly longSeconds: number;
   readonly rounds: number;
   readonly keys: number;
   /** Where data directories are made. */
@@ -23,7 +25,7 @@ export interface BenchmarkArguments {
 export const BENCHMARK_USAGE = `npm run bench -- [options]
   --vs BINARY      measure this etcd too, in alternating rounds, and print ratios; several may be named
   --only REGEX     rows whose name matches
-  --seconds N      length of a measurement (5)
+  --seconds N      length of a measurement (5; for light 60)
   --rounds N       measurements per server, the median counts (3)
   --keys N         keys of the workloads with many keys (1000000)
   --ours BINARY    measure this start script instead of bin/etcd, such as another version's
@@ -42,7 +44,7 @@ export function parseBenchmarkArguments(args: readonly string[]): BenchmarkArgum
       show: { type: "string" },
       ours: { type: "string" },
       only: { type: "string", default: "" },
-      seconds: { type: "string", default: "5" },
+      seconds: { type: "string" },
       rounds: { type: "string", default: "3" },
       keys: { type: "string", default: "1000000" },
       node: { type: "string", default: process.execPath },
@@ -57,7 +59,8 @@ export function parseBenchmarkArguments(args: readonly string[]): BenchmarkArgum
     ours: values.ours,
     node: values.node,
     only: new RegExp(values.only),
-    seconds: positive("seconds", values.seconds),
+    seconds: positive("seconds", values.seconds ?? "5"),
+    longSeconds: positive("seconds", values.seconds ?? "60"),
     rounds: positive("rounds", values.rounds),
     keys: positive("keys", values.keys),
     directory: values.dir,

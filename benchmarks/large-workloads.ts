@@ -1,6 +1,13 @@
 /** The workloads of large things: values, pages, transactions and backups. */
 import type { LoadJob } from "./load/jobs.ts";
-import { loadKeys, type MemberWorkload, throughput, VALUE_BYTES } from "./workloads.ts";
+import { startVictim, victimMeasurements, victimRows } from "./victim.ts";
+import {
+  loadKeys,
+  type MemberWorkload,
+  throughput,
+  VALUE_BYTES,
+  WARM_UP_SECONDS,
+} from "./workloads.ts";
 
 const LARGE_VALUE_BYTES = 1_000_000;
 /** Few, so that the database stays small beside the puts. */
@@ -36,32 +43,54 @@ function largeValues(row: string, operation: "put" | "get"): MemberWorkload {
   };
 }
 
-const snapshotSave: MemberWorkload = {
-  kind: "member",
-  rows: ["snapshot-save"],
-  isLong: true,
-  async run(server, { keys, runJob }) {
-    await loadKeys([server.port], Math.floor(keys * SAVED_SHARE), runJob);
-    const result = await runJob({ kind: "snapshot", port: server.port });
-    return [{ row: "snapshot-save", unit: "ms", value: result.seconds * 1000, result }];
-  },
-};
+/** A load, and somebody who feels it. The processor time per operation is that of both. */
+function withVictim(
+  row: string,
+  { keys, unit, isLong }: { keys: (all: number) => number; unit: "op/s" | "ms"; isLong: boolean },
+  jobOf: (port: number, seconds: number) => LoadJob,
+): MemberWorkload {
+  return {
+    kind: "member",
+    rows: [row, ...victimRows(row)],
+    isLong,
+    async run(server, options) {
+      await loadKeys([server.port], keys(options.keys), options.runJob);
+      const victim = await startVictim(server, options);
+      const result = await options.runJob(jobOf(server.port, options.seconds));
+      const felt = await victim.stop();
+      const value = unit === "ms" ? result.seconds * 1000 : result.operations / result.seconds;
+      return [{ row, unit, value, result }, ...victimMeasurements(row, felt)];
+    },
+  };
+}
+
+const pages = withVictim(
+  "pages",
+  { keys: () => PAGED_KEYS, unit: "op/s", isLong: false },
+  (port, seconds) => ({
+    kind: "closedLoop",
+    ports: [port],
+    connections: 2,
+    streams: 1,
+    request: { kind: "range", keys: PAGE_KEYS, isSerializable: false },
+    firstKey: 0,
+    keyCount: PAGED_KEYS - PAGE_KEYS,
+    keyOrder: "random",
+    warmUpSeconds: WARM_UP_SECONDS,
+    limit: { seconds },
+  }),
+);
+
+const snapshotSave = withVictim(
+  "snapshot-save",
+  { keys: (all) => Math.floor(all * SAVED_SHARE), unit: "ms", isLong: true },
+  (port) => ({ kind: "snapshot", port }),
+);
 
 export const LARGE_WORKLOADS: readonly MemberWorkload[] = [
   largeValues("large-values", "put"),
   largeValues("large-values-get", "get"),
-  throughput(
-    "pages",
-    {
-      connections: 2,
-      streams: 1,
-      request: { kind: "range", keys: PAGE_KEYS, isSerializable: false },
-      firstKey: 0,
-      keyCount: PAGED_KEYS - PAGE_KEYS,
-      keyOrder: "random",
-    },
-    PAGED_KEYS,
-  ),
+  pages,
   throughput(
     "txn-128",
     {

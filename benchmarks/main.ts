@@ -10,12 +10,15 @@ import { BENCHMARK_USAGE, type BenchmarkArguments, parseBenchmarkArguments } fro
 import { AUTH_WORKLOADS } from "./auth-workloads.ts";
 import { CLUSTER_WORKLOADS } from "./cluster-workloads.ts";
 import { LARGE_WORKLOADS } from "./large-workloads.ts";
+import { LIGHT_WORKLOADS } from "./light-workloads.ts";
 import type { LoadJob, LoadResult } from "./load/jobs.ts";
 import { readRecord, writeRecord } from "./record.ts";
 import { type Failure, formatPairs, formatTable, type Sample, summarise } from "./report.ts";
 import { ServerCluster } from "./server-cluster.ts";
-import { dataRoot, ServerProcess, type ServerUnderTest } from "./server-process.ts";
+import { dataRoot, ServerProcess, type ServerUnderTest, STALL_METRIC } from "./server-process.ts";
 import { OURS, rotated, usable } from "./servers.ts";
+import { STANDING_WORKLOADS } from "./standing-workloads.ts";
+import { SWEEP_WORKLOADS } from "./sweep-workloads.ts";
 import { ETCDCTL_ROWS, timeTools, toolsUnderTest } from "./tool-workload.ts";
 import { Generator } from "./trial.ts";
 import { V2_WORKLOADS } from "./v2-workloads.ts";
@@ -28,13 +31,15 @@ import {
 } from "./workloads.ts";
 
 const here = fileURLToPath(import.meta.url);
-const STALL_METRIC = "nodejs_eventloop_lag_max_seconds";
 const WORKLOADS: readonly Workload[] = [
   ...MEMBER_WORKLOADS,
   ...AUTH_WORKLOADS,
   ...V2_WORKLOADS,
+  ...STANDING_WORKLOADS,
   ...LARGE_WORKLOADS,
+  ...SWEEP_WORKLOADS,
   ...CLUSTER_WORKLOADS,
+  ...LIGHT_WORKLOADS,
 ];
 const CLUSTER_SIZE = 3;
 
@@ -169,29 +174,28 @@ async function measureOn(
 ): Promise<Sample[]> {
   try {
     await target.start();
-    let cpuSeconds = 0;
-    let answered = 0;
+    const costs = new Map<LoadResult, number>();
     const runJob = async (job: LoadJob): Promise<LoadResult> => {
       const before = target.usage().cpuSeconds;
       const result = await new Generator(job).result;
-      cpuSeconds = target.usage().cpuSeconds - before;
-      answered = result.operations;
+      const cpuMicros = (target.usage().cpuSeconds - before) * 1e6;
+      if (result.operations > 0) costs.set(result, cpuMicros / result.operations);
       return result;
     };
     await target.metric(STALL_METRIC);
     const startJob = (job: LoadJob): RunningJob => new Generator(job);
     const measured = await run({ ...args, runJob, startJob });
     const stallSeconds = await target.metric(STALL_METRIC);
-    const hasCost = measured.length === 1 && answered > 0;
-    const samples = measured.map(
-      (measurement): Sample => ({
+    const samples = measured.map((measurement): Sample => {
+      const cost = measurement.result && costs.get(measurement.result);
+      return {
         ...measurement,
         server: server.label,
         round,
-        ...(hasCost && { cpuMicrosPerOperation: (cpuSeconds * 1e6) / answered }),
+        ...(cost !== undefined && { cpuMicrosPerOperation: cost }),
         ...(stallSeconds !== undefined && { stallMs: stallSeconds * 1000 }),
-      }),
-    );
+      };
+    });
     for (const sample of samples) console.log(describe(sample));
     return samples;
   } finally {

@@ -132,6 +132,16 @@ test("more operations at a higher cost each are called noise, and close figures 
   assert.equal(isNoise([102, 12], [100, 10]), false);
 });
 
+test("errors of either side are told", () => {
+  const latency = { count: 1, meanMs: 1, p50Ms: 1, p99Ms: 1, p999Ms: 1, maxMs: 1 };
+  const withErrors = (server: string, errors: number): Sample => ({
+    ...sample(server, 1, 10, "light-put"),
+    result: { operations: 1, errors, seconds: 1, latency },
+  });
+  const table = formatTable(summarise([withErrors("ours", 0), withErrors("3.4.23", 113)]));
+  assert.match(table, / 0 \/ 113 errors$/);
+});
+
 test("memory shows which part is of files", () => {
   const withMemory = (server: string, anonymousMegabytes: number): Sample => ({
     ...sample(server, 1, anonymousMegabytes + 50, "idle-memory"),

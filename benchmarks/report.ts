@@ -205,8 +205,18 @@ function lineOf(row: Row, other: Comparison | undefined): string[] {
     both((sample) => sample.memory?.anonymousMegabytes),
     both((sample) => sample.memory?.fileMegabytes),
     formatNumber(ours?.stallMs),
-    other?.isNoise === true ? "noise" : "",
+    noteOf(ours, other),
   ];
+}
+
+/** What makes the figures of a line doubtful. */
+function noteOf(ours: Sample | undefined, other: Comparison | undefined): string {
+  const errors = [ours, other?.sample].map((sample) => sample?.result?.errors ?? 0);
+  const hasErrors = errors.some((count) => count > 0);
+  return [
+    ...(other?.isNoise === true ? ["noise"] : []),
+    ...(hasErrors ? [`${errors.join(" / ")} errors`] : []),
+  ].join(", ");
 }
 
 function budgetText(row: Row, other: Comparison | undefined): string {

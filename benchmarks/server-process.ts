@@ -25,6 +25,8 @@ const START_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 60_000;
 const QUOTA_BYTES = 8 * 1024 ** 3;
 const CLOCK_TICKS_PER_SECOND = 100;
+/** Seconds that the event loop stood still at most since it was last asked for; ours alone has it. */
+export const STALL_METRIC = "nodejs_eventloop_lag_max_seconds";
 
 /** A binary that can be measured. */
 export interface ServerUnderTest {

@@ -3,6 +3,7 @@
  * reach stands in `budgets.ts`.
  */
 import type { ClosedLoopJob, LoadJob, LoadResult } from "./load/jobs.ts";
+import type { RequestKind } from "./load/requests.ts";
 import type { ServerCluster } from "./server-cluster.ts";
 import {
   type MemberShape,
@@ -18,6 +19,8 @@ export interface RunningJob {
 
 export interface WorkloadOptions {
   readonly seconds: number;
+  /** Of the measurements that are long unless told otherwise. */
+  readonly longSeconds: number;
   /** Keys of the workloads with many keys. */
   readonly keys: number;
   readonly runJob: (job: LoadJob) => Promise<LoadResult>;
@@ -25,7 +28,7 @@ export interface WorkloadOptions {
   readonly startJob: (job: LoadJob) => RunningJob;
 }
 
-export type Unit = "op/s" | "MB" | "ms";
+export type Unit = "op/s" | "MB" | "ms" | "ms/s";
 
 /** One number of one run. */
 export interface Measurement {
@@ -73,17 +76,25 @@ export interface ClusterWorkload extends AnyWorkload {
 export type Workload = MemberWorkload | ClusterWorkload;
 
 export const VALUE_BYTES = 256;
+export const PUT = { kind: "put", valueBytes: VALUE_BYTES } as const;
+const GET = { kind: "get", isSerializable: false } as const;
 export const WARM_UP_SECONDS = 1;
 /** Keys that the read and transaction workloads choose from. */
 export const LOADED_KEYS = 10_000;
 const RANGE_KEYS = 1000;
 const WATCHERS = 1000;
+const COLD_PUTS = 5000;
+/** Of twenty requests: fourteen gets, four puts, a transaction and a range. */
+const MIX: readonly RequestKind[] = [
+  ...Array.from({ length: 4 }, (): RequestKind[] => [GET, GET, GET, PUT]).flat(),
+  ...[GET, GET],
+  { kind: "txn", valueBytes: VALUE_BYTES },
+  { kind: "range", keys: 100, isSerializable: true },
+];
 /** Revisions after all workloads of many keys: the keys and two fifths of them once more. */
 const OVERWRITTEN_SHARE = 0.4;
 
 export type Loop = Omit<ClosedLoopJob, "kind" | "ports" | "warmUpSeconds" | "limit">;
-
-export const PUT = { kind: "put", valueBytes: VALUE_BYTES } as const;
 
 /** `keys` are there before. */
 export function throughput(
@@ -139,7 +150,7 @@ export const PUT_ONE_KEY: Loop = { connections: 100, streams: 10, request: PUT, 
 export const GET_RANDOM_KEY: Loop = {
   connections: 100,
   streams: 10,
-  request: { kind: "get", isSerializable: false },
+  request: GET,
   ...LOADED,
 };
 
@@ -175,6 +186,26 @@ const leaseKeepAlive: MemberWorkload = {
     });
     const value = result.operations / result.seconds;
     return [{ row: "lease-keep-alive", unit: "op/s", value, result }];
+  },
+};
+
+/** What a member does before its code is compiled. */
+const putCold: MemberWorkload = {
+  kind: "member",
+  rows: ["put-cold"],
+  isLong: false,
+  async run(server, { runJob }) {
+    const result = await runJob({
+      kind: "closedLoop",
+      ports: [server.port],
+      connections: 1,
+      streams: 1,
+      request: PUT,
+      ...SAME_KEY,
+      warmUpSeconds: 0,
+      limit: { requests: COLD_PUTS },
+    });
+    return [{ row: "put-cold", unit: "op/s", value: result.operations / result.seconds, result }];
   },
 };
 
@@ -268,7 +299,9 @@ function readAll(
 export const MEMBER_WORKLOADS: readonly MemberWorkload[] = [
   throughput("put-same-key", PUT_ONE_KEY, 0),
   throughput("put-one-by-one", { connections: 1, streams: 1, request: PUT, ...SAME_KEY }, 0),
+  putCold,
   throughput("get-linearizable", GET_RANDOM_KEY, LOADED_KEYS),
+  throughput("get-one-by-one", { ...GET_RANDOM_KEY, connections: 1, streams: 1 }, LOADED_KEYS),
   throughput(
     "get-serializable",
     { connections: 100, streams: 10, request: { kind: "get", isSerializable: true }, ...LOADED },
@@ -291,6 +324,7 @@ export const MEMBER_WORKLOADS: readonly MemberWorkload[] = [
     { connections: 50, streams: 4, request: { kind: "txn", valueBytes: VALUE_BYTES }, ...LOADED },
     LOADED_KEYS,
   ),
+  throughput("mixed", { connections: 50, streams: 4, request: MIX, ...LOADED }, LOADED_KEYS),
   throughput("put-tls", PUT_ONE_KEY, 0, true),
   throughput("get-tls", GET_RANDOM_KEY, LOADED_KEYS, true),
   handshakes,

@@ -1,6 +1,7 @@
 /** Closed loops of unary calls over many connections and streams. */
 import { Histogram } from "./histogram.ts";
 import type { ClosedLoopJob, LoadResult } from "./jobs.ts";
+import { keyChooser } from "./key-choice.ts";
 import { LoadConnection, type LoadHandlers } from "./load-connection.ts";
 import { type RequestTemplates, requestTemplates } from "./requests.ts";
 
@@ -11,7 +12,7 @@ export function runClosedLoop(job: ClosedLoopJob, stop?: AbortSignal): Promise<L
 
 class ClosedLoop {
   readonly #job: ClosedLoopJob;
-  readonly #templates: RequestTemplates;
+  readonly #templates: readonly RequestTemplates[];
   readonly #connections: LoadConnection[] = [];
   readonly #histogram = new Histogram();
   readonly #budget: number;
@@ -24,13 +25,15 @@ class ClosedLoop {
   #isStopped = false;
   #silent = 0;
   #onAllAnswered: () => void = () => {};
-  /** xorshift32 state; any odd constant does. */
-  #random = 0x2545f491;
+  readonly #keyAt: (n: number) => number;
   #finish: (outcome: Error | undefined) => void = () => {};
 
   constructor(job: ClosedLoopJob) {
     this.#job = job;
-    this.#templates = requestTemplates(job.request, job.token);
+    const { request } = job;
+    const requests = "kind" in request ? [request] : request;
+    this.#templates = requests.map((each) => requestTemplates(each, job.token));
+    this.#keyAt = keyChooser(job);
     const { limit } = job;
     const isCounted = limit !== "stop" && "requests" in limit;
     this.#budget = isCounted ? limit.requests : Number.POSITIVE_INFINITY;
@@ -102,7 +105,9 @@ class ClosedLoop {
 
   #next(connection: LoadConnection, sentAtMs: Map<number, number>, nowMs: number): void {
     if (this.#isStopped || this.#sent >= this.#budget) return;
-    const stream = connection.call(this.#templates, this.#key(this.#sent));
+    const template = this.#templates[this.#sent % this.#templates.length];
+    if (template === undefined) throw new Error("a load has at least one request");
+    const stream = connection.call(template, this.#keyAt(this.#sent));
     this.#sent++;
     sentAtMs.set(stream, nowMs);
   }
@@ -118,23 +123,5 @@ class ClosedLoop {
       }
     }
     if (this.#answered >= this.#budget) this.#finish(undefined);
-  }
-
-  #key(n: number): number {
-    const { firstKey, keyCount, keyOrder } = this.#job;
-    switch (keyOrder) {
-      case "same":
-        return firstKey;
-      case "sequential":
-        return firstKey + (n % keyCount);
-      case "random": {
-        let x = this.#random;
-        x ^= x << 13;
-        x ^= x >>> 17;
-        x ^= x << 5;
-        this.#random = x;
-        return firstKey + ((x >>> 0) % keyCount);
-      }
-    }
   }
 }

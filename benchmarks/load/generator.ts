@@ -6,6 +6,7 @@ import { runClosedLoop } from "./closed-loop.ts";
 import { runHandshakes } from "./handshakes.ts";
 import { type GeneratorReply, type LoadJob, type LoadResult, STOP_MESSAGE } from "./jobs.ts";
 import { runLargeValues } from "./large-values.ts";
+import { runOpenLoop } from "./open-loop.ts";
 import { runSnapshot } from "./snapshot.ts";
 import { runKeepAlive, runWatch } from "./streams.ts";
 import { runV2, runV2Wait } from "./v2.ts";
@@ -14,6 +15,8 @@ function run(job: LoadJob, stop: AbortSignal): Promise<LoadResult> {
   switch (job.kind) {
     case "closedLoop":
       return runClosedLoop(job, stop);
+    case "openLoop":
+      return runOpenLoop(job, stop);
     case "watch":
       return runWatch(job);
     case "keepAlive":

@@ -1,9 +1,10 @@
 /** What a load generator is told to do, and what it answers. Plain data: it crosses processes. */
 import type { LatencySummary } from "./histogram.ts";
+import type { KeyChoice } from "./key-choice.ts";
 import type { RequestKind } from "./requests.ts";
 
 /** Every stream of every connection sends its next request when it has the last one's answer. */
-export interface ClosedLoopJob {
+export interface ClosedLoopJob extends KeyChoice {
   readonly kind: "closedLoop";
   /** Connections take these in turn. */
   readonly ports: readonly number[];
@@ -11,13 +12,10 @@ export interface ClosedLoopJob {
   readonly isSecure?: boolean;
   readonly connections: number;
   readonly streams: number;
-  readonly request: RequestKind;
+  /** Several are sent in turn. */
+  readonly request: RequestKind | readonly RequestKind[];
   /** Goes with every request as gRPC metadata, as etcd's clients send it. Default: none. */
   readonly token?: string;
-  /** Keys are chosen from [firstKey, firstKey + keyCount). */
-  readonly firstKey: number;
-  readonly keyCount: number;
-  readonly keyOrder: "same" | "sequential" | "random";
   /** Not measured. */
   readonly warmUpSeconds: number;
   readonly limit: LoadLimit;
@@ -26,12 +24,28 @@ export interface ClosedLoopJob {
 /** "stop" waits for the message to stop. */
 export type LoadLimit = { readonly seconds: number } | { readonly requests: number } | "stop";
 
-/** One key, many watchers; the next put follows when all have seen the last. */
+/** So many requests a second, on one connection to each member, whatever is answered. */
+export interface OpenLoopJob extends KeyChoice {
+  readonly kind: "openLoop";
+  /** Requests go to these in turn. */
+  readonly ports: readonly number[];
+  /** Sent in turn. */
+  readonly requests: readonly RequestKind[];
+  readonly perSecond: number;
+  /** Not measured. */
+  readonly warmUpSeconds: number;
+  readonly limit: { readonly seconds: number } | "stop";
+}
+
+/** Watchers of one key, or of each of many; the next put follows when all have seen the last. */
 export interface WatchJob {
   readonly kind: "watch";
   readonly port: number;
   readonly connections: number;
+  /** Of all keys together. */
   readonly watchers: number;
+  /** The watchers are spread over so many keys, which are put in turn. Default 1. */
+  readonly keys?: number;
   readonly valueBytes: number;
   readonly seconds: number;
 }
@@ -93,6 +107,7 @@ export interface SnapshotJob {
 
 export type LoadJob =
   | ClosedLoopJob
+  | OpenLoopJob
   | WatchJob
   | KeepAliveJob
   | HandshakeJob

@@ -22,6 +22,7 @@ import { FirstWrite } from "./first-write.ts";
 import { runHandshakes } from "./handshakes.ts";
 import { Histogram } from "./histogram.ts";
 import type { ClosedLoopJob } from "./jobs.ts";
+import { runOpenLoop } from "./open-loop.ts";
 import { keyOf, type RequestKind, requestTemplates } from "./requests.ts";
 import { runKeepAlive, runWatch } from "./streams.ts";
 
@@ -162,6 +163,73 @@ test("a load without a limit goes on until it is stopped", async () => {
   );
 });
 
+test("requests of several kinds are sent in turn", async () => {
+  const paths: string[] = [];
+  const handler: Handler = (path, _, reply) => {
+    paths.push(path.slice(path.lastIndexOf("/") + 1));
+    reply(new Uint8Array(0));
+    return 0;
+  };
+  const request: RequestKind[] = [
+    { kind: "put", valueBytes: 1 },
+    { kind: "get", isSerializable: true },
+    { kind: "txn", valueBytes: 1 },
+  ];
+  await withServer(
+    handler,
+    () => false,
+    async (port) => {
+      const one = { connections: 1, streams: 1, request, ports: [port] };
+      await runClosedLoop({ ...JOB, ...one, limit: { requests: 6 } });
+    },
+  );
+  assert.deepEqual(paths, ["Put", "Range", "Txn", "Put", "Range", "Txn"]);
+});
+
+test("an open loop sends on while nothing is answered, and waits for the last answers", async () => {
+  const unanswered: (() => void)[] = [];
+  const stop = new AbortController();
+  const server = createServer();
+  server.on("stream", (stream) => {
+    unanswered.push(() => {
+      stream.respond(
+        { ":status": 200, "content-type": "application/grpc" },
+        { waitForTrailers: true },
+      );
+      stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+      stream.end();
+    });
+    stream.resume();
+    if (unanswered.length === 10) {
+      stop.abort();
+      for (const answer of unanswered) answer();
+    } else if (unanswered.length > 10) unanswered.at(-1)?.();
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const { port } = server.address() as AddressInfo;
+  try {
+    const result = await runOpenLoop(
+      {
+        kind: "openLoop",
+        ports: [port],
+        requests: [{ kind: "get", isSerializable: false }],
+        perSecond: 1000,
+        firstKey: 0,
+        keyCount: 10,
+        keyOrder: "random",
+        warmUpSeconds: 0,
+        limit: "stop",
+      },
+      stop.signal,
+    );
+    assert.equal(result.errors, 0);
+    assert.equal(result.operations, unanswered.length);
+    assert.ok(result.operations >= 10, `${result.operations} operations`);
+  } finally {
+    closeAll(server);
+  }
+});
+
 test("the first write that succeeds ends a failover, and refused ones do not", async () => {
   let answers = 0;
   let hasLeader = true;
@@ -216,6 +284,43 @@ test("a watch load counts the events of all watchers", async () => {
       assert.ok(result.operations >= 5 && result.latency.count >= 1);
       assert.equal(result.errors, 0);
     },
+  );
+});
+
+test("watchers are spread over the keys, and each put waits for those of its key", async () => {
+  const watchers = new Map<string, ((message: Uint8Array) => void)[]>();
+  const puts: string[] = [];
+  const handler: Handler = (path, message, reply) => {
+    if (path === "/etcdserverpb.Watch/Watch") {
+      const { requestUnion } = WatchRequest.decode(message);
+      assert.equal(requestUnion?.case, "createRequest");
+      const key = Buffer.from(requestUnion.value.key).toString();
+      watchers.set(key, [...(watchers.get(key) ?? []), reply]);
+      reply(WatchResponse.encode(WatchResponse.create({ created: true })));
+    } else {
+      const key = Buffer.from(PutRequest.decode(message).key).toString();
+      puts.push(key);
+      const event = WatchResponse.encode(WatchResponse.create({ events: [Event.create()] }));
+      for (const send of watchers.get(key) ?? []) send(event);
+      reply(new Uint8Array(0));
+    }
+    return 0;
+  };
+  await withServer(
+    handler,
+    (path) => path.endsWith("Watch"),
+    async (port) => {
+      const job = { connections: 2, watchers: 7, keys: 3, valueBytes: 10, seconds: 0.2 };
+      await runWatch({ kind: "watch", port, ...job });
+    },
+  );
+  assert.deepEqual(
+    [0, 1, 2].map((n) => watchers.get(keyOf(n).toString())?.length),
+    [3, 2, 2],
+  );
+  assert.deepEqual(
+    puts.slice(0, 4),
+    [0, 1, 2, 0].map((n) => keyOf(n).toString()),
   );
 });
 

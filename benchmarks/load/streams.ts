@@ -11,7 +11,6 @@ import type { KeepAliveJob, LoadResult, WatchJob } from "./jobs.ts";
 import { LoadConnection } from "./load-connection.ts";
 import { dataFrame, headersFrame, keyOf, requestTemplates } from "./requests.ts";
 
-const WATCHED_KEY = 0;
 const LEASE_TTL_SECONDS = 3600;
 const FIRST_LEASE_ID = 0x1000;
 
@@ -37,6 +36,8 @@ export async function runWatch(job: WatchJob): Promise<LoadResult> {
   const histogram = new Histogram();
   const connections: LoadConnection[] = [];
   const put = requestTemplates({ kind: "put", valueBytes: job.valueBytes });
+  const keys = job.keys ?? 1;
+  let nextKey = 0;
   const { promise: ended, resolve: finish } = withResolvers<Error | undefined>();
   let created = 0;
   let events = 0;
@@ -55,9 +56,10 @@ export async function runWatch(job: WatchJob): Promise<LoadResult> {
   connections.push(writer);
   const putNext = (): void => {
     if (isStopped) return;
-    pending = job.watchers;
+    const key = nextKey++ % keys;
+    pending = Math.ceil((job.watchers - key) / keys);
     sentMs = performance.now();
-    writer.call(put, WATCHED_KEY);
+    writer.call(put, key);
   };
   const onResponse = (message: Buffer, nowMs: number): void => {
     const response = WatchResponse.decode(message);
@@ -74,8 +76,9 @@ export async function runWatch(job: WatchJob): Promise<LoadResult> {
     }
   };
   for (let i = 0; i < job.connections; i++) {
-    const share = Math.ceil((job.watchers - i) / job.connections);
-    connections.push(openWatchers(job.port, share, onResponse, finish));
+    const watched: number[] = [];
+    for (let n = i; n < job.watchers; n += job.connections) watched.push(n % keys);
+    connections.push(openWatchers(job.port, watched, onResponse, finish));
   }
   const error = await ended;
   isStopped = true;
@@ -87,7 +90,7 @@ export async function runWatch(job: WatchJob): Promise<LoadResult> {
 
 function openWatchers(
   port: number,
-  count: number,
+  keys: readonly number[],
   onResponse: (message: Buffer, nowMs: number) => void,
   onClose: (error: Error) => void,
 ): LoadConnection {
@@ -98,10 +101,11 @@ function openWatchers(
     onClose,
   });
   const stream = connection.open(headersFrame("/etcdserverpb.Watch/Watch"));
-  const value = WatchCreateRequest.create({ key: keyOf(WATCHED_KEY) });
-  const create = WatchRequest.create({ requestUnion: { case: "createRequest", value } });
-  const frame = dataFrame(WatchRequest.encode(create), false);
-  for (let i = 0; i < count; i++) connection.message(stream, frame);
+  for (const key of keys) {
+    const value = WatchCreateRequest.create({ key: keyOf(key) });
+    const create = WatchRequest.create({ requestUnion: { case: "createRequest", value } });
+    connection.message(stream, dataFrame(WatchRequest.encode(create), false));
+  }
   return connection;
 }
 
