@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { SourceMap } from "node:module";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildDashboard } from "./build-dashboard.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Layers that are libraries for programs outside: few files, so that they load quickly. */
@@ -75,6 +76,7 @@ await Promise.all([
   ...Object.entries(PROGRAMS).map(([bundle, programs]) => bundlePrograms(bundle, programs)),
   bundleLibraries(),
   ...WORKERS.map(bundleWorker),
+  buildDashboard(build, root, join(lib, "dashboard")),
 ]);
 copyTypes();
 

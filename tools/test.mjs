@@ -14,7 +14,7 @@ if (build.status !== 0) process.exit(build.status ?? 1);
 const filters = process.argv.slice(2);
 const roots = filters.some((f) => f.startsWith("conformance"))
   ? ["conformance"]
-  : ["src", "tools", "benchmarks", "simulation", "faults"];
+  : ["src", "dashboard", "tools", "benchmarks", "simulation", "faults"];
 const files = [];
 function collect(directory) {
   for (const entry of readdirSync(directory, { withFileTypes: true })) {

@@ -37,6 +37,7 @@ function isEntry(path: string): boolean {
     /^src\/bin\/(?:(?:server|tool)-programs|(?:etcd-)?\w+)\.ts$/.test(path) ||
     PACKAGE_BARRELS.has(path) ||
     isGenerated(path) ||
+    /^dashboard\/(?:main\.tsx|.*\.d\.ts)$/.test(path) ||
     /^(?:tools|benchmarks|conformance|simulation|faults)\//.test(path)
   );
 }

@@ -19,6 +19,7 @@ export type { Finding };
 
 const ROOTS: readonly string[] = [
   "src",
+  "dashboard",
   "tools",
   "benchmarks",
   "conformance",
@@ -44,7 +45,7 @@ export function readSources(root: string): SourceText[] {
       const path = `${folder}/${entry.name}`;
       if (entry.isDirectory()) {
         visit(path);
-      } else if (path.endsWith(".ts")) {
+      } else if (/\.tsx?$/.test(path)) {
         sources.push(readSource(path, readFileSync(join(root, path), "utf8")));
       }
     }

@@ -24,6 +24,7 @@ import { NO_MEMBER } from "../raft/index.ts";
 import { alarmName, type EtcdServer, requestTimeoutMs } from "../server/index.ts";
 import { v2Mounts } from "../v2/index.ts";
 import type { EtcdConfig } from "./config/index.ts";
+import { dashboardMounts } from "./dashboard.ts";
 import type { PeerStatistics } from "./peer-statistics.ts";
 import { v2BackendOf } from "./v2-backend.ts";
 
@@ -72,7 +73,7 @@ export function makeHttpHandlers(deps: HttpHandlersDeps): {
     commandLine: process.argv,
     raftStatus: () => raftStatus(server),
     fileDescriptorLimit: fileDescriptorLimit,
-    mounts: v2MountsOf(deps),
+    mounts: [...v2MountsOf(deps), ...dashboardMounts(config, logger)],
   });
   return { client, metrics: createMetricsHandler(shared), peer: peerHandler(deps) };
 }

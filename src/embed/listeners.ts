@@ -28,6 +28,7 @@ import {
   plainClientWarnings,
   plainPeerWarnings,
 } from "./config/index.ts";
+import { dashboardUrls } from "./dashboard.ts";
 import { maxClientConnections } from "./descriptor-limit.ts";
 import type { MemberTls } from "./member-tls.ts";
 
@@ -148,6 +149,8 @@ export class Listeners {
   }
 
   serveClients(): void {
+    const dashboard = dashboardUrls(this.#config, this.clientURLs);
+    if (dashboard.length > 0) this.#deps.logger.info("serving the dashboard", { urls: dashboard });
     for (const { urls, traffic, listener } of this.#clients) {
       listener.startServing();
       const fields = { traffic, address: addressText(listener.address) };

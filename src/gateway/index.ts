@@ -11,3 +11,4 @@ export {
 export { type Headers, sendError, sendText } from "./http-text.ts";
 export { encodeJson } from "./json-encode.ts";
 export type { Mount, MountHandler } from "./mounts.ts";
+export { staticSiteMount } from "./static-site.ts";

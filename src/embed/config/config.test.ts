@@ -160,6 +160,7 @@ test("the help has etcd's sections and shows each default", () => {
     "Security:",
     "Auth:",
     "Profiling and Monitoring:",
+    "Dashboard:",
     "Logging:",
     "Experimental distributed tracing:",
     "Experimental feature:",

@@ -17,7 +17,7 @@ import {
 import type { Setting } from "./setting.ts";
 import { CLUSTERING, V2_LEGACY } from "./settings-cluster.ts";
 import { DEFAULT_NAME, MEMBER } from "./settings-member.ts";
-import { CHECKS, LOGGING, PROFILING, TRACING, UNSAFE } from "./settings-operation.ts";
+import { CHECKS, DASHBOARD, LOGGING, PROFILING, TRACING, UNSAFE } from "./settings-operation.ts";
 import { AUTH, SECURITY } from "./settings-security.ts";
 import { type EtcdUrl, formatInitialCluster, parseEtcdUrls } from "../../base/etcd-url.ts";
 import { unknownOption } from "../../base/known-options.ts";
@@ -30,6 +30,7 @@ export const SETTINGS = {
   ...SECURITY,
   ...AUTH,
   ...PROFILING,
+  ...DASHBOARD,
   ...LOGGING,
   ...TRACING,
   ...CHECKS,

@@ -22,7 +22,7 @@ import { TextError } from "../../base/go-text.ts";
 import type { GateFlag, RenamedFlag } from "./setting.ts";
 import { CLUSTERING, V2_LEGACY } from "./settings-cluster.ts";
 import { MEMBER } from "./settings-member.ts";
-import { CHECKS, LOGGING, PROFILING, TRACING, UNSAFE } from "./settings-operation.ts";
+import { CHECKS, DASHBOARD, LOGGING, PROFILING, TRACING, UNSAFE } from "./settings-operation.ts";
 import { AUTH, SECURITY } from "./settings-security.ts";
 import { bool } from "./value-type.ts";
 
@@ -87,6 +87,7 @@ export const HELP_SECTIONS: readonly HelpSection[] = [
   { title: "Security", entries: entriesOf(SECURITY) },
   { title: "Auth", entries: entriesOf(AUTH) },
   { title: "Profiling and Monitoring", entries: entriesOf(PROFILING) },
+  { title: "Dashboard", entries: entriesOf(DASHBOARD) },
   { title: "Logging", entries: entriesOf(LOGGING) },
   {
     title: "Experimental distributed tracing",

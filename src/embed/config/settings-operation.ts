@@ -16,6 +16,21 @@ import {
 /** Sorted and without repeats from a flag, as it stands in a YAML file. */
 const logTargets: ValueType<readonly string[]> = { ...uniqueList, fromYaml: list.fromYaml };
 
+export const DASHBOARD = {
+  enableDashboard: setting(
+    "enable-dashboard",
+    bool,
+    false,
+    "Serve the dashboard under /dashboard/ to clients. Not a flag of Go etcd.",
+  ),
+  dashboardReadOnly: setting(
+    "dashboard-read-only",
+    bool,
+    false,
+    "Let the dashboard offer no changes; what a user may do is a matter of permissions. Not a flag of Go etcd.",
+  ),
+} as const;
+
 export const PROFILING = {
   enablePprof: setting(
     "enable-pprof",

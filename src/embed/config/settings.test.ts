@@ -200,6 +200,8 @@ test("no flag is ours alone but the ones the documentation names", () => {
   assert.deepEqual(own.sort(), [
     "backend-page-cache-bytes",
     "config-file",
+    "dashboard-read-only",
+    "enable-dashboard",
     "version",
     "wal-segment-bytes",
   ]);

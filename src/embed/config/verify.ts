@@ -55,6 +55,7 @@ const RULES: readonly Rule[] = [
   tlsVersionProblem,
   v2Problem,
   walSegmentProblem,
+  dashboardProblem,
 ];
 
 export function verifyConfig(config: EtcdConfig): Verification {
@@ -303,6 +304,11 @@ function v2Problem(config: EtcdConfig): string | undefined {
 function walSegmentProblem({ walSegmentBytes: bytes }: EtcdConfig): string | undefined {
   if (bytes >= MIN_SEGMENT_BYTES) return undefined;
   return `--wal-segment-bytes must be at least ${MIN_SEGMENT_BYTES} (set to ${bytes})`;
+}
+
+function dashboardProblem(config: EtcdConfig): string | undefined {
+  if (!config.enableDashboard || config.enableGrpcGateway) return undefined;
+  return "--enable-dashboard needs the JSON API, which --enable-grpc-gateway=false turns off";
 }
 
 /** What automatic compaction shall do. */

@@ -1,0 +1,20 @@
+/** The pages, in the order of the navigation. A page is added by a row here. */
+import type { ComponentType } from "preact";
+import { KeysPage } from "../keys/keys-page.tsx";
+import type { SiteConfig } from "./app.ts";
+import type { Route } from "./router.ts";
+
+export interface PageProps {
+  readonly route: Route;
+}
+
+export interface Page {
+  /** In the address: `#/id`. */
+  readonly id: string;
+  readonly title: string;
+  readonly component: ComponentType<PageProps>;
+  /** Whether it is there at all; missing: always. */
+  readonly available?: (config: SiteConfig) => boolean;
+}
+
+export const PAGES: readonly Page[] = [{ id: "keys", title: "Keys", component: KeysPage }];

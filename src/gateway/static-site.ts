@@ -1,0 +1,122 @@
+/**
+ * A folder of built web pages under a prefix: small, read once when it is first asked for, and kept
+ * with its compressed form. What a page may do is said by the strictest policy that it can live
+ * with: nothing from elsewhere, nothing inline, no text turned into elements.
+ */
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+import type { HttpRequest, HttpResponse } from "../env/http.ts";
+import { allowOnlyGet, type Headers, sendError, sendNotFound } from "./http-text.ts";
+import type { Mount } from "./mounts.ts";
+
+const INDEX = "index.html";
+/** What the pages ask for to learn how they are meant to be. */
+const CONFIG = "config.json";
+
+const TYPES: Readonly<Record<string, string>> = {
+  css: "text/css; charset=utf-8",
+  html: "text/html; charset=utf-8",
+  js: "text/javascript; charset=utf-8",
+  json: "application/json",
+  svg: "image/svg+xml",
+  txt: "text/plain; charset=utf-8",
+};
+
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "connect-src 'self'",
+  "img-src 'self' data:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
+].join("; ");
+
+const SAFETY: Headers = {
+  "content-security-policy": POLICY,
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "referrer-policy": "no-referrer",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+};
+
+interface SiteFile {
+  readonly plain: Uint8Array;
+  readonly compressed: Uint8Array;
+  readonly headers: Headers;
+}
+
+type SiteFiles = ReadonlyMap<string, SiteFile>;
+
+export interface StaticSiteOptions {
+  /** Where it is served, such as "/dashboard/". */
+  readonly prefix: string;
+  /** Holds index.html and, beside it, files whose names change with their content. */
+  readonly folder: string;
+  /** Served as `config.json`. */
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/** Serves the site to whoever comes: it holds nothing that is secret. */
+export function staticSiteMount({ prefix, folder, config }: StaticSiteOptions): Mount {
+  const configFile = Buffer.from(JSON.stringify(config));
+  let files: Promise<SiteFiles> | undefined;
+  return [
+    prefix,
+    (path, request, response) => {
+      if (!allowOnlyGet(request, response)) return;
+      files ??= readSite(folder, configFile);
+      files.then(
+        (all) => {
+          const file = all.get(path.slice(prefix.length) || INDEX);
+          if (file === undefined) sendNotFound(request, response);
+          else sendFile(request, response, file);
+        },
+        (error: unknown) => {
+          // It may be there the next time: an installation under way.
+          files = undefined;
+          sendError(request, response, 500, `cannot read the pages: ${String(error)}`);
+        },
+      );
+    },
+  ];
+}
+
+async function readSite(folder: string, config: Uint8Array): Promise<SiteFiles> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const names = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
+  const files = names.map(async (name) => {
+    return [name, await siteFile(name, await readFile(join(folder, name)))] as const;
+  });
+  return new Map([...(await Promise.all(files)), [CONFIG, await siteFile(CONFIG, config)]]);
+}
+
+const compress = promisify<Uint8Array, Buffer>(gzip);
+
+async function siteFile(name: string, plain: Uint8Array): Promise<SiteFile> {
+  const type = TYPES[name.slice(name.lastIndexOf(".") + 1)] ?? "application/octet-stream";
+  const isNamedByContent = name !== INDEX && name !== CONFIG;
+  const cache = isNamedByContent ? "public, max-age=31536000, immutable" : "no-cache";
+  const headers = {
+    ...SAFETY,
+    "content-type": type,
+    "cache-control": cache,
+    vary: "Accept-Encoding",
+  };
+  return { plain, compressed: await compress(plain), headers };
+}
+
+function sendFile(request: HttpRequest, response: HttpResponse, file: SiteFile): void {
+  if (response.closed) return;
+  const takesGzip = /\bgzip\b/.test(request.headers["accept-encoding"] ?? "");
+  const body = takesGzip ? file.compressed : file.plain;
+  const encoding: Headers = takesGzip ? { "content-encoding": "gzip" } : {};
+  response.head(200, { ...file.headers, ...encoding, "content-length": String(body.length) });
+  response.end(body);
+}
