@@ -116,6 +116,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "spans",
     ],
   },
+  // Figures and answers for people, over what any etcd tells: for tools, and for the browser.
+  insight: { door: "deep", imports: [], isPure: true },
   // For tests of programs that use etcd: members on the fakes of env. Its index is for programs
   // outside.
   testing: {
@@ -139,6 +141,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "client",
       "discovery",
       "proxy",
+      "insight",
     ],
   },
   bin: {

@@ -347,6 +347,45 @@ test("a range that comes as a stream prints as a range does", async () => {
   });
 });
 
+test("du tells what fills the database, exactly where there is little", async () => {
+  for (const name of ["du/a/1", "du/a/2", "du/b/c/1", "du/x", "du/\n<b>"]) {
+    await printed(["put", name, "x".repeat(94)]);
+  }
+  assert.equal(
+    await printed("du du/ --depth=2"),
+    `Keys   Size  Writes  Prefix
+   5  501 B       5  du/
+   2  200 B       2    du/a/
+   2  199 B       2    du/ (keys)
+   1  102 B       1    du/b/
+   1  102 B       1      du/b/c/
+`,
+  );
+  const tree = JSON.parse(await printed("du du/a/ -w json --depth=0"));
+  assert.deepEqual(tree, {
+    ...{ kind: "prefix", prefix: Buffer.from("du/a/").toString("base64"), keys: 2 },
+    ...{ key_bytes: 12, value_bytes: 188, writes: 2, sampled_keys: 2, children: [] },
+  });
+  assert.match(await printed("du du/ --depth=0 --separator=|"), /^ {3}5 .* du\/$/m);
+  assert.equal((await etcdctl("du a b")).code, 128);
+  assert.equal((await etcdctl("du --depth=99")).code, 128);
+});
+
+test("top shows what a member does between two looks", async () => {
+  const looking = printed("top --once --interval=300ms -w json");
+  for (let i = 0; i < 5; i++) await printed(["put", "top", String(i)]);
+  const [look] = JSON.parse(await looking);
+  assert.equal(look.role, "leader");
+  const put = look.rpcs.find(({ method }: { method: string }) => method === "KV/Put");
+  assert.ok(put.per_second > 0 && put.failures_per_second === 0, JSON.stringify(look.rpcs));
+  assert.ok(look.fsync.p50 > 0, JSON.stringify(look.fsync));
+  assert.match(
+    await printed("top --once --interval=100ms"),
+    /Endpoint .*\n127\.0\.0\.1:\d+ +leader /,
+  );
+  assert.match(await refused("top --once --interval=1ms"), /^128 .*at least 100ms/);
+});
+
 test("--debug tells every setting but no password", async () => {
   const secret = "geheim-4711";
   const settings = async (args: string, env = {}): Promise<string> => {

@@ -9,6 +9,7 @@ import type { UtilityWorld } from "../etcdutl/deps.ts";
 import { AUTH_ROWS, ROLE_ROWS, USER_ROWS } from "./auth-rows.ts";
 import { clusterRows } from "./cluster-rows.ts";
 import { bool, duration, int, string } from "./flag-rows.ts";
+import { INSIGHT_ROWS } from "./insight-rows.ts";
 import { KEY_ROWS } from "./key-rows.ts";
 import { COORDINATION_ROWS, LEASE_ROW } from "./lease-rows.ts";
 import { TLS_ROWS } from "./tls-rows.ts";
@@ -85,6 +86,7 @@ export const etcdctlTable = (world: UtilityWorld): CommandSpec => ({
     USER_ROWS,
     ROLE_ROWS,
     TLS_ROWS,
+    ...INSIGHT_ROWS,
     completionCommand("etcdctl"),
     {
       use: "version",

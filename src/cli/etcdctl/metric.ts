@@ -1,4 +1,4 @@
-/** Reads one metric of a member from its /metrics page. */
+/** Reads pages of a member's client listener, such as /metrics. */
 import { errorMessage } from "../../base/error-message.ts";
 import type { IncomingMessage } from "node:http";
 import type { Pem, TlsOptions } from "../../client/index.ts";
@@ -9,9 +9,8 @@ export async function fetchMetric(
   name: string,
   tls: TlsOptions | undefined,
 ): Promise<number | string> {
-  const host = /^https?:\/\//.test(endpoint) ? endpoint : `http://${endpoint}`;
   try {
-    const page = await fetchText(`${host}/metrics`, tls);
+    const page = await fetchPage(endpoint, "/metrics", tls);
     const line = page.split("\n").find((each) => each.startsWith(`${name} `));
     return line === undefined ? `could not find: ${name}` : Number(line.slice(name.length));
   } catch (error) {
@@ -19,13 +18,26 @@ export async function fetchMetric(
   }
 }
 
-async function fetchText(url: string, tls: TlsOptions | undefined): Promise<string> {
+/** Rejects when `signal` ends it, and unless the status is 200. */
+export async function fetchPage(
+  endpoint: string,
+  path: string,
+  tls: TlsOptions | undefined,
+  signal?: AbortSignal,
+): Promise<string> {
+  const scheme = tls === undefined ? "http" : "https";
+  const url = `${/^https?:\/\//.test(endpoint) ? endpoint : `${scheme}://${endpoint}`}${path}`;
+  const shared = signal === undefined ? {} : { signal };
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     if (url.startsWith("http://")) {
-      import("node:http").then(({ get }) => get(url, resolve).once("error", reject), reject);
+      import("node:http").then(
+        ({ get }) => get(url, shared, resolve).once("error", reject),
+        reject,
+      );
       return;
     }
     const options = {
+      ...shared,
       ...(tls?.cert === undefined ? {} : { cert: pem(tls.cert) }),
       ...(tls?.key === undefined ? {} : { key: pem(tls.key) }),
       rejectUnauthorized: tls?.insecureSkipVerify !== true,
@@ -38,6 +50,10 @@ async function fetchText(url: string, tls: TlsOptions | undefined): Promise<stri
       reject,
     );
   });
+  if (response.statusCode !== 200) {
+    response.resume();
+    throw new Error(`status ${response.statusCode}`);
+  }
   let text = "";
   for await (const chunk of response.setEncoding("utf8")) text += chunk;
   return text;

@@ -21,6 +21,8 @@ export interface Io {
    * somebody looks: standard output and standard error are a terminal.
    */
   status(text: string): void;
+  /** True where a page may take the place of the one before: standard output is a terminal. */
+  readonly showsPages?: boolean;
   readonly stdin: Stdin;
   /** The process stays alive for a timer of this clock. */
   readonly clock: Clock;
@@ -52,6 +54,7 @@ export function processIo(): Io {
       if (process.listenerCount("exit", clear) === 0) process.once("exit", clear);
       status(text);
     },
+    showsPages: process.stdout.isTTY === true,
     stdin: new ProcessStdin(),
     clock: new SystemClock({ holdsProcess: true }),
   };
