@@ -23,6 +23,7 @@ export interface BenchmarkArguments {
 }
 
 export const BENCHMARK_USAGE = `npm run bench -- [options]
+npm run bench -- growth --help
   --vs BINARY      measure this etcd too, in alternating rounds, and print ratios; several may be named
   --only REGEX     rows whose name matches
   --seconds N      length of a measurement (5; for light 60)

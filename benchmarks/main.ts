@@ -9,6 +9,7 @@ import { findRepository } from "../tools/tidy.ts";
 import { BENCHMARK_USAGE, type BenchmarkArguments, parseBenchmarkArguments } from "./arguments.ts";
 import { AUTH_WORKLOADS } from "./auth-workloads.ts";
 import { CLUSTER_WORKLOADS } from "./cluster-workloads.ts";
+import { growth } from "./growth/main.ts";
 import { LARGE_WORKLOADS } from "./large-workloads.ts";
 import { LIGHT_WORKLOADS } from "./light-workloads.ts";
 import type { LoadJob, LoadResult } from "./load/jobs.ts";
@@ -44,7 +45,9 @@ const WORKLOADS: readonly Workload[] = [
 const CLUSTER_SIZE = 3;
 
 async function main(): Promise<void> {
-  const args = parseBenchmarkArguments(process.argv.slice(2));
+  const given = process.argv.slice(2);
+  if (given[0] === "growth") return growth(given.slice(1), findRepository(dirname(here)));
+  const args = parseBenchmarkArguments(given);
   if (args === undefined) {
     process.stdout.write(BENCHMARK_USAGE);
     return;

@@ -349,6 +349,7 @@ test("every kind of request has its key's digits where they can be written", () 
   assert.equal(digitsOf({ kind: "get", isSerializable: true }), 1);
   assert.equal(digitsOf({ kind: "range", keys: 10, isSerializable: false }), 1);
   assert.equal(digitsOf({ kind: "txn", valueBytes: 1 }), 3);
+  assert.equal(digitsOf({ kind: "grant" }), 0);
   assert.equal(digitsOf({ kind: "authenticate", username: "u", password: "p" }), 0);
   assert.equal(keyOf(7).length, 18);
 });

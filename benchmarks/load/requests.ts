@@ -7,6 +7,7 @@ import {
   Compare,
   Compare_CompareResult,
   Compare_CompareTarget,
+  LeaseGrantRequest,
   PutRequest,
   RangeRequest,
   RequestOp,
@@ -28,6 +29,8 @@ export type RequestKind =
   | { readonly kind: "txn"; readonly valueBytes: number }
   /** So many puts in one transaction, of a key and those behind it. */
   | { readonly kind: "puts"; readonly puts: number; readonly valueBytes: number }
+  /** A lease of an hour. */
+  | { readonly kind: "grant" }
   | { readonly kind: "authenticate"; readonly username: string; readonly password: string };
 
 export interface RequestTemplate {
@@ -89,6 +92,10 @@ function template(request: RequestKind, field: Buffer): RequestTemplate {
     case "puts": {
       const txn = TxnRequest.encode(putsOf(request.puts, request.valueBytes));
       return { ...unary("/etcdserverpb.KV/Txn", txn, field), keyStep: 1 };
+    }
+    case "grant": {
+      const grant = LeaseGrantRequest.encode(LeaseGrantRequest.create({ TTL: 3600 }));
+      return unary("/etcdserverpb.Lease/LeaseGrant", grant, field);
     }
     case "authenticate": {
       const { username: name, password } = request;
