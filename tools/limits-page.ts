@@ -115,6 +115,29 @@ const SECTIONS: readonly Section[] = [
     ],
   },
   {
+    title: "The dashboard's questions",
+    sources: [
+      {
+        path: "src/embed/member-questions.ts",
+        names: [
+          "MAX_MEMBER_QUESTIONS",
+          "MAX_MEMBER_ANSWER_BYTES",
+          "MAX_MEMBER_QUESTION_BYTES",
+          "QUESTION_TIMEOUT_MS",
+          "LONG_QUESTION_TIMEOUT_MS",
+        ],
+      },
+      {
+        path: "src/server/services/watch.ts",
+        names: ["MAX_DESCRIBED_STREAMS", "MAX_DESCRIBED_WATCHES", "MAX_LOOKED_AT_OF_STREAM"],
+      },
+      {
+        path: "src/insight/space.ts",
+        names: ["MAX_CHILD_PREFIXES", "MAX_PAGES_WITHOUT_CHILD", "MAX_REQUESTS"],
+      },
+    ],
+  },
+  {
     title: "The v2 API",
     sources: [
       { path: "src/v2/form.ts", names: ["MAX_FORM_BYTES"] },

@@ -25,6 +25,8 @@ import { alarmName, type EtcdServer, requestTimeoutMs } from "../server/index.ts
 import { v2Mounts } from "../v2/index.ts";
 import type { EtcdConfig } from "./config/index.ts";
 import { dashboardMounts } from "./dashboard.ts";
+import { dashboardApiMounts } from "./dashboard-api.ts";
+import type { MemberQuestions } from "./member-questions.ts";
 import type { PeerStatistics } from "./peer-statistics.ts";
 import { v2BackendOf } from "./v2-backend.ts";
 
@@ -41,6 +43,8 @@ export interface HttpHandlersDeps {
   readonly passwords: PasswordHasher;
   /** What peers tell each other; where the v2 API is served. */
   readonly statistics: PeerStatistics | undefined;
+  /** To other members, for the dashboard; undefined without it. */
+  readonly questions: MemberQuestions | undefined;
   /** Aborted when the member is about to stop. */
   readonly draining: AbortSignal;
 }
@@ -50,7 +54,7 @@ export function makeHttpHandlers(deps: HttpHandlersDeps): {
   readonly metrics: HttpHandler;
   readonly peer: HttpHandler;
 } {
-  const { server, service, config, registry, clock, logger } = deps;
+  const { server, service, config, registry, clock, logger, questions } = deps;
   const shared = {
     source: healthSourceOf(server),
     metrics: registry,
@@ -73,7 +77,11 @@ export function makeHttpHandlers(deps: HttpHandlersDeps): {
     commandLine: process.argv,
     raftStatus: () => raftStatus(server),
     fileDescriptorLimit: fileDescriptorLimit,
-    mounts: [...v2MountsOf(deps), ...dashboardMounts(config, logger)],
+    mounts: [
+      ...v2MountsOf(deps),
+      ...dashboardMounts(config, logger),
+      ...(questions === undefined ? [] : dashboardApiMounts(server, questions)),
+    ],
   });
   return { client, metrics: createMetricsHandler(shared), peer: peerHandler(deps) };
 }

@@ -25,7 +25,7 @@ import {
 } from "../platform/index.ts";
 import { EtcdServer, type ServerOptions, TracedService } from "../server/index.ts";
 import type { Tracing } from "../spans/index.ts";
-import { type DialPeerOptions, dialPeer } from "../transport/peer/peer-http.ts";
+import { type DialPeerOptions, dialPeer, PeerHttp } from "../transport/peer/peer-http.ts";
 import { PeerTransport } from "../transport/peer/peer-transport.ts";
 import { walExists } from "../wal/index.ts";
 import { registerBuildMetrics } from "./build-metrics.ts";
@@ -38,6 +38,7 @@ import { makeHttpHandlers } from "./http-handlers.ts";
 import { findInitialCluster } from "./initial-cluster.ts";
 import { Listeners } from "./listeners.ts";
 import { memberLocalAddress } from "./local-address.ts";
+import { MemberQuestions } from "./member-questions.ts";
 import { MemberTls } from "./member-tls.ts";
 import { openLogger } from "./open-logger.ts";
 import { openTracing } from "./open-tracing.ts";
@@ -50,6 +51,9 @@ import { addressFields, logUnusual, startFields, stopFields } from "./start-line
 
 /** How long calls in flight may take to end once a stop was asked for. */
 const STOP_GRACE_MS = 5000;
+
+/** Connections to other members' client ports that nobody uses are closed after this. */
+const KEEP_QUESTIONS_MS = 30_000;
 
 /** As etcd's: this and an election timeout. */
 const PEER_DIAL_TIMEOUT_MS = 1000;
@@ -155,6 +159,8 @@ class RunningMember implements RunningEtcd {
   #tracing: Tracing | undefined;
   #tls: MemberTls | undefined;
   #server: EtcdServer | undefined;
+  /** To other members' client ports; with the dashboard. */
+  #questionsHttp: PeerHttp | undefined;
   #stopping: Promise<void> | undefined;
   #resolveReady: () => void = () => {};
   #rejectReady: (error: Error) => void = () => {};
@@ -246,6 +252,7 @@ class RunningMember implements RunningEtcd {
           logger: this.#logger,
           passwords: this.#passwords,
           statistics,
+          questions: this.#openQuestions(server, tls),
           draining: this.#draining.signal,
         }),
       });
@@ -301,6 +308,18 @@ class RunningMember implements RunningEtcd {
         dial: (url) => dialPeer(url, ways),
       },
     );
+  }
+
+  #openQuestions(server: EtcdServer, tls: MemberTls): MemberQuestions | undefined {
+    if (!this.#config.enableDashboard) return undefined;
+    const dialer = tls.memberDialer();
+    this.#questionsHttp = new PeerHttp({
+      clock: this.#clock,
+      dial: (url) => dialPeer(url, { dialTls: (target) => dialer.dial(target) }),
+      dialTimeoutMs: PEER_DIAL_TIMEOUT_MS,
+      keepIdleMs: KEEP_QUESTIONS_MS,
+    });
+    return new MemberQuestions(server, this.#questionsHttp);
   }
 
   #openTracing(): Promise<Tracing | undefined> {
@@ -366,6 +385,7 @@ class RunningMember implements RunningEtcd {
       // Who watches gets what was acknowledged to others.
       await this.#server.rpc.settle(leftMs());
     }
+    this.#questionsHttp?.close();
     // An open watch would keep its connection busy for as long as it lives.
     this.#server?.rpc.stop();
     await this.#listeners.stopClients(leftMs());

@@ -9,6 +9,7 @@ export {
   type MetricsHandlerDeps,
 } from "./http-handler.ts";
 export { type Headers, sendError, sendText } from "./http-text.ts";
+export { sendStatus } from "./gateway-calls.ts";
 export { encodeJson } from "./json-encode.ts";
 export type { Mount, MountHandler } from "./mounts.ts";
 export { staticSiteMount } from "./static-site.ts";

@@ -65,6 +65,11 @@ export {
   watchMessage,
   type WatchResponseHead,
 } from "./watch/response.ts";
-export { type WatchCreated, type WatchStream, watchedRange } from "./watch/watch-stream.ts";
+export {
+  type WatchCreated,
+  type WatchStream,
+  type WatchStreamState,
+  watchedRange,
+} from "./watch/watch-stream.ts";
 export { type SyncState, WatchableStore } from "./watch/watchable-store.ts";
 export { INVALID_WATCH_ID, type WatchID, type WatchInfo, type WatchSink } from "./watch/watcher.ts";

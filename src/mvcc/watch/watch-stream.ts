@@ -11,6 +11,7 @@ import {
   INVALID_WATCH_ID,
   Watcher,
   type WatcherOptions,
+  type WatcherState,
   type WatchID,
   type WatchSink,
 } from "./watcher.ts";
@@ -42,6 +43,24 @@ function rangeOf({ key, end }: Pick<WatcherOptions, "key" | "end">): WatchedRang
   return { begin: key, end: end ?? `${key}\0` };
 }
 
+/** One watch, as somebody sees it who looks after the member. */
+export interface WatchState {
+  readonly id: WatchID;
+  readonly range: WatchedRange;
+  readonly state: WatcherState;
+  /** Revisions of the store that it may still have to see. */
+  readonly behind: number;
+}
+
+export interface WatchStreamState {
+  /** Watches that the other figures are about. */
+  readonly looked: number;
+  readonly lagging: number;
+  /** Of the watch that is furthest behind. */
+  readonly behind: number;
+  readonly first: readonly WatchState[];
+}
+
 export class WatchStream {
   readonly #watchable: WatchableStore;
   readonly #sink: WatchSink;
@@ -61,6 +80,30 @@ export class WatchStream {
   /** The watches, and the keys that each is about: [begin, end), where "" has no upper end. */
   *watches(): Iterable<{ readonly id: WatchID; readonly range: WatchedRange }> {
     for (const { id, options } of this.#watchers.values()) yield { id, range: rangeOf(options) };
+  }
+
+  /**
+   * What the first `looked` of the watches are about and how far they are, those that lag first, at
+   * most `shown`.
+   */
+  describe(looked: number, shown: number): WatchStreamState {
+    const current = this.#revision;
+    const all: WatchState[] = [];
+    for (const watcher of this.#watchers.values()) {
+      if (all.length === looked) break;
+      // A synced one has had everything; the others wait from this revision on.
+      const isSynced = watcher.state === "synced" || watcher.state === "ended";
+      const behind = isSynced ? 0 : Math.max(0, current + 1 - watcher.minRevision);
+      const { id, options, state } = watcher;
+      all.push({ id, range: rangeOf(options), state, behind });
+    }
+    const lagging = all.filter(({ behind }) => behind > 0);
+    return {
+      looked: all.length,
+      lagging: lagging.length,
+      behind: lagging.reduce((most, { behind }) => Math.max(most, behind), 0),
+      first: [...lagging, ...all.filter(({ behind }) => behind === 0)].slice(0, shown),
+    };
   }
 
   /** Starts a watch. Its first events come after this call has returned. */

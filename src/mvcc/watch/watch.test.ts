@@ -578,3 +578,18 @@ test("writes keep no list of changes while nobody watches", () => {
   stream.close();
   assert.equal(store.observer, undefined);
 });
+
+test("a stream tells how far its watches are behind, those that lag first", () => {
+  const { store, stream, watchable } = openWatch();
+  stream.create(watchRequest("new"));
+  for (let i = 0; i < 5; i++) put(store, "k");
+  stream.create(watchRequest("old", "z", { startRevision: 3 }));
+  const shown = ({ range, behind, state }: ReturnType<typeof stream.describe>["first"][number]) =>
+    `${range.begin} ${state} ${behind}`;
+  const { first, ...sums } = stream.describe(10, 10);
+  assert.deepEqual(first.map(shown), ["old unsynced 4", "new synced 0"]);
+  assert.deepEqual(sums, { looked: 2, lagging: 1, behind: 4 });
+  assert.deepEqual(stream.describe(1, 1).first.map(shown), ["new synced 0"]);
+  watchable.syncWatchers(1000);
+  assert.equal(stream.describe(10, 10).behind, 0);
+});

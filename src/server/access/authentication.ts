@@ -42,6 +42,9 @@ const DEFAULT_BCRYPT_COST = 10;
 
 const BEARER = "Bearer ";
 
+/** What tells who calls. */
+export type Caller = Pick<Call, "metadata" | "certificateName" | "viaGateway">;
+
 /** A token that another member gave out for a login which is not applied here yet. */
 export interface EarlyToken {
   readonly kind: "early";
@@ -89,7 +92,7 @@ export class Authentication {
   }
 
   /** Throws `EtcdError("invalidAuthToken")` for a token that means nothing. */
-  identify(call: Call): Identity | EarlyToken {
+  identify(call: Caller): Identity | EarlyToken {
     if (!this.store.enabled) return NOBODY;
     const given = call.metadata("token") ?? call.metadata("authorization");
     if (given !== undefined) return this.#bearerOf(withoutScheme(given));
@@ -113,7 +116,7 @@ export class Authentication {
   }
 
   /** As `identify`, for a stream whose token was good when it was opened. */
-  identifyNow(call: Call): Identity {
+  identifyNow(call: Caller): Identity {
     return known(this.identify(call));
   }
 

@@ -25,6 +25,11 @@ export class StreamBearer {
     this.#call = call;
   }
 
+  /** The user whose token was good when it was last looked at. */
+  get lastUser(): string | undefined {
+    return this.#last?.username;
+  }
+
   /** Whose token it is. Throws `EtcdError("invalidAuthToken")` when it means nothing any more. */
   identify(): Identity {
     const who = this.#auth.identifyNow(this.#call);

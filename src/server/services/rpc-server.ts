@@ -29,7 +29,7 @@ import { RangeStreamService, type RangeStreamServiceNeeds } from "./range-stream
 import { OwnedCall } from "./owned-call.ts";
 import { failWith, finishWith } from "./reply.ts";
 import type { StreamHandler, UnaryHandler } from "./rows.ts";
-import { type WatchNeeds, WatchService } from "./watch.ts";
+import { type WatchNeeds, type WatchReport, WatchService } from "./watch.ts";
 import { SlowRequests } from "../tracing/slow-requests.ts";
 
 const KV_SERVICE = "etcdserverpb.KV";
@@ -158,6 +158,11 @@ export class RpcServer implements RpcService {
     this.#watch.stop();
     this.#lease.stop();
     this.#health.stop();
+  }
+
+  /** Who watches what here, and how far behind they are. */
+  watchReport(): WatchReport {
+    return this.#watch.report();
   }
 
   /** Entries were applied: watchers may have fallen behind. */

@@ -21,6 +21,7 @@ import {
   type WatchInfo,
   type WatchSink,
   type WatchStream,
+  type WatchStreamState,
 } from "../../mvcc/index.ts";
 import { METHOD } from "../../api/rpc-table.ts";
 import { StreamBearer } from "../access/stream-bearer.ts";
@@ -39,14 +40,51 @@ const SYNC_RECORDS_PER_TURN = 2000;
 const UNITS_PER_REQUEST = 8;
 /** Parts of one message; more are joined, as they are arguments of a call. */
 const MAX_PARTS = 1000;
+/** Streams that are described; those that lag most and queue most come first. */
+const MAX_DESCRIBED_STREAMS = 200;
+/** Watches of one stream that are named. */
+const MAX_DESCRIBED_WATCHES = 20;
+/** Watches of one stream that are looked at for its lag; a few milliseconds for all streams. */
+const MAX_LOOKED_AT_OF_STREAM = 2000;
+/** Watches of all streams that are looked at, the streams themselves counted. */
+const MAX_LOOKED_AT_OF_ALL = 50_000;
 /** etcd's period for watchers that lag or are blocked. */
 const SYNC_INTERVAL_MS = 100;
 
 type WatchStreamNeeds = Answering &
   Counted<Pick<ServicesCounters, "streamFailures">> &
-  Pick<ServerContext, "auth" | "logger" | "options" | "turns" | "watchable">;
+  Pick<ServerContext, "auth" | "clock" | "logger" | "options" | "turns" | "watchable">;
 
-export type WatchNeeds = WatchStreamNeeds & Pick<ServerContext, "clock" | "defer">;
+export type WatchNeeds = WatchStreamNeeds & Pick<ServerContext, "defer">;
+
+/** A client's stream of watches, for people who look after the member. */
+export interface WatchStreamReport extends WatchStreamState {
+  /** Counted from the start of the member. */
+  readonly id: number;
+  /** "ip:port". */
+  readonly client: string;
+  /** Undefined when authentication is off, or nobody was asked yet. */
+  readonly user: string | undefined;
+  /** The client speaks JSON. */
+  readonly viaGateway: boolean;
+  readonly watches: number;
+  readonly eventsSent: number;
+  readonly openedMs: number;
+  /** Encoded events and answers that the client has not taken yet. */
+  readonly queuedBytes: number;
+  /** Nothing more is queued until it takes some; its watches fall behind. */
+  readonly congested: boolean;
+}
+
+export interface WatchReport {
+  readonly revision: Revision;
+  readonly streams: number;
+  readonly watches: number;
+  /** Watches that have not caught up. */
+  readonly lagging: number;
+  /** Some of the streams, those that lag or queue the most first. */
+  readonly shown: readonly WatchStreamReport[];
+}
 
 export class WatchService {
   readonly stream: StreamRows = { [METHOD.Watch]: (call) => this.watch(call) };
@@ -57,6 +95,7 @@ export class WatchService {
   #isCheckScheduled = false;
   #progressTimer: Timer | undefined;
   #stopped = false;
+  #opened = 0;
 
   readonly #onSynced: () => void;
 
@@ -83,10 +122,33 @@ export class WatchService {
     const stream = new WatchStreamHandler(
       this.#server,
       call,
+      ++this.#opened,
       () => this.#streams.delete(stream),
       () => this.syncSoon(),
     );
     this.#streams.add(stream);
+  }
+
+  /** The work is bounded, however many watches there are. */
+  report(): WatchReport {
+    const { watchable, store } = this.#server;
+    let left = MAX_LOOKED_AT_OF_ALL;
+    const reports: WatchStreamReport[] = [];
+    for (const stream of this.#streams) {
+      const report = stream.report(Math.min(left, MAX_LOOKED_AT_OF_STREAM), MAX_DESCRIBED_WATCHES);
+      // One for the stream itself.
+      left = Math.max(0, left - report.looked - 1);
+      reports.push(report);
+      if (left === 0) break;
+    }
+    reports.sort((a, b) => b.behind - a.behind || b.queuedBytes - a.queuedBytes || a.id - b.id);
+    return {
+      revision: store.currentRevision,
+      streams: watchable.streams,
+      watches: watchable.watchers,
+      lagging: watchable.slowWatchers,
+      shown: reports.slice(0, MAX_DESCRIBED_STREAMS),
+    };
   }
 
   /** Lets watchers that lag behind read on, in the next turn. */
@@ -149,15 +211,26 @@ class WatchStreamHandler implements WatchSink {
   readonly #stream: WatchStream;
   readonly #onEnd: () => void;
   readonly #syncSoon: () => void;
+  readonly #id: number;
+  readonly #openedMs: number;
+  #eventsSent = 0;
   #ended = false;
   /** Requests that wait for their turn, in order; bounded by what the client may send ahead. */
   #requests: Uint8Array[] = [];
   #isServing = false;
   #isPaused = false;
 
-  constructor(server: WatchStreamNeeds, call: StreamCall, onEnd: () => void, syncSoon: () => void) {
+  constructor(
+    server: WatchStreamNeeds,
+    call: StreamCall,
+    id: number,
+    onEnd: () => void,
+    syncSoon: () => void,
+  ) {
     this.#server = server;
     this.#call = call;
+    this.#id = id;
+    this.#openedMs = server.clock.wallMs();
     this.#bearer = new StreamBearer(server.auth, call);
     this.#onEnd = onEnd;
     this.#syncSoon = syncSoon;
@@ -175,6 +248,7 @@ class WatchStreamHandler implements WatchSink {
   deliver(watch: WatchInfo, revision: Revision, events: readonly Uint8Array[]): boolean {
     if (this.#ended) return true;
     if (this.congested) return false;
+    this.#eventsSent += events.length;
     const header = this.#header(revision);
     if (!watch.fragment) {
       this.#call.send(...inFewParts(watchMessage(header, watch.id, events).parts));
@@ -200,6 +274,21 @@ class WatchStreamHandler implements WatchSink {
 
   notifyProgress(): void {
     this.#stream.notifyProgress();
+  }
+
+  report(looked: number, shown: number): WatchStreamReport {
+    return {
+      id: this.#id,
+      client: this.#call.remote,
+      user: this.#bearer.lastUser,
+      viaGateway: this.#call.viaGateway,
+      watches: this.#stream.size,
+      eventsSent: this.#eventsSent,
+      openedMs: this.#openedMs,
+      queuedBytes: this.#call.bufferedBytes,
+      congested: this.congested,
+      ...this.#stream.describe(looked, shown),
+    };
   }
 
   end(code: number, message: string): void {
