@@ -682,17 +682,3 @@ const NOT_RUN: readonly (readonly [command: string, reason: string])[] = [
   ["4: git clone; ./build; ./etcdctl version", "builds Go; here it is npm ci and bin/etcdctl"],
 ];
 for (const [command, reason] of NOT_RUN) test(command, { skip: reason }, () => undefined);
-
-/** Until it can be honoured, each of these is refused by its name and nothing is written. */
-const REFUSED: readonly (readonly [flags: string, words: string])[] = [
-  ["--experimental-enable-v2v3 /v2", "the v2 API over v3 keys"],
-];
-for (const [flags, words] of REFUSED) {
-  test(`a member refuses ${flags.split(/[ =]/)[0]} by its name`, { skip }, async () => {
-    await using world = await GuideWorld.create();
-    const refused = world.run(`etcd --data-dir data ${flags}`);
-    assert.equal(refused.status, 1);
-    assert.ok(refused.stderr.includes(words), refused.stderr);
-    assert.equal(world.run("ls data").status, 2);
-  });
-}

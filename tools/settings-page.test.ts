@@ -15,8 +15,6 @@ test("the page of settings is made from the table as it is", () => {
 
 /** What tells who writes the help that a setting does nothing. */
 const WITHOUT_EFFECT = /accepted, without effect/i;
-/** Not there yet; a member refuses to start with it. */
-const REFUSED = /^enableV2V3/;
 
 test("each setting has a reader, or says that it is without effect", () => {
   const root = findRepository(dirname(fileURLToPath(import.meta.url)));
@@ -26,7 +24,7 @@ test("each setting has a reader, or says that it is without effect", () => {
     .filter((path) => !/^embed\/config\/settings/.test(path) && !path.startsWith("api/gen/"))
     .map((path) => readFileSync(join(folder, path), "utf8"));
   const words = new Set(sources.flatMap((source) => source.match(/\b[a-z]\w+\b/g) ?? []));
-  const unread = SETTING_NAMES.filter((name) => !words.has(name) && !REFUSED.test(name));
+  const unread = SETTING_NAMES.filter((name) => !words.has(name));
   const idle = SETTING_NAMES.filter((name) => WITHOUT_EFFECT.test(settingOf(name).help));
   assert.deepEqual(unread, idle);
 });

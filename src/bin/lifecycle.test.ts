@@ -188,19 +188,6 @@ test("a directory without permission is refused", async (t) => {
   assert.match(error, /cannot access data directory.*permission denied/);
 });
 
-test("a setting that cannot be honoured is refused, not ignored", async () => {
-  const dataDir = join(scratch, "unsupported");
-  const error = await fatalError([
-    "--data-dir",
-    dataDir,
-    "--experimental-enable-v2v3",
-    "/v2",
-    ...ADDRESSES,
-  ]);
-  assert.match(error, /--experimental-enable-v2v3/);
-  assert.equal(existsSync(dataDir), false);
-});
-
 test("mistakes that a start finds end it in etcd's words", async () => {
   for (const [flag, value, message] of [
     [

@@ -1,7 +1,9 @@
 /** The HTTP sides of a member: what the gateway is told about the server, and the peer paths. */
 import { Request } from "../api/gen/etcdserver.ts";
+import { KeyValue } from "../api/gen/kv.ts";
 import { AlarmType } from "../api/gen/rpc.ts";
 import { SERVER_VERSION } from "../api/version.ts";
+import { latin1FromBytes, utf8FromBytes, viewAsBuffer } from "../base/bytes.ts";
 import { formatID } from "../base/ids.ts";
 import type { Clock } from "../env/clock.ts";
 import type { HttpHandler } from "../env/http.ts";
@@ -22,13 +24,13 @@ import {
 } from "../platform/index.ts";
 import { NO_MEMBER } from "../raft/index.ts";
 import { alarmName, type EtcdServer, requestTimeoutMs } from "../server/index.ts";
-import { v2Mounts } from "../v2/index.ts";
+import { type V2Keys, v2Mounts, V3Keys } from "../v2/index.ts";
 import type { EtcdConfig } from "./config/index.ts";
 import { dashboardMounts } from "./dashboard.ts";
 import { dashboardApiMounts } from "./dashboard-api.ts";
 import type { MemberQuestions } from "./member-questions.ts";
 import type { PeerStatistics } from "./peer-statistics.ts";
-import { v2BackendOf } from "./v2-backend.ts";
+import { type V2BackendDeps, v2BackendOf } from "./v2-backend.ts";
 
 export interface HttpHandlersDeps {
   readonly server: EtcdServer;
@@ -88,15 +90,39 @@ export function makeHttpHandlers(deps: HttpHandlersDeps): {
 
 function v2MountsOf(deps: HttpHandlersDeps): readonly Mount[] {
   const { server, config, clock, logger, passwords, statistics, draining, registry } = deps;
-  const { v2keys: keys } = server;
-  if (keys === undefined || statistics === undefined) return [];
+  if (server.v2keys === undefined || statistics === undefined) return [];
   const { clientCertAuth } = config;
   return v2Mounts(
     v2BackendOf({
-      ...{ server, keys, clock, logger, metrics: registry, passwords },
+      ...v2KeysOf(deps, server.v2keys),
+      ...{ server, clock, logger, metrics: registry, passwords },
       ...{ clientCertAuth, statistics, draining },
     }),
   );
+}
+
+/** The member's v2 store, or with `--experimental-enable-v2v3` the v3 keys below that prefix. */
+function v2KeysOf(
+  { server, service, config }: HttpHandlersDeps,
+  own: V2Keys,
+): Pick<V2BackendDeps, "keys" | "propose"> {
+  if (config.enableV2V3 === "") {
+    return { keys: own, propose: (request) => server.proposeV2(request) };
+  }
+  const keys = new V3Keys({
+    service,
+    prefix: config.enableV2V3,
+    localValue: (key) => localValue(server, key),
+  });
+  return { keys, propose: (request) => keys.do(request) };
+}
+
+/** What this member has now, whether or not the cluster is further. */
+function localValue({ store }: EtcdServer, key: Uint8Array): string | undefined {
+  const { index } = store;
+  if (!index.findLatest(latin1FromBytes(key))) return undefined;
+  const record = viewAsBuffer(store.readRecord(index.main, index.sub));
+  return utf8FromBytes(KeyValue.decode(record).value);
 }
 
 function healthSourceOf(server: EtcdServer): HealthSource {

@@ -30,7 +30,7 @@ import { PeerTransport } from "../transport/peer/peer-transport.ts";
 import { walExists } from "../wal/index.ts";
 import { registerBuildMetrics } from "./build-metrics.ts";
 import { withChosenPorts } from "./chosen-ports.ts";
-import { ConfigError, type EtcdConfig, startProblem, unsupportedSettings } from "./config/index.ts";
+import { ConfigError, type EtcdConfig, startProblem } from "./config/index.ts";
 import { DescriptorWatch } from "./descriptor-watch.ts";
 import { TOO_FEW_DESCRIPTORS, tooLowDescriptorLimit } from "./descriptor-limit.ts";
 import { discoveryOf } from "./discovery-service.ts";
@@ -129,10 +129,6 @@ function refuseUnsupported(config: EtcdConfig): void {
   if (limit !== undefined) throw new ConfigError(`${TOO_FEW_DESCRIPTORS} (${limit})`);
   if (config.proxy !== "off") {
     throw new ConfigError("startEtcd starts members; a v2 proxy (--proxy) is none");
-  }
-  const unsupported = unsupportedSettings(config);
-  if (unsupported.length > 0) {
-    throw new ConfigError(`not supported by this version: ${unsupported.join("; ")}`);
   }
 }
 

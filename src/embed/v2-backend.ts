@@ -13,6 +13,8 @@ import type { V2Backend, V2Keys, V2Members } from "../v2/index.ts";
 export interface V2BackendDeps {
   readonly server: EtcdServer;
   readonly keys: V2Keys;
+  /** Does what a request asks for that changes keys. */
+  readonly propose: V2Backend["propose"];
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -23,7 +25,7 @@ export interface V2BackendDeps {
 }
 
 export function v2BackendOf(deps: V2BackendDeps): V2Backend {
-  const { server, keys, clock, logger, metrics, passwords } = deps;
+  const { server, keys, propose, clock, logger, metrics, passwords } = deps;
   const { clientCertAuth, statistics, draining } = deps;
   return {
     clusterID: server.clusterID,
@@ -39,7 +41,7 @@ export function v2BackendOf(deps: V2BackendDeps): V2Backend {
     },
     keys,
     members: membersOf(server, clock),
-    propose: (request) => server.proposeV2(request),
+    propose,
     passwords,
     logins: new LoginLimiter(clock),
     metrics,

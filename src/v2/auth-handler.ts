@@ -76,10 +76,11 @@ export class AuthHandler {
     return DONE;
   }
 
-  #users(): Answer {
-    const users = this.#store.users().map((name) => {
+  async #users(): Promise<Answer> {
+    const known = new Set(await this.#store.roles());
+    const users = (await this.#store.users()).map((name) => {
       const { user, roles } = this.#store.user(name);
-      return this.#shown(user, this.#known(roles ?? []));
+      return this.#shown(user, this.#known(roles ?? [], known));
     });
     return { status: 200, content: { users: users.length === 0 ? null : users } };
   }
@@ -89,13 +90,12 @@ export class AuthHandler {
   }
 
   /** A role that is gone is passed over. */
-  #known(names: readonly string[]): Role[] {
-    const all = new Set(this.#store.roles());
+  #known(names: readonly string[], all: ReadonlySet<string>): Role[] {
     return names.filter((name) => all.has(name)).map((name) => this.#store.role(name));
   }
 
-  #roles(): Answer {
-    const roles = this.#store.roles().map((name) => this.#store.role(name));
+  async #roles(): Promise<Answer> {
+    const roles = (await this.#store.roles()).map((name) => this.#store.role(name));
     return { status: 200, content: { roles } };
   }
 

@@ -43,13 +43,13 @@ export class V2AuthStore {
     return value === "true";
   }
 
-  users(): string[] {
+  users(): Promise<string[]> {
     return this.#names("/users/");
   }
 
   /** With the built-in role. */
-  roles(): string[] {
-    return [ROOT, ...this.#names("/roles/")].sort(compareUtf8);
+  async roles(): Promise<string[]> {
+    return [ROOT, ...(await this.#names("/roles/"))].sort(compareUtf8);
   }
 
   user(name: string): User {
@@ -196,8 +196,8 @@ export class V2AuthStore {
     }
   }
 
-  #names(path: string): string[] {
-    const event = found(() => this.#backend.keys.get(PERMISSIONS_ROOT + path, FLAT));
+  async #names(path: string): Promise<string[]> {
+    const event = await found(async () => this.#backend.keys.get(PERMISSIONS_ROOT + path, FLAT));
     const nodes = event?.node.nodes ?? [];
     return nodes.map(({ key }) => key.slice(key.lastIndexOf("/") + 1)).sort(compareUtf8);
   }
@@ -305,9 +305,9 @@ function hasCode(error: unknown, code: number): boolean {
   return error instanceof V2Error && error.code === code;
 }
 
-function found(get: () => StoreEvent): StoreEvent | undefined {
+async function found(get: () => Promise<StoreEvent>): Promise<StoreEvent | undefined> {
   try {
-    return get();
+    return await get();
   } catch (error) {
     if (hasCode(error, V2_CODE.keyNotFound)) return undefined;
     throw error;

@@ -16,13 +16,22 @@ import type {
 
 /** The keys, by their paths in the store: those of users are below "/1". */
 export interface V2Keys {
-  readonly statistics: Readonly<Statistics>;
-  /** Throws `V2Error`. */
-  get(path: string, listing: Listing): StoreEvent;
-  /** The value of a key; undefined when there is none. */
+  /** Undefined where nobody counts. */
+  readonly statistics: Readonly<Statistics> | undefined;
+  /** Throws or rejects with `V2Error`. */
+  get(path: string, listing: Listing): StoreEvent | Promise<StoreEvent>;
+  /** The value of a key on this member; undefined when there is none. */
   value(path: string): string | undefined;
-  /** Throws `V2Error` when events from the asked index on are gone. */
-  watch(path: string, options: WatchOptions, listener: WatchListener): Watcher;
+  /**
+   * `onEnd`: the watch is over, and it was not asked to be. Throws or rejects with `V2Error` when
+   * events from the asked index on are gone.
+   */
+  watch(
+    path: string,
+    options: WatchOptions,
+    listener: WatchListener,
+    onEnd: () => void,
+  ): Watcher | Promise<Watcher>;
 }
 
 /** Each change rejects with an `EtcdError`. */

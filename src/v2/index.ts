@@ -10,6 +10,7 @@ import { MEMBERS_PREFIX, MembersHandler, serveMachines } from "./members.ts";
 import { serveStats } from "./stats.ts";
 
 export type { V2Backend, V2Keys, V2Members } from "./backend.ts";
+export { V3Keys } from "./over-v3/v3-keys.ts";
 
 type AsyncHandler = (path: string, request: HttpRequest, response: HttpResponse) => Promise<void>;
 

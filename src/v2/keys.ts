@@ -69,7 +69,8 @@ export class KeysHandler {
     if (!Wait) this.#counters.received.of(Method).add();
     try {
       if (Wait && Method === "GET") {
-        serveWatch(this.#backend, this.#waits, exchange, request);
+        const begun = serveWatch(this.#backend, this.#waits, exchange, request);
+        if (begun !== undefined) await begun;
         return;
       }
       const done = this.#do(request);

@@ -8,6 +8,14 @@ export * from "./read-document.ts";
 export type { Statistics } from "./statistics.ts";
 export * from "./store.ts";
 export { refuseUserData, refuseUserDocument, refuseUserRequest, V2DataError } from "./user-data.ts";
-export { eventJSON, isCreation, type Listing, type StoreEvent } from "./views.ts";
+export {
+  type Action,
+  eventJSON,
+  isCreation,
+  type Listing,
+  type NodeView,
+  type StoreEvent,
+} from "./views.ts";
+export { cleanPath } from "./node.ts";
 export { registerV2Metrics } from "./v2-metrics.ts";
 export type { Watcher, WatchListener, WatchOptions } from "./watch-hub.ts";

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConfigError, createConfig, type EtcdConfigInput } from "./config.ts";
 import { helpText } from "./help.ts";
-import { unsupportedSettings } from "./unsupported.ts";
 import { formatUrls } from "../../base/etcd-url.ts";
 import {
   autoCompactionOf,
@@ -119,7 +118,6 @@ test("a certificate beside plain addresses is ignored with a warning for each", 
     certFile: "/x",
     listenClientUrls: ["http://127.0.0.1:1", "unix://a:2"],
   });
-  assert.deepEqual(unsupportedSettings(config), []);
   const warnings = plainClientWarnings(config);
   assert.deepEqual(
     warnings.map(({ fields }) => fields?.["client-url"]),
@@ -140,14 +138,6 @@ test("a certificate beside plain addresses is ignored with a warning for each", 
       ],
     ],
   );
-});
-
-test("settings that are not honoured yet are named, plain ones are not", () => {
-  assert.deepEqual(unsupportedSettings(createConfig({ name: "a", enablePprof: true })), []);
-  for (const input of [{ enableV2V3: "/v2" }] as const satisfies readonly EtcdConfigInput[]) {
-    const named = unsupportedSettings(createConfig(input));
-    assert.ok(named.length > 0, JSON.stringify(input));
-  }
 });
 
 test("the help has etcd's sections and shows each default", () => {

@@ -10,7 +10,6 @@ export {
 export { type FeatureGates, GATE_NAMES, type GateName, gateSpec } from "./feature-gates.ts";
 export type { VersionFacts } from "./help.ts";
 export { type ParseDeps, type ParseOutcome, parseCommandLine } from "./parse.ts";
-export { unsupportedSettings } from "./unsupported.ts";
 export {
   type EtcdUrl,
   formatInitialCluster,

@@ -1,5 +1,4 @@
 /** From a command line to a configuration or a refusal, in etcd's words. */
-import { unsupportedSettings } from "./unsupported.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EtcdConfig, LogRecord } from "./config.ts";
@@ -633,5 +632,4 @@ test("a file of etcd 3.5 with all its keys is taken", async () => {
   assert.equal(config.initialCluster, "m1=http://localhost:2380");
   assert.equal(config.autoCompactionRetention, "1");
   assert.equal(config.strictReconfigCheck, false);
-  assert.deepEqual(unsupportedSettings(config), []);
 });

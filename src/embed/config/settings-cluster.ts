@@ -263,7 +263,7 @@ export const V2_LEGACY = {
     "experimental-enable-v2v3",
     text,
     "",
-    "Prefix of v3 keys that hold the v2 store. Removed from Go etcd in 3.6.",
+    "Prefix of v3 keys that hold what the v2 API serves. Removed from Go etcd in 3.6, kept here.",
   ),
   proxy: setting(
     "proxy",
