@@ -14,6 +14,7 @@ import { Batch } from "./batch.ts";
 import { CommitPipeline } from "./commit-pipeline.ts";
 import { Defragmenter } from "./defragment.ts";
 import { hashView } from "./hash.ts";
+import { LayeredFinder } from "./layered-finder.ts";
 import { layeredGet, layeredScan, layeredScanInPlace } from "./layered-reader.ts";
 import { BackendMetrics } from "./metrics.ts";
 import { type BackendDeps, type BackendOptions, fileOptions } from "./options.ts";
@@ -25,6 +26,7 @@ import type {
   Backend,
   BackendSnapshot,
   Bucket,
+  Finder,
   ReadView,
   Replacement,
   Visit,
@@ -86,6 +88,10 @@ export class BoltBackend implements Backend {
 
   get(bucket: Bucket, key: Uint8Array): Uint8Array | undefined {
     return layeredGet(this.#commits.layers(), bucket, key);
+  }
+
+  finder(bucket: Bucket): Finder {
+    return new LayeredFinder(this.#commits.layers(), bucket);
   }
 
   scan(bucket: Bucket, start: Uint8Array, end: Uint8Array | undefined, visit: Visit): void {

@@ -59,6 +59,18 @@ export type VisitInPlace = (
   valueEnd: number,
 ) => boolean | undefined;
 
+/**
+ * Finds values one after the other, as `Reader.get` would, without an object for each. For one
+ * synchronous stretch in which the bucket is not written.
+ */
+export interface Finder {
+  /** False when the key is missing. Otherwise the value is `bytes[start, end)`, as `get`'s. */
+  find(key: Uint8Array): boolean;
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
 export interface Reader {
   get(bucket: Bucket, key: Uint8Array): Uint8Array | undefined;
   /**
@@ -73,6 +85,8 @@ export interface Reader {
     end: Uint8Array | undefined,
     visit: VisitInPlace,
   ): void;
+  /** For looking up many keys. Not every reader can. */
+  finder?(bucket: Bucket): Finder;
 }
 
 /** A point-in-time view that stays valid while the writer goes on. Close it: it pins free pages. */

@@ -90,6 +90,8 @@ export class WriteBuffer {
     }
     if (this.#length === 0 || !isPackable(key)) return undefined;
     const main = mainOf(key);
+    // Most look-ups are for what was written long before.
+    if (main < (this.#mains[0] as number)) return undefined;
     const sub = packedSubOf(key);
     const index = this.#lowerBound(main, sub);
     if (index < this.#length && this.#mains[index] === main && this.#subs[index] === sub) {

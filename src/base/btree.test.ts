@@ -11,9 +11,9 @@ function generator(seed: number): (bound: number) => number {
   };
 }
 
-function entriesOf(tree: CountedTree, from: string): [string, number][] {
+function entriesOf(tree: CountedTree, from: string, end?: string): [string, number][] {
   const entries: [string, number][] = [];
-  for (const cursor = tree.seek(from); cursor.valid; cursor.next()) {
+  for (const cursor = tree.seek(from, end); cursor.valid; cursor.next()) {
     entries.push([cursor.key, cursor.value]);
   }
   return entries;
@@ -30,6 +30,12 @@ function assertEqualsModel(tree: CountedTree, model: Map<string, number>, probe:
     entriesOf(tree, probe),
     sorted.filter(([key]) => key >= probe),
   );
+  for (const from of ["", `${probe.slice(0, -2)}00`, probe, "~"]) {
+    assert.deepEqual(
+      entriesOf(tree, from, probe),
+      sorted.filter(([key]) => key >= from && key < probe),
+    );
+  }
 }
 
 test("random inserts, changes and deletions give what a sorted map gives", () => {

@@ -144,11 +144,11 @@ export class CountedTree {
     return total;
   }
 
-  /** A cursor at the first entry not below `key`. */
-  seek(key: string): TreeCursor {
+  /** A cursor at the first entry not below `key`, valid up to the last below `end`; "": to the last. */
+  seek(key: string, end = ""): TreeCursor {
     let node = this.#root;
     while (!node.leaf) node = node.children[upperBound(node.keys, key)] as TreeNode;
-    return new LeafCursor(node, lowerBound(node.keys, key));
+    return new LeafCursor(node, lowerBound(node.keys, key), end);
   }
 
   /** Walks to the leaf for `key` and remembers the way for the changes that follow. */
@@ -244,34 +244,52 @@ export class CountedTree {
 class LeafCursor implements TreeCursor {
   #leaf: Leaf;
   #at: number;
-  key = "";
-  value = 0;
+  readonly #end: string;
+  /** Where the entries below `#end` stop in this leaf. */
+  #limit: number;
   valid = false;
 
-  constructor(leaf: Leaf, at: number) {
+  constructor(leaf: Leaf, at: number, end: string) {
     this.#leaf = leaf;
     this.#at = at;
+    this.#end = end;
+    this.#limit = limitOf(leaf, end);
     this.#load();
+  }
+
+  get key(): string {
+    return this.#leaf.keys[this.#at] as string;
+  }
+
+  get value(): number {
+    return this.#leaf.values[this.#at] as number;
   }
 
   next(): void {
     this.#at++;
-    this.#load();
+    if (this.#at >= this.#limit) this.#load();
   }
 
+  /** Goes to the next leaf that has an entry, where this one is at its end. */
   #load(): void {
-    while (this.#at >= this.#leaf.keys.length) {
-      if (this.#leaf.next === undefined) {
+    while (this.#at >= this.#limit) {
+      const { next } = this.#leaf;
+      if (next === undefined || this.#limit < this.#leaf.keys.length) {
         this.valid = false;
         return;
       }
-      this.#leaf = this.#leaf.next;
+      this.#leaf = next;
       this.#at = 0;
+      this.#limit = limitOf(next, this.#end);
     }
-    this.key = this.#leaf.keys[this.#at] as string;
-    this.value = this.#leaf.values[this.#at] as number;
     this.valid = true;
   }
+}
+
+function limitOf({ keys }: Leaf, end: string): number {
+  const count = keys.length;
+  if (end === "" || count === 0 || (keys[count - 1] as string) < end) return count;
+  return lowerBound(keys, end);
 }
 
 function newLeaf(keys: string[], values: number[]): Leaf {

@@ -55,6 +55,7 @@ export {
   isWideDeletion,
   type PutResult,
 } from "./requests/write.ts";
+export type { Records } from "./record-list.ts";
 export { registerStoreMetrics } from "./mvcc-metrics.ts";
 export { type LoadedState, loadState, type RestoreReport } from "./restore.ts";
 export { Store, type StoreOptions } from "./store.ts";

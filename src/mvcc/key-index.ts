@@ -172,9 +172,9 @@ export class KeyIndex {
     return (end === "" ? this.#tree.weight : this.#tree.rank(end)) - this.#tree.rank(begin);
   }
 
-  /** A cursor over all keys from `begin` on; ask `cursorAt` or `cursorLatest` at each. */
-  seek(begin: string): TreeCursor {
-    return this.#tree.seek(begin);
+  /** A cursor over all keys in [begin, end), `end` "" unbounded; ask `cursorAt` or `cursorLatest` at each. */
+  seek(begin: string, end = ""): TreeCursor {
+    return this.#tree.seek(begin, end);
   }
 
   /** As `findLatest` for the key under the cursor. */

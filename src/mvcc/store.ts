@@ -33,6 +33,7 @@ import { type LeaseHooks, NO_LEASE } from "./lease-hooks.ts";
 import { type CompactMarks, readCompactMarks, SCHEDULED_COMPACT_KEY } from "./meta.ts";
 import { type LoadedState, loadState, type RestoreReport } from "./restore.ts";
 import { encodeRevisionKey, REVISION_KEY_BYTES, writeRevisionKey } from "../base/revision-key.ts";
+import { RecordFinder } from "./record-finder.ts";
 import { StagedWrite } from "./staged-write.ts";
 
 /** One change of a write, for watchers. */
@@ -228,6 +229,11 @@ export class Store {
     const record = this.#backend.get(KEY_BUCKET, this.#lookupKey);
     assert(record !== undefined, `the key bucket lacks revision ${main}/${sub}`);
     return record;
+  }
+
+  /** For reading many records in one synchronous stretch that writes nothing. */
+  recordFinder(): RecordFinder {
+    return new RecordFinder(this.#backend, this.#currentRevision, this.#staged, this.#lookupKey);
   }
 
   beginWrite(): void {

@@ -114,16 +114,20 @@ export class Page {
 
   /** The index of `key`, or -1. Keys that count up, as revisions do, are found at the first look. */
   indexOf(key: Uint8Array): number {
-    const { count } = this;
-    if (count === 0) return -1;
-    if (key.length >= COUNTER_END) {
-      const at = this.keyStart(0) + COUNTER_START;
-      const guess = readUint32BE(key, COUNTER_START) - readUint32BE(this.buffer, at);
-      const isInside = guess >= 0 && guess < count;
-      if (isInside && this.compareKey(guess, key, 0, key.length) === 0) return guess;
-    }
+    const guess = this.guess(key);
+    if (guess >= 0) return guess;
     const index = this.lowerBound(key);
-    return index < count && this.compareKey(index, key, 0, key.length) === 0 ? index : -1;
+    return index < this.count && this.compareKey(index, key, 0, key.length) === 0 ? index : -1;
+  }
+
+  /** The index of `key` if it is where a key that counts up would be, else -1. */
+  guess(key: Uint8Array): number {
+    const { count } = this;
+    if (count === 0 || key.length < COUNTER_END) return -1;
+    const at = this.keyStart(0) + COUNTER_START;
+    const guess = readUint32BE(key, COUNTER_START) - readUint32BE(this.buffer, at);
+    const isInside = guess >= 0 && guess < count;
+    return isInside && this.compareKey(guess, key, 0, key.length) === 0 ? guess : -1;
   }
 
   /** The child whose range holds `key`: the last with a first key not above it, else the first. */

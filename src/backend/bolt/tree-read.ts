@@ -128,7 +128,7 @@ export class TreeCursor {
   }
 }
 
-function tooDeep(source: PageSource, root: BucketRoot): BackendCorruptError {
+export function tooDeep(source: PageSource, root: BucketRoot): BackendCorruptError {
   return new BackendCorruptError(
     source.path,
     root.rootPgid,

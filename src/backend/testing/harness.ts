@@ -128,6 +128,24 @@ export class Model {
     const [key, value] = sorted[from] ?? ["missing", undefined];
     const found = reader.get(bucket, bytesFromLatin1(key));
     assert.equal(found === undefined ? undefined : latin1FromBytes(found), value);
+    const jumps = Array.from({ length: 10 }, () => random.below(sorted.length + 1));
+    this.#assertFinds(reader, bucket, [
+      ...sorted.slice(from, to).map(([present]) => present),
+      ...jumps.map((at) => sorted[at]?.[0] ?? "missing"),
+      ...jumps.map((at) => latin1FromBytes(revisionKey(at, 7))),
+    ]);
+  }
+
+  /** A finder, where there is one, finds what is there. */
+  #assertFinds(reader: Reader, bucket: Bucket, keys: readonly string[]): void {
+    const finder = reader.finder?.(bucket);
+    if (finder === undefined) return;
+    const content = this.content(bucket);
+    for (const key of keys) {
+      const isFound = finder.find(bytesFromLatin1(key));
+      const value = finder.bytes.subarray(finder.start, finder.end);
+      assert.equal(isFound ? latin1FromBytes(value) : undefined, content.get(key), "finder");
+    }
   }
 }
 

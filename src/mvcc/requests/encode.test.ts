@@ -7,6 +7,7 @@ import {
   ResponseHeader,
 } from "../../api/gen/rpc.ts";
 import { KeyValue } from "../../api/gen/kv.ts";
+import { OneRecord, RecordList } from "../record-list.ts";
 import { encodeKeyValue } from "../key-value.ts";
 import {
   encodeDeleteRangeResponse,
@@ -36,7 +37,7 @@ test("responses equal the generated codecs' encoding", () => {
     [100_000, true],
   ] as const) {
     const message = RangeResponse.create({ header: headerMessage, kvs: decoded, more, count });
-    const result = { revision: 300, kvs, more, count };
+    const result = { revision: 300, kvs: RecordList.of(kvs), more, count };
     assert.deepEqual(encodeRangeResponse(header, result), RangeResponse.encode(message));
   }
   const put = PutResponse.create({ header: headerMessage, prevKv: first });
@@ -56,7 +57,12 @@ test("responses equal the generated codecs' encoding", () => {
 
 test("chunks of a range response add up to the response, none much above the limit", () => {
   for (const count of [0, 1, 7, 400]) {
-    const result = { revision: 300, kvs: records(count, 100), more: true, count: 500 };
+    const result = {
+      revision: 300,
+      kvs: RecordList.of(records(count, 100)),
+      more: true,
+      count: 500,
+    };
     const whole = encodeRangeResponse(header, result);
     assert.equal(sizeRangeResponse(header, result), whole.length);
     for (const chunkBytes of [1, 1000, 1 << 20]) {
@@ -71,7 +77,7 @@ test("a response around a record is the one that a copy of the record makes", ()
   for (const bytes of [0, 1, 127, 128, 40_000, 3_000_000]) {
     const record = Buffer.alloc(bytes, "r");
     for (const more of [false, true]) {
-      const result = { revision: 7, kvs: [record], more, count: more ? 300 : 1 };
+      const result = { revision: 7, kvs: new OneRecord(record), more, count: more ? 300 : 1 };
       const parts = encodeRecordParts(header, result, record);
       assert.equal(parts[1], record);
       assert.deepEqual(Buffer.concat(parts), encodeRangeResponse(header, result));

@@ -8,6 +8,7 @@
 
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import * as wire from "../../base/wire.ts";
+import type { Records } from "../record-list.ts";
 import type { RangeResult } from "./range.ts";
 import type { OpResult, TxnResult } from "./txn.ts";
 import type { DeleteRangeResult, PutResult } from "./write.ts";
@@ -67,7 +68,8 @@ export function encodeRecordParts(
 /** Encoded length of the response: what its chunks add up to. */
 export function sizeRangeResponse(header: Uint8Array, result: RangeResult): number {
   let size = sizeField(header);
-  for (const kv of result.kvs) size += sizeField(kv);
+  const { kvs } = result;
+  for (let i = 0; i < kvs.length; i++) size += sizeOfField(kvs.lengthAt(i));
   return size + (result.late?.fieldBytes ?? 0) + sizeRangeTail(result);
 }
 
@@ -92,7 +94,7 @@ export function* encodeRangeChunks(
     const chunk = Buffer.allocUnsafe(size);
     let at = last ? prependRangeTail(chunk, size, result) : size;
     for (let i = next - 1; i >= first; i--) {
-      at = prependField(chunk, at, FIELD_2, recordAt(result, i));
+      at = prependRecordAt(chunk, at, result, i);
     }
     if (leading > 0) prependField(chunk, at, FIELD_1, header);
     yield chunk;
@@ -102,11 +104,22 @@ export function* encodeRangeChunks(
 }
 
 function recordLength({ kvs, late }: RangeResult, at: number): number {
-  return kvs[at]?.length ?? late?.lengthAt(at - kvs.length) ?? 0;
+  return at < kvs.length ? kvs.lengthAt(at) : (late?.lengthAt(at - kvs.length) ?? 0);
 }
 
-function recordAt({ kvs, late }: RangeResult, at: number): Uint8Array {
-  return kvs[at] ?? late?.read(at - kvs.length) ?? EMPTY_BYTES;
+function prependRecordAt(b: Buffer, end: number, { kvs, late }: RangeResult, at: number): number {
+  if (at < kvs.length) return prependRecord(b, end, kvs, at);
+  return prependField(b, end, FIELD_2, late?.read(at - kvs.length) ?? EMPTY_BYTES);
+}
+
+/** A record as a field of a range's response. */
+function prependRecord(b: Buffer, end: number, kvs: Records, index: number): number {
+  const length = kvs.lengthAt(index);
+  const start = end - length;
+  kvs.copy(index, b, start);
+  const at = wire.prependVarint32(b, start, length) - 1;
+  b[at] = FIELD_2;
+  return at;
 }
 
 function sizeOfField(length: number): number {
@@ -167,7 +180,7 @@ function prependRangeTail(b: Buffer, end: number, result: RangeResult): number {
 function prependRange(b: Buffer, end: number, header: Uint8Array, result: RangeResult): number {
   let at = prependRangeTail(b, end, result);
   for (let i = result.kvs.length - 1; i >= 0; i--) {
-    at = prependField(b, at, FIELD_2, result.kvs[i] as Uint8Array);
+    at = prependRecord(b, at, result.kvs, i);
   }
   return prependField(b, at, FIELD_1, header);
 }

@@ -79,7 +79,8 @@ test("count_only counts and returns no keys, at old revisions too", () => {
     [3, 2],
   ] as const) {
     const request = rangeRequest("a", "z", { countOnly: true, revision, limit: 1 });
-    assert.deepEqual(executeRange(store, request), { revision: 5, kvs: [], more: false, count });
+    const { kvs, ...rest } = executeRange(store, request);
+    assert.deepEqual({ ...rest, kvs: [...kvs] }, { revision: 5, kvs: [], more: false, count });
   }
 });
 
@@ -224,7 +225,7 @@ test("a large range is read again when it leaves, as it was, whatever is written
 
 test("a range that is kept only in part holds no more than that", () => {
   const store = fill(["a", "b", "c", "d", "e", "f"]);
-  const bytes = executeRange(store, rangeRequest("a", "b")).kvs[0]?.length ?? 0;
+  const bytes = executeRange(store, rangeRequest("a", "b")).kvs.at(0)?.length ?? 0;
   const result = keeping(store, 2 * bytes);
   assert.deepEqual([result.kvs.length, result.late?.count], [2, 4]);
   assert.equal(keeping(store, 2 * bytes, { keysOnly: true }).late, undefined);

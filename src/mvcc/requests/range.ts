@@ -13,11 +13,13 @@ import {
   RangeRequest_SortOrder,
   RangeRequest_SortTarget,
 } from "../../api/gen/rpc.ts";
-import { compareBytes, latin1FromBytes } from "../../base/bytes.ts";
+import { compareBytes, EMPTY_BYTES, latin1FromBytes } from "../../base/bytes.ts";
 import type { Revision } from "../../base/ids.ts";
 import { charge, ENDLESS, finish, type Slice, type Steps, unitsOfBytes } from "../../base/slice.ts";
 import type { KeyIndex } from "../key-index.ts";
 import { KeyValueView, withoutValue } from "../key-value.ts";
+import type { RecordFinder } from "../record-finder.ts";
+import { NO_RECORDS, OneRecord, RecordList, type Records } from "../record-list.ts";
 import { sortInSteps } from "../../base/sort-in-steps.ts";
 import type { Store } from "../store.ts";
 import { rangeEndOf } from "./key-range.ts";
@@ -26,8 +28,7 @@ import { LateRecords } from "./late-records.ts";
 export interface RangeResult {
   /** The store's revision, not the one read at. */
   readonly revision: Revision;
-  /** Encoded mvccpb.KeyValue each. Shared memory: do not change. */
-  readonly kvs: readonly Uint8Array[];
+  readonly kvs: Records;
   /** True if the limit cut something off. */
   readonly more: boolean;
   /** Keys in the range, whatever limit and revision filters leave of them. */
@@ -62,7 +63,7 @@ export function* rangeInSteps(
 ): Steps<RangeResult> {
   if (request.rangeEnd.length === 0 && isPlain(request)) {
     const result = readKey(store, request, current);
-    slice.left -= 1 + unitsOfBytes(result.kvs[0]?.length ?? 0);
+    slice.left -= 1 + unitsOfBytes(result.kvs.bytes);
     return result;
   }
   const execution = new RangeExecution(store, request, { current });
@@ -95,27 +96,23 @@ function hasFilter(request: RangeRequest): boolean {
   );
 }
 
-const NO_KVS: readonly Uint8Array[] = [];
-
 function readKey(store: Store, request: RangeRequest, current: Revision): RangeResult {
   const revision = revisionToRead(store, request.revision, current);
   const index = store.index;
   const key = latin1FromBytes(request.key);
   const found = store.indexShows(revision) ? index.findLatest(key) : index.findAt(key, revision);
-  if (!found) return { revision: current, kvs: NO_KVS, more: false, count: 0 };
+  if (!found) return { revision: current, kvs: NO_RECORDS, more: false, count: 0 };
   const record = store.readRecord(index.main, index.sub);
-  return { revision: current, kvs: [record], more: false, count: 1 };
+  return { revision: current, kvs: new OneRecord(record), more: false, count: 1 };
 }
 
 /** A key that matched, with what filters and sorting look at. */
 interface Match {
   readonly main: Revision;
   readonly sub: number;
-  createRevision: Revision;
-  version: number;
-  value: Uint8Array | undefined;
-  /** Undefined until the record has been read. */
-  record: Uint8Array | undefined;
+  readonly createRevision: Revision;
+  readonly version: number;
+  readonly value: Uint8Array;
 }
 
 export interface RangeOptions {
@@ -140,8 +137,14 @@ export class RangeExecution {
   readonly #sorted: boolean;
   /** Matches after which the walk may stop: one more than the limit, to know about `more`. */
   readonly #enough: number;
+  /** Whether matches are looked into, to filter or to sort them. */
+  readonly #examining: boolean;
+  /** What matched, where matches are looked into until they are in order. */
   #matches: Match[] = [];
-  readonly #kvs: Uint8Array[] = [];
+  /** Revisions of what matched. */
+  #mains: number[] = [];
+  #subs: number[] = [];
+  readonly #kvs = new RecordList();
   #next: string;
   #count = 0;
   /** True if the whole range must be walked, because only that gives the count. */
@@ -168,6 +171,7 @@ export class RangeExecution {
     const { sortOrder, sortTarget, limit, countOnly } = request;
     const byKey = sortTarget === RangeRequest_SortTarget.KEY;
     this.#sorted = byKey ? sortOrder === RangeRequest_SortOrder.DESCEND : true;
+    this.#examining = hasFilter(request) || (this.#sorted && !byKey);
     if (countOnly) this.#enough = 0;
     else this.#enough = limit > 0 && this.#mayStopEarly() ? limit + 1 : Number.POSITIVE_INFINITY;
     const count = options.withoutCount ? 0 : store.countAt(this.#revision, this.#next, this.#end);
@@ -221,39 +225,36 @@ export class RangeExecution {
 
   /** False when the slice was used up before the end. */
   #collect(slice: Slice): boolean {
-    const matches = this.#matches;
-    const end = this.#end;
-    const cursor = this.#index.seek(this.#next);
-    for (; cursor.valid && (end === "" || cursor.key < end); cursor.next()) {
-      const enough = matches.length >= this.#enough;
+    const index = this.#index;
+    const mains = this.#mains;
+    const subs = this.#subs;
+    let finder: RecordFinder | undefined;
+    const cursor = index.seek(this.#next, this.#end);
+    for (; cursor.valid; cursor.next()) {
+      const enough = mains.length + this.#matches.length >= this.#enough;
       if (enough && !this.#counting) break;
       if (slice.left-- <= 0) {
         this.#next = cursor.key;
         return false;
       }
-      if (!this.#index.cursorAt(cursor, this.#revision)) continue;
+      if (!index.cursorAt(cursor, this.#revision)) continue;
       if (this.#counting) this.#count++;
       if (enough) continue;
-      const match = this.#examine();
-      if (match === undefined) continue;
-      if (match.record !== undefined)
-        slice.left -= UNITS_OF_RECORD + unitsOfBytes(match.record.length);
-      matches.push(match);
+      if (!this.#examining) {
+        mains.push(index.main);
+        subs.push(index.sub);
+        continue;
+      }
+      finder ??= this.#store.recordFinder();
+      const match = this.#examine(slice, finder);
+      if (match !== undefined) this.#matches.push(match);
     }
     return true;
   }
 
   /** The match that the index has just found; undefined if a filter drops it. */
-  #examine(): Match | undefined {
+  #examine(slice: Slice, finder: RecordFinder): Match | undefined {
     const { main, sub } = this.#index;
-    const match: Match = {
-      main,
-      sub,
-      createRevision: 0,
-      version: 0,
-      value: undefined,
-      record: undefined,
-    };
     const { sortTarget, minCreateRevision, maxCreateRevision } = this.#request;
     const { minModRevision, maxModRevision } = this.#request;
     if (maxModRevision !== 0 && main > maxModRevision) return undefined;
@@ -262,16 +263,15 @@ export class RangeExecution {
     const byKey = sortTarget === RangeRequest_SortTarget.KEY;
     const needsRecord =
       (this.#sorted && !byKey && !byMod) || minCreateRevision !== 0 || maxCreateRevision !== 0;
-    if (!needsRecord) return match;
-    const record = this.#store.readRecord(main, sub);
-    const view = this.#view.load(record);
-    if (maxCreateRevision !== 0 && view.createRevision > maxCreateRevision) return undefined;
-    if (minCreateRevision !== 0 && view.createRevision < minCreateRevision) return undefined;
-    match.record = record;
-    match.createRevision = view.createRevision;
-    match.version = view.version;
-    if (sortTarget === RangeRequest_SortTarget.VALUE) match.value = view.value;
-    return match;
+    if (!needsRecord) return { main, sub, createRevision: 0, version: 0, value: EMPTY_BYTES };
+    finder.find(main, sub);
+    slice.left -= UNITS_OF_RECORD + unitsOfBytes(finder.end - finder.start);
+    const view = this.#view.load(finder.bytes, finder.start, finder.end);
+    const { createRevision, version } = view;
+    if (maxCreateRevision !== 0 && createRevision > maxCreateRevision) return undefined;
+    if (minCreateRevision !== 0 && createRevision < minCreateRevision) return undefined;
+    const value = sortTarget === RangeRequest_SortTarget.VALUE ? view.value : EMPTY_BYTES;
+    return { main, sub, createRevision, version, value };
   }
 
   *#order(slice: Slice): Steps<void> {
@@ -279,6 +279,8 @@ export class RangeExecution {
       const { sortTarget, sortOrder } = this.#request;
       if (sortTarget === RangeRequest_SortTarget.KEY) {
         this.#matches.reverse();
+        this.#mains.reverse();
+        this.#subs.reverse();
       } else {
         const compare = comparatorFor(sortTarget);
         const descend = sortOrder === RangeRequest_SortOrder.DESCEND;
@@ -287,38 +289,49 @@ export class RangeExecution {
         this.#matches = yield* charge(sorting, UNITS_PER_SORT_STEP, slice);
       }
     }
+    for (const { main, sub } of this.#matches) {
+      this.#mains.push(main);
+      this.#subs.push(sub);
+    }
+    this.#matches = [];
     const limit = this.#request.limit;
-    if (limit > 0 && this.#matches.length > limit) {
-      this.#matches.length = limit;
+    if (limit > 0 && this.#mains.length > limit) {
+      this.#mains.length = limit;
       this.#more = true;
     }
   }
 
   /** False when the slice was used up before the end. */
   #read(slice: Slice): boolean {
-    const matches = this.#matches;
-    for (;;) {
-      const at = this.#kvs.length + (this.#late?.count ?? 0);
-      if (at === matches.length) break;
+    const mains = this.#mains;
+    const subs = this.#subs;
+    const kvs = this.#kvs;
+    const finder = this.#store.recordFinder();
+    const { keysOnly } = this.#request;
+    for (let at = kvs.length + (this.#late?.count ?? 0); at < mains.length; at++) {
       if (slice.left-- <= 0) return false;
-      const match = matches[at] as Match;
-      const record = match.record ?? this.#store.readRecord(match.main, match.sub);
-      slice.left -= unitsOfBytes(record.length);
-      this.#keepBytes -= record.length;
-      if (this.#keepBytes < 0 && at > 0) this.#addLate(match, record);
-      else this.#kvs.push(this.#request.keysOnly ? withoutValue(record, this.#view) : record);
+      const main = mains[at] as number;
+      const sub = subs[at] as number;
+      finder.find(main, sub);
+      const { bytes, start, end } = finder;
+      slice.left -= unitsOfBytes(end - start);
+      this.#keepBytes -= end - start;
+      if (this.#keepBytes < 0 && at > 0) this.#addLate(main, sub, end - start);
+      else if (keysOnly) addWhole(kvs, withoutValue(bytes.subarray(start, end), this.#view));
+      else kvs.add(bytes, start, end);
     }
-    this.#matches = [];
     return true;
   }
 
   /** Once one record is late, all after it are: `keepBytes` never grows. */
-  #addLate(match: Match, record: Uint8Array): void {
+  #addLate(main: Revision, sub: number, bytes: number): void {
     this.#late ??= new LateRecords(this.#store, this.#unpin);
-    this.#late.add(match.main, match.sub, record.length);
-    match.record = undefined;
-    match.value = undefined;
+    this.#late.add(main, sub, bytes);
   }
+}
+
+function addWhole(kvs: RecordList, record: Uint8Array): void {
+  kvs.add(record, 0, record.length);
 }
 
 function comparatorFor(target: RangeRequest_SortTarget): (a: Match, b: Match) => number {
@@ -330,6 +343,6 @@ function comparatorFor(target: RangeRequest_SortTarget): (a: Match, b: Match) =>
     case RangeRequest_SortTarget.MOD:
       return (a, b) => a.main - b.main;
     default:
-      return (a, b) => compareBytes(a.value as Uint8Array, b.value as Uint8Array);
+      return (a, b) => compareBytes(a.value, b.value);
   }
 }

@@ -94,8 +94,8 @@ export function textOfKeyValue(kv: KeyValue): TextKeyValue {
   };
 }
 
-export function keysOf(records: readonly Uint8Array[]): string[] {
-  return records.map((record) => textOf(record).key);
+export function keysOf(records: Iterable<Uint8Array>): string[] {
+  return Array.from(records, (record) => textOf(record).key);
 }
 
 type Extra<T> = Omit<Partial<T>, "key" | "value" | "rangeEnd">;

@@ -299,8 +299,9 @@ export class KeyValueService {
 
 /** A large record leaves as it is, between what stands around it. */
 function replyWhole(call: UnaryCall, header: Uint8Array, result: RangeResult): void {
-  const [first] = result.kvs;
-  if (result.kvs.length === 1 && first !== undefined && first.length >= LARGE_RECORD_BYTES) {
+  const { kvs } = result;
+  const first = kvs.length === 1 && kvs.bytes >= LARGE_RECORD_BYTES ? kvs.at(0) : undefined;
+  if (first !== undefined) {
     call.replyParts(encodeRecordParts(header, result, first));
   } else {
     call.reply(encodeRangeResponse(header, result));

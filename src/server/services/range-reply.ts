@@ -14,7 +14,7 @@ export class RangeReply implements ReplySource {
   constructor(header: Uint8Array, result: RangeResult, bytes: number) {
     this.bytes = bytes;
     this.#result = result;
-    this.heldBytes = result.kvs.reduce((sum, kv) => sum + kv.length, 0);
+    this.heldBytes = result.kvs.bytes;
     this.#pieces = encodeRangeChunks(header, result, PIECE_BYTES);
   }
 

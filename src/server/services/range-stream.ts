@@ -19,6 +19,7 @@ import {
   keyOf,
   RangeExecution,
   type RangeResult,
+  type Records,
 } from "../../mvcc/index.ts";
 import { METHOD } from "../../api/rpc-table.ts";
 import type { Identity } from "../../auth/index.ts";
@@ -176,8 +177,8 @@ class RangeStream {
     return isLast;
   }
 
-  #advance(kvs: readonly Uint8Array[], bytes: number): void {
-    const last = kvs[kvs.length - 1];
+  #advance(kvs: Records, bytes: number): void {
+    const last = kvs.at(kvs.length - 1);
     if (last === undefined) throw new EtcdError("keyNotFound");
     this.#request.key = bytesFromLatin1(`${keyOf(last)}\0`);
     const perKey = Math.max(1, bytes / kvs.length);
