@@ -67,6 +67,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "v2store",
     ],
   },
+  // For etcd-cluster: what a member tells its launcher of raft, and the faults that it suffers.
+  lab: { door: "deep", imports: ["base", "api", "env", "raft"] },
   // The client is tried against a member in the same process.
   client: {
     door: "index",
@@ -106,6 +108,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "auth",
       "membership",
       "server",
+      "lab",
       "gateway",
       "v2",
       "transport",
@@ -142,12 +145,13 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "discovery",
       "proxy",
       "insight",
+      "lab",
     ],
   },
   bin: {
     door: "deep",
     isOutside: true,
-    imports: ["base", "api", "env", "platform", "cli", "embed"],
+    imports: ["base", "api", "env", "platform", "cli", "embed", "lab"],
     testImports: ["client", "transport"],
   },
 };

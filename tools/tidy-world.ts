@@ -79,6 +79,11 @@ const PRODUCTION: readonly Permission[] = [
   { path: "src/platform/", kinds: ["process"], why: "which system this is, and systemd's socket" },
   { path: "src/bin/", kinds: ["process", "systemClock"], why: "programs: they own the process" },
   {
+    path: "src/bin/monotonic-time.ts",
+    kinds: ["clock"],
+    why: "the clock that the processes of one machine share, for the order of what they do",
+  },
+  {
     path: "src/embed/start-etcd.ts",
     kinds: ["process", "systemClock", "turn"],
     why: "gives a member the real world",

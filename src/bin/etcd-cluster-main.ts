@@ -11,6 +11,7 @@ import type { MemberProgram } from "../cli/cluster/plan.ts";
 import type { Output } from "../cli/cluster/screen.ts";
 import { processIo } from "../cli/framework/io.ts";
 import { runTool } from "../cli/framework/run-tool.ts";
+import { monotonicMs } from "./monotonic-time.ts";
 
 const API_VERSION = SERVER_VERSION.split(".").slice(0, 2).join(".");
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -28,6 +29,7 @@ async function launcherDeps(): Promise<LauncherDeps> {
     clock: new SystemClock(),
     env: process.env,
     pid: process.pid,
+    monotonicMs,
     userID: process.getuid?.(),
     isWindows,
     isTerminal: process.stdout.isTTY === true,

@@ -35,6 +35,7 @@ import {
 import { inspectDataDir } from "./data-dir.ts";
 import { findDefaultHost } from "./default-host.ts";
 import { logDiscoveryRefusal } from "./discovery-refusal.ts";
+import { labOfLauncher } from "./lab-channel.ts";
 import { SignalStop } from "./signal-stop.ts";
 
 /** `argv` as in `process.argv`: runtime, program, arguments. */
@@ -170,7 +171,7 @@ async function runMember(
   try {
     const { MemberRemovedError, startEtcd } = await import("../embed/index.ts");
     const isRemoval = (reason: unknown): boolean => reason instanceof MemberRemovedError;
-    const running = await startEtcd(config, { logger, gitSha: gitSha() });
+    const running = await startEtcd(config, { logger, gitSha: gitSha(), ...labOfLauncher() });
     signals.attach(running);
     const isReady = await Promise.race([
       running.ready.then(() => true),

@@ -11,6 +11,7 @@ import { optionNames, unknownOption } from "../base/known-options.ts";
 import { formatID } from "../base/ids.ts";
 import { NameService } from "../discovery/name-service.ts";
 import type { Logger } from "../env/logger.ts";
+import type { PeerNetwork } from "../env/peers.ts";
 import type { RpcService } from "../env/rpc.ts";
 import { SystemClock } from "../env/system-clock.ts";
 import {
@@ -25,6 +26,7 @@ import {
 } from "../platform/index.ts";
 import { EtcdServer, type ServerOptions, TracedService } from "../server/index.ts";
 import type { Tracing } from "../spans/index.ts";
+import { type LabChannel, MemberLab } from "../lab/member-lab.ts";
 import { type DialPeerOptions, dialPeer, PeerHttp } from "../transport/peer/peer-http.ts";
 import { PeerTransport } from "../transport/peer/peer-transport.ts";
 import { walExists } from "../wal/index.ts";
@@ -68,9 +70,16 @@ export interface StartOptions {
    * Default: the system's resolver.
    */
   readonly nameServers?: readonly string[];
+  /** For members of `etcd-cluster`, whose network it can cut and slow. Default: none of that. */
+  readonly lab?: LabChannel;
 }
 
-const START_OPTIONS = optionNames<StartOptions>({ logger: true, gitSha: true, nameServers: true });
+const START_OPTIONS = optionNames<StartOptions>({
+  logger: true,
+  gitSha: true,
+  nameServers: true,
+  lab: true,
+});
 
 /** A member that runs in this process. */
 export interface RunningEtcd extends AsyncDisposable {
@@ -152,6 +161,7 @@ class RunningMember implements RunningEtcd {
   readonly #descriptors: DescriptorWatch;
   readonly #tokenSigner: TokenSigner | undefined;
   readonly #random = new NodeRandom();
+  readonly #lab: MemberLab | undefined;
   #tracing: Tracing | undefined;
   #tls: MemberTls | undefined;
   #server: EtcdServer | undefined;
@@ -163,7 +173,8 @@ class RunningMember implements RunningEtcd {
   #resolveStopped: (error: Error | undefined) => void = () => {};
 
   constructor(config: EtcdConfig, logger: Logger, options: MemberOptions) {
-    const { gitSha, nameServers, tokenSigner } = options;
+    const { gitSha, nameServers, tokenSigner, lab } = options;
+    this.#lab = lab === undefined ? undefined : new MemberLab(lab, this.#clock);
     this.#tokenSigner = tokenSigner;
     this.#config = config;
     this.#logger = logger;
@@ -221,7 +232,8 @@ class RunningMember implements RunningEtcd {
         logger: this.#logger,
         tracer: this.#tracing?.tracer,
         metrics: this.#metrics,
-        network: statistics?.metered(network) ?? network,
+        network: this.#observedNetwork(network, statistics),
+        observeRaft: this.#lab && ((ready, node) => this.#lab?.observe(ready, node)),
         hostNames: this.#names.socketLookup === undefined ? new NodeHostNames() : this.#names,
         discovery: discoveryOf(this.#config, { clock: this.#clock, logger: this.#logger }),
         defer: setImmediate,
@@ -230,6 +242,7 @@ class RunningMember implements RunningEtcd {
         verifyOlderSegments: verifyOlderSegmentsInWorker,
       });
       this.#server = server;
+      this.#lab?.start(server.raft.node);
       registerBuildMetrics(this.#metrics, this.#config, process.version);
       this.#logger.info("now serving peer/client/metrics", {
         "local-member-id": formatID(server.memberID),
@@ -318,6 +331,11 @@ class RunningMember implements RunningEtcd {
     return new MemberQuestions(server, this.#questionsHttp);
   }
 
+  #observedNetwork(network: PeerNetwork, statistics: PeerStatistics | undefined): PeerNetwork {
+    const metered = statistics?.metered(network) ?? network;
+    return this.#lab?.faulty(metered) ?? metered;
+  }
+
   #openTracing(): Promise<Tracing | undefined> {
     return openTracing(this.#config, {
       clock: this.#clock,
@@ -387,6 +405,7 @@ class RunningMember implements RunningEtcd {
     await this.#listeners.stopClients(leftMs());
     this.#descriptors.stop();
     await this.#server?.stop();
+    this.#lab?.stop();
     await this.#listeners.stopPeers(graceMs);
     await this.#tracing?.stop();
     this.#tls?.stop();

@@ -153,8 +153,9 @@ export class EtcdServer implements ServerContext {
     this.forms = new RequestForms(this, requestTimeoutMs(options));
     this.counters = registerServerMetrics(deps.metrics, this, boot.v2store.keys);
     const events = this.#pipelineEvents();
-    const { random, tracer } = deps;
-    this.#pipeline = new Pipeline({ server: this, log: boot, random, events, tracer });
+    const { random, tracer, observeRaft } = deps;
+    const log = boot;
+    this.#pipeline = new Pipeline({ server: this, log, random, events, tracer, observeRaft });
     this.raft = this.#pipeline.raft;
     this.proposals = this.#pipeline.proposals;
     this.reads = this.#pipeline.reads;

@@ -17,10 +17,14 @@ import type {
   TokenSigner,
   Tracer,
 } from "../env/index.ts";
+import type { RawNode, Ready } from "../raft/index.ts";
 import type { ServerLimits } from "./limits.ts";
 
 /** Runs `fire` after the I/O callbacks of this turn (Node: `setImmediate`). */
 export type Defer = (fire: () => void) => void;
+
+/** Sees each `Ready` of raft before it is carried out. Keeps nothing of it. */
+export type RaftObserver = (ready: Ready, node: RawNode) => void;
 
 export interface ServerDeps {
   readonly disk: Disk;
@@ -36,6 +40,8 @@ export interface ServerDeps {
   readonly defer: Defer;
   /** Absent without distributed tracing. */
   readonly tracer?: Tracer | undefined;
+  /** Absent: nobody watches. */
+  readonly observeRaft?: RaftObserver | undefined;
   /** Hashes passwords, beside the event loop. */
   readonly passwords: PasswordHasher;
   /** With the key of `ServerOptions.tokens`; there when these are JSON web tokens. */

@@ -24,8 +24,8 @@ export class LauncherProcess {
   #text = "";
 
   /** `folder` is where it runs and where its control channel is. */
-  constructor(args: readonly string[], folder: string) {
-    this.child = spawn(process.execPath, [PROGRAM, "start", ...args], {
+  constructor(args: readonly string[], folder: string, command: readonly string[] = ["start"]) {
+    this.child = spawn(process.execPath, [PROGRAM, ...command, ...args], {
       cwd: folder,
       env: environment(folder),
       stdio: ["ignore", "pipe", "pipe"],

@@ -115,9 +115,13 @@ const COLOUR_CHOICES: readonly string[] = ["auto", "always", "never"];
 function runCommand(world: LauncherWorld): CommandSpec {
   return {
     use: "run <command> [process...]",
-    short: "Tells the running cluster: list, status, start, stop, restart, stop-all, restart-all",
+    short: "Tells the running cluster: list, status, start, stop, pause, kill, partition, heal ...",
+    flags: [switchFlag("watch", "With status: where each member's raft stands, until Ctrl-C")],
     checkArgs: (args) => (args.length === 0 ? "needs a command, such as list" : undefined),
-    validArgs: ["list", "restart", "restart-all", "start", "status", "stop", "stop-all"],
+    validArgs: [
+      ...["heal", "kill", "list", "logs", "partition", "pause", "restart", "restart-all"],
+      ...["resume", "slow", "start", "status", "stop", "stop-all", "timeline"],
+    ],
     load: async () => {
       const { run } = await import("./steer.ts");
       return async (call) => run(call, await world());

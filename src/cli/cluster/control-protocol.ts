@@ -12,17 +12,28 @@ export const MAX_CONTROL_CONNECTIONS = 16;
 /** For a request to arrive whole; it is written at once. */
 export const REQUEST_TIMEOUT_MS = 5000;
 
-const COMMANDS = ["report", "start", "stop", "restart", "shutdown"] as const;
+const COMMANDS = [
+  ...(["report", "start", "stop", "restart", "shutdown"] as const),
+  ...(["pause", "resume", "kill", "partition", "heal", "slow", "logs", "timeline"] as const),
+] as const;
 export type ControlCommand = (typeof COMMANDS)[number];
 
 export interface ControlRequest {
   readonly command: ControlCommand;
   /** Empty: all. */
   readonly processes: readonly string[];
+  /** For `slow`; 0 ends it. */
+  readonly delayMs?: number | undefined;
 }
 
 export type ControlReply =
-  | { readonly kind: "done"; readonly pid: number; readonly processes: readonly ProcessReport[] }
+  | {
+      readonly kind: "done";
+      readonly pid: number;
+      readonly processes: readonly ProcessReport[];
+      /** What was asked for, ready to be shown: `logs` and `timeline`. */
+      readonly text?: string | undefined;
+    }
   | { readonly kind: "refused"; readonly reason: string };
 
 /** Undefined for anything that is no request. */
@@ -30,9 +41,12 @@ export function parseRequest(line: string): ControlRequest | undefined {
   const value = parseObject(line);
   const command = COMMANDS.find((each) => each === value?.["command"]);
   const processes = value?.["processes"];
+  const delayMs = value?.["delayMs"];
   if (command === undefined || !Array.isArray(processes)) return undefined;
-  return processes.every((each) => typeof each === "string")
-    ? { command, processes: processes as string[] }
+  if (!processes.every((each) => typeof each === "string")) return undefined;
+  if (delayMs === undefined) return { command, processes };
+  return Number.isSafeInteger(delayMs) && (delayMs as number) >= 0
+    ? { command, processes, delayMs: delayMs as number }
     : undefined;
 }
 

@@ -7,6 +7,8 @@ import type { Output } from "./screen.ts";
 export interface LauncherDeps extends Surroundings {
   readonly clock: Clock;
   readonly pid: number;
+  /** Of the clock that all processes of the machine share. */
+  monotonicMs(): number;
   /** The etcd of this installation. */
   readonly program: MemberProgram;
   /** The folder with this installation's commands, for Procfiles on machines without an etcd. */

@@ -11,6 +11,7 @@ import type { Readable } from "node:stream";
 import type { Clock } from "../../env/clock.ts";
 import { LineCutter } from "./line-cutter.ts";
 import type { ProcessPlan } from "./plan.ts";
+import { RecentLines } from "./recent-lines.ts";
 import type { Screen } from "./screen.ts";
 
 /** A process that was asked to end and has not after so long is killed. */
@@ -21,8 +22,10 @@ const LAST_OUTPUT_MS = 1000;
 export type ProcessState =
   | { readonly kind: "stopped" }
   | { readonly kind: "running"; readonly pid: number }
+  /** Stands still, with all of its connections open. */
+  | { readonly kind: "paused"; readonly pid: number }
   | { readonly kind: "stopping"; readonly pid: number }
-  /** Ended without being asked to; `status` for people. */
+  /** Ended without being asked to, or killed; `status` for people. */
   | { readonly kind: "ended"; readonly status: string };
 
 export interface ProcessWorld {
@@ -33,20 +36,34 @@ export interface ProcessWorld {
   readonly isWindows: boolean;
 }
 
+/** What others hear of a process. */
+export interface ProcessEvents {
+  /** It ended without being asked to. */
+  ended(): void;
+  /** Started, paused, ended: in words. */
+  changed(what: string): void;
+  /** What a member says on its channel. */
+  said(message: unknown): void;
+  /** In the environment of the next start, besides the rest. */
+  environment(): Readonly<Record<string, string>>;
+}
+
 export class ManagedProcess {
   readonly plan: ProcessPlan;
+  readonly recent: RecentLines;
   readonly #world: ProcessWorld;
-  readonly #onEnd: () => void;
+  readonly #events: ProcessEvents;
   #state: ProcessState = { kind: "stopped" };
   #child: ChildProcess | undefined;
+  #isToBeKilled = false;
   /** Settles when the running process has ended and all of its output was shown. Never rejects. */
   #over: Promise<void> = Promise.resolve();
 
-  /** `onEnd` is called when the process ended without being asked to. */
-  constructor(plan: ProcessPlan, world: ProcessWorld, onEnd: () => void) {
+  constructor(plan: ProcessPlan, world: ProcessWorld, events: ProcessEvents) {
     this.plan = plan;
     this.#world = world;
-    this.#onEnd = onEnd;
+    this.#events = events;
+    this.recent = new RecentLines(() => world.clock.wallMs());
   }
 
   get state(): ProcessState {
@@ -62,6 +79,8 @@ export class ManagedProcess {
     if (this.isAlive) return;
     const child = this.#spawn();
     this.#child = child;
+    this.#isToBeKilled = false;
+    child.on("message", (message) => this.#events.said(message));
     this.#state = { kind: "running", pid: child.pid ?? 0 };
     if (child.pid !== undefined) this.#note(`started, process ${child.pid}`);
     this.#over = this.#watch(child);
@@ -75,11 +94,19 @@ export class ManagedProcess {
       env,
       detached: !isWindows,
       windowsHide: true,
-      stdio: ["ignore", "pipe", "pipe"] as ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", "pipe", "pipe"] as ("ignore" | "pipe" | "ipc")[],
     };
-    return command.kind === "line"
-      ? spawn(command.line, { ...options, shell: true })
-      : spawn(command.file, command.args, { ...options, env: { ...env, ...command.env } });
+    if (command.kind === "line") return spawn(command.line, { ...options, shell: true });
+    if (this.plan.peerURL !== undefined) options.stdio.push("ipc");
+    const own = { ...env, ...command.env, ...this.#events.environment() };
+    return spawn(command.file, command.args, { ...options, env: own });
+  }
+
+  /** Says something to a member; nothing when there is no channel. */
+  tell(message: object): void {
+    const child = this.#child;
+    // A member that ends meanwhile hears nothing any more.
+    if (child?.connected === true) child.send(message, () => undefined);
   }
 
   async #watch(child: ChildProcess): Promise<void> {
@@ -95,9 +122,14 @@ export class ManagedProcess {
     }
     const isAsked = this.#state.kind === "stopping";
     this.#child = undefined;
+    if (this.#isToBeKilled && !isAsked) {
+      this.#state = { kind: "ended", status: "killed" };
+      this.#note("killed");
+      return;
+    }
     this.#state = isAsked ? { kind: "stopped" } : { kind: "ended", status };
     this.#note(isAsked ? `stopped, ${status}` : status);
-    if (!isAsked) this.#onEnd();
+    if (!isAsked) this.#events.ended();
   }
 
   /** Shows what the process writes, no faster than it is read. */
@@ -108,19 +140,26 @@ export class ManagedProcess {
     const cutter = new LineCutter();
     try {
       for await (const chunk of stream) {
-        for (const line of cutter.push(chunk as Buffer)) screen.line(name, line);
+        for (const line of cutter.push(chunk as Buffer)) {
+          this.recent.line(line);
+          screen.line(name, line);
+        }
         await screen.drained();
       }
     } catch {
       // The pipe broke; the process's end is told by itself.
     }
     const rest = cutter.rest();
-    if (rest !== undefined) screen.line(name, rest);
+    if (rest === undefined) return;
+    this.recent.line(rest);
+    screen.line(name, rest);
   }
 
   /** Asks it to end, and kills it if it does not. Resolves when it has ended. */
   async stop(): Promise<void> {
     const child = this.#child;
+    // What stands still hears nothing.
+    this.resume();
     if (child === undefined || this.#state.kind !== "running") return this.#over;
     this.#state = { kind: "stopping", pid: this.#state.pid };
     const patience = this.#world.clock.setTimer(STOP_TIMEOUT_MS, () => {
@@ -130,6 +169,29 @@ export class ManagedProcess {
     this.#signal(child, "SIGTERM");
     await this.#over;
     patience.cancel();
+  }
+
+  /** Stops it where it stands: it does nothing and its connections stay open. POSIX only. */
+  pause(): void {
+    if (this.#child === undefined || this.#state.kind !== "running") return;
+    this.#state = { kind: "paused", pid: this.#state.pid };
+    this.#signal(this.#child, "SIGSTOP");
+    this.#note("paused");
+  }
+
+  /** Does nothing for what is not paused. */
+  resume(): void {
+    if (this.#child === undefined || this.#state.kind !== "paused") return;
+    this.#state = { kind: "running", pid: this.#state.pid };
+    this.#signal(this.#child, "SIGCONT");
+    this.#note("goes on");
+  }
+
+  /** Ends it at once because a person wants it so. Resolves when it has ended. */
+  killAsked(): Promise<void> {
+    this.#isToBeKilled = true;
+    this.kill();
+    return this.#over;
   }
 
   /** Ends it and its children at once. A child that has left the group is not waited for. */
@@ -143,7 +205,7 @@ export class ManagedProcess {
     });
   }
 
-  #signal(child: ChildProcess, signal: "SIGTERM" | "SIGKILL"): void {
+  #signal(child: ChildProcess, signal: "SIGTERM" | "SIGKILL" | "SIGSTOP" | "SIGCONT"): void {
     if (child.pid === undefined) return;
     if (this.#world.isWindows) {
       spawn("taskkill", ["/pid", String(child.pid), "/t", "/f"], { stdio: "ignore" });
@@ -157,6 +219,8 @@ export class ManagedProcess {
   }
 
   #note(text: string): void {
+    this.recent.note(text);
+    this.#events.changed(text);
     this.#world.screen.note(this.plan.name, text);
   }
 

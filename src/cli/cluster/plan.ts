@@ -24,6 +24,8 @@ export interface ProcessPlan {
   readonly endpoint: string | undefined;
   /** Where it will listen, as far as its flags say. */
   readonly addresses: readonly ListenAddress[];
+  /** Where a member of our own form meets the others; such a member may be cut off from them. */
+  readonly peerURL?: string;
 }
 
 /** The members of our own form. Kept with their data: a cluster cannot change them later. */
@@ -79,6 +81,7 @@ export function planMembers(
   return members.map(({ number, name, clientPort, peerPort }) => ({
     name: `etcd${number}`,
     endpoint: urlOf(clientPort),
+    peerURL: urlOf(peerPort),
     addresses: [
       { host: HOST, port: clientPort },
       { host: HOST, port: peerPort },

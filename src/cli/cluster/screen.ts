@@ -46,22 +46,22 @@ export class Screen {
     this.#width = Math.max(LAUNCHER_NAME.length, ...options.names.map((name) => name.length));
   }
 
-  /** A line that a process wrote. */
-  line(name: string, line: string): void {
+  /** A line that a process wrote. `atMs` is when, for lines that do not say it; default: now. */
+  line(name: string, line: string, atMs: number = this.#options.wallMs()): void {
     if (this.#options.isRaw) {
       this.#output.write(`${line}\n`);
       return;
     }
     const entry = parseLogLine(line);
-    const wallMs = entry?.wallMs ?? this.#options.wallMs();
+    const wallMs = entry?.wallMs ?? atMs;
     const text = entry === undefined ? line : this.#entryText(entry);
     this.#output.write(`${this.#head(name, wallMs)} ${text}\n`);
   }
 
   /** What happened to a process, or a remark of the launcher itself; kept out of raw output. */
-  note(name: string, text: string): void {
+  note(name: string, text: string, atMs: number = this.#options.wallMs()): void {
     if (this.#options.isRaw) return;
-    const head = this.#head(name, this.#options.wallMs());
+    const head = this.#head(name, atMs);
     this.#output.write(`${head} ${this.#paint(BOLD, text)}\n`);
   }
 
@@ -89,7 +89,7 @@ export class Screen {
 }
 
 /** Time of day in the machine's time zone, to the millisecond. */
-function timeText(wallMs: number): string {
+export function timeText(wallMs: number): string {
   const date = new Date(wallMs);
   const two = (value: number): string => String(value).padStart(2, "0");
   const milliseconds = String(date.getMilliseconds()).padStart(3, "0");

@@ -9,11 +9,13 @@ import type { Invocation } from "../framework/command.ts";
 import { CliExit, ExitCode, exitWithError } from "../framework/exit.ts";
 import { chooseShape, keepShape } from "./cluster-folder.ts";
 import { clientTlsFlags, tlsOf } from "./cluster-tls.ts";
+import { carryOut } from "./carry-out.ts";
 import { controlPath, instanceProblem } from "./control-path.ts";
 import type { ControlReply, ControlRequest } from "./control-protocol.ts";
 import { ControlServer } from "./control-server.ts";
 import type { LauncherDeps } from "./launcher-deps.ts";
 import { type ClusterShape, planMembers, type ProcessPlan } from "./plan.ts";
+import { ClusterLab } from "./lab/cluster-lab.ts";
 import { portProblems } from "./port-check.ts";
 import { MAX_PROCFILE_BYTES, parseProcfile } from "./procfile.ts";
 import { LAUNCHER_NAME, Screen } from "./screen.ts";
@@ -102,7 +104,8 @@ function newSupervisor(
     output,
   );
   const folder = resolve(flags.string("basedir"));
-  return new Supervisor(plans, { clock, screen, folder, env: environment(deps), isWindows });
+  const world = { clock, screen, folder, env: environment(deps), isWindows };
+  return new Supervisor(plans, world, new ClusterLab(plans, () => deps.monotonicMs()));
 }
 
 /** This installation's commands are found too, behind those of the PATH. */
@@ -227,32 +230,6 @@ export function instancePath({ flags }: Invocation, deps: LauncherDeps): string 
   const problem = instanceProblem(instance);
   if (problem !== undefined) throw new Error(problem);
   return controlPath(instance, deps);
-}
-
-async function carryOut(
-  supervisor: Supervisor,
-  deps: LauncherDeps,
-  { command, processes }: ControlRequest,
-): Promise<ControlReply> {
-  const unknown = supervisor.unknownName(processes);
-  if (unknown !== undefined) return { kind: "refused", reason: `there is no process ${unknown}` };
-  switch (command) {
-    case "report":
-      break;
-    case "start":
-      supervisor.start(processes);
-      break;
-    case "stop":
-      await supervisor.stop(processes);
-      break;
-    case "restart":
-      await supervisor.restart(processes);
-      break;
-    case "shutdown":
-      await supervisor.shutDown();
-      break;
-  }
-  return { kind: "done", pid: deps.pid, processes: supervisor.reports() };
 }
 
 function refuseOnError<T>(work: () => T): T {

@@ -7,10 +7,11 @@ import type { Invocation } from "../framework/command.ts";
 import { CliExit, ExitCode, exitWithError } from "../framework/exit.ts";
 import { formatTable } from "../framework/table.ts";
 import { ask, NoLauncherError } from "./control-client.ts";
-import type { ControlCommand } from "./control-protocol.ts";
+import type { ControlCommand, ControlReply, ControlRequest } from "./control-protocol.ts";
 import type { LauncherDeps } from "./launcher-deps.ts";
-import type { ProcessState } from "./managed-process.ts";
+import { isRunning, stateText } from "./process-text.ts";
 import { instancePath, readProcfile } from "./start.ts";
+import { watchStatus } from "./status-watch.ts";
 import type { ProcessReport } from "./supervisor.ts";
 
 /** A member that has not answered after so long is shown as silent. */
@@ -28,13 +29,13 @@ export function check({ flags, io }: Invocation): void {
 
 /** `stop`: ends the launcher with all of its processes. */
 export async function stop(call: Invocation, deps: LauncherDeps): Promise<void> {
-  const reports = await tell(call, deps, "shutdown", []);
-  call.io.out(`stopped ${reports.map(({ name }) => name).join(", ")}\n`);
+  const { processes } = await tell(call, deps, { command: "shutdown", processes: [] });
+  call.io.out(`stopped ${processes.map(({ name }) => name).join(", ")}\n`);
 }
 
 type Steering = (call: Invocation, deps: LauncherDeps, names: readonly string[]) => Promise<void>;
 
-/** The words behind `run`, as goreman has them. */
+/** The words behind `run`: those that goreman has, then what can be done to a cluster. */
 const STEERING: ReadonlyMap<string, Steering> = new Map<string, Steering>([
   ["list", list],
   ["status", listWithMarks],
@@ -43,7 +44,21 @@ const STEERING: ReadonlyMap<string, Steering> = new Map<string, Steering>([
   ["restart", (call, deps, names) => steer(call, deps, "restart", names)],
   ["stop-all", (call, deps) => steer(call, deps, "stop", [])],
   ["restart-all", (call, deps) => steer(call, deps, "restart", [])],
+  ["pause", (call, deps, names) => steer(call, deps, "pause", names)],
+  ["resume", (call, deps, names) => steer(call, deps, "resume", names)],
+  ["kill", (call, deps, names) => steer(call, deps, "kill", names)],
+  ["partition", (call, deps, names) => steer(call, deps, "partition", names)],
+  ["heal", (call, deps) => steer(call, deps, "heal", [])],
+  ["slow", slow],
+  ["logs", (call, deps, names) => show(call, deps, "logs", names)],
+  ["timeline", (call, deps) => show(call, deps, "timeline", [])],
 ]);
+
+const NEED_NAMES: ReadonlySet<string> = new Set([
+  ...["start", "stop", "restart", "pause", "resume", "kill", "partition", "slow", "logs"],
+]);
+/** Mean all processes; a name behind them would be taken for something else. */
+const TAKE_NO_NAMES: ReadonlySet<string> = new Set(["heal", "timeline"]);
 
 /** `run COMMAND [PROCESS...]`. */
 export async function run(call: Invocation, deps: LauncherDeps): Promise<void> {
@@ -55,9 +70,14 @@ export async function run(call: Invocation, deps: LauncherDeps): Promise<void> {
       `unknown command ${JSON.stringify(word)}; there are ${[...STEERING.keys()].join(", ")}`,
     );
   }
-  const needsNames = ["start", "stop", "restart"].includes(word);
-  if (needsNames && names.length === 0) {
+  if (NEED_NAMES.has(word) && names.length === 0) {
     exitWithError(ExitCode.ERROR, `run ${word} needs the name of a process; see run list`);
+  }
+  if (TAKE_NO_NAMES.has(word) && names.length > 0) {
+    exitWithError(ExitCode.ERROR, `run ${word} is for the whole cluster and takes no name`);
+  }
+  if (call.flags.bool("watch") && word !== "status") {
+    exitWithError(ExitCode.ERROR, "--watch is for run status");
   }
   await steering(call, deps, names);
 }
@@ -68,29 +88,56 @@ async function steer(
   command: ControlCommand,
   names: readonly string[],
 ): Promise<void> {
-  await tell(call, deps, command, names);
+  await tell(call, deps, { command, processes: names });
+}
+
+/** Names, and at the end how many milliseconds. */
+async function slow(call: Invocation, deps: LauncherDeps, words: readonly string[]): Promise<void> {
+  const last = words.at(-1) ?? "";
+  const isNumber = /^\d+$/.test(last);
+  const processes = isNumber ? words.slice(0, -1) : words;
+  if (processes.length === 0) {
+    exitWithError(ExitCode.ERROR, "run slow needs the name of a process; see run list");
+  }
+  const delayMs = isNumber ? Number(last) : undefined;
+  await tell(call, deps, { command: "slow", processes, delayMs });
+}
+
+async function show(
+  call: Invocation,
+  deps: LauncherDeps,
+  command: ControlCommand,
+  names: readonly string[],
+): Promise<void> {
+  const { text = "" } = await tell(call, deps, { command, processes: names });
+  call.io.out(text);
 }
 
 async function list(call: Invocation, deps: LauncherDeps): Promise<void> {
-  for (const { name } of await tell(call, deps, "report", [])) call.io.out(`${name}\n`);
+  for (const { name } of await reportsOf(call, deps)) call.io.out(`${name}\n`);
 }
 
-/** A star stands before what runs. */
+/** A star stands before what runs. With --watch, a view of the members instead. */
 async function listWithMarks(call: Invocation, deps: LauncherDeps): Promise<void> {
-  for (const { name, state } of await tell(call, deps, "report", [])) {
+  if (call.flags.bool("watch")) {
+    await watchStatus(call, deps.isTerminal, () => reportsOf(call, deps));
+  }
+  for (const { name, state } of await reportsOf(call, deps)) {
     call.io.out(`${isRunning(state) ? "*" : " "}${name}\n`);
   }
+}
+
+async function reportsOf(call: Invocation, deps: LauncherDeps): Promise<readonly ProcessReport[]> {
+  return (await tell(call, deps, { command: "report", processes: [] })).processes;
 }
 
 async function tell(
   call: Invocation,
   deps: LauncherDeps,
-  command: ControlCommand,
-  processes: readonly string[],
-): Promise<readonly ProcessReport[]> {
+  request: ControlRequest,
+): Promise<ControlReply & { kind: "done" }> {
   try {
-    const reply = await ask(instancePath(call, deps), { command, processes });
-    return reply.processes;
+    return await ask(instancePath(call, deps), request);
   } catch (error) {
     if (!(error instanceof NoLauncherError)) exitWithError(ExitCode.ERROR, error);
     const instance = call.flags.string("instance");
@@ -118,7 +165,7 @@ const HEADINGS = [
 
 /** `status`: each process, and what the member behind it says of itself. */
 export async function status(call: Invocation, deps: LauncherDeps): Promise<void> {
-  const reports = await tell(call, deps, "report", []);
+  const reports = await reportsOf(call, deps);
   const rows = await Promise.all(reports.map(rowOf));
   call.io.out(
     formatTable(
@@ -167,21 +214,4 @@ function cellsOf(answer: StatusResponse): string[] {
     String(answer.raftAppliedIndex),
     answer.errors.join(", "),
   ];
-}
-
-function isRunning(state: ProcessState): boolean {
-  return state.kind === "running" || state.kind === "stopping";
-}
-
-function stateText(state: ProcessState): string {
-  switch (state.kind) {
-    case "running":
-      return `running (${state.pid})`;
-    case "stopping":
-      return `stopping (${state.pid})`;
-    case "ended":
-      return state.status;
-    case "stopped":
-      return "stopped";
-  }
 }

@@ -5,30 +5,46 @@
  * runs any more and the last process ended by itself.
  */
 import type { Clock } from "../../env/clock.ts";
+import type { MemberView } from "../../lab/lab-protocol.ts";
+import type { ClusterLab } from "./lab/cluster-lab.ts";
 import { leads } from "./leads.ts";
 import { ManagedProcess, type ProcessState, type ProcessWorld } from "./managed-process.ts";
 import type { ProcessPlan } from "./plan.ts";
+import type { RecentLine } from "./recent-lines.ts";
 
 export interface ProcessReport {
   readonly name: string;
   readonly state: ProcessState;
   readonly endpoint: string | undefined;
+  /** Where the member stands, by its own word; undefined for other programs. */
+  readonly view?: MemberView | undefined;
+  /** Processes that it is cut off from. */
+  readonly cutOff: readonly string[];
+  readonly delayMs: number;
 }
 
 /** "asked": by a person; "alone": every process ended by itself. */
 export type Finish = "asked" | "alone";
 
 export class Supervisor {
+  readonly lab: ClusterLab;
   readonly #processes: readonly ManagedProcess[];
   readonly #clock: Clock;
   readonly finished: Promise<Finish>;
   #finish: (why: Finish) => void = () => {};
   #isShuttingDown = false;
 
-  constructor(plans: readonly ProcessPlan[], world: ProcessWorld) {
+  constructor(plans: readonly ProcessPlan[], world: ProcessWorld, lab: ClusterLab) {
+    this.lab = lab;
     this.#clock = world.clock;
     this.#processes = plans.map(
-      (plan) => new ManagedProcess(plan, world, () => this.#afterUnexpectedEnd()),
+      (plan) =>
+        new ManagedProcess(plan, world, {
+          ended: () => this.#afterUnexpectedEnd(),
+          changed: (what) => this.#changed(plan.name, what),
+          said: (message) => lab.heard(plan.name, message),
+          environment: () => lab.environment(plan.name),
+        }),
     );
     this.finished = new Promise((resolve) => {
       this.#finish = resolve;
@@ -45,12 +61,85 @@ export class Supervisor {
       name: plan.name,
       state,
       endpoint: plan.endpoint,
+      view: this.lab.viewOf(plan.name),
+      cutOff: this.lab.faults.cutOffFrom(plan.name),
+      delayMs: this.lab.faults.delayOf(plan.name),
     }));
+  }
+
+  /** The last lines of a process, oldest first. */
+  recent(name: string): readonly RecentLine[] {
+    return this.#chosen([name]).flatMap(({ recent }) => recent.all);
+  }
+
+  /** @throws Error for a process that does not run. */
+  pause(names: readonly string[]): void {
+    for (const each of this.#running(names)) each.pause();
+  }
+
+  /** @throws Error for a process that does not run. */
+  resume(names: readonly string[]): void {
+    for (const each of this.#running(names)) each.resume();
+  }
+
+  /** Ends processes as a power failure would. @throws Error for one that does not run. */
+  async kill(names: readonly string[]): Promise<void> {
+    await Promise.all(this.#running(names).map((each) => each.killAsked()));
+  }
+
+  /** These members on one side, the others on the other. @throws Error with what to do instead. */
+  partition(names: readonly string[]): void {
+    this.#touchNetwork();
+    this.lab.faults.partition(names);
+    this.lab.note("", `the network falls apart: ${names.join(", ")} on one side`);
+    this.#tellFaults();
+  }
+
+  /** @throws Error with what to do instead. */
+  heal(): void {
+    this.lab.faults.heal();
+    this.lab.note("", "the network is whole again");
+    this.#tellFaults();
+  }
+
+  /** Every message of a peer waits so long, both ways; 0 ends it. @throws Error as `partition`. */
+  slow(name: string, delayMs: number): void {
+    this.#touchNetwork();
+    this.lab.faults.slow(name, delayMs);
+    this.lab.note(name, delayMs === 0 ? "is no longer slow" : `is slow: ${delayMs} ms each way`);
+    this.#tellFaults();
+  }
+
+  #touchNetwork(): void {
+    const running = this.#processes.filter(({ state }) => state.kind === "running");
+    const problem = this.lab.networkProblem(running.map(({ plan }) => plan.name));
+    if (problem !== undefined) throw new Error(problem);
+  }
+
+  #tellFaults(): void {
+    for (const each of this.#processes) each.tell(this.lab.order(each.plan.name));
+  }
+
+  #running(names: readonly string[]): ManagedProcess[] {
+    const chosen = this.#chosen(names);
+    const idle = chosen.find(({ isAlive }) => !isAlive)?.plan.name;
+    if (idle === undefined) return chosen;
+    throw new Error(`${idle} does not run; \`etcd-cluster run start ${idle}\` starts it`);
+  }
+
+  #changed(name: string, what: string): void {
+    this.lab.note(name, what);
+    if (this.#chosen([name]).some(({ isAlive }) => !isAlive)) this.lab.forget(name);
   }
 
   start(names: readonly string[] = []): void {
     if (this.#isShuttingDown) return;
-    for (const each of this.#chosen(names)) each.start();
+    const chosen = this.#chosen(names);
+    const paused = chosen.find(({ state }) => state.kind === "paused")?.plan.name;
+    if (paused !== undefined) {
+      throw new Error(`${paused} is paused; \`etcd-cluster run resume ${paused}\` lets it go on`);
+    }
+    for (const each of chosen) each.start();
   }
 
   /** The leader after the others, so that nobody hands leadership to a member that stops too. */

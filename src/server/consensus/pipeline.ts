@@ -39,7 +39,7 @@ import { type Outcome, Proposals } from "../log/proposals.ts";
 import { RaftField } from "../log/raft-request.ts";
 import { decodeRequestBody } from "../log/log-requests.ts";
 import { translateV2Request } from "../log/v2-entries.ts";
-import { requestTimeoutMs } from "../options.ts";
+import { type RaftObserver, requestTimeoutMs } from "../options.ts";
 import { AcknowledgementFilter } from "./acknowledgement-filter.ts";
 import type { ConsensusCounters } from "./consensus-metrics.ts";
 import { ForwardedProposals } from "./forwarded-proposals.ts";
@@ -102,6 +102,7 @@ export interface PipelineOptions {
   readonly events: PipelineEvents;
   /** Absent without distributed tracing. */
   readonly tracer: Tracer | undefined;
+  readonly observeRaft: RaftObserver | undefined;
 }
 
 export class Pipeline {
@@ -131,7 +132,7 @@ export class Pipeline {
   /** Where the backend stood when the member started. */
   readonly #recoveredIndex: Index;
 
-  constructor({ server, log, random, events, tracer }: PipelineOptions) {
+  constructor({ server, log, random, events, tracer, observeRaft }: PipelineOptions) {
     this.#server = server;
     this.#log = log;
     this.#events = events;
@@ -155,7 +156,7 @@ export class Pipeline {
       const { proposals } = this;
       this.#traced = new TracedWrites({ tracer, clock, proposals, backend: server.backend });
     }
-    this.raft = this.#makeRaftLoop(random);
+    this.raft = this.#makeRaftLoop(random, observeRaft);
     const timeoutMs = requestTimeoutMs(options);
     this.#forwarded = new ForwardedProposals({ node: this.raft.node, clock, timeoutMs });
     this.leadership = this.#makeLeadership();
@@ -462,7 +463,7 @@ export class Pipeline {
     return this.leadership.timeoutError(startMs);
   }
 
-  #makeRaftLoop(random: Random): RaftLoop {
+  #makeRaftLoop(random: Random, observe: RaftObserver | undefined): RaftLoop {
     const { options, memberID, logger, defer, clock, store, counters } = this.#server;
     const { storage, wal, snapshotIndex } = this.#log;
     const traced = this.#traced;
@@ -497,6 +498,7 @@ export class Pipeline {
         readStates: (states) => this.reads.confirm(states),
         softState: (state) => this.#softStateChanged(state),
         send: (messages) => this.#send(messages),
+        observe,
         saving: traced && ((entries) => traced.saving(entries)),
         proposalDropped: (message) => this.#forwarded.keep(message),
         saveSnapshot: (snapshot) => this.#saveSnapshot(snapshot),

@@ -31,7 +31,7 @@ import {
   type SoftState,
 } from "../../raft/index.ts";
 import { type Wal, WalError } from "../../wal/index.ts";
-import type { Defer } from "../options.ts";
+import type { Defer, RaftObserver } from "../options.ts";
 
 export interface RaftLoopHandlers {
   /**
@@ -54,6 +54,8 @@ export interface RaftLoopHandlers {
    * Absent when nobody wants to know.
    */
   readonly saving?: ((entries: readonly Entry[]) => (() => void) | undefined) | undefined;
+  /** Absent when nobody wants to know. */
+  readonly observe?: RaftObserver | undefined;
   /** Raft cannot take a proposal of another member now. */
   proposalDropped(message: Message): void;
   /** Makes a snapshot durable, as a file and as a record in the WAL. Its database is on disk. */
@@ -207,6 +209,7 @@ export class RaftLoop {
   }
 
   #handle(ready: Ready): void {
+    this.#handlers.observe?.(ready, this.node);
     if (ready.softState !== undefined) this.#handlers.softState(ready.softState);
     if (ready.readStates.length > 0) this.#handlers.readStates(ready.readStates);
     const outgoing: Message[] = [];
