@@ -9,7 +9,7 @@ import { buildDashboard } from "./build-dashboard.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Layers that are libraries for programs outside: few files, so that they load quickly. */
-const LIBRARIES = ["client", "testing", "embed"];
+const LIBRARIES = ["client", "testing", "embed", "etcd3"];
 /** Bundles of programs by their entry in src/bin: most of the code of each is the same. */
 const PROGRAMS = {
   "server-programs": ["etcd", "etcd-discovery"],

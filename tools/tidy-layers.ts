@@ -128,6 +128,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     imports: ["base", "api", "env", "backend", "mvcc", "server", "client", "transport"],
     usesFakes: true,
   },
+  // The names of npm `etcd3` over the client.
+  etcd3: { door: "deep", imports: ["base", "api", "client"], testImports: ["testing"] },
   cli: {
     door: "deep",
     isOutside: true,
@@ -177,6 +179,8 @@ export const OTHER_DOORS: readonly OtherDoor[] = [
   // A client's connections without sockets, and keys as the client shows them.
   { layer: "testing", target: "src/client/connection.ts" },
   { layer: "testing", target: "src/client/key-value.ts" },
+  // Methods of the API by other names.
+  { layer: "etcd3", target: "src/client/auth-methods.ts" },
   // `tls check` reads endpoints as the client does, and makes no client.
   { layer: "cli", target: "src/client/target.ts" },
   { layer: "server", target: "src/env/index.ts" },

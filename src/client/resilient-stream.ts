@@ -16,7 +16,7 @@ export interface StreamUser<R> {
   onOpen(): void;
   onMessage(message: R, bytes: number): void;
   /** The stream has broken and will be opened again. */
-  onBroken(): void;
+  onBroken(error: EtcdClientError | undefined): void;
   /** It will not be opened again: refused for good, or the client is closed. Called once. */
   onFatal(error: EtcdClientError): void;
 }
@@ -101,7 +101,7 @@ export class ResilientStream<Q, R> {
         this.#user.onFatal(error);
         return;
       }
-      this.#user.onBroken();
+      this.#user.onBroken(error);
       this.#caller.streamBroken(this.#method.path, error);
       if (answered && !refused) failures = 0;
       else failures = refused && accepted ? 1 : failures + 1;

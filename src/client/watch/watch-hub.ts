@@ -18,6 +18,8 @@ import type { WatchState } from "./watch-state.ts";
 export interface WatchOwner {
   readonly state: WatchState;
   onCreated(): void;
+  /** The server that had it is gone; another will be asked. */
+  onBroken(error: Error | undefined): void;
   onEnded(error: EtcdClientError): void;
 }
 
@@ -38,7 +40,7 @@ export class WatchHub {
     this.#stream = new ResilientStream(caller, METHODS.watch, options, {
       onOpen: () => this.#onOpen(),
       onMessage: (message, bytes) => this.#onMessage(message, bytes),
-      onBroken: () => this.#onBroken(),
+      onBroken: (error) => this.#onBroken(error),
       onFatal: (error) => this.#onFatal(error),
     });
   }
@@ -107,12 +109,14 @@ export class WatchHub {
     }
   }
 
-  #onBroken(): void {
+  #onBroken(error: Error | undefined): void {
     this.#asked = [];
+    const attached = [...this.#active.values()];
     this.#active.clear();
     for (const { state } of this.#owners) {
       if (state.phase !== "suspended") state.detached("absent");
     }
+    for (const owner of attached) owner.onBroken(error);
   }
 
   #onFatal(error: EtcdClientError): void {

@@ -30,6 +30,10 @@ export interface WatchOptions extends RangeOptions {
   readonly progressNotify?: boolean | undefined;
   /** Leaves out changes of this kind. */
   readonly filters?: readonly ("noPut" | "noDelete")[] | undefined;
+  /** Called whenever a server has the watch, with the first revision that will be yielded. */
+  readonly onAttached?: ((revision: Revision) => void) | undefined;
+  /** Called when the connection of an attached watch is lost; the watch goes on at another. */
+  readonly onDetached?: ((error: Error | undefined) => void) | undefined;
 }
 
 const WATCH_OPTIONS = optionNames<WatchOptions & CallOptions>({
@@ -39,6 +43,8 @@ const WATCH_OPTIONS = optionNames<WatchOptions & CallOptions>({
   prevKV: true,
   progressNotify: true,
   filters: true,
+  onAttached: true,
+  onDetached: true,
 });
 
 const FILTERS = {

@@ -44,7 +44,11 @@ export class Watcher implements AsyncIterableIterator<WatchResponse>, AsyncDispo
     this.#hub = hub;
     this.#owner = {
       state: this.#state,
-      onCreated: () => this.#resolveCreated(this.#state.nextRevision),
+      onCreated: () => {
+        this.#resolveCreated(this.#state.nextRevision);
+        options.onAttached?.(this.#state.nextRevision);
+      },
+      onBroken: (error) => options.onDetached?.(error),
       onEnded: (error) => this.#finish(error, false),
     };
     this.created = new Promise((resolve, reject) => {
