@@ -101,6 +101,11 @@ export class ServerProcess {
     return port;
   }
 
+  /** 0 before it was started. */
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
   get isRunning(): boolean {
     const child = this.#process;
     return child !== undefined && child.exitCode === null && child.signalCode === null;
@@ -187,7 +192,7 @@ export class ServerProcess {
   }
 
   usage(): ProcessUsage {
-    return usageOf(this.#process?.pid ?? 0);
+    return usageOf(this.pid);
   }
 
   /** Value of a metric, over all its labels; undefined where the server has none of that name. */

@@ -21,7 +21,7 @@ export const MEMBERS: Curve = {
       title: "One put after the other at one member",
       unit: "µs of processor time",
     },
-    { metric: "memory", title: "Memory of all (anonymous pages)", unit: "MB" },
+    { metric: "memory", title: "Memory of all with 10,000 keys (anonymous pages)", unit: "MB" },
   ],
   async measure({ server, folder }, size) {
     const cluster = await ServerCluster.prepare(server, folder, size, []);
@@ -29,6 +29,7 @@ export const MEMBERS: Curve = {
       await cluster.start();
       await fill(cluster.ports[0] ?? 0, KEYS, KEYS / FILL_PUTS);
       await cluster.settled();
+      const memory = heldMegabytes(cluster);
       const cost = async (ports: readonly number[], request: RequestKind, isAlone: boolean) => {
         const { micros } = await costOf(cluster, {
           kind: "closedLoop",
@@ -52,7 +53,7 @@ export const MEMBERS: Curve = {
       const single = await cost([leader.port], PUT, true);
       await cost(cluster.ports, GET, false);
       const get = await cost(cluster.ports, GET, false);
-      return { put, get, single, memory: heldMegabytes(cluster) };
+      return { put, get, single, memory };
     } finally {
       await cluster.stop();
       cluster.removeData();
