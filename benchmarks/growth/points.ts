@@ -47,6 +47,6 @@ export class PointFile {
       points: [...points.filter((other) => !isSame(other)), whole],
     };
     mkdirSync(dirname(this.path), { recursive: true });
-    writeFileSync(this.path, `${JSON.stringify(this.#record, null, 1)}\n`);
+    writeFileSync(this.path, `${JSON.stringify(this.#record, null, 2)}\n`);
   }
 }
