@@ -17,7 +17,7 @@ import { CountedTree, type TreeCursor } from "../base/btree.ts";
 import type { Revision } from "../base/ids.ts";
 import { ABSENT, KeyDirectory } from "./key-directory.ts";
 import { NO_RUN, RevisionRuns } from "./revision-runs.ts";
-import { sortInSteps } from "../base/sort-in-steps.ts";
+import { orderInSteps } from "../base/order-in-steps.ts";
 
 const DELETED = -1;
 
@@ -143,10 +143,12 @@ export class KeyIndex {
       keys.push(this.#directory.keyOf(id));
       if (keys.length % keysPerStep === 0) yield;
     }
-    const sorted = yield* sortInSteps(keys, keysPerStep);
+    const order = yield* orderInSteps(keys, keysPerStep);
+    const sorted: string[] = [];
     const values: number[] = [];
-    for (const key of sorted) {
-      values.push(this.#find(key));
+    for (const id of order) {
+      sorted.push(keys[id] as string);
+      values.push(this.#valueOf(id));
       if (values.length % keysPerStep === 0) yield;
     }
     this.#tree = yield* CountedTree.fromSorted(sorted, values, keysPerStep);
@@ -223,7 +225,10 @@ export class KeyIndex {
   /** The key's tree value, or -1. */
   #find(key: string): number {
     const id = this.#directory.get(key);
-    if (id === ABSENT) return -1;
+    return id === ABSENT ? -1 : this.#valueOf(id);
+  }
+
+  #valueOf(id: number): number {
     const chunk = this.#chunks[id >>> CHUNK_BITS] as RecordChunk;
     return id * 2 + (chunk.cells[(id & CHUNK_MASK) * STRIDE + VERSION] === DELETED ? 0 : 1);
   }
