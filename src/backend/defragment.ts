@@ -198,7 +198,7 @@ export class Defragmenter {
 }
 
 function copyOf(source: BoltFile, name: string, root: BucketRoot): BucketOps {
-  const pages = new SequentialSource(source, source.state.highWater);
+  const pages = new SequentialSource(source, source.state.highWater, "kept");
   const ops = new TreeCopy(pages, root, FILL_PERCENT);
   return {
     name,

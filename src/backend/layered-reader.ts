@@ -39,7 +39,7 @@ export function layeredScan(
 ): void {
   const newer = bufferCursor(layers.newer, bucket, start, end);
   const older = bufferCursor(layers.older, bucket, start, end);
-  const tree = treeCursor(layers, bucket, start);
+  const tree = treeCursor(layers, bucket, start, "kept");
   if (newer === undefined && older === undefined) {
     if (tree !== undefined) scanTree(tree, end, visit);
   } else {
@@ -57,8 +57,10 @@ export function layeredScanInPlace(
 ): void {
   const newer = bufferCursor(layers.newer, bucket, start, end);
   const older = bufferCursor(layers.older, bucket, start, end);
-  const tree = treeCursor(layers, bucket, start);
-  if (newer === undefined && older === undefined) {
+  const isAlone = newer === undefined && older === undefined;
+  // A merged walk looks ahead in the tree while a key of it is shown.
+  const tree = treeCursor(layers, bucket, start, isAlone ? "borrowed" : "kept");
+  if (isAlone) {
     if (tree !== undefined) scanTreeInPlace(tree, end, visit);
   } else {
     mergedScan(newer, older, tree, end, (key, value) =>
@@ -67,10 +69,15 @@ export function layeredScanInPlace(
   }
 }
 
-function treeCursor(layers: Layers, bucket: Bucket, start: Uint8Array): TreeCursor | undefined {
+function treeCursor(
+  layers: Layers,
+  bucket: Bucket,
+  start: Uint8Array,
+  leaves: "kept" | "borrowed",
+): TreeCursor | undefined {
   const root = layers.file.bucket(layers.state, bucket.name);
   if (root === undefined) return undefined;
-  const source = new SequentialSource(layers.file, layers.state.highWater);
+  const source = new SequentialSource(layers.file, layers.state.highWater, leaves);
   const tree = new TreeCursor(source, root);
   tree.seek(start);
   return tree;

@@ -78,7 +78,10 @@ export interface Reader {
    * The bucket must not be written during the scan.
    */
   scan(bucket: Bucket, start: Uint8Array, end: Uint8Array | undefined, visit: Visit): void;
-  /** As `scan`, for walks over everything: makes no object per record. Not every reader can. */
+  /**
+   * As `scan`, for walks over everything: makes no object per record, and its bytes are valid
+   * during the visit only. Not every reader can.
+   */
   scanInPlace?(
     bucket: Bucket,
     start: Uint8Array,

@@ -9,7 +9,7 @@
  */
 
 import { KEY_BUCKET, type ReadView } from "../backend/index.ts";
-import { bytesFromUtf8 } from "../base/bytes.ts";
+import { bytesFromUtf8, copyBytes } from "../base/bytes.ts";
 import { crc32c, crc32cRange } from "../base/crc32c.ts";
 import type { Revision } from "../base/ids.ts";
 import { type Slice, type Steps, unitsOfBytes } from "../base/slice.ts";
@@ -202,11 +202,11 @@ class HashWork {
       const main = mainOf(bytes, from);
       if (main > this.#revision) return false;
       if (budget-- <= 0) {
-        this.#next = bytes.subarray(from, to);
+        this.#next = copyBytes(bytes.subarray(from, to));
         done = false;
         return false;
       }
-      budget -= unitsOfBytes(record.length);
+      budget -= unitsOfBytes(end - begin);
       const kept =
         !hasher.asksForKeep(main) ||
         !this.#keepsAny ||

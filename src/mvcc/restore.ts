@@ -5,6 +5,7 @@
  */
 
 import type { Reader } from "../backend/index.ts";
+import { copyBytes } from "../base/bytes.ts";
 import type { LeaseID, Revision } from "../base/ids.ts";
 import { KeyIndex } from "./key-index.ts";
 import { KeyValueView } from "./key-value.ts";
@@ -75,7 +76,7 @@ function* loadHistory(backend: Reader, recordsPerStep: number): Generator<void, 
     next = undefined;
     scanRecords(backend, start, undefined, (bytes, from, to, record, begin, end) => {
       if (budget-- <= 0) {
-        next = bytes.subarray(from, to);
+        next = copyBytes(bytes.subarray(from, to));
         return false;
       }
       checkRevisionKey(bytes, from, to);

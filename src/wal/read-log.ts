@@ -232,7 +232,8 @@ function readSegments(
   for (const [i, { segment, file }] of segments.entries()) {
     const isLast = i === segments.length - 1;
     // The chain begins with 0 in the very first segment; a later one says where it stands.
-    reader = new SegmentReader(file, reader?.crc ?? (segment.sequence === 0 ? 0 : undefined));
+    const crc = reader?.crc ?? (segment.sequence === 0 ? 0 : undefined);
+    reader = new SegmentReader(file, crc, start === undefined ? "borrowed" : "kept");
     let result = reader.next();
     while (result === "record") {
       replay.apply(reader);

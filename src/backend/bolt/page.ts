@@ -1,7 +1,8 @@
 /**
  * One branch or leaf page in memory, with its overflow. Immutable once built; its bytes are lent
- * out as keys and values for ever, so buffers are never reused. A page from a file is checked once,
- * by `parsePage`; afterwards its positions are used without further checks.
+ * out as keys and values for ever, so buffers are never reused, but for walks that borrow their
+ * pages. A page from a file is checked once, by `parsePage`; afterwards its positions are used
+ * without further checks.
  */
 
 import { readUint32BE } from "../../base/bytes.ts";
@@ -173,6 +174,11 @@ export function compareRanges(
     if (difference !== 0) return difference;
   }
   return aLength - bLength;
+}
+
+/** What the header says, which may be wrong. */
+export function isLeafPage(head: Uint8Array): boolean {
+  return readU16(head, 8) === LEAF_PAGE;
 }
 
 /**
