@@ -30,6 +30,7 @@ export {
   sizeRangeResponse,
 } from "./requests/encode.ts";
 export {
+  executeGet,
   executeRange,
   RangeExecution,
   type RangeOptions,

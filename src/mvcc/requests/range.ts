@@ -43,10 +43,15 @@ const UNITS_PER_SORT_STEP = 1000;
 /** What a match costs more when its record must be read and taken apart. */
 const UNITS_OF_RECORD = 3;
 
+/** The latest state of one key, latin1. */
+export function executeGet(store: Store, key: string): RangeResult {
+  return readKey(store, key, 0, store.readRevision);
+}
+
 /** Throws "compacted" and "future revision". */
 export function executeRange(store: Store, request: RangeRequest): RangeResult {
   if (request.rangeEnd.length === 0 && isPlain(request)) {
-    return readKey(store, request, store.readRevision);
+    return readKey(store, latin1FromBytes(request.key), request.revision, store.readRevision);
   }
   return finish(new RangeExecution(store, request).run(ENDLESS));
 }
@@ -62,7 +67,7 @@ export function* rangeInSteps(
   current: Revision,
 ): Steps<RangeResult> {
   if (request.rangeEnd.length === 0 && isPlain(request)) {
-    const result = readKey(store, request, current);
+    const result = readKey(store, latin1FromBytes(request.key), request.revision, current);
     slice.left -= 1 + unitsOfBytes(result.kvs.bytes);
     return result;
   }
@@ -96,10 +101,9 @@ function hasFilter(request: RangeRequest): boolean {
   );
 }
 
-function readKey(store: Store, request: RangeRequest, current: Revision): RangeResult {
-  const revision = revisionToRead(store, request.revision, current);
+function readKey(store: Store, key: string, asked: Revision, current: Revision): RangeResult {
+  const revision = revisionToRead(store, asked, current);
   const index = store.index;
-  const key = latin1FromBytes(request.key);
   const found = store.indexShows(revision) ? index.findLatest(key) : index.findAt(key, revision);
   if (!found) return { revision: current, kvs: NO_RECORDS, more: false, count: 0 };
   const record = store.readRecord(index.main, index.sub);

@@ -7,8 +7,9 @@
 import { MAX_MESSAGE_BYTES } from "../../api/message-size.ts";
 import { EtcdError, StatusCode } from "../../api/errors.ts";
 import { CompactionRequest, RangeRequest, TxnRequest } from "../../api/gen/rpc.ts";
+import { type PlainGet, scanPlainGet } from "../../api/get-scan.ts";
 import { countTxnOperations } from "../../api/txn-scan.ts";
-import { copyBytes } from "../../base/bytes.ts";
+import { bytesFromLatin1, copyBytes } from "../../base/bytes.ts";
 import type { UnaryCall } from "../../env/index.ts";
 import {
   checkDeleteRange,
@@ -18,6 +19,7 @@ import {
   encodeRangeResponse,
   encodeRecordParts,
   encodeTxnResponse,
+  executeGet,
   executeRange,
   isTxnReadonly,
   isTxnSerializable,
@@ -78,6 +80,36 @@ export class KeyValueService {
   }
 
   range(call: UnaryCall, who: Identity): void {
+    const get = this.#server.auth.store.enabled ? undefined : scanPlainGet(call.body);
+    if (get === undefined) this.#range(call, who);
+    else this.#get(call, get, who);
+  }
+
+  #get(call: UnaryCall, get: PlainGet, who: Identity): void {
+    const startMs = this.#meter.nowMs();
+    if (get.isSerializable) {
+      this.#executeGet(call, get, who, startMs);
+      return;
+    }
+    this.#server.reads.add((error) => {
+      if (error !== undefined) {
+        this.#failRange(call, get, startMs, this.#meter.nowMs(), error);
+      } else if (!call.cancelled) this.#executeGet(call, get, who, startMs);
+    }, call.span);
+  }
+
+  #executeGet(call: UnaryCall, get: PlainGet, who: Identity, startMs: number): void {
+    const { store, counters } = this.#server;
+    counters.operations.range++;
+    const readMs = this.#meter.nowMs();
+    try {
+      this.#answerRange(call, get, who, { startMs, readMs }, executeGet(store, get.key));
+    } catch (error) {
+      this.#failRange(call, get, startMs, readMs, error);
+    }
+  }
+
+  #range(call: UnaryCall, who: Identity): void {
     const borrowed = RangeRequest.decode(call.body);
     checkRange(borrowed);
     if (this.#server.auth.store.enabled) this.#server.auth.permissions.checkRange(who, borrowed);
@@ -149,20 +181,12 @@ export class KeyValueService {
 
   /** A single key is read at once; a range in slices, so that it holds nobody up. */
   #executeRange(call: UnaryCall, request: RangeRequest, who: Identity, startMs: number): void {
-    const { store, counters, turns, auth } = this.#server;
+    const { store, counters, turns } = this.#server;
     counters.operations.range++;
-    const executedMs = this.#meter.nowMs();
-    const reply = (result: RangeResult) => {
-      auth.confirm(who);
-      if (auth.isUnchecked(who)) auth.permissions.checkRange(who, request);
-      const bytes = this.#replyRange(call, result);
-      const endMs = this.#meter.nowMs();
-      this.#meter.rangeRead(executedMs, endMs);
-      call.span?.child(SPAN_NAMES.range, executedMs, endMs);
-      if (!this.#slow.isNotable(endMs - startMs)) return;
-      this.#slow.range(call, request, { startMs, readMs: executedMs, endMs }, { result, bytes });
-    };
-    const fail = (error: unknown) => this.#failRange(call, request, startMs, executedMs, error);
+    const readMs = this.#meter.nowMs();
+    const reply = (result: RangeResult) =>
+      this.#answerRange(call, request, who, { startMs, readMs }, result);
+    const fail = (error: unknown) => this.#failRange(call, request, startMs, readMs, error);
     try {
       if (request.rangeEnd.length === 0) {
         reply(executeRange(store, request));
@@ -185,17 +209,29 @@ export class KeyValueService {
     }
   }
 
-  #failRange(
+  #answerRange(
     call: UnaryCall,
-    request: RangeRequest,
-    startMs: number,
-    readMs: number,
-    error: unknown,
+    asked: Asked,
+    who: Identity,
+    { startMs, readMs }: { readonly startMs: number; readonly readMs: number },
+    result: RangeResult,
   ): void {
+    const { auth } = this.#server;
+    auth.confirm(who);
+    if (auth.isUnchecked(who)) auth.permissions.checkRange(who, requestOf(asked));
+    const bytes = this.#replyRange(call, result);
+    const endMs = this.#meter.nowMs();
+    this.#meter.rangeRead(readMs, endMs);
+    call.span?.child(SPAN_NAMES.range, readMs, endMs);
+    if (!this.#slow.isNotable(endMs - startMs)) return;
+    this.#slow.range(call, requestOf(asked), { startMs, readMs, endMs }, { result, bytes });
+  }
+
+  #failRange(call: UnaryCall, asked: Asked, startMs: number, readMs: number, error: unknown): void {
     failWith(call, error);
     const endMs = this.#meter.nowMs();
     if (!this.#slow.isNotable(endMs - startMs)) return;
-    this.#slow.range(call, request, { startMs, readMs, endMs }, { error });
+    this.#slow.range(call, requestOf(asked), { startMs, readMs, endMs }, { error });
   }
 
   /** The size of the response. */
@@ -295,6 +331,15 @@ export class KeyValueService {
     const { refusal } = this.#server;
     if (refusal !== undefined) throw refusal;
   }
+}
+
+/** What a range asks for: the message, or what it says where that is little. */
+type Asked = RangeRequest | PlainGet;
+
+function requestOf(asked: Asked): RangeRequest {
+  if (!("isSerializable" in asked)) return asked;
+  const { key, isSerializable } = asked;
+  return RangeRequest.create({ key: bytesFromLatin1(key), serializable: isSerializable });
 }
 
 /** A large record leaves as it is, between what stands around it. */
