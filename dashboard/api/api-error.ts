@@ -59,6 +59,10 @@ function parsed(body: string): { readonly code: number; readonly message: string
   }
 }
 
+export function asApiError(error: unknown): ApiError {
+  return error instanceof ApiError ? error : new ApiError("refused", String(error));
+}
+
 /** For people: without etcd's prefix. */
 export function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);

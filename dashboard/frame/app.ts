@@ -1,7 +1,7 @@
 /** What every page is given: the API, who is logged in, and what the server says of the dashboard. */
 import { createContext } from "preact";
 import { useCallback, useContext, useEffect, useState } from "preact/hooks";
-import { ApiError } from "../api/api-error.ts";
+import { type ApiError, asApiError } from "../api/api-error.ts";
 import type { Connection } from "../api/connection.ts";
 import type { EtcdApi } from "../api/etcd-api.ts";
 import type { Observable } from "../api/observable.ts";
@@ -96,8 +96,4 @@ export function useLoad<T>(
 
 function tokenOf(state: Session["state"]["value"]): { readonly token?: string } {
   return state.kind === "user" ? state : {};
-}
-
-export function asApiError(error: unknown): ApiError {
-  return error instanceof ApiError ? error : new ApiError("refused", String(error));
 }

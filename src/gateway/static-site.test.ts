@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { gunzipSync } from "node:zlib";
+import type { HttpRequest, HttpResponse } from "../env/http.ts";
+import { staticSiteMount } from "./static-site.ts";
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+function siteOf(t: TestContext, files: Readonly<Record<string, string>>) {
+  const folder = mkdtempSync(join(tmpdir(), "etcd-site-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  const [, handle] = staticSiteMount({ prefix: "/d/", folder, config: { readOnly: true } });
+  const ask = (path: string, headers: Record<string, string> = {}, method = "GET") =>
+    new Promise<Answer>((resolve) => {
+      let head = { status: 0, headers: {} as Readonly<Record<string, string>> };
+      const response: HttpResponse = {
+        closed: false,
+        onDrain: undefined,
+        onClose: undefined,
+        head: (status, given) => {
+          head = { status, headers: given };
+        },
+        write: () => true,
+        end: (chunk = "") => resolve({ ...head, body: Buffer.from(chunk as Uint8Array) }),
+        abort: () => undefined,
+      };
+      const request: HttpRequest = {
+        ...{ method, path, query: "", headers, remote: "", secure: false },
+        certificateName: undefined,
+        readBody: async () => new Uint8Array(0),
+        bodyChunks: () => (async function* none() {})(),
+      };
+      handle(path, request, response);
+    });
+  return { folder, ask };
+}
+
+test("the page is always fresh, what it names by content is kept, and both are compressed", async (t) => {
+  const { ask } = siteOf(t, { "index.html": "<p>page</p>", "app-1234.js": "run()" });
+  const page = await ask("/d/");
+  assert.equal(page.status, 200);
+  assert.equal(page.body.toString(), "<p>page</p>");
+  assert.equal(page.headers["cache-control"], "no-cache");
+  const script = await ask("/d/app-1234.js", { "accept-encoding": "gzip, br" });
+  assert.equal(script.headers["content-encoding"], "gzip");
+  assert.equal(gunzipSync(script.body).toString(), "run()");
+  assert.match(script.headers["cache-control"] ?? "", /immutable/);
+  assert.equal(script.headers["content-type"], "text/javascript; charset=utf-8");
+  const config = await ask("/d/config.json");
+  assert.deepEqual(JSON.parse(config.body.toString()), { readOnly: true });
+});
+
+test("every file comes with the strict policy", async (t) => {
+  const { ask } = siteOf(t, { "index.html": "", "app-1.css": "" });
+  for (const path of ["/d/", "/d/app-1.css", "/d/config.json"]) {
+    const { headers } = await ask(path);
+    const policy = headers["content-security-policy"] ?? "";
+    assert.match(policy, /default-src 'none'.*frame-ancestors 'none'/);
+    assert.ok(!policy.includes("unsafe"), policy);
+    assert.equal(headers["x-content-type-options"], "nosniff");
+  }
+});
+
+test("nothing but the files of the folder is served, and by GET alone", async (t) => {
+  const { ask } = siteOf(t, { "index.html": "" });
+  for (const path of ["/d/missing.js", "/d/../secret", "/d/%2e%2e/secret", "/d/__proto__"]) {
+    assert.equal((await ask(path)).status, 404, path);
+  }
+  assert.equal((await ask("/d/", {}, "POST")).status, 405);
+});
+
+test("a folder that comes later is found then", async (t) => {
+  const { folder, ask } = siteOf(t, {});
+  rmSync(folder, { recursive: true });
+  assert.equal((await ask("/d/")).status, 500);
+  mkdirSync(folder);
+  writeFileSync(join(folder, "index.html"), "here");
+  assert.equal((await ask("/d/")).body.toString(), "here");
+});
