@@ -60,6 +60,11 @@ function installation(): string {
   return folder;
 }
 
+/** On unless somebody has said something else: a cluster on one's own machine is there to be seen. */
+function dashboardSetting(): Readonly<Record<string, string>> {
+  return { ETCD_ENABLE_DASHBOARD: process.env.ETCD_ENABLE_DASHBOARD ?? "true" };
+}
+
 /** The start script, which knows how much memory to give; where no shell is, the program itself. */
 function memberProgram(commandFolder: string): MemberProgram {
   const here = fileURLToPath(import.meta.url);
@@ -69,12 +74,12 @@ function memberProgram(commandFolder: string): MemberProgram {
   const script = join(commandFolder, "etcd");
   const isCompiled = extname(here) === ".js";
   if (!isWindows && isCompiled && existsSync(script)) {
-    return { file: script, args: [], env: { ETCD_NODE: process.execPath } };
+    return { file: script, args: [], env: { ...dashboardSetting(), ETCD_NODE: process.execPath } };
   }
   const flags = ["--inspect-port=192.0.2.1:9229"];
   flags.push("--max-semi-space-size=32", "--heap-growing-percent=60");
   flags.push("--initial-old-space-size=128");
-  return { file: process.execPath, args: [...flags, program], env: {} };
+  return { file: process.execPath, args: [...flags, program], env: dashboardSetting() };
 }
 
 /** A pipe that nobody reads any more ends the launcher, by the "error" that `onInterrupt` hears. */
