@@ -76,6 +76,9 @@ test(
 );
 
 test("a search begins the tree at any prefix, with any separator", { skip }, async () => {
+  // Far down in the list, which then becomes short.
+  await page.getByRole("tree").focus();
+  await page.keyboard.press("End");
   await page.getByLabel("Begins with").fill("/app/items/29");
   await button("Search").click();
   await item("/app/items/290").waitFor();

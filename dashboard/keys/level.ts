@@ -32,8 +32,8 @@ export interface LevelPage {
 
 /** Children that a page has before it ends: more than a screen shows. */
 const PAGE_CHILDREN = 200;
-/** Questions for one page: each is short, and a slow member should not be asked without end. */
-const MAX_QUESTIONS = 200;
+/** Questions for one page: rows are to be seen soon, though each takes a large store some ms. */
+const MAX_QUESTIONS = 25;
 /** Keys of a question: few where all but one lie below one child, many where each is a child. */
 const MIN_KEYS = 4;
 const MAX_KEYS = 400;

@@ -45,8 +45,10 @@ export function VirtualTree<T>(props: VirtualTreeProps<T>) {
     observer.observe(element);
     return () => observer.disconnect();
   }, []);
-  const first = Math.max(0, Math.floor(top / ROW_HEIGHT) - MARGIN_ROWS);
-  const last = Math.min(rows.length, Math.ceil((top + height) / ROW_HEIGHT) + MARGIN_ROWS);
+  // Rows may have become fewer than what was scrolled past.
+  const from = Math.max(0, Math.min(top, rows.length * ROW_HEIGHT - height));
+  const first = Math.max(0, Math.floor(from / ROW_HEIGHT) - MARGIN_ROWS);
+  const last = Math.min(rows.length, Math.ceil((from + height) / ROW_HEIGHT) + MARGIN_ROWS);
   const shown = rows.slice(first, last);
   useEffect(() => {
     if (onSeen !== undefined) for (const row of shown) onSeen(row);
