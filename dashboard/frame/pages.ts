@@ -1,6 +1,8 @@
 /** The pages, in the order of the navigation. A page is added by a row here. */
 import type { ComponentType } from "preact";
+import { ClusterPage } from "../cluster/cluster-page.tsx";
 import { KeysPage } from "../keys/keys-page.tsx";
+import { LivePage } from "../live/live-page.tsx";
 import type { SiteConfig } from "./app.ts";
 import type { Route } from "./router.ts";
 
@@ -17,4 +19,8 @@ export interface Page {
   readonly available?: (config: SiteConfig) => boolean;
 }
 
-export const PAGES: readonly Page[] = [{ id: "keys", title: "Keys", component: KeysPage }];
+export const PAGES: readonly Page[] = [
+  { id: "keys", title: "Keys", component: KeysPage },
+  { id: "live", title: "Live", component: LivePage },
+  { id: "cluster", title: "Cluster", component: ClusterPage },
+];

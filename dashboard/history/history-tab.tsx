@@ -101,10 +101,7 @@ export function HistoryTab({ name: key, revision, current, onRevert }: HistoryTa
           title={`Revert to version ${reverting.version}`}
           action="Write it again"
           onClose={() => setReverting(undefined)}
-          onConfirm={async () => {
-            await onRevert(reverting);
-            setReverting(undefined);
-          }}
+          run={() => onRevert(reverting)}
         >
           <p>
             The key gets a new version with this value. It is written only if nobody has changed the

@@ -207,9 +207,10 @@ function ValueTab(props: KeyBodyProps & { readonly shown: KeyValue }) {
         <Confirm
           title="Delete this key"
           action="Delete"
-          onClose={() => setDeleting(false)}
-          onConfirm={async () => {
-            await deleteKeys(api, { key: name });
+          run={() => deleteKeys(api, { key: name })}
+          onClose={(done) => {
+            setDeleting(false);
+            if (!done) return;
             onChanged();
             onClose();
           }}

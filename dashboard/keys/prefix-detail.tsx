@@ -85,11 +85,8 @@ function DeletePrefix(props: {
       title="Delete all keys below a prefix"
       action={count === undefined ? "Delete" : `Delete ${keysText(count)}`}
       disabled={count === undefined}
-      onClose={onClose}
-      onConfirm={async () => {
-        await deleteKeys(api, prefixRange(prefix));
-        onDeleted();
-      }}
+      onClose={(done) => (done ? onDeleted() : onClose())}
+      run={() => deleteKeys(api, prefixRange(prefix))}
     >
       <p class="mono wrap">{shownText(prefix)}</p>
       {count === undefined ? (

@@ -1,4 +1,4 @@
-/** Asks before something that cannot be taken back. */
+/** Asks before something is done, does it, and says why it failed. */
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { type ApiError, asApiError } from "../api/api-error.ts";
@@ -8,40 +8,44 @@ import { Failure } from "./notice.tsx";
 
 export interface ConfirmProps {
   readonly title: string;
-  readonly children: ComponentChildren;
-  /** What the button says, such as "Delete 12 keys". */
+  readonly children?: ComponentChildren;
+  /** What the button says. */
   readonly action: string;
+  readonly kind?: "danger" | "primary";
+  /** Something speaks against it that the server would not take. */
   readonly disabled?: boolean;
-  /** Failures are shown in the dialog. */
-  readonly onConfirm: () => Promise<void>;
-  readonly onClose: () => void;
+  readonly run: () => Promise<unknown>;
+  readonly onClose: (done: boolean) => void;
 }
 
 export function Confirm(props: ConfirmProps) {
-  const { title, children, action, disabled = false, onConfirm, onClose } = props;
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ApiError>();
-  const confirm = async (): Promise<void> => {
-    setBusy(true);
-    try {
-      await onConfirm();
-    } catch (failure) {
-      setError(asApiError(failure));
-      setBusy(false);
-    }
+  const { title, children, action, kind = "danger", disabled = false, run, onClose } = props;
+  const [state, setState] = useState<"asking" | "running" | ApiError>("asking");
+  const start = (): void => {
+    setState("running");
+    run().then(
+      () => onClose(true),
+      (error: unknown) => setState(asApiError(error)),
+    );
   };
   return (
-    <Dialog title={title} onClose={onClose}>
-      <div class="stack">
+    <Dialog title={title} onClose={() => onClose(false)}>
+      <form
+        class="stack"
+        onSubmit={(event) => {
+          event.preventDefault();
+          start();
+        }}
+      >
         {children}
-        {error !== undefined && <Failure error={error} />}
+        {typeof state === "object" && <Failure error={state} />}
         <div class="actions">
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="danger" disabled={busy || disabled} onClick={() => void confirm()}>
-            {action}
+          <Button onClick={() => onClose(false)}>Cancel</Button>
+          <Button kind={kind} type="submit" disabled={disabled || state === "running"}>
+            {state === "running" ? `${action}…` : action}
           </Button>
         </div>
-      </div>
+      </form>
     </Dialog>
   );
 }

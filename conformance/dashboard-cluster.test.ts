@@ -1,0 +1,86 @@
+/** The dashboard's Cluster page in a real browser: members, changes with their checks, care of data. */
+import assert from "node:assert/strict";
+import { statSync } from "node:fs";
+import { test } from "node:test";
+import { missingBrowser, openDashboard } from "./dashboard-browser.ts";
+import { startCluster, startEtcd } from "./harness.ts";
+
+const skip = missingBrowser();
+const FLAGS = ["--enable-dashboard"];
+
+test("three members: checks in words, hand-over, hashes, a removal", { skip }, async () => {
+  await using cluster = await startCluster(["ours", "ours", "ours"], { flags: FLAGS });
+  const [first] = cluster.members;
+  assert.ok(first !== undefined);
+  await using dashboard = await openDashboard(first, "#/cluster");
+  const { page } = dashboard;
+  const cards = page.getByRole("article");
+  await cards.nth(2).waitFor();
+  const leader = cards.filter({ has: page.getByText("leader", { exact: true }) });
+  await leader.waitFor();
+  const oldLeader = await leader.getByRole("heading").innerText();
+  const target = cards.filter({ has: page.getByText("follower", { exact: true }) }).first();
+  const name = await target.getByRole("heading").innerText();
+  await target.getByRole("button", { name: "Let it lead" }).click();
+  const handOver = page.getByRole("dialog", { name: `Let ${name} lead?` });
+  await handOver.getByText("none that was acknowledged is lost").waitFor();
+  await handOver.getByRole("button", { name: "Move leadership" }).click();
+  const card = page.getByRole("article", { name: `Member ${name}` });
+  await card.getByText("leader", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Compare hashes" }).click();
+  await page.getByText("All 3 members hold the same data").waitFor();
+  await page.getByRole("button", { name: "Defragment all members" }).click();
+  await page
+    .locator("li")
+    .filter({ hasText: `${name}: done` })
+    .waitFor();
+  const other = page.getByRole("article", { name: `Member ${oldLeader}` });
+  await other.getByRole("button", { name: "Remove" }).click();
+  const removal = page.getByRole("dialog", { name: `Remove ${oldLeader}?` });
+  await removal.getByText("2 members vote then, 2 must agree").waitFor();
+  await page.keyboard.press("Escape");
+  await removal.waitFor({ state: "detached" });
+  dashboard.checkErrors();
+});
+
+test("one member: what would stop it is not offered, a learner is added", { skip }, async () => {
+  await using etcd = await startEtcd({ flags: FLAGS });
+  await etcd.call("/v3/maintenance/alarm", { action: "ACTIVATE", alarm: "NOSPACE" });
+  await using dashboard = await openDashboard(etcd, "#/cluster");
+  const { page } = dashboard;
+  await page.getByRole("alert").filter({ hasText: "Alarm NOSPACE" }).waitFor();
+  await page.getByRole("button", { name: "Disarm" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Disarm" }).click();
+  await page.getByRole("alert").waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Remove" }).click();
+  const removal = page.getByRole("dialog");
+  await removal.getByText("It is the only member that votes").waitFor();
+  assert.equal(await removal.getByRole("button", { name: "Remove" }).isDisabled(), true);
+  await removal.getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("button", { name: "Add a member" }).click();
+  const addition = page.getByRole("dialog", { name: "Add a member" });
+  const add = addition.getByRole("button", { name: "Add", exact: true });
+  await addition.getByLabel("Peer URLs").fill("http://127.0.0.1:1");
+  await addition.getByLabel("As a learner").uncheck();
+  await addition.getByText("the cluster would stand still").waitFor();
+  assert.equal(await add.isDisabled(), true);
+  await addition.getByLabel("As a learner").check();
+  await add.click();
+  const learner = page.getByRole("article").filter({ hasText: "not started" });
+  await learner.getByText("learner", { exact: true }).waitFor();
+  await learner.getByRole("button", { name: "Promote" }).click();
+  await page.getByRole("dialog").getByText("it needs 90 % before it may vote").waitFor();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+  await learner.getByRole("button", { name: "Remove" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+  await learner.waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Compact", exact: true }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Compact" }).click();
+  await page.getByText(/^Compacted up to revision/).waitFor();
+  const downloading = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Download snapshot" }).click();
+  const file = await (await downloading).path();
+  assert.equal(statSync(file).size % 512, 32, "pages and a SHA-256");
+  await page.getByText("complete.").waitFor();
+  dashboard.checkErrors();
+});
