@@ -120,7 +120,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     ],
   },
   // Figures and answers for people, over what any etcd tells: for tools, and for the browser.
-  insight: { door: "deep", imports: [], isPure: true },
+  insight: { door: "deep", imports: [], testImports: ["auth"], isPure: true },
   // For tests of programs that use etcd: members on the fakes of env. Its index is for programs
   // outside.
   testing: {

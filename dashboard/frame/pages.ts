@@ -1,8 +1,10 @@
 /** The pages, in the order of the navigation. A page is added by a row here. */
 import type { ComponentType } from "preact";
+import { AccessPage } from "../access/access-page.tsx";
 import { ClusterPage } from "../cluster/cluster-page.tsx";
 import { KeysPage } from "../keys/keys-page.tsx";
 import { LivePage } from "../live/live-page.tsx";
+import { SpacePage } from "../space/space-page.tsx";
 import type { SiteConfig } from "./app.ts";
 import type { Route } from "./router.ts";
 
@@ -23,4 +25,6 @@ export const PAGES: readonly Page[] = [
   { id: "keys", title: "Keys", component: KeysPage },
   { id: "live", title: "Live", component: LivePage },
   { id: "cluster", title: "Cluster", component: ClusterPage },
+  { id: "space", title: "Space", component: SpacePage },
+  { id: "access", title: "Access", component: AccessPage },
 ];

@@ -13,6 +13,8 @@ import { type Change, watchPrefix } from "./watch-feed.ts";
 
 /** Rows that are kept; a busy prefix would fill the tab's memory. */
 const KEPT_CHANGES = 500;
+/** Between two pictures of a busy prefix: a row for each change would keep the browser from all else. */
+const SHOW_MS = 250;
 /** Characters of a value that a row shows. */
 const SHOWN_VALUE = 200;
 
@@ -55,24 +57,35 @@ function Feed({ prefix }: { readonly prefix: string }) {
   const [waiting, setWaiting] = useState(0);
   const held = useRef<BoundedList<Change>>(emptyList());
   const paused = useRef(false);
+  const waitingNow = useRef(0);
   const [turn, setTurn] = useState(0);
   useEffect(() => {
     const controller = new AbortController();
     const { signal } = controller;
     setState({ kind: "opening" });
-    const open = (): void => setState({ kind: "open" });
+    const open = (): void => setState((last) => (last.kind === "open" ? last : { kind: "open" }));
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const show = (): void => {
+      timer = undefined;
+      if (paused.current) setWaiting(waitingNow.current);
+      else setShown(held.current);
+    };
     watchPrefix(api, bytesOfParam(prefix), signal, open, (changes) => {
       held.current = withMore(held.current, changes, KEPT_CHANGES);
-      if (paused.current) setWaiting((before) => before + changes.length);
-      else setShown(held.current);
+      waitingNow.current += changes.length;
+      timer ??= setTimeout(show, SHOW_MS);
     }).catch((error: unknown) => {
       if (!signal.aborted) setState({ kind: "failed", error: asApiError(error) });
     });
-    return () => controller.abort();
+    return () => {
+      controller.abort();
+      clearTimeout(timer);
+    };
   }, [prefix, login, generation, turn]);
   const pause = (on: boolean): void => {
     paused.current = on;
     setPaused(on);
+    waitingNow.current = 0;
     setWaiting(0);
     if (!on) setShown(held.current);
   };
@@ -89,6 +102,7 @@ function Feed({ prefix }: { readonly prefix: string }) {
         <Button
           onClick={() => {
             held.current = emptyList();
+            waitingNow.current = 0;
             setShown(held.current);
             setWaiting(0);
           }}
