@@ -66,7 +66,7 @@ test(
     await item("\\xff\\xfe\\x00").waitFor();
     // Rows out of sight are not there.
     assert.equal(await item("000").count(), 0);
-    await page.getByText("300 keys below this prefix.").waitFor();
+    await page.getByText("300 keys below this prefix.", { exact: true }).waitFor();
     await page.keyboard.press("Home");
     await page.keyboard.press("ArrowLeft");
     await item("config").waitFor({ state: "detached" });
@@ -208,7 +208,7 @@ test("deleting asks first, and a prefix tells how many keys go", { skip }, async
   await dashboard.show(`#/keys?branch=${encodeURIComponent("/app/items/")}`);
   await button("Delete all of them").click();
   await button("Delete 300 keys").click();
-  await page.getByText("0 keys below this prefix.").waitFor();
+  await page.getByText("0 keys below this prefix.", { exact: true }).waitFor();
   assert.equal(await storedValue("/app/items/000"), undefined);
 });
 

@@ -60,7 +60,8 @@ function parsed(body: string): { readonly code: number; readonly message: string
 }
 
 export function asApiError(error: unknown): ApiError {
-  return error instanceof ApiError ? error : new ApiError("refused", String(error));
+  if (error instanceof ApiError) return error;
+  return new ApiError("refused", error instanceof Error ? error.message : String(error));
 }
 
 /** For people: without etcd's prefix. */

@@ -136,3 +136,11 @@ test("a stream gives its messages however the network cuts them, and its error",
   assert.equal(await kindOf(read()), "denied");
   assert.deepEqual(seen, [1, "ü"]);
 });
+
+test("a login to a cluster that no longer asks for one ends the question", async () => {
+  const { api, session } = apiOf(() => refused(9, "etcdserver: authentication is not enabled"));
+  session.refused(undefined);
+  assert.equal(session.state.value.kind, "login");
+  await api.logIn("alice", "secret");
+  assert.equal(session.state.value.kind, "anonymous");
+});

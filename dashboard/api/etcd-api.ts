@@ -7,6 +7,8 @@ import type { Connection } from "./connection.ts";
 import { JsonLines } from "./json-lines.ts";
 import type { Session } from "./session.ts";
 
+const NOT_ENABLED = "etcdserver: authentication is not enabled";
+
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
@@ -64,10 +66,17 @@ export class EtcdApi {
     return JSON.parse(await this.text(path, options)) as T;
   }
 
+  /** Where nobody needs to log in any more, the session goes on without. */
   async logIn(user: string, password: string): Promise<void> {
     const body = { name: user, password };
-    const { token } = await this.call<{ token: string }>("v3/auth/authenticate", body);
-    this.#deps.session.loggedIn(user, token);
+    const { session } = this.#deps;
+    try {
+      const { token } = await this.call<{ token: string }>("v3/auth/authenticate", body);
+      session.loggedIn(user, token);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.message !== NOT_ENABLED) throw error;
+      session.forget();
+    }
   }
 
   #send(path: string, body: object, options: CallOptions): Promise<Response> {

@@ -49,7 +49,7 @@ export function NewKey({ prefix, onCreated, onClose }: NewKeyProps) {
           mono
           value={name}
           onInput={setName}
-          hint="Bytes that are no text: \xff. A backslash before one of n, r, t, x, u: \\."
+          hint="A byte that is no text: \xff. A backslash itself: \\."
         />
         <ValueEditor draft={draft} onChange={setDraft} />
         <Field
