@@ -3,9 +3,9 @@
  * members agree with each other.
  */
 import { formatID } from "../src/base/ids.ts";
-import { checkLinearizable } from "../simulation/checkers/linearizability.ts";
-import { formatViolation } from "../simulation/checkers/violation.ts";
-import { checkWatches, type WatchRecord } from "../simulation/checkers/watch-history.ts";
+import { checkLinearizable } from "../src/checkers/linearizability.ts";
+import { formatViolation } from "../src/checkers/violation.ts";
+import { checkWatches, type WatchRecord } from "../src/checkers/watch-history.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Recorder } from "./recorder.ts";
 import type { WatchRecorder } from "./watch-recorder.ts";

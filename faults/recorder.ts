@@ -24,9 +24,9 @@ import type {
   OperationRequest,
   OperationResult,
   Outcome,
-} from "../simulation/checkers/history.ts";
-import { mayWrite } from "../simulation/checkers/history.ts";
-import type { CompactionSeen } from "../simulation/checkers/watch-history.ts";
+} from "../src/checkers/history.ts";
+import { mayWrite } from "../src/checkers/history.ts";
+import type { CompactionSeen } from "../src/checkers/watch-history.ts";
 
 export function nowUs(): number {
   return Math.round(performance.now() * 1000);

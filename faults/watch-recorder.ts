@@ -14,7 +14,7 @@ import {
   type WatchEventSeen,
   type WatchRecord,
   type WatchResponseSeen,
-} from "../simulation/checkers/watch-history.ts";
+} from "../src/checkers/watch-history.ts";
 import { nowUs, seenOf } from "./recorder.ts";
 
 /** Between a break and the next attempt. */

@@ -5,7 +5,7 @@
  */
 import type { Random } from "../src/env/random.ts";
 import { EtcdClient } from "../src/client/index.ts";
-import type { KVRequest, KVResult, OperationRequest } from "../simulation/checkers/history.ts";
+import type { KVRequest, KVResult, OperationRequest } from "../src/checkers/history.ts";
 import type { Cluster } from "./cluster.ts";
 import { pause } from "./cluster.ts";
 import { leaseName, nowUs, type Recorder } from "./recorder.ts";

@@ -271,6 +271,7 @@ const SECTIONS: readonly Section[] = [
       { path: "src/cli/cluster/managed-process.ts", names: ["STOP_TIMEOUT_MS"] },
       { path: "src/cli/cluster/recent-lines.ts", names: ["MAX_RECENT_LINES"] },
       { path: "src/cli/cluster/lab/fault-plan.ts", names: ["MAX_DELAY_MS"] },
+      { path: "src/cli/cluster/lab/load-window.ts", names: ["MAX_WINDOW_OPERATIONS"] },
       { path: "src/cli/cluster/lab/timeline.ts", names: ["MAX_TIMELINE_EVENTS"] },
       {
         path: "src/cli/cluster/control-protocol.ts",

@@ -67,6 +67,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "v2store",
     ],
   },
+  // Whether recorded histories can be true: for simulation, fault runs and etcd-cluster.
+  checkers: { door: "deep", imports: ["base"], testImports: ["env"], isPure: true },
   // For etcd-cluster: what a member tells its launcher of raft, and the faults that it suffers.
   lab: { door: "deep", imports: ["base", "api", "env", "raft"] },
   // The client is tried against a member in the same process.
@@ -148,6 +150,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "proxy",
       "insight",
       "lab",
+      "checkers",
     ],
   },
   bin: {

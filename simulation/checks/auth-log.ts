@@ -23,7 +23,7 @@ import type { Index } from "../../src/base/ids.ts";
 import type { EtcdServer } from "../../src/server/index.ts";
 import type { AppliedRequest } from "../../src/server/apply/applier.ts";
 import { RaftField } from "../../src/server/log/raft-request.ts";
-import type { Operation, Time } from "../checkers/history.ts";
+import type { Operation, Time } from "../../src/checkers/history.ts";
 import { AUTH_BOUNDS } from "../clients/auth-operator.ts";
 
 /** What a change or a lack of rights is refused with; other refusals are not about users. */

@@ -7,11 +7,11 @@
  */
 import type { Revision } from "../../src/base/ids.ts";
 import type { Recorder } from "../clients/recorder.ts";
-import type { EventHint } from "../checkers/candidates.ts";
-import type { KeyValueSeen, Operation } from "../checkers/history.ts";
-import { checkLinearizable } from "../checkers/linearizability.ts";
-import { formatViolation } from "../checkers/violation.ts";
-import { checkWatches } from "../checkers/watch-history.ts";
+import type { EventHint } from "../../src/checkers/candidates.ts";
+import type { KeyValueSeen, Operation } from "../../src/checkers/history.ts";
+import { checkLinearizable } from "../../src/checkers/linearizability.ts";
+import { formatViolation } from "../../src/checkers/violation.ts";
+import { checkWatches } from "../../src/checkers/watch-history.ts";
 
 /** Some tenths of a second; runs that need more are counted as undecided. */
 const MAX_STEPS = 300_000;

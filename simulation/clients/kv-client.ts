@@ -1,6 +1,6 @@
 /** One client that asks, waits, and asks again: a mix of requests over few keys. */
 import type { SeededRandom } from "../../src/env/testing/index.ts";
-import type { OperationRequest, OperationResult, Outcome } from "../checkers/history.ts";
+import type { OperationRequest, OperationResult, Outcome } from "../../src/checkers/history.ts";
 import type { Member } from "../../src/testing/world/member.ts";
 import { decodeAnswer, encodeRequest } from "./kv-codec.ts";
 import type { CallResult, Port } from "./port.ts";

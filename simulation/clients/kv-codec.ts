@@ -28,7 +28,7 @@ import type {
   KVResult,
   OperationRequest,
   OperationResult,
-} from "../checkers/history.ts";
+} from "../../src/checkers/history.ts";
 
 export interface WireRequest {
   readonly method: number;

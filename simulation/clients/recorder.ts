@@ -1,7 +1,7 @@
 /** Keeps what clients asked and were told, in the form that the checkers read. */
 import type { Revision } from "../../src/base/ids.ts";
-import type { Operation, OperationRequest, Outcome, Time } from "../checkers/history.ts";
-import type { CompactionSeen, WatchRecord } from "../checkers/watch-history.ts";
+import type { Operation, OperationRequest, Outcome, Time } from "../../src/checkers/history.ts";
+import type { CompactionSeen, WatchRecord } from "../../src/checkers/watch-history.ts";
 
 /** Tells two moments apart that have the same virtual time. */
 const MOMENT_MS = 1e-6;

@@ -4,7 +4,7 @@
  */
 import type { Revision } from "../../src/base/ids.ts";
 import type { SeededRandom } from "../../src/env/testing/index.ts";
-import type { KVRequest, OperationResult } from "../checkers/history.ts";
+import type { KVRequest, OperationResult } from "../../src/checkers/history.ts";
 
 const KEYS = 6;
 const LARGE_VALUE_BYTES = 6000;

@@ -19,7 +19,7 @@ import {
   type WatchEventSeen,
   type WatchRecord,
   type WatchResponseSeen,
-} from "../checkers/watch-history.ts";
+} from "../../src/checkers/watch-history.ts";
 import type { Member } from "../../src/testing/world/member.ts";
 import { keyValueSeen } from "./kv-codec.ts";
 import type { Port, StreamPort } from "./port.ts";

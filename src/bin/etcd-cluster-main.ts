@@ -74,12 +74,13 @@ function memberProgram(commandFolder: string): MemberProgram {
   const script = join(commandFolder, "etcd");
   const isCompiled = extname(here) === ".js";
   if (!isWindows && isCompiled && existsSync(script)) {
-    return { file: script, args: [], env: { ...dashboardSetting(), ETCD_NODE: process.execPath } };
+    const env = { ...dashboardSetting(), ETCD_NODE: process.execPath };
+    return { file: script, args: [], env, isOwn: true };
   }
   const flags = ["--inspect-port=192.0.2.1:9229"];
   flags.push("--max-semi-space-size=32", "--heap-growing-percent=60");
   flags.push("--initial-old-space-size=128");
-  return { file: process.execPath, args: [...flags, program], env: dashboardSetting() };
+  return { file: process.execPath, args: [...flags, program], env: dashboardSetting(), isOwn: true };
 }
 
 /** A pipe that nobody reads any more ends the launcher, by the "error" that `onInterrupt` hears. */

@@ -43,6 +43,7 @@ test("members are cut off, slowed, paused and killed, and the view tells it", OP
     /\| +etcd\d \| running \(\d+\) \| +leader \| +\d+ \| +etcd\d \| +1 \| +\d+ \|/,
   );
 
+  assert.match(run("load", "on").out, /^linearizable reads: /);
   // The leader alone on its side hears nothing, and steps down; the others elect another one.
   const leader = /\| +(etcd\d) \|[^|]+\| +leader \|/.exec(watch.text)?.[1] ?? "";
   const others = ["etcd1", "etcd2", "etcd3"].filter((name) => name !== leader);
@@ -78,6 +79,12 @@ test("members are cut off, slowed, paused and killed, and the view tells it", OP
   refused(/members on both sides/, "partition", ...others, leader);
   refused(/up to 10000 milliseconds/, "slow", third, "20000");
   refused(/takes no name/, "heal", third);
+  assert.match(
+    run("load").out,
+    /^linearizable reads: [1-9]\d* calls.*\n(?:last.*\n)?verdict: linearizable\n$/,
+  );
+  refused(/run load takes on, stale or off/, "load", "fast");
+  assert.match(run("load", "off").out, /no load runs/);
   assert.match(run("logs", second).out, / \| killed\n(?:.*\n)*.*\| started, process \d+\n/);
   const { out } = run("timeline");
   assert.match(out, new RegExp(`falls apart: ${leader} on one side\n`));

@@ -1,5 +1,6 @@
 /** What a running launcher does for another terminal. */
-import type { ControlReply, ControlRequest } from "./control-protocol.ts";
+import type { ControlReply, ControlRequest, LoadMode } from "./control-protocol.ts";
+import { loadText } from "./lab/load.ts";
 import { eventText, isTold } from "./lab/timeline-text.ts";
 import type { LauncherDeps } from "./launcher-deps.ts";
 import { MAX_RECENT_LINES } from "./recent-lines.ts";
@@ -28,7 +29,7 @@ export async function carryOut(
 async function answer(
   supervisor: Supervisor,
   deps: Deps,
-  { command, processes, delayMs }: ControlRequest,
+  { command, processes, delayMs, load }: ControlRequest,
 ): Promise<string | undefined> {
   switch (command) {
     case "report":
@@ -62,11 +63,19 @@ async function answer(
     case "slow":
       for (const name of processes) supervisor.slow(name, delayMs ?? USUAL_DELAY_MS);
       return undefined;
+    case "load":
+      await steerLoad(supervisor, load);
+      return loadText(supervisor.load.report);
     case "logs":
       return logsText(supervisor, processes);
     case "timeline":
       return timelineText(supervisor, deps);
   }
+}
+
+async function steerLoad({ load }: Supervisor, mode: LoadMode | undefined): Promise<void> {
+  if (mode === "off") await load.stop();
+  else if (mode !== undefined) await load.start(mode === "on" ? "linearizable" : "stale");
 }
 
 function refusePauseOnWindows({ isWindows }: Deps): void {

@@ -119,7 +119,7 @@ function runCommand(world: LauncherWorld): CommandSpec {
     flags: [switchFlag("watch", "With status: where each member's raft stands, until Ctrl-C")],
     checkArgs: (args) => (args.length === 0 ? "needs a command, such as list" : undefined),
     validArgs: [
-      ...["heal", "kill", "list", "logs", "partition", "pause", "restart", "restart-all"],
+      ...["heal", "kill", "list", "load", "logs", "partition", "pause", "restart", "restart-all"],
       ...["resume", "slow", "start", "status", "stop", "stop-all", "timeline"],
     ],
     load: async () => {

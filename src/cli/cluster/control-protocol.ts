@@ -15,6 +15,7 @@ export const REQUEST_TIMEOUT_MS = 5000;
 const COMMANDS = [
   ...(["report", "start", "stop", "restart", "shutdown"] as const),
   ...(["pause", "resume", "kill", "partition", "heal", "slow", "logs", "timeline"] as const),
+  ...(["load"] as const),
 ] as const;
 export type ControlCommand = (typeof COMMANDS)[number];
 
@@ -24,6 +25,17 @@ export interface ControlRequest {
   readonly processes: readonly string[];
   /** For `slow`; 0 ends it. */
   readonly delayMs?: number | undefined;
+  /** For `load`; missing: only tell how it goes. */
+  readonly load?: LoadMode | undefined;
+}
+
+const LOAD_MODES = ["on", "stale", "off"] as const;
+/** "on": linearizable reads; "stale": reads that may be old. */
+export type LoadMode = (typeof LOAD_MODES)[number];
+
+/** Undefined for a word that is none. */
+export function loadModeOf(word: unknown): LoadMode | undefined {
+  return LOAD_MODES.find((each) => each === word);
 }
 
 export type ControlReply =
@@ -44,7 +56,9 @@ export function parseRequest(line: string): ControlRequest | undefined {
   const delayMs = value?.["delayMs"];
   if (command === undefined || !Array.isArray(processes)) return undefined;
   if (!processes.every((each) => typeof each === "string")) return undefined;
-  if (delayMs === undefined) return { command, processes };
+  const load = loadModeOf(value?.["load"]);
+  if (load === undefined && value?.["load"] !== undefined) return undefined;
+  if (delayMs === undefined) return { command, processes, ...(load && { load }) };
   return Number.isSafeInteger(delayMs) && (delayMs as number) >= 0
     ? { command, processes, delayMs: delayMs as number }
     : undefined;

@@ -171,7 +171,7 @@ test("processes have colours of their own", () => {
 test("three members on the default ports are those of the guides", () => {
   const shape = { size: 3, port: 12_379, portStep: 10_000 };
   assert.equal(shapeProblem(shape), undefined);
-  const plans = planMembers(shape, "data", { file: "etcd", args: [], env: {} }, [
+  const plans = planMembers(shape, "data", { file: "etcd", args: [], env: {}, isOwn: true }, [
     "--snapshot-count",
     "9",
   ]);

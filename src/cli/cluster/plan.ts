@@ -46,6 +46,8 @@ export interface MemberProgram {
   readonly args: readonly string[];
   /** Besides the launcher's own environment. */
   readonly env: Readonly<Record<string, string>>;
+  /** This installation's etcd, which takes the launcher's faults. */
+  readonly isOwn: boolean;
 }
 
 const HOST = "127.0.0.1";
@@ -90,6 +92,7 @@ export function planMembers(
       kind: "program",
       file: program.file,
       env: program.env,
+      isOwn: program.isOwn,
       args: [
         ...program.args,
         ...["--name", name, "--data-dir", join(folder, `${name}.etcd`)],

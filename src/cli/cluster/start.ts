@@ -67,6 +67,7 @@ async function launch(call: Invocation, deps: LauncherDeps, work: Work): Promise
   } finally {
     stopListening();
     releaseExit();
+    await supervisor.load.stop();
     await control.close();
   }
 }
@@ -166,7 +167,8 @@ function planOwn({ flags }: Invocation, deps: LauncherDeps): Work {
   try {
     const shape = chooseShape(folder, givenShape(flags));
     const binary = flags.string("binary");
-    const program = binary === "" ? deps.program : { file: binary, args: [], env: {} };
+    const program =
+      binary === "" ? deps.program : { file: binary, args: [], env: {}, isOwn: false };
     const moreFlags = flags.args.slice(flags.argsBeforeDash ?? flags.args.length);
     const plans = planMembers(shape, folder, program, moreFlags);
     const remark = remarkOn(plans, folder, isTemporary, clientTlsFlags(shape.tls));

@@ -7,7 +7,12 @@ import type { Invocation } from "../framework/command.ts";
 import { CliExit, ExitCode, exitWithError } from "../framework/exit.ts";
 import { formatTable } from "../framework/table.ts";
 import { ask, NoLauncherError } from "./control-client.ts";
-import type { ControlCommand, ControlReply, ControlRequest } from "./control-protocol.ts";
+import {
+  type ControlCommand,
+  type ControlReply,
+  type ControlRequest,
+  loadModeOf,
+} from "./control-protocol.ts";
 import type { LauncherDeps } from "./launcher-deps.ts";
 import { isRunning, stateText } from "./process-text.ts";
 import { instancePath, readProcfile } from "./start.ts";
@@ -51,6 +56,7 @@ const STEERING: ReadonlyMap<string, Steering> = new Map<string, Steering>([
   ["heal", (call, deps) => steer(call, deps, "heal", [])],
   ["slow", slow],
   ["logs", (call, deps, names) => show(call, deps, "logs", names)],
+  ["load", load],
   ["timeline", (call, deps) => show(call, deps, "timeline", [])],
 ]);
 
@@ -101,6 +107,15 @@ async function slow(call: Invocation, deps: LauncherDeps, words: readonly string
   }
   const delayMs = isNumber ? Number(last) : undefined;
   await tell(call, deps, { command: "slow", processes, delayMs });
+}
+
+async function load(call: Invocation, deps: LauncherDeps, words: readonly string[]): Promise<void> {
+  const mode = loadModeOf(words[0]);
+  if (words.length > 1 || (words.length === 1 && mode === undefined)) {
+    exitWithError(ExitCode.ERROR, "run load takes on, stale or off, or nothing to see how it goes");
+  }
+  const { text = "" } = await tell(call, deps, { command: "load", processes: [], load: mode });
+  call.io.out(text);
 }
 
 async function show(

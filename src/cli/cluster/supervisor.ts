@@ -7,6 +7,7 @@
 import type { Clock } from "../../env/clock.ts";
 import type { MemberView } from "../../lab/lab-protocol.ts";
 import type { ClusterLab } from "./lab/cluster-lab.ts";
+import { LoadControl } from "./lab/load-control.ts";
 import { leads } from "./leads.ts";
 import { ManagedProcess, type ProcessState, type ProcessWorld } from "./managed-process.ts";
 import type { ProcessPlan } from "./plan.ts";
@@ -28,6 +29,7 @@ export type Finish = "asked" | "alone";
 
 export class Supervisor {
   readonly lab: ClusterLab;
+  readonly load: LoadControl;
   readonly #processes: readonly ManagedProcess[];
   readonly #clock: Clock;
   readonly finished: Promise<Finish>;
@@ -37,6 +39,7 @@ export class Supervisor {
   constructor(plans: readonly ProcessPlan[], world: ProcessWorld, lab: ClusterLab) {
     this.lab = lab;
     this.#clock = world.clock;
+    this.load = new LoadControl(plans, { clock: world.clock, monotonicMs: lab.monotonicMs });
     this.#processes = plans.map(
       (plan) =>
         new ManagedProcess(plan, world, {
@@ -159,6 +162,7 @@ export class Supervisor {
   /** Stops everything and settles `finished`. Asked again, it only waits too. */
   async shutDown(): Promise<void> {
     this.#isShuttingDown = true;
+    await this.load.stop();
     await this.stop();
     this.#finish("asked");
   }

@@ -77,13 +77,18 @@ export class ClusterLab {
         "`etcd-cluster start` without -f starts members that can be cut off"
       );
     }
-    const silent = running.find((name) => !this.#views.has(name));
+    const silent = running.find((name) => !this.#isReached(name));
     if (silent === undefined) return undefined;
     return (
-      `${silent} has told nothing of itself: it is starting, or another program that --binary ` +
-      "names, whose network is its own. Try again when it serves, or start without --binary; " +
-      "pause and kill work with every member"
+      `${silent} has told nothing of itself: the program that --binary names is starting, or its ` +
+      "network is its own. Start without --binary; pause and kill work with every member"
     );
+  }
+
+  /** A member of this installation begins with its faults. */
+  #isReached(name: string): boolean {
+    const { command } = this.#plans.find((plan) => plan.name === name) ?? {};
+    return (command?.kind === "program" && command.isOwn) || this.#views.has(name);
   }
 
   #faultsOf(name: string): Faults {

@@ -36,10 +36,10 @@ test("a partition with nobody on one side is refused and changes nothing", () =>
   assert.deepEqual(plan.cutOffFrom("a"), ["b", "c"]);
 });
 
-const command = { kind: "program", file: "etcd", args: [], env: {} } as const;
+const command = { kind: "program", file: "etcd", args: [], env: {}, isOwn: true } as const;
 
-function labOf(peerURL?: string): ClusterLab {
-  const plan = { name: "a", endpoint: undefined, addresses: [], command };
+function labOf(peerURL?: string, isOwn = true): ClusterLab {
+  const plan = { name: "a", endpoint: undefined, addresses: [], command: { ...command, isOwn } };
   return new ClusterLab([{ ...plan, ...(peerURL !== undefined && { peerURL }) }], () => 7);
 }
 
@@ -49,7 +49,7 @@ const VIEW = {
 };
 
 test("a member begins with the faults of its cluster, and is known by what it reports", () => {
-  const lab = labOf("http://a");
+  const lab = labOf("http://a", false);
   lab.faults.slow("a", 20);
   const text = lab.environment("a")[LAB_VARIABLE] ?? "";
   assert.deepEqual(JSON.parse(text), { cutOff: [], delayMs: 20 });
@@ -62,6 +62,7 @@ test("a member begins with the faults of its cluster, and is known by what it re
   assert.deepEqual(lab.viewOf("a"), VIEW);
   assert.equal(lab.nameOf("1f"), "a");
   assert.equal(lab.networkProblem(["a"]), undefined);
+  assert.equal(labOf("http://a").networkProblem(["a"]), undefined);
   lab.forget("a");
   assert.equal(lab.viewOf("a"), undefined);
 });

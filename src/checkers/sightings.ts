@@ -3,7 +3,7 @@
  * if the next reader of the key contradicts it, instead of much later. Only certain conclusions:
  * whatever is refused here would contradict the reader itself.
  */
-import type { Revision } from "../../src/base/ids.ts";
+import type { Revision } from "../base/ids.ts";
 import {
   didWrite,
   isAnswered,

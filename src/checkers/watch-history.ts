@@ -14,7 +14,7 @@
  *
  * A member that lags may serve history that others have compacted already: that is no violation.
  */
-import type { Revision } from "../../src/base/ids.ts";
+import type { Revision } from "../base/ids.ts";
 import { describeKeyValue, type KeyValueSeen, type Time } from "./history.ts";
 import { includes } from "./key-ranges.ts";
 import { type ModelEvent, sameKeyValue } from "./kv-model.ts";

@@ -3,7 +3,7 @@
  * effect on one model at a moment between its call and its return. Some are refused, some never
  * answered. Watches see what the model did. Everything follows from a seed.
  */
-import { SeededRandom } from "../../../src/env/testing/index.ts";
+import { SeededRandom } from "../../env/testing/index.ts";
 import {
   type CompareRequest,
   type KeyValueSeen,

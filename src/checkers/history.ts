@@ -11,7 +11,7 @@
  *   happens later, or never;
  * - keys and values are text of which each UTF-16 unit stands for one byte (ASCII or latin1).
  */
-import type { Revision } from "../../src/base/ids.ts";
+import type { Revision } from "../base/ids.ts";
 
 /** Any unit, any origin; only compared. One clock for the whole history. */
 export type Time = number;
@@ -182,7 +182,7 @@ export function describeOperation({
   return `#${id} client ${clientID}${at} [${callTime}, ${until}] ${describeRequest(request)} -> ${describeOutcome(outcome)}`;
 }
 
-export function describeRequest(request: OperationRequest): string {
+function describeRequest(request: OperationRequest): string {
   switch (request.kind) {
     case "get":
     case "delete": {

@@ -2,7 +2,7 @@
  * Writes whose outcome nobody knows, as possible makers of a revision that no acknowledged write
  * claims. What reads and watches saw of that revision tells most of them apart.
  */
-import type { Revision } from "../../src/base/ids.ts";
+import type { Revision } from "../base/ids.ts";
 import {
   isAnswered,
   type KeyValueSeen,

@@ -5,7 +5,7 @@
  * Invariants: `revision` grows by one with each request that changes a key, and never otherwise; a
  * request that changes nothing leaves no trace. `rollback` restores exactly the state at `mark`.
  */
-import type { Revision } from "../../src/base/ids.ts";
+import type { Revision } from "../base/ids.ts";
 import type {
   CompareRequest,
   DeleteRequest,

@@ -13,7 +13,7 @@
  *
  * Revisions are evidence here, not trusted: a wrong one contradicts real time, or the model.
  */
-import type { Revision } from "../../src/base/ids.ts";
+import type { Revision } from "../base/ids.ts";
 import { Candidates, type EventHint, ROUNDS } from "./candidates.ts";
 import {
   type AnsweredOperation,

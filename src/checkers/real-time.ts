@@ -6,7 +6,7 @@
  * revision 2, and so on. Reads of one revision may stand in any order. Serializable reads prove
  * that their revision existed when they returned, and may themselves be old.
  */
-import type { Revision } from "../../src/base/ids.ts";
+import type { Revision } from "../base/ids.ts";
 import {
   type AnsweredOperation,
   didWrite,
@@ -79,7 +79,7 @@ export function checkRealTime(pinned: readonly PinnedRevision[]): Violation | un
   return undefined;
 }
 
-export function isSerializable({ request }: Operation): boolean {
+function isSerializable({ request }: Operation): boolean {
   return request.kind === "get" && request.serializable === true;
 }
 
