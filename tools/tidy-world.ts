@@ -79,6 +79,11 @@ const PRODUCTION: readonly Permission[] = [
   { path: "src/platform/", kinds: ["process"], why: "which system this is, and systemd's socket" },
   { path: "src/bin/", kinds: ["process", "systemClock"], why: "programs: they own the process" },
   {
+    path: "src/bin/etcd-cluster-main.ts",
+    kinds: ["chance"],
+    why: "the secret of the launcher's page, which nobody may guess",
+  },
+  {
     path: "src/bin/monotonic-time.ts",
     kinds: ["clock"],
     why: "the clock that the processes of one machine share, for the order of what they do",

@@ -5,6 +5,7 @@ import { ClusterPage } from "../cluster/cluster-page.tsx";
 import { KeysPage } from "../keys/keys-page.tsx";
 import { LivePage } from "../live/live-page.tsx";
 import { SpacePage } from "../space/space-page.tsx";
+import { LearnPage } from "../learn/learn-page.tsx";
 import type { SiteConfig } from "./app.ts";
 import type { Route } from "./router.ts";
 
@@ -27,4 +28,11 @@ export const PAGES: readonly Page[] = [
   { id: "cluster", title: "Cluster", component: ClusterPage },
   { id: "space", title: "Space", component: SpacePage },
   { id: "access", title: "Access", component: AccessPage },
+  // Only the launcher of a local cluster says so.
+  {
+    id: "learn",
+    title: "Learn",
+    component: LearnPage,
+    available: ({ lab }) => lab === true,
+  },
 ];

@@ -1,10 +1,10 @@
 /** What fills the database below a prefix: an icicle plot and a table, from counts and small samples. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type SpaceNode, surveySpace } from "../../src/insight/space.ts";
-import type { ApiError } from "../api/api-error.ts";
+import { type ApiError, asApiError } from "../api/api-error.ts";
 import { latin1, utf8 } from "../api/bytes.ts";
 import { shownLatin1 } from "../api/latin1.ts";
-import { asApiError, useApp, useObservable } from "../frame/app.ts";
+import { useApp, useObservable } from "../frame/app.ts";
 import type { PageProps } from "../frame/pages.ts";
 import { bytesOfParam, routeHref } from "../frame/router.ts";
 import { Button } from "../ui/button.tsx";

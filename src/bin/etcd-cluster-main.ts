@@ -1,6 +1,7 @@
 /**
  * The `etcd-cluster` program: gives the launcher the real world, and returns the exit code.
  */
+import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -30,6 +31,7 @@ async function launcherDeps(): Promise<LauncherDeps> {
     env: process.env,
     pid: process.pid,
     monotonicMs,
+    secret: () => randomBytes(16).toString("hex"),
     userID: process.getuid?.(),
     isWindows,
     isTerminal: process.stdout.isTTY === true,

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -14,12 +15,21 @@ const scratch = mkdtempSync(join(tmpdir(), "etcd-cluster-verbs-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 const OPTIONS = { timeout: 120_000, skip: process.platform === "win32" };
 
-/** A first port whose row of three members was free a moment ago. */
+/** First port of three members, seven apart; all were free a moment ago. */
 async function freeRow(): Promise<number> {
   for (;;) {
     const [port = 0] = await freePorts(1);
-    if (port < 60_000) return port;
+    const row = [0, 7, 14].flatMap((step) => [port + step, port + step + 1]);
+    if (port < 60_000 && !(await Promise.all(row.map(isFree))).includes(false)) return port;
   }
+}
+
+function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
 }
 
 test("members are cut off, slowed, paused and killed, and the view tells it", OPTIONS, async () => {

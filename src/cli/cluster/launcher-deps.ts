@@ -9,6 +9,8 @@ export interface LauncherDeps extends Surroundings {
   readonly pid: number;
   /** Of the clock that all processes of the machine share. */
   monotonicMs(): number;
+  /** A text that nobody can guess. */
+  secret(): string;
   /** The etcd of this installation. */
   readonly program: MemberProgram;
   /** The folder with this installation's commands, for Procfiles on machines without an etcd. */

@@ -16,6 +16,7 @@ import { ControlServer } from "./control-server.ts";
 import type { LauncherDeps } from "./launcher-deps.ts";
 import { type ClusterShape, planMembers, type ProcessPlan } from "./plan.ts";
 import { ClusterLab } from "./lab/cluster-lab.ts";
+import { LabServer } from "./lab/lab-server.ts";
 import { portProblems } from "./port-check.ts";
 import { MAX_PROCFILE_BYTES, parseProcfile } from "./procfile.ts";
 import { LAUNCHER_NAME, Screen } from "./screen.ts";
@@ -55,6 +56,7 @@ async function launch(call: Invocation, deps: LauncherDeps, work: Work): Promise
   const control = await openControl(call, deps, (request) => carryOut(supervisor, deps, request));
   const stopListening = deps.onInterrupt(interruptHandler(call, deps, supervisor));
   const releaseExit = deps.onExit(() => supervisor.killAll());
+  let lab: LabServer | undefined;
   try {
     const chosen = work.plans.filter(({ name }) => names.length === 0 || names.includes(name));
     const problems = await portProblems(chosen);
@@ -62,14 +64,34 @@ async function launch(call: Invocation, deps: LauncherDeps, work: Work): Promise
     work.prepare();
     if (!flags.bool("raw")) deps.output.write(work.remark);
     supervisor.start(names);
+    lab = await openLab(deps, supervisor, work.plans);
+    if (lab !== undefined && !flags.bool("raw")) {
+      deps.output.write(`${LAUNCHER_NAME}: look at it and break it: ${lab.url}\n`);
+    }
     const why = await supervisor.finished;
     if (why === "alone") throw new CliExit(ExitCode.ERROR);
   } finally {
     stopListening();
     releaseExit();
+    lab?.close();
     await supervisor.load.stop();
     await control.close();
   }
+}
+
+/** For members of this installation, which have the pages. */
+async function openLab(
+  deps: LauncherDeps,
+  supervisor: Supervisor,
+  plans: readonly ProcessPlan[],
+): Promise<LabServer | undefined> {
+  const hasPages = plans.some(({ command }) => command.kind === "program" && command.isOwn);
+  if (!hasPages) return undefined;
+  return LabServer.open({
+    supervisor,
+    secret: deps.secret(),
+    carryOut: (request) => carryOut(supervisor, deps, request),
+  });
 }
 
 /** The first request to end is carried out in order, later ones at once. */
