@@ -88,7 +88,10 @@ test(
       await page.getByText("Linearizable so far").waitFor();
       // The page and the keys go on, by another member.
       await dashboard.show("#/keys");
-      await page.getByText("etcd-cluster/load/").first().waitFor();
+      await page
+        .getByText(/^etcd-cluster/)
+        .first()
+        .waitFor();
       await dashboard.show("#/learn");
       await page.getByRole("button", { name: `Start ${leader}` }).click();
       await members

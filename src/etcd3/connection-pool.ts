@@ -40,6 +40,8 @@ export class ConnectionPool implements ICallable {
   readonly #closing = new Set<() => void>();
   readonly #disconnected = new Set<() => void>();
   #mock: Partial<ICallable> | undefined;
+  /** Attempts go to one host after the other. */
+  #turn = 0;
 
   constructor(options: IOptions) {
     this.#options = options;
@@ -97,7 +99,8 @@ export class ConnectionPool implements ICallable {
     const request = toMessage(method.request, payload);
     const context = { service, method: name, params: payload, isStream: false };
     const attempt = async (endpoint?: string): Promise<unknown> => {
-      const callOptions = callOptionsOf(options, this.#options.defaultCallOptions, context);
+      const { clock } = this.client;
+      const callOptions = callOptionsOf(options, this.#options.defaultCallOptions, clock, context);
       try {
         return await this.#call(method, request, { ...callOptions, endpoint });
       } catch (error) {
@@ -106,9 +109,7 @@ export class ConnectionPool implements ICallable {
     };
     const hosts = this.#hosts;
     if (hosts === undefined) return attempt();
-    const order = shuffled(hosts);
-    let turn = 0;
-    const overHosts = () => withHosts(order, () => turn++, attempt);
+    const overHosts = () => withHosts(hosts, () => this.#turn++, attempt);
     const global = this.#options.faultHandling?.global;
     return global === undefined ? overHosts() : global.execute(overHosts);
   }
@@ -118,7 +119,7 @@ export class ConnectionPool implements ICallable {
   }
 }
 
-/** The next host whose policy lets a call through; each attempt goes on where the last stopped. */
+/** The next host whose policy lets a call through. */
 async function withHosts(
   hosts: readonly Host[],
   nextTurn: () => number,
@@ -140,13 +141,4 @@ async function withHosts(
     }
   }
   throw castError(refused);
-}
-
-function shuffled(hosts: readonly Host[]): readonly Host[] {
-  const order = [...hosts];
-  for (let i = order.length - 1; i > 0; i--) {
-    const other = Math.floor((i + 1) * Math.random());
-    [order[i], order[other]] = [order[other] as Host, order[i] as Host];
-  }
-  return order;
 }

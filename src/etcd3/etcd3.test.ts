@@ -312,7 +312,11 @@ test("policies stand around calls, and choose among hosts", async () => {
   const repeating = connect({ hosts, dialTimeout: 50, faultHandling: { global: twice } });
   assert.equal(await repeating.get("k"), null);
   repeating.close();
-  const dead = connect({ hosts: "127.0.0.1:1", dialTimeout: 50, faultHandling: { global: through } });
+  const dead = connect({
+    hosts: "127.0.0.1:1",
+    dialTimeout: 50,
+    faultHandling: { global: through },
+  });
   await assert.rejects(dead.get("k").string(), GRPCUnavailableError);
   dead.close();
   assert.throws(() => connect({ hosts: [] }), /no hosts/);

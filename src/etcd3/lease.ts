@@ -1,6 +1,7 @@
 /** Leases that renew themselves and say what becomes of them. */
 import { EventEmitter } from "node:events";
 import type { CallOptions } from "../client/index.ts";
+import type { Clock, Timer } from "../env/clock.ts";
 import type { ConnectionPool, ICallable } from "./connection-pool.ts";
 import { castError, EtcdLeaseInvalidError } from "./errors.ts";
 import type { KeyPrefix } from "./keys.ts";
@@ -36,13 +37,14 @@ export class Lease extends EventEmitter {
   readonly #namespace: KeyPrefix;
   readonly #ttl: number;
   readonly #client: LeaseClient;
+  readonly #clock: Clock;
   readonly #options: ICallOptions;
   /** Settles with the error of a grant that failed: nobody may be waiting for it. */
   readonly #granted: Promise<string | Error>;
   #state: LeaseState = LeaseState.Pending;
   #renewedMs = 0;
   #loss: Error | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
   #stopRenewing: () => void = () => undefined;
 
   constructor(
@@ -59,6 +61,7 @@ export class Lease extends EventEmitter {
     this.#namespace = namespace;
     this.#ttl = ttl;
     this.#client = new LeaseClient(pool);
+    this.#clock = pool.client.clock;
     // The deadline is that of the grant.
     this.#options = { signal: options.signal };
     this.#granted = this.#grant(options, autoKeepAlive);
@@ -73,7 +76,7 @@ export class Lease extends EventEmitter {
       const { ID } = await this.#client.leaseGrant({ TTL: this.#ttl }, options);
       if (this.#state === LeaseState.Pending) {
         this.#state = LeaseState.Alive;
-        this.#renewedMs = Date.now();
+        this.#renewedMs = this.#clock.nowMs();
         if (autoKeepAlive) this.#keepAlive();
       }
       return ID;
@@ -126,7 +129,10 @@ export class Lease extends EventEmitter {
   async keepaliveOnce(options: ICallOptions = this.#options): Promise<ILeaseKeepAliveResponse> {
     const id = await this.grant();
     const context = { service: "Lease", method: "leaseKeepAlive", params: { ID: id } };
-    return this.#renew(id, callOptionsOf(options, undefined, { ...context, isStream: true }));
+    return this.#renew(
+      id,
+      callOptionsOf(options, undefined, this.#clock, { ...context, isStream: true }),
+    );
   }
 
   /** True when the lease is lost, revoked or released. */
@@ -144,7 +150,7 @@ export class Lease extends EventEmitter {
   async #renew(id: string, options: CallOptions): Promise<ILeaseKeepAliveResponse> {
     try {
       const answer = await this.#pool.client.lease.keepAliveOnce(BigInt(id), options);
-      this.#renewedMs = Date.now();
+      this.#renewedMs = this.#clock.nowMs();
       const { clusterId, memberId, revision, raftTerm } = answer.header ?? {};
       return {
         header: {
@@ -170,7 +176,7 @@ export class Lease extends EventEmitter {
       this.#pool.onDisconnect(() => this.#renewIn(0)),
     ];
     this.#stopRenewing = () => {
-      clearTimeout(this.#timer);
+      this.#timer?.cancel();
       for (const forget of forgets) forget();
     };
     queueMicrotask(() => {
@@ -180,13 +186,13 @@ export class Lease extends EventEmitter {
   }
 
   #renewIn(delayMs: number): void {
-    clearTimeout(this.#timer);
-    if (!this.revoked()) this.#timer = setTimeout(() => void this.#fire(), delayMs);
+    this.#timer?.cancel();
+    if (!this.revoked()) this.#timer = this.#clock.setTimer(delayMs, () => void this.#fire());
   }
 
   async #fire(): Promise<void> {
     if (this.revoked()) return;
-    if (Date.now() - this.#renewedMs > 2000 * this.#ttl) {
+    if (this.#clock.nowMs() - this.#renewedMs > 2000 * this.#ttl) {
       const text = "We lost connection to etcd and our lease has expired.";
       this.#lose(Object.assign(new EtcdLeaseInvalidError(""), { message: text }));
       return;

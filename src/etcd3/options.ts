@@ -1,5 +1,6 @@
 /** Options of npm `etcd3`, and what they are called in the client. */
 import type { CallOptions, EtcdClientOptions } from "../client/index.ts";
+import type { Clock } from "../env/clock.ts";
 
 /** What a call takes: of gRPC's options the deadline; besides, an `AbortSignal`. */
 export interface ICallOptions {
@@ -19,7 +20,7 @@ export interface ICallContext {
 
 export type CallOptionsFactory = ICallOptions | ((context: ICallContext) => ICallOptions);
 
-/** As the policies of npm `cockatiel`. */
+/** As the policies of the npm package cockatiel. */
 export interface IPolicy {
   execute<T>(fn: (context: never) => PromiseLike<T> | T): Promise<T>;
 }
@@ -103,10 +104,11 @@ export function hasPolicies({ faultHandling }: IOptions): boolean {
 export function callOptionsOf(
   given: ICallOptions | undefined,
   defaults: CallOptionsFactory | undefined,
+  clock: Clock,
   context: ICallContext,
 ): CallOptions {
   const base = typeof defaults === "function" ? defaults(context) : defaults;
   const { deadline, signal } = { ...base, ...given };
   if (deadline === undefined) return { signal };
-  return { signal, timeoutMs: Math.max(0, Number(deadline) - Date.now()) };
+  return { signal, timeoutMs: Math.max(0, Number(deadline) - clock.wallMs()) };
 }
