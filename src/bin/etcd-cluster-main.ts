@@ -82,7 +82,12 @@ function memberProgram(commandFolder: string): MemberProgram {
   const flags = ["--inspect-port=192.0.2.1:9229"];
   flags.push("--max-semi-space-size=32", "--heap-growing-percent=60");
   flags.push("--initial-old-space-size=128");
-  return { file: process.execPath, args: [...flags, program], env: dashboardSetting(), isOwn: true };
+  return {
+    file: process.execPath,
+    args: [...flags, program],
+    env: dashboardSetting(),
+    isOwn: true,
+  };
 }
 
 /** A pipe that nobody reads any more ends the launcher, by the "error" that `onInterrupt` hears. */
