@@ -7,18 +7,12 @@ import {
   TxnResponse,
   WatchCreateRequest,
   WatchRequest,
-  WatchResponse,
 } from "../../api/gen/rpc.ts";
 import type { MessageType } from "../../api/message-type.ts";
 import { METHOD } from "../../api/rpc-table.ts";
-import type { Call, ReplySource, RpcService, StreamCall, UnaryCall } from "../../env/rpc.ts";
+import { InnerUnary, InnerWatch, type InnerWatchHandler } from "../../env/inner-call.ts";
+import type { Call, RpcService } from "../../env/rpc.ts";
 import { V2_CODE, V2Error } from "../../v2store/index.ts";
-
-export interface WatchHandler {
-  onResponse(response: WatchResponse): void;
-  /** The member ends it. */
-  onEnd(): void;
-}
 
 export class V3Calls {
   readonly #service: RpcService;
@@ -50,8 +44,8 @@ export class V3Calls {
   }
 
   /** Returns what ends it. */
-  watch(request: Partial<WatchCreateRequest>, handler: WatchHandler): () => void {
-    const watch = new OwnWatch(handler);
+  watch(request: Partial<WatchCreateRequest>, handler: InnerWatchHandler): () => void {
+    const watch = new InnerWatch(MEMBER, handler);
     this.#service.stream(watch);
     const value = WatchCreateRequest.create(request);
     const create = WatchRequest.create({ requestUnion: { case: "createRequest", value } });
@@ -69,7 +63,7 @@ export class V3Calls {
   }
 
   #send(method: number, body: Uint8Array): Promise<Uint8Array> {
-    const call = new OwnUnary(method, body);
+    const call = new InnerUnary(MEMBER, method, body);
     this.#service.unary([call]);
     return call.answer;
   }
@@ -77,93 +71,13 @@ export class V3Calls {
 
 const COMPACTED = new EtcdError("compacted").message;
 
-abstract class OwnCall implements Call {
-  readonly method: number;
-  readonly deadlineMs = Number.POSITIVE_INFINITY;
-  readonly remote = "";
-  readonly viaGateway = false;
-  readonly certificateName = undefined;
-  onCancel: (() => void) | undefined;
-
-  constructor(method: number) {
-    this.method = method;
-  }
-
-  abstract readonly cancelled: boolean;
-
-  metadata(): undefined {
-    return undefined;
-  }
-}
-
-class OwnUnary extends OwnCall implements UnaryCall {
-  readonly body: Uint8Array;
-  readonly cancelled = false;
-  readonly answer: Promise<Uint8Array>;
-  #resolve: (answer: Uint8Array) => void = () => undefined;
-  #reject: (error: StatusError) => void = () => undefined;
-
-  constructor(method: number, body: Uint8Array) {
-    super(method);
-    this.body = body;
-    this.answer = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-  }
-
-  reply(message: Uint8Array): void {
-    this.#resolve(message);
-  }
-
-  replyParts(parts: readonly Uint8Array[]): void {
-    this.#resolve(Buffer.concat(parts));
-  }
-
-  replyFrom(source: ReplySource): void {
-    const parts: Uint8Array[] = [];
-    try {
-      for (let part = source.next(); part !== undefined; part = source.next()) parts.push(part);
-      this.replyParts(parts);
-    } finally {
-      source.close();
-    }
-  }
-
-  fail(code: number, message: string): void {
-    this.#reject(new StatusError(code, message));
-  }
-}
-
-/** Who waits takes every event at once. */
-class OwnWatch extends OwnCall implements StreamCall {
-  cancelled = false;
-  readonly bufferedBytes = 0;
-  onDrain: (() => void) | undefined;
-  onMessage: ((message: Uint8Array) => void) | undefined;
-  onHalfClose: (() => void) | undefined;
-  readonly #handler: WatchHandler;
-
-  constructor(handler: WatchHandler) {
-    super(METHOD.Watch);
-    this.#handler = handler;
-  }
-
-  send(...parts: readonly Uint8Array[]): void {
-    if (!this.cancelled) this.#handler.onResponse(WatchResponse.decode(Buffer.concat(parts)));
-  }
-
-  finish(): void {
-    if (!this.cancelled) this.#handler.onEnd();
-  }
-
-  pauseReceiving(): void {}
-
-  resumeReceiving(): void {}
-
-  close(): void {
-    if (this.cancelled) return;
-    this.cancelled = true;
-    this.onCancel?.();
-  }
-}
+/** Whoever has a right to the v2 API: these calls carry no token. */
+const MEMBER: Call = {
+  method: METHOD.Range,
+  deadlineMs: Number.POSITIVE_INFINITY,
+  remote: "",
+  viaGateway: false,
+  certificateName: undefined,
+  cancelled: false,
+  metadata: () => undefined,
+};

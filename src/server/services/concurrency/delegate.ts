@@ -24,7 +24,7 @@ import type { MessageType } from "../../../api/message-type.ts";
 import { METHOD } from "../../../api/rpc-table.ts";
 import type { LeaseID } from "../../../base/ids.ts";
 import type { Call, StreamCall, UnaryCall } from "../../../env/index.ts";
-import { InnerUnary, InnerWatch } from "./inner-call.ts";
+import { InnerUnary, InnerWatch } from "../../../env/inner-call.ts";
 
 /** The member's services. */
 export interface InnerServices {

@@ -2,11 +2,12 @@
  * Calls that a service makes on behalf of a caller: the same token, certificate and address, so that
  * every check is the one that the caller would meet. They go to the services without a transport.
  */
-import { StatusError } from "../../../api/errors.ts";
-import type { WatchResponse } from "../../../api/gen/rpc.ts";
-import { WatchResponse as WatchResponseCodec } from "../../../api/gen/rpc.ts";
-import { METHOD } from "../../../api/rpc-table.ts";
-import type { Call, CallSpan, ReplySource, StreamCall, UnaryCall } from "../../../env/index.ts";
+import { StatusError } from "../api/errors.ts";
+import type { WatchResponse } from "../api/gen/rpc.ts";
+import { WatchResponse as WatchResponseCodec } from "../api/gen/rpc.ts";
+import { METHOD } from "../api/rpc-table.ts";
+import type { CallSpan } from "./call-span.ts";
+import type { Call, ReplySource, StreamCall, UnaryCall } from "./rpc.ts";
 
 abstract class InnerCall implements Call {
   readonly method: number;
