@@ -303,7 +303,7 @@ async function runSeed(seed: number): Promise<Scenario> {
 
 test("a follower that installs snapshots while it serves equals the leader", async () => {
   const totals: Record<string, number> = { events: 0, endedWatches: 0 };
-  for (const seed of seeds(Number(process.env["INSTALL_SEEDS"] ?? 12))) {
+  for (const seed of seeds(Number(process.env["INSTALL_SEEDS"] ?? 20))) {
     const { outcomes, clients } = await runSeed(seed);
     for (const [what, count] of Object.entries(outcomes)) {
       totals[what] = (totals[what] ?? 0) + count;
