@@ -118,6 +118,21 @@ test("the Dockerfile has known instructions, and copies what exists and is not i
   }
 });
 
+test("the image's build has every folder that the build reads", () => {
+  const copied = instructionsOf(read("deploy/docker/Dockerfile"))
+    .filter(({ name }) => name === "COPY")
+    .flatMap(({ rest }) => rest.split(" "));
+  const scripts = readdirSync(join(root, "tools")).filter((name) => /^build.*\.mjs$/.test(name));
+  const texts = scripts.map((name) => read(join("tools", name))).join("\n");
+  const sources = ["bin", "dashboard", "proto", "src", "tools"];
+  const needed = sources.filter((folder) => texts.includes(`"${folder}"`));
+  assert.ok(needed.includes("dashboard"));
+  assert.deepEqual(
+    needed.filter((folder) => !copied.includes(folder)),
+    [],
+  );
+});
+
 test("the image gets the three programs by names that exist", () => {
   const text = read("deploy/docker/Dockerfile");
   const linked = [...text.matchAll(/\/opt\/etcd\/(bin\/\w+)/g)].map((match) => match[1] ?? "");
