@@ -131,7 +131,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     usesFakes: true,
   },
   // The names of npm `etcd3` over the client.
-  etcd3: { door: "deep", imports: ["api", "env", "client"], testImports: ["testing"] },
+  etcd3: { door: "deep", imports: ["base", "api", "env", "client"], testImports: ["testing"] },
   cli: {
     door: "deep",
     isOutside: true,

@@ -1,10 +1,11 @@
 /** Leases that renew themselves and say what becomes of them. */
 import { EventEmitter } from "node:events";
-import type { CallOptions } from "../client/index.ts";
+import { type CallOptions, METHODS } from "../client/index.ts";
 import type { Clock, Timer } from "../env/clock.ts";
 import type { ConnectionPool, ICallable } from "./connection-pool.ts";
 import { castError, EtcdLeaseInvalidError } from "./errors.ts";
 import type { KeyPrefix } from "./keys.ts";
+import { fromMessage } from "./messages/convert.ts";
 import type { ILeaseKeepAliveResponse } from "./messages/lease.ts";
 import { callOptionsOf, type ICallOptions } from "./options.ts";
 import { KVClient, LeaseClient } from "./rpc-clients.ts";
@@ -151,17 +152,7 @@ export class Lease extends EventEmitter {
     try {
       const answer = await this.#pool.client.lease.keepAliveOnce(BigInt(id), options);
       this.#renewedMs = this.#clock.nowMs();
-      const { clusterId, memberId, revision, raftTerm } = answer.header ?? {};
-      return {
-        header: {
-          cluster_id: String(clusterId ?? 0),
-          member_id: String(memberId ?? 0),
-          revision: String(revision ?? 0),
-          raft_term: String(raftTerm ?? 0),
-        },
-        ID: String(answer.ID),
-        TTL: String(answer.TTL),
-      };
+      return fromMessage(METHODS.leaseKeepAlive.response, answer) as ILeaseKeepAliveResponse;
     } catch (error) {
       const cast = castError(error, "Lease");
       if (!(cast instanceof EtcdLeaseInvalidError)) throw cast;

@@ -1,9 +1,11 @@
 /** Watches as event emitters. What was missed while a connection was gone is told afterwards. */
 import { EventEmitter } from "node:events";
+import { KeyValue as KeyValueMessage } from "../api/gen/kv.ts";
 import type { KeyValue, WatchEvent, WatchResponse, Watcher as Watch } from "../client/index.ts";
 import type { ConnectionPool } from "./connection-pool.ts";
 import { castError } from "./errors.ts";
 import { type KeyPrefix, Range, type Rangable, toBuffer } from "./keys.ts";
+import { fromMessage } from "./messages/convert.ts";
 import type { IKeyValue, IWatchCreateRequest, IWatchResponse } from "./messages/kv.ts";
 
 const FILTER_FOR = { put: "Nodelete", delete: "Noput" } as const;
@@ -202,16 +204,5 @@ function responseOf(revision: number, events: readonly WatchEvent[]): IWatchResp
 }
 
 function rawKeyValue(kv: KeyValue): IKeyValue {
-  return {
-    key: viewAsBuffer(kv.key),
-    create_revision: String(kv.createRevision),
-    mod_revision: String(kv.modRevision),
-    version: String(kv.version),
-    value: viewAsBuffer(kv.value),
-    lease: String(kv.lease),
-  };
-}
-
-function viewAsBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
-  return Buffer.from(buffer, byteOffset, byteLength);
+  return fromMessage(KeyValueMessage, kv) as IKeyValue;
 }

@@ -4,6 +4,7 @@
  * goes by the descriptors of the codecs, so a field that etcd gains is there at once.
  */
 import type { FieldInfo, MessageType } from "../../api/message-type.ts";
+import { viewAsBuffer } from "../../base/bytes.ts";
 
 type Row = Record<string, unknown>;
 
@@ -92,10 +93,8 @@ function fromValue(field: FieldInfo, value: unknown): unknown {
   switch (field.kind) {
     case "message":
       return value === undefined ? null : fromMessage(field.message as MessageType<unknown>, value);
-    case "bytes": {
-      const { buffer, byteOffset, byteLength } = value as Uint8Array;
-      return Buffer.from(buffer, byteOffset, byteLength);
-    }
+    case "bytes":
+      return viewAsBuffer(value as Uint8Array);
     case "enum": {
       const entries = Object.entries(field.enumValues ?? {});
       const name = entries.find(([, number]) => number === value)?.[0];
