@@ -124,3 +124,22 @@ test(
     dashboard.checkErrors();
   },
 );
+
+test("colours follow the system until the switch says otherwise", { skip }, async () => {
+  await using etcd = await startEtcd({ flags: FLAGS });
+  await using dashboard = await openDashboard(etcd, "", { colorScheme: "dark" });
+  const { page } = dashboard;
+  const shows = async (colours: "light" | "dark"): Promise<unknown> => {
+    await page.locator(`html[data-theme="${colours}"]`).waitFor();
+    return page.evaluate("getComputedStyle(document.body).backgroundColor");
+  };
+  const toggle = page.getByRole("button", { name: /Colours/ });
+  const dark = await shows("dark");
+  await page.emulateMedia({ colorScheme: "light" });
+  assert.notEqual(await shows("light"), dark);
+  await toggle.click();
+  await page.getByRole("button", { name: "Colours: light" }).waitFor();
+  await toggle.click();
+  assert.equal(await shows("dark"), dark);
+  dashboard.checkErrors();
+});

@@ -1,19 +1,40 @@
 /**
  * Makes one JavaScript module of each program, for the executables of a release. Inside an
- * executable there are no files beside the program, so the three places that read one are
- * replaced here; a place that is not found any more fails the build, never the release.
+ * executable there are no files beside the program, so the places that read one are
+ * replaced here; one that is not found any more, or is not known, fails the build.
  */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join, relative, sep } from "node:path";
+import { basename, dirname, join, relative, sep } from "node:path";
 import type { OnLoadResult, Plugin } from "esbuild";
+import { DASHBOARD_ASSET } from "./release-dashboard.ts";
 import { KOFFI_ASSET } from "./release-native.ts";
 
 export const TOOLS = ["etcd", "etcdctl", "etcdutl"] as const;
 export type Tool = (typeof TOOLS)[number];
 
-/** Asset with the code of the thread that checks older log segments. */
-const WORKER_ASSET = "older-segments-worker.cjs";
+/** Threads that a program starts: the file that does, how, and what the thread runs. */
+const THREADS = [
+  {
+    user: "src/embed/older-segments.ts",
+    from: "new Worker(url, { workerData: job })",
+    options: "eval: true, workerData: job",
+    entry: "src/embed/older-segments-worker.ts",
+  },
+  {
+    user: "src/platform/bcrypt-hasher.ts",
+    from: "new Worker(url)",
+    options: "eval: true",
+    entry: "src/platform/bcrypt-worker.ts",
+  },
+] as const;
+
+/** How a file finds what is loaded only when it is needed; it becomes a part of the bundle. */
+const LAZY_PACKAGE = /\bcreateRequire\(import\.meta\.url\)\(\s*("[^"]+"),?\s*\)/g;
+const LAZY_PACKAGES = "const require = createRequire(import.meta.url);";
+const OWN_URL = /const url = new URL\([^;]*import\.meta\.url\);/;
+
+const DASHBOARD_USER = "src/embed/dashboard.ts";
 
 export interface Bundle {
   /** The program as an ECMAScript module. */
@@ -38,11 +59,17 @@ function replacements(gitSha: string): readonly Replacement[] {
       to: "loadKoffi()",
       prelude: 'import { loadKoffi } from "../../tools/release-native.ts";\n',
     },
-    {
-      file: "src/embed/older-segments.ts",
-      from: "new Worker(url, { workerData: job })",
-      to: `new Worker(getAsset("${WORKER_ASSET}", "utf8"), { eval: true, workerData: job })`,
+    ...THREADS.map(({ user, from, options, entry }) => ({
+      file: user,
+      from,
+      to: `new Worker(getAsset("${threadAsset(entry)}", "utf8"), { ${options} })`,
       prelude: 'import { getAsset } from "node:sea";\n',
+    })),
+    {
+      file: DASHBOARD_USER,
+      from: '"./dashboard-files.ts"',
+      to: '"../../tools/release-dashboard.ts"',
+      prelude: "",
     },
     {
       file: "src/bin/etcd-main.ts",
@@ -53,17 +80,22 @@ function replacements(gitSha: string): readonly Replacement[] {
   ];
 }
 
-/** @throws if a source does not compile or a replaced place has changed. */
+function threadAsset(entry: string): string {
+  return `${basename(entry, ".ts")}.cjs`;
+}
+
+/** @throws if a source does not compile or looks for a file, or a replaced place has changed. */
 export async function bundleTool(root: string, tool: Tool, gitSha: string): Promise<Bundle> {
   const applied = new Set<string>();
   const plugin = replacingPlugin(root, replacements(gitSha), applied);
   const code = await bundle(root, `src/bin/${tool}.ts`, "esm", plugin);
   const assets = new Map<string, Uint8Array>();
   if (applied.has("src/platform/system-calls.ts")) assets.set(KOFFI_ASSET, readKoffi(root));
-  if (applied.has("src/embed/older-segments.ts")) {
-    const worker = await bundle(root, "src/embed/older-segments-worker.ts", "cjs", plugin);
-    assets.set(WORKER_ASSET, Buffer.from(worker, "utf8"));
+  for (const { entry } of THREADS.filter(({ user }) => applied.has(user))) {
+    const thread = await bundle(root, entry, "cjs", plugin);
+    assets.set(threadAsset(entry), Buffer.from(thread, "utf8"));
   }
+  if (applied.has(DASHBOARD_USER)) assets.set(DASHBOARD_ASSET, readDashboard(root));
   return { code, assets };
 }
 
@@ -105,13 +137,24 @@ function replacingPlugin(root: string, all: readonly Replacement[], applied: Set
     setup(build): void {
       build.onLoad({ filter: /\.ts$/ }, ({ path }): OnLoadResult | undefined => {
         const file = relative(root, path).split(sep).join("/");
+        const source = readFileSync(path, "utf8");
         const found = all.find((each) => each.file === file);
-        if (found === undefined) return undefined;
-        applied.add(file);
-        return { contents: replaceOnce(readFileSync(path, "utf8"), found), loader: "ts" };
+        if (found !== undefined) applied.add(file);
+        const replaced = found === undefined ? source : replaceOnce(source, found);
+        return { contents: withoutFiles(file, replaced), loader: "ts" };
       });
     },
   };
+}
+
+/** Nothing may ask where its own file is: inside an executable it is nowhere. */
+function withoutFiles(file: string, source: string): string {
+  const contents = source
+    .replace(LAZY_PACKAGE, "require($1)")
+    .replace(LAZY_PACKAGES, "")
+    .replace(OWN_URL, "");
+  if (!contents.includes("import.meta.url")) return contents;
+  throw new Error(`${file} looks for files beside itself: a release has none`);
 }
 
 function replaceOnce(source: string, { file, from, to, prelude }: Replacement): string {
@@ -120,6 +163,14 @@ function replaceOnce(source: string, { file, from, to, prelude }: Replacement): 
     throw new Error(`${file} has '${from}' ${parts.length - 1} times, not once`);
   }
   return prelude + parts.join(to);
+}
+
+function readDashboard(root: string): Uint8Array {
+  const folder = join(root, "dist", "lib", "dashboard");
+  const files = readdirSync(folder).map((name) => {
+    return [name, readFileSync(join(folder, name), "base64")] as const;
+  });
+  return Buffer.from(JSON.stringify(Object.fromEntries(files)), "utf8");
 }
 
 /** koffi's library for this machine and the GNU C library, which Node's executables need too. */

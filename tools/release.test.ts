@@ -205,6 +205,8 @@ const run = (path: string, ...args: readonly string[]): string =>
 test("the server as one file: no file beside it but its assets, and it knows its commit", async () => {
   await withBundle("etcd", (folder, path) => {
     assert.deepEqual(readdirSync(folder).sort(), [
+      "bcrypt-worker.cjs",
+      "dashboard.json",
       "koffi.node",
       "older-segments-worker.cjs",
       "program.mjs",

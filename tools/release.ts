@@ -16,6 +16,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -157,6 +158,12 @@ async function buildExecutable({
   chmodSync(target, 0o755);
 }
 
+interface Lock {
+  readonly packages: Readonly<
+    Record<string, { readonly dev?: boolean; readonly optional?: boolean }>
+  >;
+}
+
 const README = `etcd in TypeScript ${SERVER_VERSION}
 
 Three programs that need no Node.js: etcd, etcdctl, etcdutl. They need Linux with the GNU C library
@@ -169,7 +176,7 @@ Three programs that need no Node.js: etcd, etcdctl, etcdutl. They need Linux wit
 
 Documentation/deployment.md: systemd, containers, several ways to configure.
 Documentation/settings.md: every flag. LICENSE and LICENSES.txt: the terms.
-deploy/: files to start from.
+deploy/: files to start from. The dashboard: ./etcd --enable-dashboard, at /dashboard/ of the client URL.
 `;
 
 function addTexts(root: string, node: string, folder: string): void {
@@ -186,12 +193,16 @@ function addTexts(root: string, node: string, folder: string): void {
 
 /** The terms of what is inside the executables besides this project. */
 function licences(root: string, node: string): string {
-  const modules = join(root, "node_modules");
-  const parts = [
-    part("koffi", join(modules, "koffi", "LICENSE.txt")),
-    part("ws", join(modules, "ws", "LICENSE")),
-    part("yaml", join(modules, "yaml", "LICENSE")),
-  ];
+  const lock: Lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
+  const parts = Object.entries(lock.packages)
+    .filter(([path, { dev, optional }]) => path !== "" && dev !== true && optional !== true)
+    .map(([path]) => {
+      const name = path.slice("node_modules/".length);
+      const file = readdirSync(join(root, path)).find((each) => /^licen[cs]e/i.test(each));
+      if (file === undefined) throw new Error(`${name} does not say under which terms it is`);
+      return part(name, join(root, path, file));
+    });
+  parts.push(part("In the dashboard", join(root, "dist", "lib", "dashboard", "licences.txt")));
   const real = execFileSync(node, ["-p", "process.execPath"], { encoding: "utf8" }).trim();
   const beside = [join(dirname(dirname(real)), "LICENSE"), join(dirname(real), "LICENSE")];
   const found = beside.find((path) => existsSync(path));

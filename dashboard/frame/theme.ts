@@ -5,11 +5,20 @@ export type Theme = "system" | "light" | "dark";
 
 const KEY = "etcd-dashboard-theme";
 const THEMES: readonly Theme[] = ["system", "light", "dark"];
+const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
 
+/** What the switch says. */
 export const theme = new Observable<Theme>(stored());
+/** Which colours are shown. */
+export const colours = new Observable(shown());
 
 function stored(): Theme {
   return THEMES.find((each) => each === localStorage.getItem(KEY)) ?? "system";
+}
+
+function shown(): "light" | "dark" {
+  if (theme.value !== "system") return theme.value;
+  return systemIsDark.matches ? "dark" : "light";
 }
 
 export function nextTheme(): void {
@@ -18,11 +27,14 @@ export function nextTheme(): void {
   theme.set(next);
 }
 
-/** Keeps the document's mark, which the style sheets ask for, as the switch stands. */
+/** Keeps the document's mark, which the style sheets ask for, as the system and the switch stand. */
 export function applyTheme(): void {
   const apply = (): void => {
-    document.documentElement.dataset["theme"] = theme.value;
+    const next = shown();
+    document.documentElement.dataset["theme"] = next;
+    colours.set(next);
   };
   theme.subscribe(apply);
+  systemIsDark.addEventListener("change", apply);
   apply();
 }

@@ -2,7 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { useObservable } from "../frame/app.ts";
-import { theme } from "../frame/theme.ts";
+import { colours } from "../frame/theme.ts";
 import type { Column } from "./series.ts";
 
 export interface PlotProps {
@@ -19,7 +19,7 @@ const CLOCK = { hour12: false } as const;
 export function Plot({ title, lines, data, format }: PlotProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
-  const colours = useObservable(theme);
+  const shown = useObservable(colours);
   useEffect(() => {
     const target = box.current;
     if (target === null) return;
@@ -33,7 +33,7 @@ export function Plot({ title, lines, data, format }: PlotProps) {
       observer.disconnect();
       made.destroy();
     };
-  }, [colours, lines.join()]);
+  }, [shown, lines.join()]);
   useEffect(() => plot.current?.setData(data), [data]);
   const newest = lines.map((line, i) => {
     const value = data[i + 1]?.at(-1);

@@ -3,8 +3,6 @@
  * with its compressed form. What a page may do is said by the strictest policy that it can live
  * with: nothing from elsewhere, nothing inline, no text turned into elements.
  */
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import type { HttpRequest, HttpResponse } from "../env/http.ts";
@@ -57,21 +55,21 @@ type SiteFiles = ReadonlyMap<string, SiteFile>;
 export interface StaticSiteOptions {
   /** Where it is served, such as "/dashboard/". */
   readonly prefix: string;
-  /** Holds index.html and, beside it, files whose names change with their content. */
-  readonly folder: string;
+  /** Reads index.html and, beside it, files whose names change with their content. */
+  readonly readFiles: () => Promise<ReadonlyMap<string, Uint8Array>>;
   /** Served as `config.json`. */
   readonly config: Readonly<Record<string, unknown>>;
 }
 
 /** Serves the site to whoever comes: it holds nothing that is secret. */
-export function staticSiteMount({ prefix, folder, config }: StaticSiteOptions): Mount {
+export function staticSiteMount({ prefix, readFiles, config }: StaticSiteOptions): Mount {
   const configFile = Buffer.from(JSON.stringify(config));
   let files: Promise<SiteFiles> | undefined;
   return [
     prefix,
     (path, request, response) => {
       if (!allowOnlyGet(request, response)) return;
-      files ??= readSite(folder, configFile);
+      files ??= readFiles().then((read) => prepare(read, configFile));
       files.then(
         (all) => {
           const file = all.get(path.slice(prefix.length) || INDEX);
@@ -88,13 +86,18 @@ export function staticSiteMount({ prefix, folder, config }: StaticSiteOptions): 
   ];
 }
 
-async function readSite(folder: string, config: Uint8Array): Promise<SiteFiles> {
-  const entries = await readdir(folder, { withFileTypes: true });
-  const names = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
-  const files = names.map(async (name) => {
-    return [name, await siteFile(name, await readFile(join(folder, name)))] as const;
-  });
-  return new Map([...(await Promise.all(files)), [CONFIG, await siteFile(CONFIG, config)]]);
+async function prepare(
+  files: ReadonlyMap<string, Uint8Array>,
+  config: Uint8Array,
+): Promise<SiteFiles> {
+  const all = [...files, [CONFIG, config] as const];
+  return new Map(
+    await Promise.all(
+      all.map(async ([name, bytes]) => {
+        return [name, await siteFile(name, bytes)] as const;
+      }),
+    ),
+  );
 }
 
 const compress = promisify<Uint8Array, Buffer>(gzip);
