@@ -43,6 +43,46 @@ test("three members: checks in words, hand-over, hashes, a removal", { skip }, a
   dashboard.checkErrors();
 });
 
+test("a long defragmentation or compaction says how far it is", { skip }, async () => {
+  await using etcd = await startEtcd({ flags: FLAGS });
+  await etcd.call("/v3/kv/put", { key: "YQ==", value: "YQ==" });
+  await using dashboard = await openDashboard(etcd, "#/cluster");
+  const { page } = dashboard;
+  await page.route("**/dashboard/api/upkeep", (route) =>
+    route.fulfill({
+      json: {
+        defragmentation: { copiedBytes: 42_000_000, totalBytes: 100_000_000 },
+        compaction: { atRevision: 250, revision: 1000 },
+      },
+    }),
+  );
+  // Each goes on once its progress has been seen.
+  const gate = async (path: string): Promise<() => void> => {
+    let open: () => void = () => undefined;
+    const opened = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    await page.route(`**/${path}`, async (route) => {
+      await opened;
+      await route.continue();
+    });
+    return open;
+  };
+  const defragment = await gate("v3/maintenance/defragment");
+  await page.getByRole("button", { name: "Defragment all members" }).click();
+  await page.getByText("42 % of 100 MB copied").waitFor();
+  defragment();
+  await page.getByText("done; it had").waitFor();
+  assert.equal(await page.getByText("42 %").count(), 0);
+  const compact = await gate("v3/kv/compaction");
+  await page.getByRole("button", { name: "Compact", exact: true }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Compact" }).click();
+  await page.getByText("25 % of 1,000 revisions").waitFor();
+  compact();
+  await page.getByText(/^Compacted up to revision/).waitFor();
+  dashboard.checkErrors();
+});
+
 test("one member: what would stop it is not offered, a learner is added", { skip }, async () => {
   await using etcd = await startEtcd({ flags: FLAGS });
   await etcd.call("/v3/maintenance/alarm", { action: "ACTIVATE", alarm: "NOSPACE" });

@@ -11,6 +11,7 @@ import { Failure, Notice } from "../ui/notice.tsx";
 import type { ClusterState } from "./cluster-state.ts";
 import { hashVerdict, type MemberHash } from "./hashes.ts";
 import { snapshotFile } from "./snapshot-file.ts";
+import { UpkeepProgress } from "./upkeep-progress.tsx";
 
 interface MaintenanceProps {
   readonly state: ClusterState;
@@ -71,11 +72,14 @@ function Compaction({ state, onChanged }: MaintenanceProps) {
         >
           <p>Versions of keys and the deleted keys before it cannot be read any more.</p>
           <p>Watches that are further behind end. The file shrinks by a defragmentation only.</p>
+          <UpkeepProgress self={state.self} member={state.self} work="compaction" />
         </Confirm>
       )}
     </section>
   );
 }
+
+const RUNNING = "running…";
 
 interface DefragmentRow {
   readonly id: string;
@@ -107,7 +111,7 @@ function Defragmentation({ state, onChanged }: MaintenanceProps) {
     for (const { member, status } of members) {
       if (!isWanted.current) break;
       const name = nameOf(member);
-      say(member.id, name, "running…");
+      say(member.id, name, RUNNING);
       try {
         const before = status?.dbBytes;
         await api.call(pathAt(state.self, member.id, "v3/maintenance/defragment"));
@@ -145,6 +149,9 @@ function Defragmentation({ state, onChanged }: MaintenanceProps) {
           {rows.map(({ id, name, text }) => (
             <li key={id}>
               <strong>{name}</strong>: {text}
+              {text === RUNNING && (
+                <UpkeepProgress self={state.self} member={id} work="defragmentation" />
+              )}
             </li>
           ))}
         </ul>

@@ -1,5 +1,6 @@
 /** The backend against a model: random writes, commits, views, reopening, defragmentation. */
 
+import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FaultDisk } from "../env/testing/fault-disk.ts";
 import { SeededRandom } from "../env/testing/seeded-random.ts";
@@ -11,6 +12,7 @@ import {
   nextTurn,
   openOn,
   RestlessClock,
+  revisionKey,
   Writer,
 } from "./testing/harness.ts";
 import { KEY_BUCKET, LEASE_BUCKET, type ReadView } from "./types.ts";
@@ -87,3 +89,29 @@ for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
     });
   }
 }
+
+test("a defragmentation tells how far it is, until it has ended", async () => {
+  const backend = await openOn(new FaultDisk(), {}, new RestlessClock());
+  const value = new Uint8Array(20_000);
+  for (let key = 0; key < 1000; key++) {
+    backend.put(KEY_BUCKET, revisionKey(key), value);
+    if (key % 100 === 0) await backend.commit();
+  }
+  assert.equal(backend.defragmentation, undefined);
+  const seen: number[] = [];
+  const ended = backend.defragment().then(() => "ended");
+  while ((await Promise.race([ended, nextTurn()])) !== "ended") {
+    const { copiedBytes, totalBytes } = backend.defragmentation ?? {
+      copiedBytes: 0,
+      totalBytes: 1,
+    };
+    assert.ok(copiedBytes <= totalBytes);
+    seen.push(copiedBytes);
+  }
+  assert.ok(
+    seen.some((bytes) => bytes > 4_000_000 && bytes < 20_000_000),
+    String(seen),
+  );
+  assert.equal(backend.defragmentation, undefined);
+  await backend.close();
+});

@@ -26,6 +26,7 @@ import type {
   Backend,
   BackendSnapshot,
   Bucket,
+  DefragmentProgress,
   Finder,
   ReadView,
   Replacement,
@@ -67,6 +68,7 @@ export class BoltBackend implements Backend {
   readonly #metrics: BackendMetrics;
   readonly #commits: CommitPipeline;
   #defragmenting: Promise<void> | undefined;
+  #defragmenter: { readonly totalBytes: number; readonly work: Defragmenter } | undefined;
   /**
    * Settles when nobody is about to replace the file. Defragmentations and received files take
    * turns: two that overlap would undo each other (etcd issues 18055, 20271).
@@ -189,6 +191,12 @@ export class BoltBackend implements Backend {
     return this.#defragmenting;
   }
 
+  get defragmentation(): DefragmentProgress | undefined {
+    if (this.#defragmenter === undefined) return undefined;
+    const { totalBytes, work } = this.#defragmenter;
+    return { copiedBytes: Math.min(work.copiedBytes, totalBytes), totalBytes };
+  }
+
   async openReplacement(path: string): Promise<Replacement> {
     assert(this.#options.readOnly !== true, "backend is open for reading only");
     const endTurn = await this.#takeFileTurn();
@@ -263,7 +271,9 @@ export class BoltBackend implements Backend {
     this.#metrics.defragInflight(1);
     try {
       const slicer = () => newSlicer(this.#deps);
-      await new Defragmenter(disk, fileOptions(this.#options), slicer).run(this.#commits);
+      const work = new Defragmenter(disk, fileOptions(this.#options), slicer);
+      this.#defragmenter = { totalBytes: sizeInUseBytes, work };
+      await work.run(this.#commits);
       const tookMs = clock.nowMs() - begin;
       this.#metrics.defragmented(tookMs);
       logger.info("finished defragmenting directory", {
@@ -275,6 +285,7 @@ export class BoltBackend implements Backend {
         took: formatDuration(tookMs),
       });
     } finally {
+      this.#defragmenter = undefined;
       this.#metrics.defragInflight(0);
     }
   }

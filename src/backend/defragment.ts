@@ -39,11 +39,17 @@ export class Defragmenter {
   readonly #options: BoltFileOptions;
   readonly #slicer: () => Slicer;
   #unsyncedBytes = 0;
+  #copiedBytes = 0;
 
   constructor(disk: Disk, options: BoltFileOptions, slicer: () => Slicer) {
     this.#disk = disk;
     this.#options = options;
     this.#slicer = slicer;
+  }
+
+  /** What has been written to the new file. */
+  get copiedBytes(): number {
+    return this.#copiedBytes;
   }
 
   /** On failure the old file stays in use, and the new one is removed. */
@@ -148,9 +154,11 @@ export class Defragmenter {
   }
 
   async #drain(target: BoltFile, tx: WriteTx): Promise<void> {
-    if (tx.dirtyBytes < DRAIN_BYTES) return;
-    this.#unsyncedBytes += tx.dirtyBytes;
+    const { dirtyBytes } = tx;
+    if (dirtyBytes < DRAIN_BYTES) return;
+    this.#unsyncedBytes += dirtyBytes;
     await target.writePages(tx.drain());
+    this.#copiedBytes += dirtyBytes;
     if (this.#unsyncedBytes < SYNC_BYTES) return;
     this.#unsyncedBytes = 0;
     await target.sync();

@@ -128,6 +128,12 @@ export interface Replacement extends Reader {
   close(): void;
 }
 
+/** How much of the space in use has been copied, about. */
+export interface DefragmentProgress {
+  readonly copiedBytes: number;
+  readonly totalBytes: number;
+}
+
 export interface Backend extends Reader {
   /** Keeps both arrays: the caller must not change them afterwards. */
   put(bucket: Bucket, key: Uint8Array, value: Uint8Array): void;
@@ -166,6 +172,8 @@ export interface Backend extends Reader {
   hash(ignore: (bucket: string, key: Uint8Array) => boolean): Promise<number>;
   /** Rewrites the file compactly, in slices, while reads and writes go on. */
   defragment(): Promise<void>;
+  /** Of the defragmentation that is under way. */
+  readonly defragmentation?: DefragmentProgress | undefined;
   /**
    * Opens a db file that lies beside the live one (same directory), to be installed in its place.
    * Waits while a defragmentation runs or another replacement is open; defragmentations that are

@@ -3,7 +3,8 @@
  * listeners:
  *
  * - `watchers`: who watches what, and how far behind they are. `progress`: how far the members'
- *   logs are, as the leader sees them. Both for users with the root role.
+ *   logs are, as the leader sees them. `upkeep`: how far the member's compaction and defragmentation
+ *   are. All for users with the root role.
  * - `members/<id>/…`: the same question put to another member, by `MemberQuestions`.
  *
  * Pages of other sites get nothing here, whatever `--cors` says.
@@ -29,6 +30,7 @@ export function dashboardApiMounts(
   return [
     [`${PREFIX}watchers`, answers(server, () => watchersJson(server))],
     [`${PREFIX}progress`, answers(server, () => progressJson(server))],
+    [`${PREFIX}upkeep`, answers(server, () => upkeepJson(server))],
     [
       `${PREFIX}members/`,
       guarded((path, request, response) => {
@@ -94,6 +96,10 @@ function watchersJson(server: EtcdServer): unknown {
       }),
     })),
   };
+}
+
+function upkeepJson({ backend, store }: EtcdServer): unknown {
+  return { defragmentation: backend.defragmentation, compaction: store.compaction };
 }
 
 function progressJson(server: EtcdServer): unknown {

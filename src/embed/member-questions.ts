@@ -43,6 +43,7 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   "/metrics": SHORT_GET,
   "/dashboard/api/watchers": SHORT_GET,
   "/dashboard/api/progress": SHORT_GET,
+  "/dashboard/api/upkeep": SHORT_GET,
   "/v3/maintenance/status": SHORT_POST,
   "/v3/maintenance/transfer-leadership": SHORT_POST,
   "/v3/maintenance/hashkv": LONG_POST,

@@ -37,6 +37,12 @@ export type CompactionStep =
     }
   | { readonly state: "finished"; readonly result: CompactionResult };
 
+/** How far the removal of records has come, which goes by revisions. */
+export interface CompactionProgress {
+  readonly atRevision: Revision;
+  readonly revision: Revision;
+}
+
 export interface CompactionResult {
   readonly revision: Revision;
   readonly deletedRecords: number;
@@ -61,6 +67,14 @@ export class Compactor {
 
   get pending(): boolean {
     return this.#job !== undefined || this.#queue.length > 0;
+  }
+
+  /** Of the last compaction that was asked for, while there is work. */
+  get progress(): CompactionProgress | undefined {
+    const last = this.#queue.at(-1)?.revision ?? this.#job?.revision;
+    return last === undefined
+      ? undefined
+      : { atRevision: this.#job?.atRevision ?? 0, revision: last };
   }
 
   add(request: CompactionRequestInfo): void {
@@ -108,6 +122,15 @@ class CompactionJob {
     this.#hasher = new HistoryHasher(request.revision, request.previousRevision);
     this.#probe = new KeepProbe(store.index, request.revision, "compaction");
     this.#end = encodeRevisionKey(request.revision + 1, 0, false);
+  }
+
+  get revision(): Revision {
+    return this.#request.revision;
+  }
+
+  /** Records below it are done. */
+  get atRevision(): Revision {
+    return this.#next.length === 0 ? 0 : mainOf(this.#next, 0);
   }
 
   step(maxRecords: number, indexWork: Observed): CompactionResult | undefined {

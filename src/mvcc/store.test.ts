@@ -193,6 +193,26 @@ test("history that a compaction has yet to remove cannot be read", () => {
   assert.equal(store.runCompaction(100).state, "idle");
 });
 
+test("a compaction tells how far it is, until it has finished", () => {
+  const { store } = openWorld();
+  for (let i = 0; i < 10; i++) put(store, "k", String(i));
+  const progress = () => store.compaction;
+  assert.equal(progress(), undefined);
+  store.compact(10);
+  const seen: (number | undefined)[] = [progress()?.atRevision];
+  while (store.runCompaction(3).state !== "finished") {
+    assert.equal(progress()?.revision, 10);
+    seen.push(progress()?.atRevision);
+  }
+  assert.equal(seen[0], 0);
+  assert.ok(new Set(seen).size > 2, String(seen));
+  assert.deepEqual(
+    [...seen].sort((a = 0, b = 0) => a - b),
+    seen,
+  );
+  assert.equal(progress(), undefined);
+});
+
 test("compaction waits for a range that reads an older revision", () => {
   const { store } = openWorld();
   for (let i = 0; i < 10; i++) put(store, `k${i}`, "old");

@@ -25,7 +25,12 @@ import { assert } from "../base/assert.ts";
 import type { TreeCursor } from "../base/btree.ts";
 import type { LeaseID, Revision } from "../base/ids.ts";
 import type { Slice, Steps } from "../base/slice.ts";
-import { type CompactionStep, Compactor, type Observed } from "./compaction.ts";
+import {
+  type CompactionProgress,
+  type CompactionStep,
+  Compactor,
+  type Observed,
+} from "./compaction.ts";
 import { HashJob, HashStorage } from "./hash.ts";
 import { KeyIndex } from "./key-index.ts";
 import { encodeKeyValue, encodeTombstone, KeyValueView } from "./key-value.ts";
@@ -417,6 +422,10 @@ export class Store {
    */
   runCompaction(maxRecords: number, indexWork?: Observed): CompactionStep {
     return this.#compactor.step(maxRecords, indexWork);
+  }
+
+  get compaction(): CompactionProgress | undefined {
+    return this.#compactor.progress;
   }
 
   get compactionPending(): boolean {

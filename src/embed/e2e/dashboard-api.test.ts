@@ -64,6 +64,7 @@ test("only root is told who watches, and other users may ask what etcd tells the
   const eve = await tokenOf("eve", "e");
   assert.equal(await refusal("watchers", eve), 403);
   assert.equal(await refusal("progress", eve), 403);
+  assert.equal(await refusal("upkeep", eve), 403);
   assert.equal((await post(`/dashboard/api/${status}`, {}, eve)).status, 200);
   const defragment = `/dashboard/api/members/${id}/v3/maintenance/defragment`;
   assert.equal((await post(defragment, {}, eve)).status, 403);
@@ -88,6 +89,7 @@ test("a member passes on what it knows, to members alone", async (t) => {
   const progress = JSON.parse((await get(`members/${id}/dashboard/api/progress`)).body);
   assert.equal(progress.leader, id);
   assert.equal(progress.progress[0].member, id);
+  assert.equal((await get(`members/${id}/dashboard/api/upkeep`)).body, "{}");
   const refused: readonly string[] = [
     `members/${id}/v3/kv/range`,
     `members/${id}/../../v3/kv/range`,
