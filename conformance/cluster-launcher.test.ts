@@ -11,6 +11,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { promisify } from "node:util";
 import { binaryOf, type EtcdKind, missing, repositoryRoot } from "./harness.ts";
 
@@ -122,4 +123,42 @@ for (const kind of ["ours", "reference"] as const) {
     await once(launcher.child, "exit");
     assert.equal(launcher.child.exitCode, 0);
   });
+}
+
+test(
+  "the leader of a cluster with --auto-tls is cut off under load, and comes back",
+  { skip: missing("ours"), timeout: TIMEOUT_MS },
+  async () => {
+    await using launcher = launch(scratch, ["start", "--temporary", "--auto-tls"]);
+    const run = (...words: string[]) => command(LAUNCHER, ["run", ...words]);
+    await until(() => launcher.text(), /look at it and break it/);
+    const leaders = (timeline: string): RegExpMatchArray[] => [
+      ...timeline.matchAll(/(\S+) \| term \d+: leads/g),
+    ];
+    const first = await until(() => run("timeline"), /(\S+) \| term \d+: leads/);
+    const leader = first.match(/(\S+) \| term \d+: leads/)?.[1] ?? "";
+    await run("load", "on");
+    await run("partition", leader);
+    await until(async () => String(leaders(await run("timeline")).length >= 2), /true/);
+    const next = leaders(await run("timeline")).at(-1)?.[1] ?? "";
+    assert.notEqual(next, leader);
+    const port = 12379 + 10000 * (Number(next.slice("etcd".length)) - 1);
+    const flags = [`--endpoints=https://localhost:${port}`, "--insecure-skip-tls-verify"];
+    assert.equal(await command(ETCDCTL, [...flags, "put", "key", "value"]), "OK\n");
+    await run("heal");
+    await until(
+      () => run("timeline"),
+      new RegExp(`whole again[\\s\\S]*${leader} \\| .*follows ${next}`),
+    );
+    assert.match(await run("load"), /[1-9]\d* calls answered[\s\S]*verdict: linearizable/);
+  },
+);
+
+/** Asks until the answer is as expected; the test's time limit ends it. */
+async function until(ask: () => string | Promise<string>, expected: RegExp): Promise<string> {
+  for (;;) {
+    const answer = await ask();
+    if (expected.test(answer)) return answer;
+    await nextTurn();
+  }
 }
