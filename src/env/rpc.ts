@@ -51,7 +51,10 @@ export interface ReplySource {
 /** Free bytes around a body that has room: what the log puts around a request fits. */
 export const BODY_ROOM_BYTES = 128;
 
-/** One request, one reply: by exactly one of `reply…` and `fail`, at any time. */
+/**
+ * One request, one reply: by exactly one of `reply…` and `fail`, at any time. A call that was
+ * cancelled is ended by one of them, too: it counts against its connection's limit until then.
+ */
 export interface UnaryCall extends Call {
   /** The encoded request message. Borrowed: valid only until `RpcService.unary` returns. */
   readonly body: Uint8Array;

@@ -42,7 +42,7 @@ import type { RequestMeter } from "../tracing/request-meter.ts";
 import type { ReadEnd, SlowRequests } from "../tracing/slow-requests.ts";
 import type { QuotaGate } from "./quota-gate.ts";
 import { RangeReply } from "./range-reply.ts";
-import { failWith, finish } from "./reply.ts";
+import { failWith, finish, giveUp } from "./reply.ts";
 import type { UnaryRows } from "./rows.ts";
 
 /** Larger range responses are encoded piece by piece, as the client takes them. */
@@ -94,7 +94,8 @@ export class KeyValueService {
     this.#server.reads.add((error) => {
       if (error !== undefined) {
         this.#failRange(call, get, startMs, this.#meter.nowMs(), error);
-      } else if (!call.cancelled) this.#executeGet(call, get, who, startMs);
+      } else if (call.cancelled) giveUp(call);
+      else this.#executeGet(call, get, who, startMs);
     }, call.span);
   }
 
@@ -127,7 +128,8 @@ export class KeyValueService {
     this.#server.reads.add((error) => {
       if (error !== undefined) {
         this.#failRange(call, request, startMs, this.#meter.nowMs(), error);
-      } else if (!call.cancelled) this.#executeRange(call, request, who, startMs);
+      } else if (call.cancelled) giveUp(call);
+      else this.#executeRange(call, request, who, startMs);
     }, call.span);
   }
 
@@ -202,7 +204,10 @@ export class KeyValueService {
         done: (result) => attempt(() => reply(result), failed),
         failed,
         isCancelled: () => call.cancelled,
-        cancelled: () => execution.close(),
+        cancelled: () => {
+          execution.close();
+          giveUp(call);
+        },
       });
     } catch (error) {
       fail(error);
@@ -276,6 +281,7 @@ export class KeyValueService {
         done: (result) => attempt(() => reply(result), failed),
         failed,
         isCancelled: () => call.cancelled,
+        cancelled: () => giveUp(call),
       });
     };
     if (isTxnSerializable(request)) {
@@ -287,7 +293,8 @@ export class KeyValueService {
       if (error !== undefined) {
         failWith(call, error);
         tell({ error });
-      } else if (!call.cancelled) execute();
+      } else if (call.cancelled) giveUp(call);
+      else execute();
     }, call.span);
   }
 

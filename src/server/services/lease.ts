@@ -25,7 +25,7 @@ import { LeaseRenewals, type LeaseRenewalsNeeds } from "../upkeep/lease-renewals
 import { LEASE_COST_BYTES } from "../apply/quota.ts";
 import { RaftField } from "../log/raft-request.ts";
 import type { QuotaGate } from "./quota-gate.ts";
-import { decodeOrEnd, failWith, finish, statusOf } from "./reply.ts";
+import { decodeOrEnd, failWith, finish, giveUp, statusOf } from "./reply.ts";
 import type { StreamRows, UnaryRows } from "./rows.ts";
 import type { ServicesCounters } from "./services-metrics.ts";
 
@@ -119,6 +119,7 @@ export class LeaseService {
       done: (parts) => call.replyParts(parts),
       failed: (error) => failWith(call, error),
       isCancelled: () => call.cancelled,
+      cancelled: () => giveUp(call),
     });
   }
 

@@ -18,6 +18,11 @@ export function failWith(call: UnaryCall, error: unknown): void {
   call.fail(status.code, status.message);
 }
 
+/** Ends a call that nobody waits for any more: until then it counts as one of its connection's. */
+export function giveUp(call: UnaryCall): void {
+  failWith(call, new EtcdError("contextCanceled"));
+}
+
 /** As `failWith`, for a stream. */
 export function finishWith(call: StreamCall, error: unknown): void {
   const status = statusOf(error);

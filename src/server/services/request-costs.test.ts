@@ -265,3 +265,30 @@ test("a revision with more events than a call has arguments reaches its watchers
   assert.ok((stream.sent.at(-1)?.length ?? 0) > events);
   await member.stop();
 });
+
+// Their connection counts them until then. Once they were dropped, and a connection whose client
+// gave up some thousand reads was served no more.
+test("calls that nobody waits for any more are ended, too", async () => {
+  const member = await filledMember();
+  const linearizable = range({ serializable: false });
+  const many = times(20, () => op({ case: "requestRange", value: range() }));
+  const reads: readonly [string, number, Uint8Array][] = [
+    ["a range", METHOD.Range, RangeRequest.encode(linearizable)],
+    ["a range in turns", METHOD.Range, RangeRequest.encode(range())],
+    [
+      "a transaction that reads",
+      METHOD.Txn,
+      txn([op({ case: "requestRange", value: linearizable })]),
+    ],
+    ["a transaction in turns", METHOD.Txn, txn(many)],
+    ["a list of leases", METHOD.LeaseLeases, LeaseLeasesRequest.encode({})],
+  ];
+  const calls = reads.map(([, method, body]) => member.call(method, body));
+  for (const call of calls) call.cancelled = true;
+  await member.until(() => calls.every((call) => call.answered));
+  assert.deepEqual(
+    calls.map(({ failure }, i) => [reads[i]?.[0], failure?.code]),
+    reads.map(([name]) => [name, 1]),
+  );
+  await member.stop();
+});

@@ -71,6 +71,19 @@ test("a learner tells its status and what it has, and refuses the rest", async (
   await cluster.stop();
 });
 
+test("a follower ends a read that nobody waits for any more", async () => {
+  const cluster = new TestCluster(["m1", "m2", "m3"]);
+  await cluster.start();
+  const follower = cluster.members.find((one) => one !== cluster.leader());
+  const get = RangeRequest.encode(RangeRequest.create({ key: KEY }));
+  const call = follower?.call(METHOD.Range, get);
+  assert.ok(call !== undefined && !call.answered);
+  call.cancelled = true;
+  await cluster.until(() => call.answered);
+  assert.equal(call.failure?.code, 1);
+  await cluster.stop();
+});
+
 test("streams that require a leader end three election timeouts after it was lost", async () => {
   const cluster = new TestCluster(["m1", "m2", "m3"]);
   await cluster.start();

@@ -27,7 +27,7 @@ import { type MaintenanceNeeds, MaintenanceService } from "./maintenance.ts";
 import { QuotaGate, type QuotaGateNeeds } from "./quota-gate.ts";
 import { RangeStreamService, type RangeStreamServiceNeeds } from "./range-stream.ts";
 import { OwnedCall } from "./owned-call.ts";
-import { failWith, finishWith } from "./reply.ts";
+import { failWith, finishWith, giveUp } from "./reply.ts";
 import type { StreamHandler, UnaryHandler } from "./rows.ts";
 import { type WatchNeeds, type WatchReport, WatchService } from "./watch.ts";
 import { SlowRequests } from "../tracing/slow-requests.ts";
@@ -244,7 +244,8 @@ export class RpcServer implements RpcService {
   #handleLater(call: UnaryCall, index: Index): void {
     this.#admission.whenApplied(index, (error) => {
       if (error !== undefined) failWith(call, error);
-      else if (!call.cancelled) this.unary([call]);
+      else if (call.cancelled) giveUp(call);
+      else this.unary([call]);
     });
   }
 }
