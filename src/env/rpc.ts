@@ -45,6 +45,12 @@ export interface ReplySource {
   readonly heldBytes: number;
   /** The next piece; undefined after the last. Throws when the message cannot be completed. */
   next(): Uint8Array | undefined;
+  /**
+   * False while the next piece, or the end, has yet to come from elsewhere: `next` must wait for
+   * `onReady`. The transport's own calls take such a source, others do not. Absent: never false.
+   */
+  readonly isReady?: boolean;
+  onReady?: (() => void) | undefined;
   close(): void;
 }
 

@@ -7,7 +7,15 @@ import { test } from "node:test";
 import type { ReplySource } from "../../env/rpc.ts";
 import { OutputBudget } from "../http2/output-budget.ts";
 import { CoreHarness, describe, type HarnessOptions } from "../testing/core-harness.ts";
-import { call, HELLO, rst, SETTINGS_ACK, settings, windowUpdate } from "../testing/raw-frames.ts";
+import {
+  call,
+  type Frame,
+  HELLO,
+  rst,
+  SETTINGS_ACK,
+  settings,
+  windowUpdate,
+} from "../testing/raw-frames.ts";
 
 const PIECE_BYTES = 100_000;
 
@@ -140,4 +148,39 @@ test("a call that was cancelled before its answer closes the source", () => {
   const source = new Pieces(3);
   answer(harness, source);
   assert.deepEqual([source.made, source.closed], [0, 1]);
+});
+
+/** Its pieces come from elsewhere, one each time that `arrive` is called; so does the end. */
+class LatePieces extends Pieces {
+  isReady = false;
+  onReady: (() => void) | undefined;
+
+  arrive(): void {
+    this.isReady = true;
+    this.onReady?.();
+  }
+
+  override next(): Uint8Array | undefined {
+    assert.ok(this.isReady, "a piece was asked for that is not there");
+    this.isReady = false;
+    return super.next();
+  }
+}
+
+test("pieces that come from elsewhere are waited for, and so is their end", () => {
+  const harness = waiting();
+  const source = new LatePieces(2);
+  answer(harness, source);
+  const window = [windowUpdate(0, 1_000_000), windowUpdate(1, 1_000_000)];
+  assert.deepEqual(describe(harness.feed(...window)), ["HEADERS 1", "DATA 1 5"]);
+  const bodyOf = (frames: readonly Frame[]): number =>
+    frames.reduce((sum, { type, payload }) => (type === 0 ? sum + payload.length : sum), 0);
+  for (const made of [1, 2]) {
+    source.arrive();
+    assert.equal(bodyOf(harness.output()), PIECE_BYTES);
+    assert.equal(source.made, made);
+  }
+  source.arrive();
+  assert.deepEqual(describe(harness.output()), ["HEADERS 1 END"]);
+  assert.equal(source.closed, 1);
 });

@@ -39,16 +39,21 @@ export class ReplyPump implements StreamHandler, DeadlineEntry {
     const prefix = Buffer.alloc(PREFIX_BYTES);
     prefix.writeUInt32BE(this.#owed, 1);
     http2.send.data(this.#stream, prefix, false);
+    if (this.#source.isReady !== undefined) this.#source.onReady = () => this.#fill();
     this.#fill();
   }
 
   #fill(): void {
     try {
-      while (!this.#closed && this.#stream.queuedBytes < STREAM_LOW_WATER_BYTES) this.#more();
+      while (this.#wantsPiece && this.#source.isReady !== false) this.#more();
     } catch (error) {
       this.#connection.server.logger.warn("cannot complete a large answer", { error });
       this.#giveUp();
     }
+  }
+
+  get #wantsPiece(): boolean {
+    return !this.#closed && this.#stream.queuedBytes < STREAM_LOW_WATER_BYTES;
   }
 
   #more(): void {
