@@ -28,6 +28,7 @@ import type {
   Bucket,
   DefragmentProgress,
   Finder,
+  Place,
   ReadView,
   Replacement,
   Visit,
@@ -114,6 +115,11 @@ export class BoltBackend implements Backend {
     this.#commits.batch().put(bucket, key, value);
   }
 
+  putInto(bucket: Bucket, key: Uint8Array, valueBytes: number): Place {
+    mustBeWritable(bucket, key);
+    return this.#commits.batch().putInto(bucket, key, valueBytes);
+  }
+
   delete(bucket: Bucket, key: Uint8Array): void {
     mustBeWritable(bucket, key);
     this.#commits.batch().delete(bucket, key);
@@ -153,9 +159,10 @@ export class BoltBackend implements Backend {
 
   openView(): ReadView {
     const layers = this.#commits.layers();
-    const newer = layers.newer === undefined ? undefined : new Batch(layers.newer);
+    const newer = layers.newer && new Batch(undefined, layers.newer);
+    const older = layers.older && new Batch(undefined, layers.older);
     this.#views++;
-    return new LayeredView({ ...layers, newer }, () => this.#views--);
+    return new LayeredView({ ...layers, newer, older }, () => this.#views--);
   }
 
   async openSnapshot(): Promise<BackendSnapshot> {

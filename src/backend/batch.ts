@@ -1,6 +1,7 @@
 /** The writes of one backend transaction, by bucket. */
 
-import type { Bucket } from "./types.ts";
+import type { SlabPool } from "../base/byte-slabs.ts";
+import type { Bucket, Place } from "./types.ts";
 import { WriteBuffer } from "./write-buffer.ts";
 
 export class Batch {
@@ -14,8 +15,11 @@ export class Batch {
   readonly #buffers: (WriteBuffer | undefined)[];
   readonly #buckets: (Bucket | undefined)[];
 
-  /** Empty, or a snapshot of `from`. */
-  constructor(from?: Batch) {
+  readonly #pool: SlabPool | undefined;
+
+  /** Empty, or a snapshot of `from`. Memory comes from `pool`, and goes there by `recycle`. */
+  constructor(pool: SlabPool | undefined, from?: Batch) {
+    this.#pool = pool;
     this.#buffers = [];
     this.#buckets = [];
     if (from === undefined) return;
@@ -24,7 +28,7 @@ export class Batch {
     for (const bucket of from.#buckets) {
       if (bucket === undefined) continue;
       this.#buckets[bucket.id] = bucket;
-      this.#buffers[bucket.id] = new WriteBuffer(from.#buffers[bucket.id]);
+      this.#buffers[bucket.id] = new WriteBuffer(pool, from.#buffers[bucket.id]);
     }
   }
 
@@ -36,7 +40,7 @@ export class Batch {
   touch(bucket: Bucket): WriteBuffer {
     const known = this.#buffers[bucket.id];
     if (known !== undefined) return known;
-    const buffer = new WriteBuffer();
+    const buffer = new WriteBuffer(this.#pool);
     this.#buffers[bucket.id] = buffer;
     this.#buckets[bucket.id] = bucket;
     return buffer;
@@ -49,15 +53,35 @@ export class Batch {
   }
 
   put(bucket: Bucket, key: Uint8Array, value: Uint8Array): void {
+    if (bucket.sequential) {
+      const { bytes, start } = this.putInto(bucket, key, value.length);
+      bytes.set(value, start);
+    } else {
+      this.touch(bucket).put(key, value);
+      this.#count(key.length + value.length);
+    }
+  }
+
+  /** See `Backend.putInto`. */
+  putInto(bucket: Bucket, key: Uint8Array, valueBytes: number): Place {
     const buffer = this.#buffers[bucket.id] ?? this.touch(bucket);
-    if (bucket.sequential) buffer.putSequential(key, value);
-    else buffer.put(key, value);
-    this.ops++;
-    this.bytes += key.length + value.length;
+    buffer.putSequential(key, valueBytes);
+    this.#count(key.length + valueBytes);
+    return buffer;
   }
 
   delete(bucket: Bucket, key: Uint8Array): void {
     this.touch(bucket).delete(key);
     this.ops++;
+  }
+
+  /** Nobody uses the batch any more. */
+  recycle(): void {
+    for (const buffer of this.#buffers) buffer?.recycle();
+  }
+
+  #count(bytes: number): void {
+    this.ops++;
+    this.bytes += bytes;
   }
 }

@@ -20,6 +20,7 @@
  */
 
 import { assert } from "../base/assert.ts";
+import { SlabPool } from "../base/byte-slabs.ts";
 import type { Timer } from "../env/clock.ts";
 import { DiskError } from "../env/disk.ts";
 import { Batch } from "./batch.ts";
@@ -107,7 +108,8 @@ export class CommitPipeline implements FileHost {
   readonly #yieldTurn: YieldTurn;
   #file: BoltFile;
   #state: State = IDLE;
-  #open = new Batch();
+  readonly #slabs = new SlabPool();
+  #open = new Batch(this.#slabs);
   /** How many keep the open batch from being sealed, since it has only a part of their writes. */
   #holds = 0;
   #sealedCount = 0;
@@ -334,7 +336,7 @@ export class CommitPipeline implements FileHost {
         if (state.kind === "idle" && this.#open.isWanted && this.#holds === 0) this.#seal();
         else if (state.kind === "merging") {
           const tx = await this.#merge(state.batch);
-          if (this.#state === state) this.#become({ kind: "writing", tx });
+          if (this.#state === state) this.#merged(state.batch, tx);
         } else if (state.kind === "writing") {
           const failure = await this.#write(state.tx);
           if (this.#state === state) this.#written(state.tx, failure);
@@ -375,6 +377,12 @@ export class CommitPipeline implements FileHost {
     const tx = await applyTransaction(this.#file, changes, newSlicer(this.#deps));
     this.#metrics.applied(clock.nowMs() - begin);
     return tx;
+  }
+
+  /** Its writes are in the tree from now on. */
+  #merged(batch: Batch, tx: WriteTx): void {
+    this.#become({ kind: "writing", tx });
+    batch.recycle();
   }
 
   /** Why there was no space for it, or undefined: it is durable. */
@@ -429,7 +437,7 @@ export class CommitPipeline implements FileHost {
 
   /** The open batch begins anew; what was in it belongs to somebody else, or is dropped. */
   #startBatch(): void {
-    this.#open = new Batch();
+    this.#open = new Batch(this.#slabs);
     for (const resolve of this.#uncongested.splice(0)) resolve();
   }
 

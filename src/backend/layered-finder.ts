@@ -22,20 +22,24 @@ export class LayeredFinder implements Finder {
   }
 
   find(key: Uint8Array): boolean {
-    let found = this.#newer?.get(key);
-    if (found === undefined) found = this.#older?.get(key);
-    if (found === null) return false;
-    if (found !== undefined) {
-      this.bytes = found;
-      this.start = 0;
-      this.end = found.length;
-      return true;
-    }
+    const found = this.#findIn(this.#newer, key) ?? this.#findIn(this.#older, key);
+    if (found !== undefined) return found;
     const tree = this.#tree;
     if (tree === undefined || !tree.find(key) || tree.page === undefined) return false;
     this.bytes = tree.page.buffer;
     this.start = tree.start;
     this.end = tree.end;
+    return true;
+  }
+
+  /** Undefined when the buffer does not know the key. */
+  #findIn(buffer: WriteBuffer | undefined, key: Uint8Array): boolean | undefined {
+    const found = buffer?.find(key);
+    if (buffer === undefined || found === undefined) return undefined;
+    if (found === null) return false;
+    this.bytes = buffer.bytes;
+    this.start = buffer.start;
+    this.end = buffer.end;
     return true;
   }
 }

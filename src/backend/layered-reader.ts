@@ -161,7 +161,7 @@ function take(
   if (cursor?.key === undefined) return below;
   if (cursor.key !== key && Buffer.compare(cursor.key, key) !== 0) return below;
   const { value } = cursor;
-  cursor.next();
+  cursor.advance();
   return value;
 }
 

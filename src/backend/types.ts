@@ -59,16 +59,20 @@ export type VisitInPlace = (
   valueEnd: number,
 ) => boolean | undefined;
 
+/** Where some bytes are: `bytes[start, end)`. */
+export interface Place {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
 /**
  * Finds values one after the other, as `Reader.get` would, without an object for each. For one
  * synchronous stretch in which the bucket is not written.
  */
-export interface Finder {
-  /** False when the key is missing. Otherwise the value is `bytes[start, end)`, as `get`'s. */
+export interface Finder extends Place {
+  /** False when the key is missing. Otherwise the value is at this place, as `get`'s. */
   find(key: Uint8Array): boolean;
-  readonly bytes: Uint8Array;
-  readonly start: number;
-  readonly end: number;
 }
 
 export interface Reader {
@@ -135,8 +139,13 @@ export interface DefragmentProgress {
 }
 
 export interface Backend extends Reader {
-  /** Keeps both arrays: the caller must not change them afterwards. */
+  /** May keep both arrays: the caller must not change them afterwards. */
   put(bucket: Bucket, key: Uint8Array, value: Uint8Array): void;
+  /**
+   * As `put`, with a value of `valueBytes` that the caller writes to this place before anything else
+   * is asked of the backend. Copies the key. The place is the caller's for this stretch only.
+   */
+  putInto(bucket: Bucket, key: Uint8Array, valueBytes: number): Place;
   delete(bucket: Bucket, key: Uint8Array): void;
   /** Called synchronously just before a batch is sealed; may write (consistent_index, term ...). */
   onBeforeCommit: (() => void) | undefined;

@@ -1,14 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { SlabPool } from "../base/byte-slabs.ts";
 import { latin1FromBytes } from "../base/bytes.ts";
 import { SeededRandom } from "../env/testing/seeded-random.ts";
 import { revisionKey } from "./testing/harness.ts";
 import { WriteBuffer } from "./write-buffer.ts";
 
+function putSequential(buffer: WriteBuffer, key: Uint8Array, value: Uint8Array): void {
+  buffer.putSequential(key, value.length);
+  buffer.bytes.set(value, buffer.start);
+}
+
 function entries(buffer: WriteBuffer, start: Uint8Array = new Uint8Array(0)): string[] {
   const found: string[] = [];
   const cursor = buffer.cursor(start);
-  for (; cursor.key !== undefined; cursor.next()) {
+  for (; cursor.key !== undefined; cursor.advance()) {
     const value = cursor.value === undefined ? "deleted" : latin1FromBytes(cursor.value);
     found.push(`${latin1FromBytes(cursor.key)}=${value}`);
   }
@@ -18,7 +24,7 @@ function entries(buffer: WriteBuffer, start: Uint8Array = new Uint8Array(0)): st
 test("random writes read back as from a map, by key and in order", () => {
   for (let seed = 1; seed <= 30; seed++) {
     const random = new SeededRandom(seed);
-    const buffer = new WriteBuffer();
+    const buffer = new WriteBuffer(new SlabPool());
     const model = new Map<string, string>();
     const snapshots: { view: WriteBuffer; expected: string[] }[] = [];
     let main = 1;
@@ -37,14 +43,14 @@ test("random writes read back as from a map, by key and in order", () => {
         model.set(latin1FromBytes(key), "deleted");
       } else {
         const value = Buffer.from(String(step));
-        buffer.putSequential(key, value);
+        putSequential(buffer, key, value);
         model.set(latin1FromBytes(key), String(step));
       }
       const found = buffer.get(key);
       const text = found === null ? "deleted" : latin1FromBytes(found ?? assert.fail("missing"));
       assert.equal(text, model.get(latin1FromBytes(key)), `seed ${seed}, step ${step}`);
       if (random.chance(0.03))
-        snapshots.push({ view: new WriteBuffer(buffer), expected: sorted() });
+        snapshots.push({ view: new WriteBuffer(undefined, buffer), expected: sorted() });
     }
     assert.deepEqual(entries(buffer), sorted());
     const start = revisionKey(random.between(1, main));
@@ -58,7 +64,7 @@ test("random writes read back as from a map, by key and in order", () => {
 });
 
 test("revisions beyond the safe integers and odd keys are kept exactly", () => {
-  const buffer = new WriteBuffer();
+  const buffer = new WriteBuffer(new SlabPool());
   const keys = [
     Buffer.concat([Buffer.alloc(8, 0xff), Buffer.from("_"), Buffer.alloc(8, 0xff)]),
     Buffer.concat([
@@ -70,7 +76,7 @@ test("revisions beyond the safe integers and odd keys are kept exactly", () => {
     Buffer.from("seventeen bytes!!"),
     Buffer.from("x"),
   ];
-  for (const key of keys) buffer.putSequential(key, key);
+  for (const key of keys) putSequential(buffer, key, key);
   for (const key of keys) assert.deepEqual(buffer.get(key), key);
   assert.equal(entries(buffer).length, keys.length);
 });

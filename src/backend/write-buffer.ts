@@ -1,15 +1,17 @@
 /**
  * The writes of one batch to one bucket, kept sorted. Revision keys that arrive in ascending order
- * (the key bucket) go to parallel arrays and are found by comparing numbers; everything else,
- * deletes included, goes to a map that is sorted when it is scanned.
+ * (the key bucket) go to slabs, each key before its value, and are found by comparing numbers;
+ * everything else, deletes included, goes to a map that is sorted when it is scanned.
  *
- * Invariants: the run is strictly ascending; an entry of the map overrides the run. The arrays only
- * grow, and the map is copied before a write once it is shared, so that `snapshot` is cheap.
+ * Invariants: the run is strictly ascending; an entry of the map overrides the run. The run only
+ * grows, and the map is copied before a write once it is shared, so that `snapshot` is cheap.
  */
 
-import { EMPTY_BYTES, latin1FromBytes } from "../base/bytes.ts";
-import { isPackable, mainOf, packedSubOf } from "../base/revision-key.ts";
+import { ByteSlabs, type SlabPool } from "../base/byte-slabs.ts";
+import { copyRange, EMPTY_BYTES, latin1FromBytes } from "../base/bytes.ts";
+import { isPackable, keyBytesOf, mainOf, packedSubOf } from "../base/revision-key.ts";
 import { DELETE, type OpSource, PUT } from "./bolt/tree-merge.ts";
+import type { Place } from "./types.ts";
 
 /** A put, or a delete when `value` is undefined. */
 export interface BufferedEntry {
@@ -19,26 +21,28 @@ export interface BufferedEntry {
   readonly value: Uint8Array | undefined;
 }
 
-export class WriteBuffer {
-  /** Revisions of the run: main, and sub * 2 + (1 for a tombstone). */
-  readonly #mains: number[];
-  readonly #subs: number[];
-  readonly #keys: Uint8Array[];
-  readonly #values: Uint8Array[];
-  /** Length of the run as this buffer sees it; arrays shared with a snapshot may be longer. */
-  #length: number;
+/** Of each key of the run: main, and sub * 2 + (1 for a tombstone). */
+const REVISION_FIELDS = 2;
+const FIRST_REVISIONS = 64;
+
+/** As a place: that of the value which was put or found last. */
+export class WriteBuffer implements Place {
+  bytes: Uint8Array = EMPTY_BYTES;
+  start = 0;
+  end = 0;
+  #revisions: Float64Array;
+  /** The keys and values of the run. */
+  readonly #run: ByteSlabs;
   #others: Map<string, BufferedEntry>;
   #othersShared: boolean;
   #sorted: readonly BufferedEntry[] | undefined;
   #deletes: number;
 
   /** Empty, or a snapshot of `from`: later writes to `from` do not show in it. */
-  constructor(from?: WriteBuffer) {
-    this.#mains = from === undefined ? [] : from.#mains;
-    this.#subs = from === undefined ? [] : from.#subs;
-    this.#keys = from === undefined ? [] : from.#keys;
-    this.#values = from === undefined ? [] : from.#values;
-    this.#length = from === undefined ? 0 : from.#length;
+  constructor(pool: SlabPool | undefined, from?: WriteBuffer) {
+    this.#revisions =
+      from === undefined ? new Float64Array(FIRST_REVISIONS * REVISION_FIELDS) : from.#revisions;
+    this.#run = new ByteSlabs(pool, from === undefined ? undefined : from.#run);
     this.#others = from === undefined ? new Map() : from.#others;
     this.#sorted = from === undefined ? undefined : from.#sorted;
     this.#deletes = from === undefined ? 0 : from.#deletes;
@@ -47,30 +51,19 @@ export class WriteBuffer {
   }
 
   get isEmpty(): boolean {
-    return this.#length === 0 && this.#others.size === 0;
+    return this.#run.length === 0 && this.#others.size === 0;
   }
 
-  /** For keys that usually arrive in order. */
-  putSequential(key: Uint8Array, value: Uint8Array): void {
-    if (isPackable(key)) {
-      const main = mainOf(key);
-      const sub = packedSubOf(key);
-      const last = this.#length - 1;
-      if (
-        last < 0 ||
-        main > (this.#mains[last] as number) ||
-        (main === this.#mains[last] && sub > (this.#subs[last] as number))
-      ) {
-        this.#mains.push(main);
-        this.#subs.push(sub);
-        this.#keys.push(key);
-        this.#values.push(value);
-        this.#length++;
-        if (this.#others.size > 0) this.#forget(key);
-        return;
-      }
+  /** For keys that usually arrive in order. Copies the key; the value is the caller's to write. */
+  putSequential(key: Uint8Array, valueBytes: number): void {
+    if (isPackable(key) && this.#isAscending(mainOf(key), packedSubOf(key))) {
+      this.#append(key, valueBytes);
+      if (this.#others.size > 0) this.#forget(key);
+      return;
     }
-    this.put(key, value);
+    const value = Buffer.allocUnsafe(valueBytes);
+    this.put(Buffer.from(key), value);
+    this.#showWhole(value);
   }
 
   put(key: Uint8Array, value: Uint8Array): void {
@@ -82,28 +75,32 @@ export class WriteBuffer {
     this.#set({ text: latin1FromBytes(key), key, value: undefined });
   }
 
-  /** The value; null when deleted here; undefined when this buffer does not know the key. */
-  get(key: Uint8Array): Uint8Array | null | undefined {
+  /** True: it is at this place; null: deleted here; undefined: this buffer does not know the key. */
+  find(key: Uint8Array): true | null | undefined {
     if (this.#others.size > 0) {
       const entry = this.#others.get(latin1FromBytes(key));
-      if (entry !== undefined) return entry.value ?? null;
+      if (entry !== undefined) {
+        if (entry.value === undefined) return null;
+        this.#showWhole(entry.value);
+        return true;
+      }
     }
-    if (this.#length === 0 || !isPackable(key)) return undefined;
-    const main = mainOf(key);
-    // Most look-ups are for what was written long before.
-    if (main < (this.#mains[0] as number)) return undefined;
-    const sub = packedSubOf(key);
-    const index = this.#lowerBound(main, sub);
-    if (index < this.#length && this.#mains[index] === main && this.#subs[index] === sub) {
-      return this.#values[index];
-    }
-    return undefined;
+    const index = this.#indexOf(key);
+    if (index < 0) return undefined;
+    this.#run.lend(index);
+    this.#show(key.length);
+    return true;
+  }
+
+  /** The value; null when deleted here; undefined when this buffer does not know the key. */
+  get(key: Uint8Array): Uint8Array | null | undefined {
+    const found = this.find(key);
+    return found === true ? this.bytes.subarray(this.start, this.end) : found;
   }
 
   /** A position at the first entry whose key is not less than `start`. */
   cursor(start: Uint8Array): BufferCursor {
     const sorted = this.#sortedOthers();
-    const run = this.#runPosition(start);
     const text = latin1FromBytes(start);
     let low = 0;
     for (let high = sorted.length; low < high; ) {
@@ -111,12 +108,53 @@ export class WriteBuffer {
       if ((sorted[middle] as BufferedEntry).text < text) low = middle + 1;
       else high = middle;
     }
-    return new BufferCursor(this.#keys, this.#values, run, this.#length, sorted, low);
+    const at = { run: this.#runPosition(start), others: low };
+    return new BufferCursor(this.#run, this.#revisions, sorted, at, this.#deletes > 0);
   }
 
   /** All operations for a tree merge. The buffer must not be written any more. */
   ops(): OpSource {
-    return new BufferOps(this.cursor(EMPTY_BYTES), this.#deletes > 0);
+    return this.cursor(EMPTY_BYTES);
+  }
+
+  /** Nobody uses the buffer any more. */
+  recycle(): void {
+    this.#run.recycle();
+  }
+
+  #isAscending(main: number, sub: number): boolean {
+    const last = (this.#run.length - 1) * REVISION_FIELDS;
+    if (last < 0) return true;
+    const lastMain = this.#revisions[last] as number;
+    return main > lastMain || (main === lastMain && sub > (this.#revisions[last + 1] as number));
+  }
+
+  #append(key: Uint8Array, valueBytes: number): void {
+    const at = this.#run.length * REVISION_FIELDS;
+    if (at === this.#revisions.length) {
+      const grown = new Float64Array(at * 2);
+      grown.set(this.#revisions);
+      this.#revisions = grown;
+    }
+    this.#revisions[at] = mainOf(key);
+    this.#revisions[at + 1] = packedSubOf(key);
+    const run = this.#run;
+    run.append(key.length + valueBytes);
+    copyRange(run.bytes, run.start, key, 0, key.length);
+    this.#show(key.length);
+  }
+
+  /** Of the place in the run, behind the key. */
+  #show(keyBytes: number): void {
+    this.bytes = this.#run.bytes;
+    this.start = this.#run.start + keyBytes;
+    this.end = this.#run.end;
+  }
+
+  #showWhole(value: Uint8Array): void {
+    this.bytes = value;
+    this.start = 0;
+    this.end = value.length;
   }
 
   #set(entry: BufferedEntry): void {
@@ -145,121 +183,166 @@ export class WriteBuffer {
     return this.#sorted;
   }
 
+  /** Of a key of the run, or -1. */
+  #indexOf(key: Uint8Array): number {
+    const { length } = this.#run;
+    if (length === 0 || !isPackable(key)) return -1;
+    const main = mainOf(key);
+    // Most look-ups are for what was written long before.
+    if (main < (this.#revisions[0] as number)) return -1;
+    const sub = packedSubOf(key);
+    const index = this.#lowerBound(main, sub);
+    return index < length && this.#isAt(index, main, sub) ? index : -1;
+  }
+
+  #isAt(index: number, main: number, sub: number): boolean {
+    const at = index * REVISION_FIELDS;
+    return this.#revisions[at] === main && this.#revisions[at + 1] === sub;
+  }
+
   #runPosition(start: Uint8Array): number {
-    if (this.#length === 0 || start.length === 0) return 0;
+    const run = this.#run;
+    if (run.length === 0 || start.length === 0) return 0;
     if (isPackable(start)) return this.#lowerBound(mainOf(start), packedSubOf(start));
     let low = 0;
-    for (let high = this.#length; low < high; ) {
+    for (let high = run.length; low < high; ) {
       const middle = (low + high) >>> 1;
-      if (Buffer.compare(this.#keys[middle] as Uint8Array, start) < 0) low = middle + 1;
+      run.locate(middle);
+      const keyEnd = run.start + this.#keyBytes(middle);
+      if (run.bytes.compare(start, 0, start.length, run.start, keyEnd) < 0) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
+  #keyBytes(index: number): number {
+    return keyBytesOf(this.#revisions[index * REVISION_FIELDS + 1] as number);
+  }
+
   #lowerBound(main: number, sub: number): number {
-    const mains = this.#mains;
-    const subs = this.#subs;
+    const revisions = this.#revisions;
+    const { length } = this.#run;
     // One revision per key is the rule: then the distance is the index.
-    const guess = main - (mains[0] as number);
-    if (guess >= 0 && guess < this.#length && mains[guess] === main && subs[guess] === sub) {
-      return guess;
-    }
+    const guess = main - (revisions[0] as number);
+    if (guess >= 0 && guess < length && this.#isAt(guess, main, sub)) return guess;
     let low = 0;
-    for (let high = this.#length; low < high; ) {
+    for (let high = length; low < high; ) {
       const middle = (low + high) >>> 1;
-      const middleMain = mains[middle] as number;
-      if (middleMain < main || (middleMain === main && (subs[middle] as number) < sub)) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
+      const middleMain = revisions[middle * REVISION_FIELDS] as number;
+      const isBelow =
+        middleMain < main ||
+        (middleMain === main && (revisions[middle * REVISION_FIELDS + 1] as number) < sub);
+      if (isBelow) low = middle + 1;
+      else high = middle;
     }
     return low;
   }
 }
 
-/** Walks the run and the map together; the map wins where both have a key. */
-export class BufferCursor {
-  /** Undefined when past the end. */
-  key: Uint8Array | undefined;
-  /** Undefined: deleted. */
-  value: Uint8Array | undefined;
-  readonly #keys: readonly Uint8Array[];
-  readonly #values: readonly Uint8Array[];
-  #run: number;
-  readonly #runEnd: number;
-  readonly #others: readonly BufferedEntry[];
-  #other: number;
-
-  constructor(
-    keys: readonly Uint8Array[],
-    values: readonly Uint8Array[],
-    run: number,
-    runEnd: number,
-    others: readonly BufferedEntry[],
-    other: number,
-  ) {
-    this.#keys = keys;
-    this.#values = values;
-    this.#run = run;
-    this.#runEnd = runEnd;
-    this.#others = others;
-    this.#other = other;
-    this.next();
-  }
-
-  next(): void {
-    const entry = this.#others[this.#other];
-    if (this.#run < this.#runEnd) {
-      const key = this.#keys[this.#run] as Uint8Array;
-      const order = entry === undefined ? -1 : Buffer.compare(key, entry.key);
-      if (order < 0) {
-        this.key = key;
-        this.value = this.#values[this.#run++];
-        return;
-      }
-      if (order === 0) this.#run++;
-    }
-    this.key = entry?.key;
-    this.value = entry?.value;
-    if (entry !== undefined) this.#other++;
-  }
-}
-
-class BufferOps implements OpSource {
+/**
+ * Walks the run and the map together; the map wins where both have a key. The buffer must not be
+ * written meanwhile.
+ */
+export class BufferCursor implements OpSource {
   readonly hasDeletes: boolean;
+  /** False when past the end. */
   valid = true;
   kind = PUT;
   keyBuffer: Uint8Array = EMPTY_BYTES;
-  readonly keyStart = 0;
+  keyStart = 0;
   keyEnd = 0;
   valueBuffer: Uint8Array = EMPTY_BYTES;
-  readonly valueStart = 0;
+  valueStart = 0;
   valueEnd = 0;
-  readonly #cursor: BufferCursor;
+  readonly #run: ByteSlabs;
+  readonly #revisions: Float64Array;
+  readonly #runEnd: number;
+  readonly #others: readonly BufferedEntry[];
+  #nextOfRun: number;
+  #nextOfOthers: number;
+  /** In the run, or -1. */
+  #index = -1;
+  #key: Uint8Array | undefined;
 
-  constructor(cursor: BufferCursor, hasDeletes: boolean) {
-    this.#cursor = cursor;
+  constructor(
+    run: ByteSlabs,
+    revisions: Float64Array,
+    others: readonly BufferedEntry[],
+    next: { readonly run: number; readonly others: number },
+    hasDeletes: boolean,
+  ) {
+    this.#run = run;
+    this.#revisions = revisions;
+    this.#runEnd = run.length;
+    this.#others = others;
+    this.#nextOfRun = next.run;
+    this.#nextOfOthers = next.others;
     this.hasDeletes = hasDeletes;
-    this.#load();
+    this.advance();
+  }
+
+  /** Undefined when past the end. Stays valid, as the value does. */
+  get key(): Uint8Array | undefined {
+    if (!this.valid) return undefined;
+    this.#key ??= this.#kept(this.keyBuffer, this.keyStart, this.keyEnd);
+    return this.#key;
+  }
+
+  /** Undefined: deleted. */
+  get value(): Uint8Array | undefined {
+    if (!this.valid || this.kind === DELETE) return undefined;
+    return this.#kept(this.valueBuffer, this.valueStart, this.valueEnd);
   }
 
   advance(): void {
-    this.#cursor.next();
-    this.#load();
-  }
-
-  #load(): void {
-    const { key, value } = this.#cursor;
-    if (key === undefined) {
+    this.#key = undefined;
+    const other = this.#others[this.#nextOfOthers];
+    if (this.#nextOfRun < this.#runEnd) {
+      this.#showRun(this.#nextOfRun);
+      if (other === undefined) {
+        this.#nextOfRun++;
+        return;
+      }
+      const { keyBuffer, keyStart, keyEnd } = this;
+      const order = Buffer.compare(keyBuffer.subarray(keyStart, keyEnd), other.key);
+      if (order <= 0) this.#nextOfRun++;
+      if (order < 0) return;
+    }
+    if (other === undefined) {
       this.valid = false;
       return;
     }
-    this.keyBuffer = key;
-    this.keyEnd = key.length;
+    this.#nextOfOthers++;
+    this.#showOther(other);
+  }
+
+  #kept(bytes: Uint8Array, start: number, end: number): Uint8Array {
+    if (this.#index < 0) return bytes;
+    this.#run.lend(this.#index);
+    return bytes.subarray(start, end);
+  }
+
+  #showRun(index: number): void {
+    const run = this.#run;
+    run.locate(index);
+    this.#index = index;
+    this.kind = PUT;
+    this.keyBuffer = run.bytes;
+    this.keyStart = run.start;
+    this.keyEnd = run.start + keyBytesOf(this.#revisions[index * REVISION_FIELDS + 1] as number);
+    this.valueBuffer = run.bytes;
+    this.valueStart = this.keyEnd;
+    this.valueEnd = run.end;
+  }
+
+  #showOther({ key, value }: BufferedEntry): void {
+    this.#index = -1;
     this.kind = value === undefined ? DELETE : PUT;
+    this.keyBuffer = key;
+    this.keyStart = 0;
+    this.keyEnd = key.length;
     this.valueBuffer = value ?? EMPTY_BYTES;
+    this.valueStart = 0;
     this.valueEnd = this.valueBuffer.length;
   }
 }

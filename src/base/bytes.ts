@@ -54,6 +54,26 @@ export function copyBytes(bytes: Uint8Array): Uint8Array {
   return copy;
 }
 
+/** Up to this length a loop beats the native copy. */
+const LOOP_COPY_BYTES = 40;
+
+/** Copies `source[start, end)` to `target` from `at` on. */
+export function copyRange(
+  target: Uint8Array,
+  at: number,
+  source: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  if (end - start <= LOOP_COPY_BYTES) {
+    for (let from = start, to = at; from < end; from++, to++) target[to] = source[from] as number;
+  } else if (start === 0 && end === source.length) {
+    target.set(source, at);
+  } else {
+    viewAsBuffer(source).copy(target, at, start, end);
+  }
+}
+
 /** The four bytes from `at` on as one unsigned number, the highest first. */
 export function readUint32BE(bytes: Uint8Array, at: number): number {
   return (

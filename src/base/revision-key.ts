@@ -36,6 +36,18 @@ export function encodeRevisionKey(main: Revision, sub: number, tombstone: boolea
   return key;
 }
 
+/** Keys without an object for each: valid until the next one is asked for. */
+export class RevisionKey {
+  readonly #put = Buffer.alloc(REVISION_KEY_BYTES);
+  readonly #tombstone = Buffer.alloc(TOMBSTONE_KEY_BYTES, TOMBSTONE_MARK);
+
+  of(main: Revision, sub: number, tombstone: boolean): Uint8Array {
+    const key = tombstone ? this.#tombstone : this.#put;
+    writeRevisionKey(key, main, sub);
+    return key;
+  }
+}
+
 /** Throws on anything that is not a key of the "key" bucket: the file is damaged. */
 export function checkRevisionKey(key: Uint8Array, start = 0, end = key.length): void {
   const plain = end - start === REVISION_KEY_BYTES;
@@ -63,6 +75,11 @@ export function isPackable(key: Uint8Array): boolean {
 /** Sub and the mark of a deletion in one number, which sorts as the bytes do. */
 export function packedSubOf(key: Uint8Array): number {
   return readUint64(key, SUB_AT) * 2 + (key.length - REVISION_KEY_BYTES);
+}
+
+/** Length of the key with this packed sub. */
+export function keyBytesOf(packedSub: number): number {
+  return packedSub % 2 === 0 ? REVISION_KEY_BYTES : TOMBSTONE_KEY_BYTES;
 }
 
 export function mainOf(key: Uint8Array, start = 0): Revision {

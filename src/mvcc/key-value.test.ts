@@ -2,14 +2,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { KeyValue } from "../api/gen/kv.ts";
 import { bytesFromLatin1, latin1FromBytes } from "../base/bytes.ts";
-import {
-  encodeDeletedKeyValue,
-  encodeKeyValue,
-  encodeTombstone,
-  KeyValueView,
-  keyOf,
-  withoutValue,
-} from "./key-value.ts";
+import { encodeDeletedKeyValue, KeyValueView, keyOf, withoutValue } from "./key-value.ts";
+import { encodeKeyValue, encodeTombstone } from "./testing/records.ts";
 import { TestRandom } from "./testing/random.ts";
 
 function randomBytes(random: TestRandom, length: number): Buffer {

@@ -6,7 +6,7 @@
  * hashes are computed over them. Readers accept any field order and unknown fields.
  */
 
-import { EMPTY_BYTES } from "../base/bytes.ts";
+import { EMPTY_BYTES, viewAsBuffer } from "../base/bytes.ts";
 import type { LeaseID, Revision } from "../base/ids.ts";
 import * as wire from "../base/wire.ts";
 
@@ -17,21 +17,33 @@ const VERSION_TAG = 0x20;
 const VALUE_TAG = 0x2a;
 const LEASE_TAG = 0x30;
 
-/** The record of a put. `key` is latin1. */
-export function encodeKeyValue(
+/** Length of the record of a put. `key` is latin1. */
+export function sizeKeyValue(
   key: string,
   createRevision: Revision,
   modRevision: Revision,
   version: number,
   value: Uint8Array,
   lease: LeaseID,
-): Uint8Array {
+): number {
   let size = sizeField(key.length) + 3;
   size += wire.sizeNumber(createRevision) + wire.sizeNumber(modRevision) + wire.sizeNumber(version);
   if (value.length > 0) size += sizeField(value.length);
-  if (lease !== 0n) size += 1 + wire.sizeBigInt(lease);
-  const record = Buffer.allocUnsafe(size);
-  let at = size;
+  return lease === 0n ? size : size + 1 + wire.sizeBigInt(lease);
+}
+
+/** Writes that record up to `end`. */
+export function writeKeyValue(
+  record: Uint8Array,
+  end: number,
+  key: string,
+  createRevision: Revision,
+  modRevision: Revision,
+  version: number,
+  value: Uint8Array,
+  lease: LeaseID,
+): void {
+  let at = end;
   if (lease !== 0n) {
     at = wire.prependBigInt(record, at, lease);
     record[--at] = LEASE_TAG;
@@ -46,15 +58,24 @@ export function encodeKeyValue(
   record[--at] = MOD_REVISION_TAG;
   at = wire.prependNumber(record, at, createRevision);
   record[--at] = CREATE_REVISION_TAG;
-  prependKey(record, at, key);
-  return record;
+  writeTombstone(record, at, key);
 }
 
-/** The record of a deletion: nothing but the key. */
-export function encodeTombstone(key: string): Uint8Array {
-  const record = Buffer.allocUnsafe(sizeField(key.length));
-  prependKey(record, record.length, key);
-  return record;
+/** Length of the record of a deletion. */
+export function sizeTombstone(key: string): number {
+  return sizeField(key.length);
+}
+
+/** Writes that record up to `end`: nothing but the key. */
+export function writeTombstone(record: Uint8Array, end: number, key: string): void {
+  const start = end - key.length;
+  if (key.length <= 32) {
+    for (let i = 0; i < key.length; i++) record[start + i] = key.charCodeAt(i);
+  } else {
+    viewAsBuffer(record).latin1Write(key, start, key.length);
+  }
+  const at = wire.prependVarint32(record, start, key.length);
+  record[at - 1] = KEY_TAG;
 }
 
 /** What a watcher sees of a deletion: key and mod_revision. */
@@ -63,7 +84,7 @@ export function encodeDeletedKeyValue(key: string, modRevision: Revision): Uint8
   const record = Buffer.allocUnsafe(size);
   let at = wire.prependNumber(record, size, modRevision);
   record[--at] = MOD_REVISION_TAG;
-  prependKey(record, at, key);
+  writeTombstone(record, at, key);
   return record;
 }
 
@@ -156,21 +177,6 @@ function sizeField(length: number): number {
   return 1 + wire.sizeDelimited(length);
 }
 
-function prependKey(record: Buffer, end: number, key: string): void {
-  const start = end - key.length;
-  if (key.length <= 32) {
-    for (let i = 0; i < key.length; i++) record[start + i] = key.charCodeAt(i);
-  } else {
-    record.latin1Write(key, start, key.length);
-  }
-  const at = wire.prependVarint32(record, start, key.length);
-  record[at - 1] = KEY_TAG;
-}
-
 function latin1(record: Uint8Array, start: number, end: number): string {
-  const buffer =
-    record instanceof Buffer
-      ? record
-      : Buffer.from(record.buffer, record.byteOffset, record.byteLength);
-  return buffer.latin1Slice(start, end);
+  return viewAsBuffer(record).latin1Slice(start, end);
 }

@@ -1,6 +1,6 @@
 /** Finds stored records by revision, one after the other, without an object for each. */
 
-import { type Backend, type Finder, KEY_BUCKET } from "../backend/index.ts";
+import { type Backend, type Finder, KEY_BUCKET, type Place } from "../backend/index.ts";
 import { assert } from "../base/assert.ts";
 import { EMPTY_BYTES } from "../base/bytes.ts";
 import type { Revision } from "../base/ids.ts";
@@ -33,18 +33,19 @@ export class RecordFinder {
   /** Finds the record of the change at {main, sub}, which the index knows. */
   find(main: Revision, sub: number): void {
     if (main > this.#currentRevision && this.#staged !== undefined) {
-      this.bytes = this.#staged.record(sub);
-      this.start = 0;
-      this.end = this.bytes.length;
+      this.#show(this.#staged.find(sub));
       return;
     }
-    const finder = this.#finder;
     writeRevisionKey(this.#key, main, sub);
-    const found = finder.find(this.#key);
+    const found = this.#finder.find(this.#key);
     if (!found) assert(false, `the key bucket lacks revision ${main}/${sub}`);
-    this.bytes = finder.bytes;
-    this.start = finder.start;
-    this.end = finder.end;
+    this.#show(this.#finder);
+  }
+
+  #show({ bytes, start, end }: Place): void {
+    this.bytes = bytes;
+    this.start = start;
+    this.end = end;
   }
 
   /** As `find`; the record as an array. */

@@ -4,10 +4,11 @@
  * too: then commits are held meanwhile, so that no transaction has a part of them. Also remembers
  * which keys came to life or died, for counts of the state before the write.
  */
-import { type Backend, KEY_BUCKET } from "../backend/index.ts";
-import { assert } from "../base/assert.ts";
+import { type Backend, KEY_BUCKET, type Place } from "../backend/index.ts";
+import { ByteSlabs } from "../base/byte-slabs.ts";
+import { copyRange, EMPTY_BYTES } from "../base/bytes.ts";
 import type { Revision } from "../base/ids.ts";
-import { encodeRevisionKey } from "../base/revision-key.ts";
+import { RevisionKey } from "../base/revision-key.ts";
 
 /** Keys in ascending order whose being there changed in the same way. */
 interface Run {
@@ -16,11 +17,19 @@ interface Run {
   readonly weight: 1 | -1;
 }
 
-export class StagedWrite {
+const PUT = 0;
+const TOMBSTONE = 1;
+
+/** As a place: that of the record which was appended or found last. */
+export class StagedWrite implements Place {
+  bytes: Uint8Array = EMPTY_BYTES;
+  start = 0;
+  end = 0;
   readonly #main: Revision;
-  readonly #records: Uint8Array[] = [];
-  readonly #isTombstone: boolean[] = [];
+  /** Of each change one byte, what it is, and then its record. */
+  readonly #changes = new ByteSlabs(undefined);
   readonly #runs: Run[] = [];
+  readonly #key = new RevisionKey();
   #flushed = 0;
   /** Set while a part of the records is in the backend. Half a write must never be committed. */
   #releaseCommits: (() => void) | undefined;
@@ -30,24 +39,28 @@ export class StagedWrite {
     this.#main = main;
   }
 
-  /** Records in order of their sub-revisions, from 0. */
-  get size(): number {
-    return this.#records.length;
-  }
-
   get isFlushed(): boolean {
-    return this.#flushed === this.#records.length;
+    return this.#flushed === this.#changes.length;
   }
 
-  push(record: Uint8Array, isTombstone: boolean): void {
-    this.#records.push(record);
-    this.#isTombstone.push(isTombstone);
+  /** Makes room for the next record, which is to be written at once. */
+  append(isTombstone: boolean, recordBytes: number): this {
+    this.#changes.append(1 + recordBytes);
+    this.#changes.bytes[this.#changes.start] = isTombstone ? TOMBSTONE : PUT;
+    return this.#show();
   }
 
-  record(sub: number): Uint8Array {
-    const record = this.#records[sub];
-    assert(record !== undefined, `the write has no change ${sub}`);
-    return record;
+  /** Records count from 0. They stay where they are. */
+  find(sub: number): this {
+    this.#changes.locate(sub);
+    return this.#show();
+  }
+
+  #show(): this {
+    this.bytes = this.#changes.bytes;
+    this.start = this.#changes.start + 1;
+    this.end = this.#changes.end;
+    return this;
   }
 
   noteLiveness(key: string, weight: 1 | -1): void {
@@ -79,12 +92,13 @@ export class StagedWrite {
    */
   flush(backend: Backend, count: number): number {
     const begin = this.#flushed;
-    const end = Math.min(this.#records.length, begin + count);
-    if (end < this.#records.length) this.#releaseCommits ??= backend.holdCommits();
+    const end = Math.min(this.#changes.length, begin + count);
+    if (end < this.#changes.length) this.#releaseCommits ??= backend.holdCommits();
     for (; this.#flushed < end; this.#flushed++) {
-      const sub = this.#flushed;
-      const bucketKey = encodeRevisionKey(this.#main, sub, this.#isTombstone[sub] === true);
-      backend.put(KEY_BUCKET, bucketKey, this.#records[sub] as Uint8Array);
+      const { bytes, start, end: stop } = this.find(this.#flushed);
+      const key = this.#key.of(this.#main, this.#flushed, bytes[start - 1] === TOMBSTONE);
+      const place = backend.putInto(KEY_BUCKET, key, stop - start);
+      copyRange(place.bytes, place.start, bytes, start, stop);
     }
     if (this.isFlushed) this.#releaseCommits?.();
     return end - begin;

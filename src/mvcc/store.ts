@@ -20,7 +20,7 @@
  */
 
 import { EtcdError } from "../api/errors.ts";
-import { type Backend, KEY_BUCKET, META_BUCKET } from "../backend/index.ts";
+import { type Backend, KEY_BUCKET, META_BUCKET, type Place } from "../backend/index.ts";
 import { assert } from "../base/assert.ts";
 import type { TreeCursor } from "../base/btree.ts";
 import type { LeaseID, Revision } from "../base/ids.ts";
@@ -33,11 +33,22 @@ import {
 } from "./compaction.ts";
 import { HashJob, HashStorage } from "./hash.ts";
 import { KeyIndex } from "./key-index.ts";
-import { encodeKeyValue, encodeTombstone, KeyValueView } from "./key-value.ts";
+import {
+  KeyValueView,
+  sizeKeyValue,
+  sizeTombstone,
+  writeKeyValue,
+  writeTombstone,
+} from "./key-value.ts";
 import { type LeaseHooks, NO_LEASE } from "./lease-hooks.ts";
 import { type CompactMarks, readCompactMarks, SCHEDULED_COMPACT_KEY } from "./meta.ts";
 import { type LoadedState, loadState, type RestoreReport } from "./restore.ts";
-import { encodeRevisionKey, REVISION_KEY_BYTES, writeRevisionKey } from "../base/revision-key.ts";
+import {
+  encodeRevisionKey,
+  REVISION_KEY_BYTES,
+  RevisionKey,
+  writeRevisionKey,
+} from "../base/revision-key.ts";
 import { RecordFinder } from "./record-finder.ts";
 import { StagedWrite } from "./staged-write.ts";
 
@@ -103,6 +114,7 @@ export class Store {
   readonly #view = new KeyValueView();
 
   readonly #pins = new Set<{ readonly revision: Revision }>();
+  readonly #writeKey = new RevisionKey();
   readonly #lookupKey = Buffer.alloc(REVISION_KEY_BYTES);
 
   /** An empty store; call `restore` before use. */
@@ -229,7 +241,9 @@ export class Store {
 
   /** The record of the change at {main, sub}, which the index knows. Do not change the bytes. */
   readRecord(main: Revision, sub: number): Uint8Array {
-    if (main > this.#currentRevision && this.#staged !== undefined) return this.#staged.record(sub);
+    if (main > this.#currentRevision && this.#staged !== undefined) {
+      return viewOf(this.#staged.find(sub));
+    }
     writeRevisionKey(this.#lookupKey, main, sub);
     const record = this.#backend.get(KEY_BUCKET, this.#lookupKey);
     assert(record !== undefined, `the key bucket lacks revision ${main}/${sub}`);
@@ -255,10 +269,13 @@ export class Store {
     const existed = index.put(key, main, sub);
     const previousMain = existed ? index.main : 0;
     const previousSub = index.sub;
-    const record = encodeKeyValue(key, index.createRevision, main, index.version, value, lease);
-    this.#store(main, sub, record, false);
+    const { createRevision, version } = index;
+    const size = sizeKeyValue(key, createRevision, main, version, value, lease);
+    const { bytes, end } = this.#roomFor(main, sub, false, size);
+    writeKeyValue(bytes, end, key, createRevision, main, version, value, lease);
     if (!existed) this.#staged?.noteLiveness(key, -1);
     if (this.observer !== undefined) {
+      const record = this.#written(main, sub, false);
       this.#changes.push({ key, main, tombstone: false, record, previousMain, previousSub });
     }
     const oldLease = existed ? this.leases.leaseOf(key) : NO_LEASE;
@@ -278,10 +295,11 @@ export class Store {
     this.#subRevision++;
     const previousMain = index.main;
     const previousSub = index.sub;
-    const record = encodeTombstone(key);
-    this.#store(main, sub, record, true);
+    const { bytes, end } = this.#roomFor(main, sub, true, sizeTombstone(key));
+    writeTombstone(bytes, end, key);
     this.#staged?.noteLiveness(key, 1);
     if (this.observer !== undefined) {
+      const record = this.#written(main, sub, true);
       this.#changes.push({ key, main, tombstone: true, record, previousMain, previousSub });
     }
     const lease = this.leases.leaseOf(key);
@@ -375,10 +393,19 @@ export class Store {
     if (this.#changes.length > 0) this.stepObserver?.collect(main, this.#changes.splice(0));
   }
 
-  #store(main: Revision, sub: number, record: Uint8Array, isTombstone: boolean): void {
+  /** Where the record of a change is to be written, at once. */
+  #roomFor(main: Revision, sub: number, isTombstone: boolean, bytes: number): Place {
     this.#changesMade++;
-    if (this.#staged !== undefined) this.#staged.push(record, isTombstone);
-    else this.#backend.put(KEY_BUCKET, encodeRevisionKey(main, sub, isTombstone), record);
+    if (this.#staged !== undefined) return this.#staged.append(isTombstone, bytes);
+    return this.#backend.putInto(KEY_BUCKET, this.#writeKey.of(main, sub, isTombstone), bytes);
+  }
+
+  /** The record that was written there. */
+  #written(main: Revision, sub: number, isTombstone: boolean): Uint8Array {
+    if (this.#staged !== undefined) return viewOf(this.#staged.find(sub));
+    const record = this.#backend.get(KEY_BUCKET, this.#writeKey.of(main, sub, isTombstone));
+    assert(record !== undefined, "what was written is there");
+    return record;
   }
 
   /** Completes what the index has found at an older revision, by its record. */
@@ -471,4 +498,8 @@ export class Store {
     this.#schedule(scheduled, false);
     return scheduled;
   }
+}
+
+function viewOf({ bytes, start, end }: Place): Uint8Array {
+  return bytes.subarray(start, end);
 }

@@ -4,6 +4,7 @@
  * built.
  */
 
+import { copyRange, EMPTY_BYTES } from "../../base/bytes.ts";
 import {
   BRANCH_PAGE,
   ELEMENT_BYTES,
@@ -15,14 +16,13 @@ import {
 } from "./format.ts";
 import type { Page } from "./page.ts";
 
-/** Up to this length a byte loop beats the native copy. */
-const LOOP_COPY_BYTES = 40;
-
 export class PendingItems {
   readonly isLeaf: boolean;
   /** Size of a page that holds all pending elements. */
   bytes: number = PAGE_HEADER_BYTES;
+  /** The pending elements are those of the arrays from here on, up to `#tail`. */
   #head = 0;
+  #tail = 0;
   #flags: number[] = [];
   #keyBuffers: Uint8Array[] = [];
   #keyStarts: number[] = [];
@@ -39,7 +39,7 @@ export class PendingItems {
   }
 
   get count(): number {
-    return this.#keyBuffers.length - this.#head;
+    return this.#tail - this.#head;
   }
 
   pushValue(
@@ -51,21 +51,23 @@ export class PendingItems {
     valueStart: number,
     valueEnd: number,
   ): void {
-    this.#flags.push(flags);
-    this.#keyBuffers.push(keyBuffer);
-    this.#keyStarts.push(keyStart);
-    this.#keyEnds.push(keyEnd);
-    this.#valueBuffers.push(valueBuffer);
-    this.#valueStarts.push(valueStart);
-    this.#valueEnds.push(valueEnd);
+    const at = this.#tail++;
+    this.#flags[at] = flags;
+    this.#keyBuffers[at] = keyBuffer;
+    this.#keyStarts[at] = keyStart;
+    this.#keyEnds[at] = keyEnd;
+    this.#valueBuffers[at] = valueBuffer;
+    this.#valueStarts[at] = valueStart;
+    this.#valueEnds[at] = valueEnd;
     this.bytes += ELEMENT_BYTES + keyEnd - keyStart + valueEnd - valueStart;
   }
 
   pushChild(keyBuffer: Uint8Array, keyStart: number, keyEnd: number, child: number): void {
-    this.#keyBuffers.push(keyBuffer);
-    this.#keyStarts.push(keyStart);
-    this.#keyEnds.push(keyEnd);
-    this.#children.push(child);
+    const at = this.#tail++;
+    this.#keyBuffers[at] = keyBuffer;
+    this.#keyStarts[at] = keyStart;
+    this.#keyEnds[at] = keyEnd;
+    this.#children[at] = child;
     this.bytes += ELEMENT_BYTES + keyEnd - keyStart;
   }
 
@@ -86,18 +88,15 @@ export class PendingItems {
   prepend(page: Page): void {
     const merged = new PendingItems(this.isLeaf);
     for (let index = 0; index < page.count; index++) merged.pushFrom(page, index);
-    for (let at = this.#head; at < this.#keyBuffers.length; at++) merged.#pushOf(this, at);
+    for (let at = this.#head; at < this.#tail; at++) merged.#pushOf(this, at);
     this.#replaceWith(merged);
   }
 
   /** Removes the newest child and returns its page id. Branch levels only. */
   popChild(): number {
-    const last = this.#keyBuffers.length - 1;
+    const last = --this.#tail;
     this.bytes -= this.#itemBytes(last);
-    this.#keyBuffers.pop();
-    this.#keyStarts.pop();
-    this.#keyEnds.pop();
-    return this.#children.pop() as number;
+    return this.#children[last] as number;
   }
 
   /**
@@ -126,25 +125,24 @@ export class PendingItems {
   /** Writes the `length` oldest elements as page `id` into `target`, zero-fills it, drops them. */
   writeChunk(target: Buffer, id: number, length: number, overflow: number): void {
     writePageHeader(target, id, this.isLeaf ? LEAF_PAGE : BRANCH_PAGE, length, overflow);
-    let element = PAGE_HEADER_BYTES;
-    let data = PAGE_HEADER_BYTES + length * ELEMENT_BYTES;
+    const data = PAGE_HEADER_BYTES + length * ELEMENT_BYTES;
+    const copier = new RangeCopier(target, data);
     const end = this.#head + length;
-    for (let at = this.#head; at < end; at++) {
+    for (let at = this.#head, element = PAGE_HEADER_BYTES; at < end; at++) {
       this.bytes -= this.#itemBytes(at);
-      data = this.isLeaf
-        ? this.#writeLeafElement(target, element, data, at)
-        : this.#writeBranchElement(target, element, data, at);
+      if (this.isLeaf) this.#writeLeafElement(target, element, copier, at);
+      else this.#writeBranchElement(target, element, copier, at);
       element += ELEMENT_BYTES;
     }
-    target.fill(0, data);
+    target.fill(0, copier.finish());
     this.#head = end;
-    if (this.#head === this.#keyBuffers.length) this.#clear();
-    else if (this.#head > 256 && this.#head * 2 > this.#keyBuffers.length) this.#compact();
+    if (this.#head === this.#tail) this.#head = this.#tail = 0;
+    else if (this.#head > 256 && this.#head * 2 > this.#tail) this.#compact();
   }
 
   /** True when a nested bucket is among the pending elements. Leaf levels only. */
   hasBucket(): boolean {
-    for (let at = this.#head; at < this.#flags.length; at++) {
+    for (let at = this.#head; at < this.#tail; at++) {
       if (this.#flags[at] !== 0) return true;
     }
     return false;
@@ -155,29 +153,26 @@ export class PendingItems {
     return this.#children[this.#head] as number;
   }
 
-  #writeLeafElement(target: Buffer, element: number, data: number, at: number): number {
+  #writeLeafElement(target: Buffer, element: number, copier: RangeCopier, at: number): void {
     const keyStart = this.#keyStarts[at] as number;
     const keyEnd = this.#keyEnds[at] as number;
     const valueStart = this.#valueStarts[at] as number;
     const valueEnd = this.#valueEnds[at] as number;
     writeU32(target, element, this.#flags[at] as number);
-    writeU32(target, element + 4, data - element);
+    writeU32(target, element + 4, copier.at - element);
     writeU32(target, element + 8, keyEnd - keyStart);
     writeU32(target, element + 12, valueEnd - valueStart);
-    copyRange(target, data, this.#keyBuffers[at] as Uint8Array, keyStart, keyEnd);
-    const valueAt = data + keyEnd - keyStart;
-    copyRange(target, valueAt, this.#valueBuffers[at] as Uint8Array, valueStart, valueEnd);
-    return valueAt + valueEnd - valueStart;
+    copier.add(this.#keyBuffers[at] as Uint8Array, keyStart, keyEnd);
+    copier.add(this.#valueBuffers[at] as Uint8Array, valueStart, valueEnd);
   }
 
-  #writeBranchElement(target: Buffer, element: number, data: number, at: number): number {
+  #writeBranchElement(target: Buffer, element: number, copier: RangeCopier, at: number): void {
     const keyStart = this.#keyStarts[at] as number;
     const keyEnd = this.#keyEnds[at] as number;
-    writeU32(target, element, data - element);
+    writeU32(target, element, copier.at - element);
     writeU32(target, element + 4, keyEnd - keyStart);
     writeU64(target, element + 8, this.#children[at] as number);
-    copyRange(target, data, this.#keyBuffers[at] as Uint8Array, keyStart, keyEnd);
-    return data + keyEnd - keyStart;
+    copier.add(this.#keyBuffers[at] as Uint8Array, keyStart, keyEnd);
   }
 
   #itemBytes(at: number): number {
@@ -209,13 +204,14 @@ export class PendingItems {
 
   #compact(): void {
     const rest = new PendingItems(this.isLeaf);
-    for (let at = this.#head; at < this.#keyBuffers.length; at++) rest.#pushOf(this, at);
+    for (let at = this.#head; at < this.#tail; at++) rest.#pushOf(this, at);
     this.#replaceWith(rest);
   }
 
   #replaceWith(other: PendingItems): void {
     this.bytes = other.bytes;
     this.#head = other.#head;
+    this.#tail = other.#tail;
     this.#flags = other.#flags;
     this.#keyBuffers = other.#keyBuffers;
     this.#keyStarts = other.#keyStarts;
@@ -225,32 +221,40 @@ export class PendingItems {
     this.#valueEnds = other.#valueEnds;
     this.#children = other.#children;
   }
-
-  #clear(): void {
-    this.#head = 0;
-    this.#flags.length = 0;
-    this.#keyBuffers.length = 0;
-    this.#keyStarts.length = 0;
-    this.#keyEnds.length = 0;
-    this.#valueBuffers.length = 0;
-    this.#valueStarts.length = 0;
-    this.#valueEnds.length = 0;
-    this.#children.length = 0;
-  }
 }
 
-function copyRange(
-  target: Buffer,
-  at: number,
-  source: Uint8Array,
-  start: number,
-  end: number,
-): void {
-  if (end - start <= LOOP_COPY_BYTES) {
-    for (let from = start, to = at; from < end; from++, to++) target[to] = source[from] as number;
-  } else if (start === 0 && end === source.length) {
-    target.set(source, at);
-  } else {
-    target.set(source.subarray(start, end), at);
+/** Copies ranges behind one another; those that lie so in their source, too, are copied together. */
+class RangeCopier {
+  /** Where the next range goes. */
+  at: number;
+  readonly #target: Buffer;
+  #source: Uint8Array = EMPTY_BYTES;
+  #start = 0;
+  #end = 0;
+
+  constructor(target: Buffer, at: number) {
+    this.#target = target;
+    this.at = at;
+  }
+
+  add(source: Uint8Array, start: number, end: number): void {
+    if (source !== this.#source || start !== this.#end) {
+      this.#copy();
+      this.#source = source;
+      this.#start = start;
+    }
+    this.#end = end;
+    this.at += end - start;
+  }
+
+  /** Where the last range ends. */
+  finish(): number {
+    this.#copy();
+    return this.at;
+  }
+
+  #copy(): void {
+    const to = this.at - (this.#end - this.#start);
+    copyRange(this.#target, to, this.#source, this.#start, this.#end);
   }
 }

@@ -4,6 +4,7 @@ import type {
   Backend,
   BackendSnapshot,
   Bucket,
+  Place,
   ReadView,
   Replacement,
   Visit,
@@ -72,6 +73,11 @@ class FrozenBackend implements Backend {
   }
 
   put(): void {}
+
+  putInto(_bucket: Bucket, _key: Uint8Array, valueBytes: number): Place {
+    return { bytes: Buffer.allocUnsafe(valueBytes), start: 0, end: valueBytes };
+  }
+
   delete(): void {}
   commitIfDue(): void {}
 

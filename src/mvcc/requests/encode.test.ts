@@ -8,7 +8,7 @@ import {
 } from "../../api/gen/rpc.ts";
 import { KeyValue } from "../../api/gen/kv.ts";
 import { OneRecord, RecordList } from "../record-list.ts";
-import { encodeKeyValue } from "../key-value.ts";
+import { encodeKeyValue } from "../testing/records.ts";
 import {
   encodeDeleteRangeResponse,
   encodePutResponse,

@@ -7,6 +7,7 @@ import type {
   Backend,
   BackendSnapshot,
   Bucket,
+  Place,
   ReadView,
   Replacement,
   Visit,
@@ -88,6 +89,12 @@ export class MemoryBackend implements Backend {
 
   put(bucket: Bucket, key: Uint8Array, value: Uint8Array): void {
     this.#bucket(bucket).put(key, value);
+  }
+
+  putInto(bucket: Bucket, key: Uint8Array, valueBytes: number): Place {
+    const bytes = Buffer.alloc(valueBytes);
+    this.put(bucket, Buffer.from(key), bytes);
+    return { bytes, start: 0, end: valueBytes };
   }
 
   delete(bucket: Bucket, key: Uint8Array): void {

@@ -12,7 +12,7 @@ import {
   META_BUCKET,
 } from "../../../backend/types.ts";
 import { bytesFromUtf8, EMPTY_BYTES } from "../../../base/bytes.ts";
-import { encodeKeyValue, encodeTombstone } from "../../../mvcc/key-value.ts";
+import { encodeKeyValue, encodeTombstone } from "../../../mvcc/testing/records.ts";
 import { encodeRevisionKey } from "../../../base/revision-key.ts";
 import { Wal } from "../../../wal/index.ts";
 import { memberPaths } from "../member-paths.ts";
