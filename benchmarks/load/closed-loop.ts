@@ -1,4 +1,5 @@
 /** Closed loops of unary calls over many connections and streams. */
+import { IdTable } from "../../src/base/id-table.ts";
 import { Histogram } from "./histogram.ts";
 import type { ClosedLoopJob, LoadResult } from "./jobs.ts";
 import { keyChooser } from "./key-choice.ts";
@@ -79,7 +80,7 @@ class ClosedLoop {
   }
 
   #connect(port: number): void {
-    const sentAtMs = new Map<number, number>();
+    const sentAtMs = new IdTable<number>();
     let isSilent = true;
     this.#silent++;
     const handlers: LoadHandlers = {
@@ -103,7 +104,7 @@ class ClosedLoop {
     }
   }
 
-  #next(connection: LoadConnection, sentAtMs: Map<number, number>, nowMs: number): void {
+  #next(connection: LoadConnection, sentAtMs: IdTable<number>, nowMs: number): void {
     if (this.#isStopped || this.#sent >= this.#budget) return;
     const template = this.#templates[this.#sent % this.#templates.length];
     if (template === undefined) throw new Error("a load has at least one request");

@@ -294,12 +294,12 @@ test("a member that fails while a deletion is handed over has none of it in its 
   const { appliedIndex, backend } = member.server;
   await backend.commit();
   await whileHandingOver(member);
-  const { put } = backend;
-  backend.put = () => {
+  const { putInto } = backend;
+  backend.putInto = () => {
     throw new Error("planted");
   };
   assert.match(String(await member.server.failed), /planted/);
-  backend.put = put;
+  backend.putInto = putInto;
   await member.stop();
   assert.deepEqual(await contentOf(member.disk), { tombstones: 0, index: appliedIndex });
   const again = new TestMember(member.disk, OPTIONS);

@@ -13,6 +13,7 @@ import {
   type RequestIDGenerator,
   requestIDToBigInt,
 } from "../../base/id-generator.ts";
+import { IdTable } from "../../base/id-table.ts";
 import { type Identity, NOBODY } from "../../auth/index.ts";
 import type { CallSpan, Clock, Timer } from "../../env/index.ts";
 import type { StoreEvent, V2Error } from "../../v2store/index.ts";
@@ -48,7 +49,7 @@ export interface Proposal {
   readonly identity: Identity;
   /** `Clock.nowMs` when it was submitted. */
   readonly startMs: number;
-  readonly settle: Settle;
+  settle(outcome: Outcome, appliedMs?: number): void;
   /** Of a membership change: called instead of `settle` when raft did not take it. */
   readonly onDropped: (() => void) | undefined;
   /** Of the call, when it is recorded for distributed tracing. */
@@ -80,8 +81,8 @@ export class Proposals {
   readonly #ids: RequestIDGenerator;
   readonly #timeoutMs: number;
   readonly #timeoutError: (startMs: number) => EtcdError;
-  /** In the order of their deadlines, as all wait equally long. */
-  readonly #waiting = new Map<number, Proposal>();
+  /** By the low half of their ids. */
+  readonly #waiting = new IdTable<Proposal>();
   #waitingBytes = 0;
   #batch: ProposedEntry[] = [];
   #timer: Timer | undefined;
@@ -124,6 +125,11 @@ export class Proposals {
     this.#submit(EntryType.EntryNormal, built, request, settle, undefined, span);
   }
 
+  /** As `submit`, for who brings the proposal for entry data that was built. */
+  add(data: Uint8Array, proposal: Proposal): void {
+    this.#queue(EntryType.EntryNormal, data, proposal);
+  }
+
   /** Queues a request of the v2 store: an entry of its own kind, with the request's id in it. */
   submitV2(request: Request, settle: Settle): void {
     const id = this.#ids.next();
@@ -142,7 +148,7 @@ export class Proposals {
   ): void {
     const startMs = this.#clock.nowMs();
     const bytes = data.length;
-    const proposal: Proposal = {
+    this.#queue(type, data, {
       idLow,
       bytes,
       field,
@@ -152,9 +158,12 @@ export class Proposals {
       settle,
       onDropped,
       span,
-    };
-    this.#waiting.set(idLow, proposal);
-    this.#waitingBytes += bytes;
+    });
+  }
+
+  #queue(type: EntryType, data: Uint8Array, proposal: Proposal): void {
+    this.#waiting.set(proposal.idLow, proposal);
+    this.#waitingBytes += proposal.bytes;
     this.#batch.push({ type, term: 0, index: 0, data, proposal });
     if (this.#timer === undefined) this.#arm();
   }
@@ -181,7 +190,7 @@ export class Proposals {
   }
 
   #isWaiting(entry: ProposedEntry): boolean {
-    return entry.proposal !== undefined && this.#waiting.has(entry.proposal.idLow);
+    return entry.proposal !== undefined && this.#waiting.get(entry.proposal.idLow) !== undefined;
   }
 
   takeBatch(): ProposedEntry[] {
@@ -201,7 +210,7 @@ export class Proposals {
 
   /**
    * A proposal that was taken waits again, for an entry that is applied in slices: it may time out,
-   * and then `finish` says that it was settled. Behind the others, so it may time out late.
+   * and then `finish` says that it was settled.
    */
   waitOn(proposal: Proposal): void {
     this.#waiting.set(proposal.idLow, proposal);
@@ -256,11 +265,15 @@ export class Proposals {
   failAll(error: EtcdError): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    const waiting = [...this.#waiting.values()];
+    const waiting = this.#oldestFirst();
     this.#waiting.clear();
     this.#waitingBytes = 0;
     this.#batch = [];
     for (const proposal of waiting) proposal.settle({ error, reply: undefined });
+  }
+
+  #oldestFirst(): Proposal[] {
+    return this.#waiting.values().sort((a, b) => a.startMs - b.startMs || a.idLow - b.idLow);
   }
 
   #arm(): void {
@@ -274,7 +287,7 @@ export class Proposals {
   #expire(): void {
     const now = this.#clock.nowMs();
     let isOver = false;
-    for (const proposal of this.#waiting.values()) {
+    for (const proposal of this.#oldestFirst()) {
       if (proposal.startMs + this.#timeoutMs > now) break;
       isOver = true;
       this.#forget(proposal);

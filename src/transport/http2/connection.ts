@@ -646,7 +646,7 @@ export class Http2Connection implements FrameListener, SendListener, FrameSink, 
     if (this.isServer) return this.#ignoreFrame();
     this.#life.goAway();
     this.#host.onGoaway(lastId, code, chunk.latin1Slice(start + 8, end));
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.values()) {
       if (stream.id <= lastId) continue;
       this.#remove(stream);
       stream.abandon(REFUSED_STREAM);

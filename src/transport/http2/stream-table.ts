@@ -2,6 +2,7 @@
  * The streams of a connection: the open ones, which ids have been used, and which this side has
  * reset.
  */
+import { IdTable } from "../../base/id-table.ts";
 import { ResetMemory } from "./reset-memory.ts";
 import type { Http2Stream } from "./stream.ts";
 
@@ -9,7 +10,7 @@ import type { Http2Stream } from "./stream.ts";
 const MAX_STREAM_ID = 0x7fff_ffff;
 
 export class StreamTable {
-  readonly #streams = new Map<number, Http2Stream>();
+  readonly #streams = new IdTable<Http2Stream>();
   readonly #resetByUs = new ResetMemory();
   #lastUsed: Http2Stream | undefined;
   /** Highest id opened by the client, whichever side we are. */
@@ -52,8 +53,9 @@ export class StreamTable {
     return stream;
   }
 
-  values(): IterableIterator<Http2Stream> {
-    return this.#streams.values();
+  /** The oldest first. */
+  values(): Http2Stream[] {
+    return this.#streams.values().sort((a, b) => a.id - b.id);
   }
 
   /** Never opened: frames on it, other than a request head, are connection errors. */
@@ -88,7 +90,7 @@ export class StreamTable {
 
   /** Empties the table. The streams have still to leave. */
   takeAll(): Http2Stream[] {
-    const streams = [...this.#streams.values()];
+    const streams = this.values();
     this.#streams.clear();
     this.#lastUsed = undefined;
     return streams;
