@@ -69,6 +69,36 @@ test(`storage in memory behaves like an array with a mark (seed ${SEED})`, () =>
   }
 });
 
+test(`settled entries are equal to those that were given (seed ${SEED})`, () => {
+  const random = new SeededRandom(SEED);
+  const storage = new MemoryStorage();
+  const model: Entry[] = [];
+  let first = 1;
+  for (let step = 0; step < 400; step++) {
+    const added = Array.from({ length: random.below(100) }, (_, i): Entry => {
+      const data = Buffer.alloc(random.oneIn(50) ? 100_000 : random.below(1000), step);
+      return { type: random.below(3), term: step + 1, index: model.length + i + 1, data };
+    });
+    storage.append(added);
+    model.push(...added);
+    if (random.oneIn(2)) storage.settle(model.length - random.below(50));
+    const last = Math.max(first, model.length - 50);
+    if (random.oneIn(20) && last < model.length && last >= first) {
+      storage.compact(last);
+      first = last + 1;
+    }
+    const low = first + random.below(Math.max(1, model.length - first));
+    if (low > model.length) continue;
+    assert.deepEqual(
+      storage.entries(low, model.length + 1, Number.POSITIVE_INFINITY),
+      model.slice(low - 1),
+    );
+    assert.equal(storage.term(low), model[low - 1]?.term);
+    assert.equal(storage.entries(low, model.length + 1, 0).length, 1);
+  }
+  assert.ok(first > 10_000, "chunks have gone");
+});
+
 test("storage says what it cannot give", () => {
   const storage = new MemoryStorage();
   storage.append(entriesOf([1, 1, 2, 2]));

@@ -3,24 +3,34 @@
  *
  * Appending is amortised O(1) per entry and reading by index O(1). Compaction only moves a mark;
  * the array is cut when more than half of it is garbage, so it costs O(1) per compacted entry.
- * Entry objects are held as they were given. Not durable: the owner writes to disk first.
+ * Entry objects are held as they were given until the owner settles them. Not durable: the owner
+ * writes to disk first.
  */
 import type { ConfState, Entry, HardState, Snapshot } from "../api/gen/raft.ts";
 import { assert } from "../base/assert.ts";
 import { EMPTY_BYTES } from "../base/bytes.ts";
 import type { Index, Term } from "../base/ids.ts";
-import { limitEntries } from "./entry-size.ts";
+import { entryBytes } from "./entry-size.ts";
 import { snapshotIndex, snapshotTerm } from "./log-unstable.ts";
+import { SettledEntries } from "./settled-entries.ts";
 import { LogError, type RaftStorage } from "./types.ts";
 
 /** Below this many dead slots, cutting the array is not worth the copy. */
 const MIN_GARBAGE = 1024;
+/** Data of more bytes stays as it is when its entry is settled: copying it costs more than it spares. */
+const COPIED_BYTES = 4 * 1024;
 
 export class MemoryStorage implements RaftStorage {
   #hardState: HardState = { term: 0, vote: 0n, commit: 0 };
   #snapshot: Snapshot = newSnapshot(0, 0, emptyConfState(), EMPTY_BYTES);
-  /** Slots before `#start` are dead. `#entries[#start + i]` has index `#compacted + 1 + i`. */
-  #entries: Entry[] = [];
+  /**
+   * Slots before `#start` are dead. `#entries[#start + i]` has index `#compacted + 1 + i`, and is
+   * undefined if its entry is among the settled ones.
+   */
+  #entries: (Entry | undefined)[] = [];
+  readonly #settled = new SettledEntries();
+  /** Index up to which entries are settled. */
+  #settledIndex: Index = 0;
   #start = 0;
   /** Index and term of the last entry that is no longer here. */
   #compacted: Index = 0;
@@ -47,7 +57,8 @@ export class MemoryStorage implements RaftStorage {
 
   term(index: Index): Term | undefined {
     if (index === this.#compacted) return this.#compactedTerm;
-    return index < this.#compacted ? undefined : this.#entries[this.#slot(index)]?.term;
+    if (index < this.#compacted || index > this.lastIndex()) return undefined;
+    return this.#entries[this.#slot(index)]?.term ?? this.#settled.term(index);
   }
 
   entries(low: Index, high: Index, maxBytes: number): Entry[] {
@@ -55,7 +66,30 @@ export class MemoryStorage implements RaftStorage {
     const lastIndex = this.lastIndex();
     if (low > lastIndex) throw new LogError("unavailable");
     assert(high <= lastIndex + 1, `entries' hi(${high}) is out of bound lastindex(${lastIndex})`);
-    return limitEntries(this.#entries.slice(this.#slot(low), this.#slot(high)), maxBytes);
+    const found: Entry[] = [];
+    for (let index = low, bytes = 0; index < high; index++) {
+      const entry = this.#entries[this.#slot(index)] ?? this.#settled.entry(index);
+      bytes += entryBytes(entry);
+      if (bytes > maxBytes && index > low) break;
+      found.push(entry);
+    }
+    return found;
+  }
+
+  /**
+   * The entries up to `index` were applied. From now on only followers ask for them, who get equal
+   * ones instead of those that were given.
+   */
+  settle(index: Index): void {
+    const last = Math.min(index, this.lastIndex());
+    for (let next = Math.max(this.#settledIndex, this.#compacted) + 1; next <= last; next++) {
+      const slot = this.#slot(next);
+      const entry = this.#entries[slot] as Entry;
+      const isCopied = entry.data.length <= COPIED_BYTES;
+      this.#settled.add(entry, isCopied ? entry.data : EMPTY_BYTES);
+      if (isCopied) this.#entries[slot] = undefined;
+    }
+    this.#settledIndex = Math.max(last, this.#settledIndex);
   }
 
   snapshot(): Snapshot | "temporarilyUnavailable" {
@@ -77,6 +111,7 @@ export class MemoryStorage implements RaftStorage {
     const skip = Math.max(0, this.firstIndex() - first.index);
     if (skip >= entries.length) return;
     const target = this.#entries;
+    assert(first.index + skip > this.#settledIndex, "applied entries are not replaced");
     const keep = this.#slot(first.index + skip);
     if (keep < target.length) target.length = keep;
     for (let i = skip; i < entries.length; i++) target.push(entries[i] as Entry);
@@ -93,8 +128,10 @@ export class MemoryStorage implements RaftStorage {
     }
     this.#snapshot = snapshot;
     this.#entries = [];
+    this.#settled.clear();
     this.#start = 0;
     this.#compacted = snapshotIndex(snapshot);
+    this.#settledIndex = this.#compacted;
     this.#compactedTerm = snapshotTerm(snapshot);
   }
 
@@ -132,6 +169,7 @@ export class MemoryStorage implements RaftStorage {
     }
     this.#compacted = index;
     this.#compactedTerm = term;
+    this.#settled.compact(index);
   }
 
   #slot(index: Index): number {

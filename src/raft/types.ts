@@ -56,7 +56,7 @@ export interface RaftStorage {
   initialState(): { hardState: HardState; confState: ConfState };
   /**
    * Entries low..high-1, cut after `maxBytes` but never empty. The array is the caller's, the
-   * entries are the very objects that were appended.
+   * entries are the very objects that were appended, until they were applied.
    * @throws LogError when `low` was compacted away or the range is not stored.
    */
   entries(low: Index, high: Index, maxBytes: number): Entry[];

@@ -105,6 +105,8 @@ export class RaftLoop {
   readonly #slice: Slice;
   /** The entry that is being applied in slices. */
   #applying: Steps<void> | undefined;
+  /** Of the last entry that was applied, or is being. */
+  #startedIndex: Index = 0;
   #goOnScheduled = false;
   #onApplied: (() => void)[] = [];
   #pendingSaves = 0;
@@ -378,12 +380,18 @@ export class RaftLoop {
       this.#applyEntry(task.entries[task.next++] as Entry);
       if (this.#applying !== undefined) break;
     }
-    if (applied) this.#handlers.afterApply();
+    if (applied) this.#afterApply();
+  }
+
+  #afterApply(): void {
+    this.#storage.settle(this.#startedIndex - (this.#applying === undefined ? 0 : 1));
+    this.#handlers.afterApply();
   }
 
   #applyEntry(entry: Entry): void {
     const before = this.#handlers.changesMade();
     this.#applying = this.#handlers.apply(entry, this.#slice);
+    this.#startedIndex = entry.index;
     if (this.#applying === undefined) {
       const changes = this.#handlers.changesMade() - before;
       this.#slice.left -= 1 + changes + unitsOfBytes(entry.data.length);
@@ -415,7 +423,7 @@ export class RaftLoop {
       this.#goOnLater();
       return;
     }
-    this.#handlers.afterApply();
+    this.#afterApply();
     for (const resolve of this.#onApplied.splice(0)) resolve();
     this.#applyNow();
   }
