@@ -288,7 +288,9 @@ export class Applier {
     operations.putBytes += request.key.length + request.value.length;
     if (!fits) throw new EtcdError("noSpace");
     if (!wantReply) return NO_REPLY;
-    return [encodePutResponse(this.#header(result.revision), result.previous)];
+    const { revision, previous } = result;
+    if (previous === undefined) return [this.#headerOnly(revision)];
+    return [encodePutResponse(this.#header(revision), previous)];
   }
 
   #txn(request: TxnRequest, wantReply: boolean): Reply {

@@ -62,15 +62,12 @@ export interface RaftRequest {
   authRevision: number;
 }
 
-/** Bytes of the envelope around a body, at the most, besides what tells a user. */
-const RAFT_REQUEST_OVERHEAD_BYTES = 32;
 /** What an identity adds besides its name: two tags, a length and a revision. */
 const IDENTITY_OVERHEAD_BYTES = 16;
 const NO_BYTES = new Uint8Array(0);
+const TWO_32 = 0x1_0000_0000;
 /** As the header of an entry tells them. A token is one identity over all of its requests. */
 const encodedIdentities = new WeakMap<Identity, Uint8Array>();
-/** A length below this is one byte. */
-const TWO_BYTE_LENGTH = 0x80;
 
 /** Builds the entry data. Copies `body`, unless it has room (see `UnaryCall.bodyHasRoom`). */
 export function encodeRaftRequest(
@@ -81,34 +78,24 @@ export function encodeRaftRequest(
   bodyHasRoom = false,
 ): Uint8Array {
   const who = identity === NOBODY ? NO_BYTES : encodedIdentity(identity);
-  const aroundBytes = who.length + RAFT_REQUEST_OVERHEAD_BYTES;
-  const isInPlace = bodyHasRoom && aroundBytes <= BODY_ROOM_BYTES;
-  const first = isInPlace ? BODY_ROOM_BYTES - bodyOffset(field, body.length) : 0;
-  const data = isInPlace ? withRoom(body) : Buffer.allocUnsafe(body.length + aroundBytes);
-  let at = writeVarint(data, first, field * 8 + 2);
-  at = writeVarint(data, at, body.length);
-  if (!isInPlace) data.set(body, at);
-  at += body.length;
+  const start = bodyOffset(field, body.length);
+  const headerBytes = 1 + sizeVarint64(id) + who.length;
+  const behind = HEADER_TAG_BYTES.length + sizeVarint(headerBytes) + headerBytes;
+  const size = start + body.length + behind;
+  const isInPlace = bodyHasRoom && start <= BODY_ROOM_BYTES && behind <= BODY_ROOM_BYTES;
+  const data = isInPlace
+    ? Buffer.from(body.buffer, body.byteOffset - start, size)
+    : Buffer.allocUnsafe(size);
+  writeVarint(data, writeVarint(data, 0, field * 8 + 2), body.length);
+  if (!isInPlace) data.set(body, start);
+  let at = start + body.length;
   data[at++] = HEADER_TAG_BYTES[0];
   data[at++] = HEADER_TAG_BYTES[1];
-  const lengthAt = at++;
-  const idAt = at;
+  at = writeVarint(data, at, headerBytes);
   data[at++] = 0x08;
   at = writeVarint64(data, at, id);
-  const length = at - idAt + who.length;
-  if (length >= TWO_BYTE_LENGTH) {
-    const more = sizeVarint(length) - 1;
-    data.copyWithin(idAt + more, idAt, at);
-    at += more;
-  }
-  writeVarint(data, lengthAt, length);
   if (who.length > 0) data.set(who, at);
-  return data.subarray(first, at + who.length);
-}
-
-function withRoom(body: Uint8Array): Buffer {
-  const { buffer, byteOffset, length } = body;
-  return Buffer.from(buffer, byteOffset - BODY_ROOM_BYTES, length + 2 * BODY_ROOM_BYTES);
+  return data;
 }
 
 function encodedIdentity(identity: Identity): Uint8Array {
@@ -249,24 +236,27 @@ function readID(data: Uint8Array, start: number, request: RaftRequest): void {
   throw new DecodeError("varint is too long", at);
 }
 
-function writeVarint64(target: Uint8Array, start: number, id: RequestID): number {
+const LOW_48_BITS = 48;
+
+function sizeVarint64({ low48, high16 }: RequestID): number {
+  if (high16 === 0) return sizeVarint(low48);
+  return Math.ceil((LOW_48_BITS + 32 - Math.clz32(high16)) / 7);
+}
+
+/** By halves of 32 bits: dividing what is larger costs a call for each byte. */
+function writeVarint64(target: Uint8Array, start: number, { low48, high16 }: RequestID): number {
   let at = start;
-  let low = id.low48;
-  // Seven bits at a time; the seventh group straddles bit 48.
-  for (let i = 0; i < 6; i++) {
-    const bits = low % 128;
-    low = Math.floor(low / 128);
-    if (low === 0 && id.high16 === 0) {
-      target[at++] = bits;
-      return at;
-    }
-    target[at++] = bits | 0x80;
+  let low = low48 >>> 0;
+  let high = (Math.floor(low48 / TWO_32) | (high16 << 16)) >>> 0;
+  while (high !== 0) {
+    target[at++] = (low & 0x7f) | 0x80;
+    low = ((low >>> 7) | (high << 25)) >>> 0;
+    high >>>= 7;
   }
-  let high = low + id.high16 * 64;
-  while (high >= 128) {
-    target[at++] = (high % 128) | 0x80;
-    high = Math.floor(high / 128);
+  while (low > 0x7f) {
+    target[at++] = (low & 0x7f) | 0x80;
+    low >>>= 7;
   }
-  target[at++] = high;
+  target[at++] = low;
   return at;
 }

@@ -6,11 +6,11 @@
  */
 import { MAX_MESSAGE_BYTES } from "../../api/message-size.ts";
 import { EtcdError, StatusCode } from "../../api/errors.ts";
-import { CompactionRequest, RangeRequest, TxnRequest } from "../../api/gen/rpc.ts";
+import { CompactionRequest, type PutRequest, RangeRequest, TxnRequest } from "../../api/gen/rpc.ts";
 import { type PlainGet, scanPlainGet } from "../../api/get-scan.ts";
 import { countTxnOperations } from "../../api/txn-scan.ts";
 import { bytesFromLatin1, copyBytes } from "../../base/bytes.ts";
-import type { UnaryCall } from "../../env/index.ts";
+import type { CallSpan, UnaryCall } from "../../env/index.ts";
 import {
   checkDeleteRange,
   checkPut,
@@ -33,7 +33,7 @@ import { METHOD } from "../../api/rpc-table.ts";
 import type { Identity } from "../../auth/index.ts";
 import type { ApplyCounters } from "../apply/apply-metrics.ts";
 import type { Answering, Counted, ServerContext } from "../context.ts";
-import type { BuiltRequest } from "../log/proposals.ts";
+import type { BuiltRequest, Outcome, Proposal } from "../log/proposals.ts";
 import { putCost, txnCost } from "../apply/quota.ts";
 import { LOG_REQUESTS, type LogRequest } from "../log/log-requests.ts";
 import { RaftField } from "../log/raft-request.ts";
@@ -134,11 +134,13 @@ export class KeyValueService {
   }
 
   put(call: UnaryCall, who: Identity): void {
-    this.#propose(call, who, RaftField.put, LOG_REQUESTS.put, (request) => {
-      checkPut(request);
-      this.#quota.check(putCost(request));
-    });
+    this.#propose(call, who, RaftField.put, LOG_REQUESTS.put, this.#checkPut);
   }
+
+  readonly #checkPut = (request: PutRequest): void => {
+    checkPut(request);
+    this.#quota.check(putCost(request));
+  };
 
   deleteRange(call: UnaryCall, who: Identity): void {
     this.#propose(call, who, RaftField.deleteRange, LOG_REQUESTS.deleteRange, checkDeleteRange);
@@ -320,23 +322,57 @@ export class KeyValueService {
       throw new EtcdError("requestTooLarge");
     }
     const startMs = this.#meter.nowMs();
-    proposals.submit(
-      built,
-      request,
-      (outcome, appliedMs) => {
-        finish(call, outcome);
-        const endMs = this.#meter.nowMs();
-        if (!this.#slow.isNotable(endMs - startMs)) return;
-        const at = { startMs, appliedMs: appliedMs ?? endMs, endMs };
-        this.#slow.write(call, { field: built.field, request }, at, outcome);
-      },
-      call.span,
-    );
+    proposals.add(built.data, new ClientWrite(this.#slow, call, built, request, startMs));
   }
 
   #refuseIfNeeded(): void {
     const { refusal } = this.#server;
     if (refusal !== undefined) throw refusal;
+  }
+}
+
+/**
+ * A write of a client on its way through the log. Its fields are not `#private`: one is made for
+ * each write.
+ */
+class ClientWrite implements Proposal {
+  readonly idLow: number;
+  readonly bytes: number;
+  readonly field: number;
+  readonly request: unknown;
+  readonly identity: Identity;
+  readonly startMs: number;
+  readonly onDropped = undefined;
+  readonly span: CallSpan | undefined;
+  private readonly _slow: SlowRequests;
+  private readonly _call: UnaryCall;
+
+  constructor(
+    slow: SlowRequests,
+    call: UnaryCall,
+    { idLow, data, field, identity }: BuiltRequest,
+    request: unknown,
+    startMs: number,
+  ) {
+    this.idLow = idLow;
+    this.bytes = data.length;
+    this.field = field;
+    this.request = request;
+    this.identity = identity;
+    this.startMs = startMs;
+    this.span = call.span;
+    this._slow = slow;
+    this._call = call;
+  }
+
+  settle(outcome: Outcome, appliedMs?: number): void {
+    finish(this._call, outcome);
+    const slow = this._slow;
+    const { startMs, field, request } = this;
+    const endMs = slow.meter.nowMs();
+    if (!slow.isNotable(endMs - startMs)) return;
+    const at = { startMs, appliedMs: appliedMs ?? endMs, endMs };
+    slow.write(this._call, { field, request }, at, outcome);
   }
 }
 
