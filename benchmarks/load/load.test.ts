@@ -22,6 +22,7 @@ import { FirstWrite } from "./first-write.ts";
 import { runHandshakes } from "./handshakes.ts";
 import { Histogram } from "./histogram.ts";
 import type { ClosedLoopJob } from "./jobs.ts";
+import { LoadConnection } from "./load-connection.ts";
 import { runOpenLoop } from "./open-loop.ts";
 import { keyOf, type RequestKind, requestTemplates } from "./requests.ts";
 import { runKeepAlive, runWatch } from "./streams.ts";
@@ -122,6 +123,33 @@ test("a closed loop sends each key once and counts what succeeded", async () => 
   );
   const wanted = Array.from({ length: 100 }, (_, i) => keyOf(5 + i).toString());
   assert.deepEqual(keys.sort(), wanted);
+});
+
+test("an answer of many reads is seen byte for byte", async () => {
+  const body = Buffer.from(Array.from({ length: 700_001 }, (_, i) => i * 7 + (i >>> 8)));
+  const server = createServer();
+  server.on("stream", (stream) => {
+    stream.respond({ ":status": 200 }, { waitForTrailers: true });
+    stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "5" }));
+    stream.end(body);
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const pieces: Buffer[] = [];
+  const { port } = server.address() as AddressInfo;
+  const status = await new Promise((onEnd, onClose) => {
+    const connection = new LoadConnection(port, {
+      onData: (_, chunk) => pieces.push(Buffer.from(chunk)),
+      onEnd: (_, code) => {
+        connection.close();
+        onEnd(code);
+      },
+      onClose,
+    });
+    connection.call(requestTemplates({ kind: "get", isSerializable: true }), 1);
+  });
+  closeAll(server);
+  assert.equal(status, 5);
+  assert.ok(Buffer.concat(pieces).equals(body));
 });
 
 test("connections go to the members in turn", async () => {
