@@ -5,7 +5,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CRASH_POLICIES, CRASH_REORDERS, FaultDisk } from "../env/testing/fault-disk.ts";
+import {
+  CRASH_DROPS_ALL,
+  CRASH_POLICIES,
+  CRASH_REORDERS,
+  FaultDisk,
+} from "../env/testing/fault-disk.ts";
 import { SeededRandom } from "../env/testing/seeded-random.ts";
 import { VirtualClock } from "../env/testing/virtual-clock.ts";
 import type { BoltBackend } from "./backend.ts";
@@ -298,4 +303,21 @@ test("a second opener is told that the file is locked", async () => {
   await assert.rejects(openOn(disk), BackendLockedError);
   await backend.close();
   await (await openOn(disk)).close();
+});
+
+test("a large value is written around the cache of files, with small ones beside it", async () => {
+  const disk = new FaultDisk();
+  const backend = await openOn(disk);
+  const model = new Model();
+  for (let i = 1; i <= 6; i++) {
+    const value = Buffer.alloc(i % 2 === 0 ? 300_000 : 300, i);
+    for (const to of [backend, model]) to.put(KEY_BUCKET, revisionKey(i), value);
+    if (i % 3 === 0) await backend.commit();
+  }
+  await backend.close();
+  assert.equal(disk.directWrites, 3);
+  const again = await openOn(disk.crash(new SeededRandom(1), CRASH_DROPS_ALL));
+  model.assertEquals(again);
+  await assertSoundBackend(again);
+  await again.close();
 });

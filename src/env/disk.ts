@@ -19,6 +19,9 @@ export class DiskError extends Error {
   }
 }
 
+/** What `writeDirect` needs: position, length and memory are multiples of it. */
+export const DIRECT_BLOCK_BYTES = 4096;
+
 export type LockKind =
   /** `flock(LOCK_EX)`, as bbolt takes on its db file. */
   | "flock"
@@ -49,6 +52,12 @@ export interface DiskFile {
   writeSync(data: Uint8Array, position: number): void;
   /** Writes the chunks one behind the other, beginning at `position`. Borrows them until settled. */
   write(chunks: readonly Uint8Array[], position: number): Promise<void>;
+  /**
+   * As `write`, but around the system's cache of files where position, length and memory
+   * (`Disk.allocate`) are whole blocks and the file system can: for what is large and not read soon.
+   * No more durable than `write` before a `datasync`.
+   */
+  writeDirect(data: Uint8Array, position: number): Promise<void>;
   /** `fdatasync`: file content and size are durable when it settles. */
   datasync(): Promise<void>;
   datasyncSync(): void;
@@ -90,6 +99,8 @@ export interface Disk {
   syncDirectoryAsync(path: string): Promise<void>;
   /** The whole file; a file above `limitBytes` is refused with EFBIG before memory is taken. */
   readFile(path: string, limitBytes: number): Uint8Array;
+  /** Memory for `writeDirect`; its content is arbitrary. */
+  allocate(bytes: number): Buffer;
   /** Joins path segments in the way of this disk. */
   join(...segments: string[]): string;
 }

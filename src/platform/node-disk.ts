@@ -12,6 +12,7 @@ import * as fs from "node:fs";
 import * as nodePath from "node:path";
 import { getSystemErrorMap } from "node:util";
 import {
+  DIRECT_BLOCK_BYTES,
   type Disk,
   DiskError,
   type DiskFile,
@@ -120,14 +121,32 @@ export class NodeDisk implements Disk {
     });
   }
 
+  allocate(bytes: number): Buffer {
+    const calls = isFullPlatform ? systemCalls() : new Error("not this platform");
+    if (calls instanceof Error) return Buffer.allocUnsafeSlow(bytes);
+    const memory = Buffer.allocUnsafeSlow(bytes + DIRECT_BLOCK_BYTES);
+    const start = calls.bytesToBoundary(memory, DIRECT_BLOCK_BYTES);
+    return memory.subarray(start, start + bytes);
+  }
+
   join(...segments: string[]): string {
     return nodePath.join(...segments);
   }
 }
 
+/** Where `writeDirect` of a file goes. */
+type DirectState =
+  | { readonly kind: "unopened" }
+  | { readonly kind: "open"; readonly fd: number }
+  /** The file system, or this system, has no way around its cache. */
+  | { readonly kind: "impossible" };
+
+const IMPOSSIBLE: DirectState = { kind: "impossible" };
+
 class NodeFile implements DiskFile {
   readonly path: string;
   #fd: number;
+  #direct: DirectState = { kind: "unopened" };
 
   constructor(path: string, fd: number) {
     this.path = path;
@@ -175,6 +194,16 @@ class NodeFile implements DiskFile {
       total -= written;
       if (total > 0) rest = skipBytes(rest, written);
     }
+  }
+
+  async writeDirect(data: Uint8Array, position: number): Promise<void> {
+    let done = 0;
+    if (isWholeBlocks(data, position)) {
+      this.#direct = openDirect(this.#direct, this.#fd);
+      if (this.#direct.kind === "open")
+        done = await this.#tryDirect(this.#direct.fd, data, position);
+    }
+    if (done < data.length) await this.write([data.subarray(done)], position + done);
   }
 
   datasync(): Promise<void> {
@@ -229,6 +258,7 @@ class NodeFile implements DiskFile {
     if (this.#fd < 0) return;
     const fd = this.#fd;
     this.#fd = -1;
+    this.#closeDirect();
     guard("close", this.path, () => fs.closeSync(fd));
   }
 
@@ -236,6 +266,7 @@ class NodeFile implements DiskFile {
     if (this.#fd < 0) return Promise.resolve();
     const fd = this.#fd;
     this.#fd = -1;
+    this.#closeDirect();
     return new Promise((resolve, reject) => {
       fs.close(fd, (error) => {
         if (error) reject(diskError("close", this.path, error));
@@ -253,6 +284,25 @@ class NodeFile implements DiskFile {
     });
   }
 
+  /** Bytes written; none when the file system refuses, now and from then on. */
+  #tryDirect(fd: number, data: Uint8Array, position: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      fs.write(fd, data, 0, data.length, position, (error, written) => {
+        if (error === null) resolve(written);
+        else if (error.code !== "EINVAL") reject(diskError("write", this.path, error));
+        else {
+          this.#closeDirect();
+          resolve(0);
+        }
+      });
+    });
+  }
+
+  #closeDirect(): void {
+    if (this.#direct.kind === "open") fs.closeSync(this.#direct.fd);
+    this.#direct = IMPOSSIBLE;
+  }
+
   #writeOnce(chunks: readonly Uint8Array[], position: number): Promise<number> {
     return new Promise((resolve, reject) => {
       const settle = (error: Error | null, written: number): void => {
@@ -266,6 +316,26 @@ class NodeFile implements DiskFile {
         fs.writev(this.#fd, chunks as Uint8Array[], position, settle);
       }
     });
+  }
+}
+
+function isWholeBlocks(data: Uint8Array, position: number): boolean {
+  if (data.length % DIRECT_BLOCK_BYTES !== 0 || position % DIRECT_BLOCK_BYTES !== 0) return false;
+  const calls = isFullPlatform ? systemCalls() : undefined;
+  if (calls === undefined || calls instanceof Error) return false;
+  return calls.bytesToBoundary(data, DIRECT_BLOCK_BYTES) === 0;
+}
+
+/** A second descriptor of the file behind `fd`, by whatever name it has now. */
+function openDirect(state: DirectState, fd: number): DirectState {
+  if (state.kind !== "unopened") return state;
+  // Absent on systems other than Linux.
+  const { O_WRONLY, O_DIRECT } = fs.constants as { O_WRONLY: number; O_DIRECT?: number };
+  if (O_DIRECT === undefined) return IMPOSSIBLE;
+  try {
+    return { kind: "open", fd: fs.openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_DIRECT) };
+  } catch {
+    return IMPOSSIBLE;
   }
 }
 

@@ -23,6 +23,8 @@ export interface SystemCalls {
   fallocate(fd: number, length: number): CallResult;
   /** `fcntl(F_DUPFD_CLOEXEC)`: a second descriptor of the same file; undefined when refused. */
   duplicate(fd: number): number | undefined;
+  /** From the start of `memory` to the next address that `boundary`, a power of two, divides. */
+  bytesToBoundary(memory: Uint8Array, boundary: number): number;
   /** One datagram to a unix socket; a leading "@" names an abstract socket. */
   sendUnixDatagram(path: string, payload: Uint8Array): CallResult;
   /**
@@ -37,6 +39,7 @@ export interface SystemCalls {
 interface Koffi {
   load(path: string | null): { func(declaration: string): NativeFunction };
   errno(): number;
+  address(memory: Uint8Array): bigint;
   readonly os: { readonly errno: Readonly<Record<string, number>> };
 }
 type NativeFunction = (...args: readonly unknown[]) => number;
@@ -112,6 +115,7 @@ function bind(koffi: Koffi): SystemCalls {
       const copy = full?.fcntl(fd, F_DUPFD_CLOEXEC, "int", 0) ?? -1;
       return copy < 0 ? undefined : copy;
     },
+    bytesToBoundary: (memory, boundary) => Number(-koffi.address(memory) & BigInt(boundary - 1)),
     sendUnixDatagram: (path, payload) =>
       full === undefined ? "ENOSYS" : sendUnixDatagram(full, result, path, payload),
     bindSharedPort: (host, port) =>

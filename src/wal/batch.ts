@@ -33,9 +33,9 @@ export class Batch {
   #headCrc = 0;
   #waiters: Waiter[] = [];
 
-  constructor(before: Checkpoint) {
+  constructor(before: Checkpoint, allocate: (bytes: number) => Buffer) {
     this.before = before;
-    this.encoder = new RecordEncoder(before.crc);
+    this.encoder = new RecordEncoder(before.crc, allocate);
   }
 
   get isEmpty(): boolean {
@@ -46,9 +46,12 @@ export class Batch {
     return this.#waiters.length > 0;
   }
 
-  /** Forgets everything but its buffer. Nobody may be waiting. */
-  reset(before: Checkpoint): void {
-    this.encoder.reset(before.crc);
+  /**
+   * Forgets everything but its buffer. Nobody may be waiting. `lead` is what the file has since the
+   * last boundary of blocks before where this batch goes; none when that is not known.
+   */
+  reset(before: Checkpoint, lead?: Uint8Array): void {
+    this.encoder.reset(before.crc, lead);
     this.before = before;
     this.mustSync = false;
     this.cutAfter = false;
@@ -61,6 +64,7 @@ export class Batch {
   /** Makes this the first batch of the segment with this name. It must be empty. */
   beginSegment(name: string, metadata: Uint8Array, state: HardState | undefined): void {
     const { encoder } = this;
+    encoder.reset(encoder.crc);
     encoder.checksum();
     encoder.metadata(metadata);
     if (state !== undefined) encoder.state(state);

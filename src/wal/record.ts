@@ -9,14 +9,17 @@
  * `crc` is the CRC-32C over the data of all records so far, this one included; it runs across
  * segments. A record of type CRC carries the running value and no data.
  *
- * The encoder writes straight into one growing buffer. Invariant: `crc` is the running value after
- * the last record in the buffer.
+ * The encoder writes straight into one growing buffer, behind what stands in the file before its
+ * first record since a boundary of blocks, so that it can be written in whole blocks. Invariant:
+ * `crc` is the running value after the last record in the buffer.
  */
 import { type Entry, type HardState, prependEntry, sizeEntry } from "../api/gen/raft.ts";
 import { HardState as HardStateCodec } from "../api/gen/raft.ts";
 import { Snapshot } from "../api/gen/wal.ts";
+import { EMPTY_BYTES } from "../base/bytes.ts";
 import { crc32cRange } from "../base/crc32c.ts";
 import { sizeVarint32 } from "../base/wire.ts";
+import { DIRECT_BLOCK_BYTES } from "../env/disk.ts";
 
 export const RecordType = { metadata: 1, entry: 2, state: 3, crc: 4, snapshot: 5 } as const;
 export type RecordType = (typeof RecordType)[keyof typeof RecordType];
@@ -41,29 +44,55 @@ const INITIAL_BUFFER_BYTES = 256 * 1024;
 export class RecordEncoder {
   /** Running CRC after the last record. */
   crc: number;
-  #buffer: Buffer = Buffer.allocUnsafeSlow(INITIAL_BUFFER_BYTES);
+  readonly #allocate: (bytes: number) => Buffer;
+  #buffer: Buffer;
+  /** Bytes before the first record. */
+  #leadBytes = 0;
+  /** End of the records in the buffer. */
   #length = 0;
 
-  constructor(crc: number) {
+  /** `allocate` gives memory as `Disk.allocate` does. */
+  constructor(crc: number, allocate: (bytes: number) => Buffer = Buffer.allocUnsafeSlow) {
     this.crc = crc;
+    this.#allocate = allocate;
+    this.#buffer = allocate(INITIAL_BUFFER_BYTES);
   }
 
   get length(): number {
-    return this.#length;
+    return this.#length - this.#leadBytes;
+  }
+
+  get leadBytes(): number {
+    return this.#leadBytes;
   }
 
   /** The encoded bytes from `start` on. Borrowed: valid until the encoder is used again. */
   bytes(start = 0): Uint8Array {
-    return this.#buffer.subarray(start, this.#length);
+    return this.#buffer.subarray(this.#leadBytes + start, this.#length);
   }
 
-  /** Forgets the bytes and goes on from this running CRC. */
-  reset(crc: number): void {
+  /** Whole blocks: the lead, the records, and zeros. Borrowed as `bytes`. */
+  blocks(): Uint8Array {
+    const end = wholeBlocks(this.#length);
+    this.#buffer.fill(0, this.#length, end);
+    return this.#buffer.subarray(0, end);
+  }
+
+  /** The last `count` bytes, the lead included; none when there are fewer. Borrowed as `bytes`. */
+  last(count: number): Uint8Array {
+    if (count > this.#length) return EMPTY_BYTES;
+    return this.#buffer.subarray(this.#length - count, this.#length);
+  }
+
+  /** Forgets the bytes and goes on from this running CRC, behind `lead` (less than a block). */
+  reset(crc: number, lead: Uint8Array = EMPTY_BYTES): void {
     this.crc = crc;
-    this.#length = 0;
     if (this.#buffer.length > KEEP_BUFFER_BYTES) {
-      this.#buffer = Buffer.allocUnsafeSlow(INITIAL_BUFFER_BYTES);
+      this.#buffer = this.#allocate(INITIAL_BUFFER_BYTES);
     }
+    this.#buffer.set(lead, 0);
+    this.#leadBytes = lead.length;
+    this.#length = lead.length;
   }
 
   entry(entry: Entry): void {
@@ -106,7 +135,7 @@ export class RecordEncoder {
     const dataAt = this.#length + HEAD_BYTES + sizeVarint32(size);
     const needed = dataAt + size + PADDING_BYTES;
     if (needed > this.#buffer.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2));
+      const grown = this.#allocate(wholeBlocks(Math.max(needed, this.#buffer.length * 2)));
       this.#buffer.copy(grown, 0, 0, this.#length);
       this.#buffer = grown;
     }
@@ -149,6 +178,10 @@ export class RecordEncoder {
     buffer[at + 7] = padding === 0 ? 0 : 0x80 | padding;
     this.#length = recordEnd + padding;
   }
+}
+
+function wholeBlocks(bytes: number): number {
+  return Math.ceil(bytes / DIRECT_BLOCK_BYTES) * DIRECT_BLOCK_BYTES;
 }
 
 function writeVarint32(buffer: Buffer, at: number, value: number): number {

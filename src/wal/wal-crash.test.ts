@@ -24,6 +24,9 @@ import {
   ZERO,
 } from "./testing/wal-fixture.ts";
 
+/** From which size on batches go around the cache of files, by seed: never, often, always. */
+const DIRECT_BYTES = [Number.POSITIVE_INFINITY, 1000, 0];
+
 /** What a member was promised, and what it asked for. */
 interface Ledger {
   created: boolean;
@@ -48,7 +51,7 @@ async function live(disk: FaultDisk, seed: number): Promise<Ledger> {
   const random = new SeededRandom(seed);
   let wal: Wal;
   try {
-    wal = create(disk, { segmentBytes: 3000 });
+    wal = create(disk, { segmentBytes: 3000, directBytes: DIRECT_BYTES[seed % 3] ?? 0 });
   } catch {
     return ledger;
   }

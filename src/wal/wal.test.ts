@@ -544,11 +544,56 @@ test("a batch larger than a segment that begins one is followed by the next numb
   assert.equal(read(disk).entries.length, 11);
 });
 
+test("batches written around the cache of files leave the same bytes", async () => {
+  const logs = [Number.POSITIVE_INFINITY, 700, 0].map(async (directBytes) => {
+    const disk = emptyDisk();
+    const wal = create(disk, { segmentBytes: 40_000, directBytes });
+    const random = new SeededRandom(7);
+    for (let index = 1; index < 120; index++) {
+      await wal.save(state(1, 1n, index - 1), entries(index, 1, 1, random.below(3000)));
+    }
+    await wal.close();
+    const files = disk.readDirectory(DIRECTORY).map((name) => {
+      const content = Buffer.from(disk.fileContent(`${DIRECTORY}/${name}`));
+      // Zeros at the end are a matter of where the last block ended.
+      return content.subarray(0, content.findLastIndex((byte) => byte !== 0) + 1);
+    });
+    return { files, directWrites: disk.directWrites };
+  });
+  const [cached, often, always] = await Promise.all(logs);
+  assert.deepEqual(often?.files, cached?.files);
+  assert.deepEqual(always?.files, cached?.files);
+  assert.equal(cached?.directWrites, 0);
+  assert.ok((often?.directWrites ?? 0) > 60, `${often?.directWrites}`);
+  assert.ok((always?.directWrites ?? 0) > 110, `${always?.directWrites}`);
+});
+
+test("a batch behind one that found no space is written as it should be", async () => {
+  const disk = emptyDisk();
+  const wal = create(disk, { segmentBytes: 40_000, directBytes: 0 });
+  for (let index = 1; index < 40; index++) {
+    const list = entries(index, 1, 1, 700);
+    const size = index % 3;
+    const end = disk.failWhen({
+      operation: "write",
+      code: "ENOSPC",
+      keepBytes: size * 3000,
+    });
+    await assert.rejects(wal.save(undefined, list), { code: "no-space" });
+    end();
+    await wal.save(undefined, list);
+  }
+  await wal.close();
+  assert.deepEqual(texts(read(disk).entries), texts(entries(1, 39, 1, 700)));
+  assert.ok(disk.directWrites > 0);
+});
+
 test("random saves, cuts, snapshots and reopenings read back as a plain array would", async () => {
   for (let seed = 1; seed <= 40; seed++) {
     const random = new SeededRandom(seed);
     const disk = emptyDisk();
-    let wal = create(disk);
+    const options = { directBytes: random.below(2) * 400 };
+    let wal = create(disk, options);
     let model: string[] = [];
     let hard = state(1, 1n, 0);
     try {
@@ -569,7 +614,7 @@ test("random saves, cuts, snapshots and reopenings read back as a plain array wo
           await wal.cut();
         } else {
           await wal.close();
-          wal = open(disk);
+          wal = open(disk, ZERO, options);
           const got = wal.readAll();
           assert.deepEqual(texts(got.entries), model);
           if (model.length > 0) assert.deepEqual(got.hardState, hard);

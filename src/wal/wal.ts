@@ -20,7 +20,7 @@ import type { Entry, HardState } from "../api/gen/raft.ts";
 import type { Snapshot } from "../api/gen/wal.ts";
 import { assert } from "../base/assert.ts";
 import type { Clock } from "../env/clock.ts";
-import { type Disk, DiskError, type DiskFile } from "../env/disk.ts";
+import { DIRECT_BLOCK_BYTES, type Disk, DiskError, type DiskFile } from "../env/disk.ts";
 import type { Logger } from "../env/logger.ts";
 import type { Metrics } from "../env/metrics.ts";
 import { Batch, type Checkpoint } from "./batch.ts";
@@ -45,10 +45,18 @@ export interface WalOptions {
   readonly segmentBytes?: number;
   /** etcd's --unsafe-no-fsync: promises resolve without any sync. */
   readonly unsafeNoFsync?: boolean;
+  /** Batches of at least this size are written around the system's cache of files. */
+  readonly directBytes?: number;
 }
 
 /** Up to this size a write into the page cache is cheaper than a hop to the thread pool. */
 const SYNC_WRITE_BYTES = 256 * 1024;
+
+/**
+ * From here on the copy into the page cache, and what the kernel does to write it back, costs more
+ * than that the next small batch has to read the block in which it begins. Measured.
+ */
+const DIRECT_WRITE_BYTES = 512 * 1024;
 
 /** A log whose files are open and locked, ready to be appended to. */
 export interface WalStart {
@@ -76,6 +84,7 @@ export class Wal {
   readonly #pipeline: SegmentPipeline;
   readonly #segmentBytes: number;
   readonly #noSync: boolean;
+  readonly #directBytes: number;
   /** Ascending; the last one is the tail, which is written. All are locked. */
   readonly #segments: OpenSegment[];
   #tail: DiskFile;
@@ -140,6 +149,7 @@ export class Wal {
     this.#meter = new WalMeter(deps);
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
     this.#noSync = options.unsafeNoFsync === true;
+    this.#directBytes = options.directBytes ?? DIRECT_WRITE_BYTES;
     this.#pipeline = new SegmentPipeline(deps.disk, deps.logger, directory, this.#segmentBytes);
     this.#segments = [...start.segments];
     const tail = start.segments.at(-1);
@@ -148,8 +158,9 @@ export class Wal {
     this.#offset = start.end.offset;
     this.#state = start.content.hardState;
     this.#lastIndex = start.end.lastIndex;
-    this.#collecting = new Batch(this.#checkpoint(start.end.crc));
-    this.#spare = new Batch(this.#checkpoint(start.end.crc));
+    const allocate = (bytes: number): Buffer => deps.disk.allocate(bytes);
+    this.#collecting = new Batch(this.#checkpoint(start.end.crc), allocate);
+    this.#spare = new Batch(this.#checkpoint(start.end.crc), allocate);
     this.#pipeline.prepare();
   }
 
@@ -367,10 +378,10 @@ export class Wal {
     const next = this.#spare;
     this.#inFlight = batch;
     this.#collecting = next;
-    next.reset(this.#checkpoint(batch.encoder.crc));
     const base = batch.segment === undefined ? this.#offset : 0;
-    const full = base + batch.encoder.length >= this.#segmentBytes;
-    if (full || batch.cutAfter) this.#cutDue = true;
+    const end = base + batch.encoder.length;
+    next.reset(this.#checkpoint(batch.encoder.crc), batch.encoder.last(end % DIRECT_BLOCK_BYTES));
+    if (end >= this.#segmentBytes || batch.cutAfter) this.#cutDue = true;
     return batch;
   }
 
@@ -380,7 +391,8 @@ export class Wal {
     if (bytes.length > 0) {
       this.#dirtyEnd = this.#offset + bytes.length;
       const startMs = this.#meter.startMs();
-      if (bytes.length <= SYNC_WRITE_BYTES) this.#tail.writeSync(bytes, this.#offset);
+      if (bytes.length >= this.#directBytes) await this.#writeLarge(batch, bytes);
+      else if (bytes.length <= SYNC_WRITE_BYTES) this.#tail.writeSync(bytes, this.#offset);
       else await this.#tail.write([bytes], this.#offset);
       this.#meter.written(bytes.length, startMs);
       this.#unsynced = true;
@@ -388,6 +400,13 @@ export class Wal {
     if (batch.mustSync) await this.#syncTail();
     this.#offset += bytes.length;
     this.#dirtyEnd = 0;
+  }
+
+  /** In whole blocks, with what stands before it in the first one, where that is known. */
+  #writeLarge({ encoder, headBytes }: Batch, bytes: Uint8Array): Promise<void> {
+    const position = this.#offset - headBytes - encoder.leadBytes;
+    if (position % DIRECT_BLOCK_BYTES !== 0) return this.#tail.write([bytes], this.#offset);
+    return this.#tail.writeDirect(encoder.blocks(), position);
   }
 
   async #syncTail(): Promise<void> {

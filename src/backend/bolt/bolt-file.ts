@@ -60,6 +60,8 @@ const MIN_FILE_BYTES = 32 * 1024;
 const MAX_PARALLEL_WRITES = 2;
 /** Largest single write, so that the thread pool serves others in between. */
 const MAX_WRITE_BYTES = 4 * 1024 * 1024;
+/** From here on writing around the system's cache of files costs less than the copy. Measured. */
+const DIRECT_WRITE_BYTES = 128 * 1024;
 const WRITE_FILE_MODE = 0o600;
 
 export class BoltFile implements PageSource {
@@ -68,6 +70,7 @@ export class BoltFile implements PageSource {
   readonly pageSize: number;
   readonly freelist: Freelist = new Freelist();
   readonly file: DiskFile;
+  readonly #disk: Disk;
   #state: TreeState;
   #durable: TreeState;
   /** Pages of the freelist of `state`. */
@@ -104,7 +107,7 @@ export class BoltFile implements PageSource {
       // now on, and the pages that it freed are written again: it must be as durable as any other.
       if (!readOnly && options.noFsync !== true) await file.datasync();
       const meta = chooseMeta(file);
-      const bolt = new BoltFile(file, meta, options);
+      const bolt = new BoltFile(disk, file, meta, options);
       await bolt.#loadFreePages(meta);
       return bolt;
     } catch (error) {
@@ -113,7 +116,8 @@ export class BoltFile implements PageSource {
     }
   }
 
-  private constructor(file: DiskFile, meta: Meta, options: BoltFileOptions) {
+  private constructor(disk: Disk, file: DiskFile, meta: Meta, options: BoltFileOptions) {
+    this.#disk = disk;
     this.file = file;
     this.path = file.path;
     this.pageSize = meta.pageSize;
@@ -252,6 +256,12 @@ export class BoltFile implements PageSource {
     return this.#pins.size > 0;
   }
 
+  /** Memory for a page that is written by itself. */
+  allocate(bytes: number): Buffer {
+    if (bytes < DIRECT_WRITE_BYTES) return Buffer.allocUnsafeSlow(bytes);
+    return this.#disk.allocate(bytes);
+  }
+
   /** The next transaction. The one before must be durable. */
   begin(): WriteTx {
     assert(this.#state === this.#durable, "one transaction at a time");
@@ -303,7 +313,8 @@ export class BoltFile implements PageSource {
     const worker = async (): Promise<void> => {
       while (next < runs.length) {
         const run = runs[next++] as WriteRun;
-        await this.file.write(run.chunks, run.position);
+        if (run.large === undefined) await this.file.write(run.chunks, run.position);
+        else await this.file.writeDirect(run.large, run.position);
       }
     };
     const workers: Promise<void>[] = [];
@@ -383,6 +394,8 @@ export class BoltFile implements PageSource {
 interface WriteRun {
   readonly position: number;
   readonly chunks: Uint8Array[];
+  /** A page that is written alone, instead of chunks. */
+  readonly large?: Uint8Array;
 }
 
 /** Groups pages that lie side by side in the file; side by side in memory they become one chunk. */
@@ -396,6 +409,10 @@ function adjacentRuns(pages: Iterable<Page>, pageSize: number): WriteRun[] {
   for (const page of sorted) {
     const { buffer } = page;
     const position = page.id * pageSize;
+    if (buffer.length >= DIRECT_WRITE_BYTES) {
+      runs.push({ position, chunks: [], large: buffer });
+      continue;
+    }
     const continues = run !== undefined && position === end && end - run.position < MAX_WRITE_BYTES;
     if (continues && first !== undefined && follows(first, chunkBytes, buffer)) {
       chunkBytes += buffer.length;

@@ -74,7 +74,7 @@ export class WriteTx implements PageSource {
   newMemory(id: number, pages: number): PageMemory {
     const bytes = pages * this.pageSize;
     if (bytes > MAX_SLAB_BYTES / 4) {
-      return { buffer: Buffer.allocUnsafeSlow(bytes), slab: undefined };
+      return { buffer: this.#file.allocate(bytes), slab: undefined };
     }
     let slab = this.#slab;
     if (slab === undefined || slab.freeBytes < bytes) {

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Disk, DiskError } from "../disk.ts";
+import { DIRECT_BLOCK_BYTES, type Disk, DiskError } from "../disk.ts";
 
 export interface DiskUnderTest {
   readonly disk: Disk;
@@ -102,6 +102,34 @@ export function diskContract(name: string, make: () => DiskUnderTest): void {
       file.close();
     },
   );
+
+  contract("direct and other writes in one block keep each other's bytes", async (world) => {
+    const { disk, directory } = world;
+    const block = DIRECT_BLOCK_BYTES;
+    const file = disk.open(disk.join(directory, "a"), { create: true });
+    file.preallocateSync(8 * block);
+    const expected = Buffer.alloc(9 * block);
+    file.writeSync(bytes("before"), 10);
+    expected.write("before", 10);
+    const direct = async (position: number, data: Buffer): Promise<void> => {
+      await file.writeDirect(data, position);
+      data.copy(expected, position);
+    };
+    await direct(block, disk.allocate(2 * block).fill("d"));
+    file.writeSync(bytes("cached"), block + 7);
+    expected.write("cached", block + 7);
+    await direct(0, disk.allocate(block).fill("e"));
+    // Not whole blocks, foreign memory, behind the end.
+    await direct(5 * block + 3, disk.allocate(block).fill("p"));
+    await direct(6 * block + 8, disk.allocate(block).subarray(1, 100).fill("l"));
+    await direct(7 * block, Buffer.alloc(block + 1, "m").subarray(1));
+    await direct(8 * block, disk.allocate(block).fill("n"));
+    await file.datasync();
+    const got = Buffer.alloc(10 * block);
+    assert.equal(file.readSync(got, 0), expected.length);
+    assert.ok(got.subarray(0, expected.length).equals(expected));
+    file.close();
+  });
 
   contract("many chunks arrive in order", async ({ disk, directory }) => {
     const file = disk.open(disk.join(directory, "a"), { create: true });

@@ -26,7 +26,14 @@
  * count as metadata only; they take no space.
  */
 import { assert } from "../../base/assert.ts";
-import type { Disk, DiskFile, FileInfo, LockKind, OpenOptions } from "../disk.ts";
+import {
+  DIRECT_BLOCK_BYTES,
+  type Disk,
+  type DiskFile,
+  type FileInfo,
+  type LockKind,
+  type OpenOptions,
+} from "../disk.ts";
 import type { Random } from "../random.ts";
 import { fail, FaultPlan, type FaultRule, type Operation } from "./fault-plan.ts";
 import { FileTree, type NamePolicy } from "./file-tree.ts";
@@ -79,6 +86,8 @@ export class FaultDisk implements Disk {
   capacityBytes: number;
   /** While true, asynchronous calls wait for `release`. */
   hold = false;
+  /** Calls of `writeDirect` so far that go around the cache on a real disk. */
+  directWrites = 0;
   /** Absent: calls complete on a later microtask. */
   delay: DiskDelay | undefined;
   readonly #tree: FileTree;
@@ -253,6 +262,10 @@ export class FaultDisk implements Disk {
     return file.content();
   }
 
+  allocate(bytes: number): Buffer {
+    return Buffer.allocUnsafeSlow(bytes);
+  }
+
   join(...segments: string[]): string {
     const joined = segments.filter((segment) => segment !== "").join("/");
     return joined.replace(/\/+/g, "/");
@@ -332,6 +345,12 @@ class FaultFile implements DiskFile {
       assert(Buffer.concat(chunks).equals(borrowed), `bytes changed while written: ${this.path}`);
       this.writeSync(borrowed, position);
     });
+  }
+
+  writeDirect(data: Uint8Array, position: number): Promise<void> {
+    const isWhole = data.length % DIRECT_BLOCK_BYTES === 0 && position % DIRECT_BLOCK_BYTES === 0;
+    if (isWhole) this.#disk.directWrites++;
+    return this.write([data], position);
   }
 
   datasync(): Promise<void> {
