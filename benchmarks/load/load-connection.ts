@@ -33,7 +33,7 @@ export interface LoadHandlers {
   /** A call ended with a gRPC status (0: fine; -1: reset). */
   onEnd(stream: number, status: number, nowMs: number): void;
   /** Bytes of a call's answer. Borrowed until the handler returns. */
-  onData?(stream: number, chunk: Buffer, nowMs: number): void;
+  onData?(stream: number, chunk: Buffer, start: number, end: number, nowMs: number): void;
   onClose(error: Error): void;
 }
 
@@ -198,9 +198,7 @@ export class LoadConnection {
 
   #data(stream: number, buffer: Buffer, start: number, end: number, nowMs: number): void {
     this.#received += end - start;
-    if (this.#handlers.onData !== undefined && end > start) {
-      this.#handlers.onData(stream, buffer.subarray(start, end), nowMs);
-    }
+    if (end > start) this.#handlers.onData?.(stream, buffer, start, end, nowMs);
   }
 
   #frame(buffer: Buffer, at: number, end: number, nowMs: number): void {

@@ -13,8 +13,8 @@ export function runSnapshot(job: SnapshotJob): Promise<LoadResult> {
     const startMs = performance.now();
     let bytes = 0;
     const connection = new LoadConnection(job.port, {
-      onData: (_, chunk) => {
-        bytes += chunk.length;
+      onData: (_, _chunk, start, end) => {
+        bytes += end - start;
       },
       onEnd: (_, status, nowMs) => {
         connection.close();

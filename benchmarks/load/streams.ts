@@ -4,32 +4,16 @@ import {
   LeaseKeepAliveRequest,
   WatchCreateRequest,
   WatchRequest,
-  WatchResponse,
 } from "../../src/api/gen/rpc.ts";
 import { Histogram } from "./histogram.ts";
 import type { KeepAliveJob, LoadResult, WatchJob } from "./jobs.ts";
 import { LoadConnection } from "./load-connection.ts";
+import { MessageCutter } from "./message-cutter.ts";
 import { dataFrame, headersFrame, keyOf, requestTemplates } from "./requests.ts";
+import { type WatchNews, scanWatchResponse } from "./watch-scan.ts";
 
 const LEASE_TTL_SECONDS = 3600;
 const FIRST_LEASE_ID = 0x1000;
-
-/** Cuts the bytes of one call into gRPC messages. */
-class MessageCutter {
-  #rest: Buffer = Buffer.alloc(0);
-
-  push(chunk: Buffer, onMessage: (message: Buffer) => void): void {
-    const buffer = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    let at = 0;
-    while (buffer.length - at >= 5) {
-      const end = at + 5 + buffer.readUInt32BE(at + 1);
-      if (end > buffer.length) break;
-      onMessage(buffer.subarray(at + 5, end));
-      at = end;
-    }
-    this.#rest = Buffer.from(buffer.subarray(at));
-  }
-}
 
 /** Latencies are from the put to the last watcher's event; operations are events. */
 export async function runWatch(job: WatchJob): Promise<LoadResult> {
@@ -61,16 +45,15 @@ export async function runWatch(job: WatchJob): Promise<LoadResult> {
     sentMs = performance.now();
     writer.call(put, key);
   };
-  const onResponse = (message: Buffer, nowMs: number): void => {
-    const response = WatchResponse.decode(message);
-    if (response.created && ++created === job.watchers) {
+  const onResponse = (news: WatchNews, nowMs: number): void => {
+    if (news.created && ++created === job.watchers) {
       startMs = nowMs;
       setTimeout(() => finish(undefined), job.seconds * 1000);
       putNext();
     }
-    events += response.events.length;
-    pending -= response.events.length;
-    if (response.events.length > 0 && pending === 0) {
+    events += news.events;
+    pending -= news.events;
+    if (news.events > 0 && pending === 0) {
       histogram.record(nowMs - sentMs);
       putNext();
     }
@@ -91,12 +74,14 @@ export async function runWatch(job: WatchJob): Promise<LoadResult> {
 function openWatchers(
   port: number,
   keys: readonly number[],
-  onResponse: (message: Buffer, nowMs: number) => void,
+  onResponse: (news: WatchNews, nowMs: number) => void,
   onClose: (error: Error) => void,
 ): LoadConnection {
-  const cutter = new MessageCutter();
+  const cutter = new MessageCutter((bytes, start, end, nowMs) =>
+    onResponse(scanWatchResponse(bytes, start, end), nowMs),
+  );
   const connection = new LoadConnection(port, {
-    onData: (_, chunk, nowMs) => cutter.push(chunk, (message) => onResponse(message, nowMs)),
+    onData: (_, chunk, start, end, nowMs) => cutter.push(chunk, start, end, nowMs),
     onEnd: (_, status) => onClose(new Error(`a watch stream ended with status ${status}`)),
     onClose,
   });
@@ -143,9 +128,10 @@ function keepLeasesAlive(
 ): LoadConnection {
   /** Leases by the stream of their grant, and what answers on other streams are for. */
   const grants = new Map<number, number>();
-  const receivers = new Map<number, (chunk: Buffer, nowMs: number) => void>();
+  const receivers = new Map<number, MessageCutter>();
   const connection = new LoadConnection(port, {
-    onData: (stream, chunk, nowMs) => receivers.get(stream)?.(chunk, nowMs),
+    onData: (stream, chunk, start, end, nowMs) =>
+      receivers.get(stream)?.push(chunk, start, end, nowMs),
     onEnd: (stream, status) => {
       const id = grants.get(stream);
       if (id === undefined || status !== 0) onClose(new Error(`lease call: status ${status}`));
@@ -157,15 +143,13 @@ function keepLeasesAlive(
     const request = LeaseKeepAliveRequest.create({ ID: BigInt(id) });
     const frame = dataFrame(LeaseKeepAliveRequest.encode(request), false);
     const stream = connection.open(headersFrame("/etcdserverpb.Lease/LeaseKeepAlive"));
-    const cutter = new MessageCutter();
     let sentMs = performance.now();
-    receivers.set(stream, (chunk, nowMs) => {
-      cutter.push(chunk, () => {
-        const isWanted = onAnswer(nowMs - sentMs);
-        sentMs = nowMs;
-        if (isWanted) connection.message(stream, frame);
-      });
+    const cutter = new MessageCutter((_bytes, _start, _end, nowMs) => {
+      const isWanted = onAnswer(nowMs - sentMs);
+      sentMs = nowMs;
+      if (isWanted) connection.message(stream, frame);
     });
+    receivers.set(stream, cutter);
     connection.message(stream, frame);
   };
   for (const id of ids) {
