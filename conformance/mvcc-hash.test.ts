@@ -193,6 +193,7 @@ function ourWatch(watchable: WatchableStore, startRevision: number): WatchRespon
       events.push(...WatchResponse.decode(Buffer.concat(slices)).events);
       return true;
     },
+    deliverEach: () => assert.fail("there is one watch"),
     compacted: () => true,
     progress: () => {},
   });

@@ -7,7 +7,14 @@ import type { WatchResponse } from "../api/gen/rpc.ts";
 import { WatchResponse as WatchResponseCodec } from "../api/gen/rpc.ts";
 import { METHOD } from "../api/rpc-table.ts";
 import type { CallSpan } from "./call-span.ts";
-import type { Call, ReplySource, StreamCall, UnaryCall } from "./rpc.ts";
+import {
+  type Call,
+  type MessageSeries,
+  type ReplySource,
+  sendOneByOne,
+  type StreamCall,
+  type UnaryCall,
+} from "./rpc.ts";
 
 abstract class InnerCall implements Call {
   readonly method: number;
@@ -119,6 +126,10 @@ export class InnerWatch extends InnerCall implements StreamCall {
 
   send(...parts: readonly Uint8Array[]): void {
     if (!this.cancelled) this.#handler.onResponse(WatchResponseCodec.decode(Buffer.concat(parts)));
+  }
+
+  sendSeries(series: MessageSeries): void {
+    sendOneByOne(this, series);
   }
 
   finish(code: number, message: string): void {

@@ -4,7 +4,7 @@
  * the place of the call's own, and a body that is taken for one without room is copied.
  */
 import type { CallSpan } from "./call-span.ts";
-import type { Call, ReplySource, StreamCall, UnaryCall } from "./rpc.ts";
+import type { Call, MessageSeries, ReplySource, StreamCall, UnaryCall } from "./rpc.ts";
 
 class PassedCall<C extends Call> implements Call {
   protected readonly call: C;
@@ -70,6 +70,9 @@ export class PassedSending extends PassedCall<StreamCall> {
   }
   send(...parts: readonly Uint8Array[]): void {
     this.call.send(...parts);
+  }
+  sendSeries(series: MessageSeries): void {
+    this.call.sendSeries(series);
   }
   finish(code: number, message: string): void {
     this.call.finish(code, message);

@@ -8,7 +8,14 @@ import { StatusCode } from "../api/errors.ts";
 import type { MethodInfo } from "../api/rpc-table.ts";
 import type { Clock, Timer } from "../env/clock.ts";
 import type { HttpRequest, HttpResponse } from "../env/http.ts";
-import type { Call, ReplySource, StreamCall, UnaryCall } from "../env/rpc.ts";
+import {
+  type Call,
+  type MessageSeries,
+  type ReplySource,
+  sendOneByOne,
+  type StreamCall,
+  type UnaryCall,
+} from "../env/rpc.ts";
 import { encodeStatus, httpStatusOf } from "./gateway-status.ts";
 import { headerValue, sendText } from "./http-text.ts";
 import { encodeJson } from "./json-encode.ts";
@@ -228,6 +235,10 @@ export class GatewayStreamCall extends GatewayCall implements StreamCall {
     const line = `{"result":${json}}\n`;
     this.#head(200, RESULT_HEADERS);
     if (!this.response.write(line)) this.#bufferedBytes += line.length;
+  }
+
+  sendSeries(series: MessageSeries): void {
+    sendOneByOne(this, series);
   }
 
   finish(code: number, message: string): void {

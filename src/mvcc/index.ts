@@ -65,6 +65,7 @@ export {
   watchFragments,
   type WatchMessage,
   watchMessage,
+  watchSeries,
   type WatchResponseHead,
 } from "./watch/response.ts";
 export {

@@ -29,6 +29,8 @@ export class TestSink implements WatchSink {
   seen: Seen[] = [];
   /** The same bytes as the messages, to see what is shared. */
   readonly slices: Uint8Array[] = [];
+  /** How many watches each call of `deliverEach` served. */
+  readonly runs: number[] = [];
 
   deliver(watch: WatchInfo, revision: number, slices: readonly Uint8Array[]): boolean {
     if (this.congested) return false;
@@ -36,6 +38,19 @@ export class TestSink implements WatchSink {
     const { events } = WatchResponse.decode(Buffer.concat(slices));
     this.seen.push({ kind: "events", watchID: watch.id, revision, events: events.map(seenEvent) });
     return true;
+  }
+
+  deliverEach(
+    watches: readonly WatchInfo[],
+    from: number,
+    to: number,
+    revision: number,
+    event: Uint8Array,
+  ): number {
+    let at = from;
+    while (at < to && this.deliver(watches[at] as WatchInfo, revision, [event])) at++;
+    this.runs.push(at - from);
+    return at;
   }
 
   compacted(watchID: number, compactRevision: number): boolean {

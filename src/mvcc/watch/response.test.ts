@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { Event, KeyValue } from "../../api/gen/kv.ts";
 import { ResponseHeader, WatchResponse } from "../../api/gen/rpc.ts";
-import { encodeWatchHead, watchFragments, watchMessage } from "./response.ts";
+import { encodeWatchHead, watchFragments, watchMessage, watchSeries } from "./response.ts";
 
 const headerMessage = ResponseHeader.create({ clusterId: 1n, revision: 9 });
 const header = ResponseHeader.encode(headerMessage);
@@ -52,6 +52,30 @@ test("a message is its head and the events, unchanged", () => {
   const expected = WatchResponse.create({ header: headerMessage, watchId: 7, events });
   assert.deepEqual(bytes, WatchResponse.encode(expected));
   assert.equal(parts[1], slices[0]);
+});
+
+test("the messages of a series are those of each watch alone", () => {
+  const [event] = eventSlices(1, 10).slices;
+  assert.ok(event !== undefined);
+  const ids = [0, 1, 127, 128, 1023, 1024, 99_999, -3, 1];
+  const watches = ids.map((id) => ({ id, fragment: false }));
+  const { before, between, after } = watchSeries(header, watches, 1, ids.length, event);
+  assert.equal(after, event);
+  assert.deepEqual(
+    between.map((middle) => Buffer.concat([before, middle, after])),
+    ids.slice(1).map((id) => Buffer.concat(watchMessage(header, id, [event]).parts)),
+  );
+  // The field of a small number is made once; of others there could be any number.
+  const again = watchSeries(header, watches, 1, ids.length, event).between;
+  assert.deepEqual(
+    between.map((middle, i) => middle === again[i]),
+    ids.slice(1).map((id) => id > 0 && id < 1024),
+  );
+  const first = watchSeries(header, watches, 0, 1, event);
+  assert.deepEqual(
+    Buffer.concat([first.before, first.between[0] as Uint8Array, event]),
+    Buffer.concat(watchMessage(header, 0, [event]).parts),
+  );
 });
 
 test("fragments stay below the limit, keep the order, and all but the last say so", () => {

@@ -6,7 +6,8 @@
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import type { Revision } from "../../base/ids.ts";
 import * as wire from "../../base/wire.ts";
-import type { WatchID } from "./watcher.ts";
+import type { MessageSeries } from "../../env/rpc.ts";
+import type { WatchID, WatchInfo } from "./watcher.ts";
 
 export interface WatchResponseHead {
   /** The encoded ResponseHeader message. */
@@ -73,13 +74,45 @@ export function watchMessage(
   watchID: WatchID,
   events: readonly Uint8Array[],
 ): WatchMessage {
+  const head = eventsHead(header, watchID);
+  return { parts: [head, ...events], size: head.length + totalLength(events) };
+}
+
+function eventsHead(header: Uint8Array, watchID: WatchID): Uint8Array {
   if (header !== lastHeader || watchID !== lastWatchID) {
     lastHead = encodeWatchHead({ header, watchID });
     lastHeader = header;
     lastWatchID = watchID;
   }
-  const head = lastHead;
-  return { parts: [head, ...events], size: head.length + totalLength(events) };
+  return lastHead;
+}
+
+/** Numbers up to here have a field that is encoded once. */
+const SHARED_ID_FIELDS = 1024;
+const idFields: Uint8Array[] = [EMPTY_BYTES];
+
+/** The `watch_id` of a WatchResponse. */
+function watchIDField(watchID: WatchID): Uint8Array {
+  const known = idFields[watchID];
+  if (known !== undefined) return known;
+  const size = 1 + wire.sizeNumber(watchID);
+  const field = Buffer.allocUnsafeSlow(size);
+  field[wire.prependNumber(field, size, watchID) - 1] = WATCH_ID_TAG;
+  if (watchID > 0 && watchID < SHARED_ID_FIELDS) idFields[watchID] = field;
+  return field;
+}
+
+/** The messages of `watchMessage` for watches [from, to), which differ in their number alone. */
+export function watchSeries(
+  header: Uint8Array,
+  watches: readonly WatchInfo[],
+  from: number,
+  to: number,
+  event: Uint8Array,
+): MessageSeries {
+  const between: Uint8Array[] = [];
+  for (let i = from; i < to; i++) between.push(watchIDField((watches[i] as WatchInfo).id));
+  return { before: eventsHead(header, 0), between, after: event };
 }
 
 /**

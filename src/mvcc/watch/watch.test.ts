@@ -484,6 +484,55 @@ test("watchers of one key share the bytes of an event", () => {
   assert.notEqual(sinks[0]?.slices[1], sinks[2]?.slices[1]);
 });
 
+test("watches of one stream that get the same event get it in one call, in their order", () => {
+  const { store, stream, sink, watchable } = openWatch();
+  const other = new TestSink();
+  const otherStream = watchable.openStream(other);
+  const options: Options[] = [{}, {}, {}, { prevKv: true }, { fragment: true }, {}, {}];
+  for (const one of options) stream.create(watchRequest("k", "", one));
+  otherStream.create(watchRequest("k"));
+  otherStream.create(watchRequest("k"));
+  stream.create(watchRequest("k"));
+  put(store, "k");
+  assert.deepEqual(
+    sink.take().map(({ watchID }) => watchID),
+    [0, 1, 2, 3, 4, 5, 6, 7],
+  );
+  assert.deepEqual([sink.runs, other.runs], [[3, 2], [2]]);
+  assert.equal(watchable.eventsDelivered, 10);
+  // Several changes have lists of their own.
+  executeTxn(store, txnRequest([putOp("k", "1"), putOp("l", "2")]));
+  assert.deepEqual([sink.runs, other.runs], [[3, 2], [2]]);
+  assert.equal(sink.take().length + other.take().length, 2 + 10);
+});
+
+test("a stream that is full after some of its watches gives the others the event later", () => {
+  const { store, stream, sink, watchable } = openWatch();
+  for (let i = 0; i < 5; i++) stream.create(watchRequest("k"));
+  const deliver = sink.deliver.bind(sink);
+  sink.deliver = (watch, revision, events) => {
+    sink.congested ||= watch.id === 2;
+    return deliver(watch, revision, events);
+  };
+  put(store, "k");
+  assert.deepEqual(sink.runs, [2]);
+  assert.equal(watchable.slowWatchers, 3);
+  put(store, "k");
+  assert.equal(watchable.slowWatchers, 5);
+  sink.deliver = deliver;
+  sink.congested = false;
+  assert.equal(watchable.syncWatchers(100), "idle");
+  const seen = new Map<number, number[]>();
+  for (const item of sink.take()) {
+    assert.ok(item.kind === "events");
+    const revisions = item.events.map(({ revision }) => revision);
+    seen.set(item.watchID, [...(seen.get(item.watchID) ?? []), ...revisions]);
+  }
+  assert.deepEqual([...seen.keys()].sort(), [0, 1, 2, 3, 4]);
+  for (const revisions of seen.values()) assert.deepEqual(revisions, [2, 3]);
+  assert.equal(watchable.eventsDelivered, 10);
+});
+
 test("watches survive a restore and do not see again what they have seen", () => {
   // etcd issue 15271: after a snapshot, watches went back in time.
   const { store, stream, sink, watchable } = openWatch();

@@ -205,12 +205,32 @@ export class WatchableStore {
   #deliverReached(revision: Revision): void {
     const reached = this.#reached;
     this.#reached = [];
-    for (const watcher of reached) {
-      if (this.#deliverPending(watcher, revision)) watcher.minRevision = revision + 1;
-      else if (watcher.state === "synced") {
-        watcher.minRevision = revision;
-        this.#move(watcher, "blocked");
-      }
+    for (let at = 0; at < reached.length; ) {
+      const end = endOfRun(reached, at);
+      const served =
+        end > at + 1
+          ? this.#deliverRun(reached, at, end, revision)
+          : at + Number(this.#deliverPending(reached[at] as Watcher, revision));
+      for (; at < end; at++) this.#delivered(reached[at] as Watcher, revision, at < served);
+    }
+  }
+
+  /** Delivers the one event that watchers [from, to) of one sink share. Returns those served. */
+  #deliverRun(watchers: readonly Watcher[], from: number, to: number, revision: Revision): number {
+    const { sink, pending } = watchers[from] as Watcher;
+    for (let i = from; i < to; i++) (watchers[i] as Watcher).pending = NO_EVENTS;
+    const served = sink.deliverEach(watchers, from, to, revision, pending[0] as Uint8Array);
+    for (let i = from; i < served; i++) (watchers[i] as Watcher).progressDue = false;
+    this.#eventsDelivered += served - from;
+    return served;
+  }
+
+  /** The events of `revision` were offered to a watcher that had all before. */
+  #delivered(watcher: Watcher, revision: Revision, isTaken: boolean): void {
+    if (isTaken) watcher.minRevision = revision + 1;
+    else if (watcher.state === "synced") {
+      watcher.minRevision = revision;
+      this.#move(watcher, "blocked");
     }
   }
 
@@ -453,6 +473,19 @@ interface Round {
   revisions: number;
   bytes: number;
   done: boolean;
+}
+
+/** Where the watchers end that get the one event of the watcher at `start` on the same stream. */
+function endOfRun(watchers: readonly Watcher[], start: number): number {
+  const { sink, pending } = watchers[start] as Watcher;
+  let end = start;
+  for (; end < watchers.length; end++) {
+    const watcher = watchers[end] as Watcher;
+    if (watcher.sink !== sink || watcher.pending !== pending) break;
+    if (watcher.fragment || watcher.state !== "synced") break;
+  }
+  // Lists are shared by writes of one change alone.
+  return Math.max(end, start + 1);
 }
 
 function groupOf(watchers: readonly Watcher[]): WatcherGroup {

@@ -22,6 +22,17 @@ export interface WatchSink {
    */
   deliver(watch: WatchInfo, revision: Revision, events: readonly Uint8Array[]): boolean;
   /**
+   * As `deliver` of one event for each of `watches` [from, to). Returns where those begin that took
+   * nothing: the rest.
+   */
+  deliverEach(
+    watches: readonly WatchInfo[],
+    from: number,
+    to: number,
+    revision: Revision,
+    event: Uint8Array,
+  ): number;
+  /**
    * The watch needs revisions that are compacted, and ends. etcd's response has canceled,
    * compact_revision and no revision in the header. False: try again later.
    */

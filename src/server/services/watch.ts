@@ -17,6 +17,7 @@ import {
   watchFragments,
   watchedRange,
   watchMessage,
+  watchSeries,
   type WatchID,
   type WatchInfo,
   type WatchSink,
@@ -38,6 +39,8 @@ const MAX_WATCHES_PER_STREAM = 100_000;
 const SYNC_RECORDS_PER_TURN = 2000;
 /** What a request on a stream costs, in records. */
 const UNITS_PER_REQUEST = 8;
+/** Events that go to many watches of a stream are sent by so many bytes, then it may be congested. */
+const SERIES_BYTES = 64 * 1024;
 /** Parts of one message; more are joined, as they are arguments of a call. */
 const MAX_PARTS = 1000;
 /** Streams that are described; those that lag most and queue most come first. */
@@ -259,6 +262,26 @@ class WatchStreamHandler implements WatchSink {
       this.#call.send(...inFewParts(message.parts));
     }
     return true;
+  }
+
+  deliverEach(
+    watches: readonly WatchInfo[],
+    from: number,
+    to: number,
+    revision: Revision,
+    event: Uint8Array,
+  ): number {
+    const header = this.#header(revision);
+    const together = Math.max(1, Math.floor(SERIES_BYTES / event.length));
+    for (let at = from; at < to; ) {
+      if (this.#ended) return to;
+      if (this.congested) return at;
+      const end = Math.min(at + together, to);
+      this.#eventsSent += end - at;
+      this.#call.sendSeries(watchSeries(header, watches, at, end, event));
+      at = end;
+    }
+    return to;
   }
 
   compacted(watchID: WatchID, compactRevision: Revision): boolean {

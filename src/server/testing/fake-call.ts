@@ -1,6 +1,12 @@
 /** Calls without a transport, for tests that speak to a member's services directly. */
 import { METHODS } from "../../api/rpc-table.ts";
-import type { ReplySource, StreamCall, UnaryCall } from "../../env/index.ts";
+import {
+  type MessageSeries,
+  type ReplySource,
+  sendOneByOne,
+  type StreamCall,
+  type UnaryCall,
+} from "../../env/index.ts";
 
 /** A unary call that remembers its answer. */
 export class FakeUnaryCall implements UnaryCall {
@@ -58,7 +64,6 @@ export class FakeStreamCall implements StreamCall {
   readonly remote = "127.0.0.1:1";
   readonly viaGateway = false;
   readonly certificateName = undefined;
-  readonly bufferedBytes = 0;
   cancelled = false;
   onDrain: (() => void) | undefined;
   onMessage: ((message: Uint8Array) => void) | undefined;
@@ -77,8 +82,16 @@ export class FakeStreamCall implements StreamCall {
     return this.#metadata[key];
   }
 
+  get bufferedBytes(): number {
+    return 0;
+  }
+
   send(...parts: readonly Uint8Array[]): void {
     this.sent.push(Buffer.concat(parts));
+  }
+
+  sendSeries(series: MessageSeries): void {
+    sendOneByOne(this, series);
   }
 
   finish(code: number, message: string): void {

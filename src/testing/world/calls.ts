@@ -2,7 +2,13 @@
  * Calls of clients as a member's services see them, without a transport. A dead member answers
  * nothing; what it answered just before it died may get lost.
  */
-import type { ReplySource, StreamCall, UnaryCall } from "../../env/index.ts";
+import {
+  type MessageSeries,
+  type ReplySource,
+  sendOneByOne,
+  type StreamCall,
+  type UnaryCall,
+} from "../../env/index.ts";
 
 /** gRPC metadata of a call; keys in lower case. */
 export type Metadata = Readonly<Record<string, string>>;
@@ -105,6 +111,10 @@ export class SimStreamCall extends SimCall implements StreamCall {
     const body = new Uint8Array(Buffer.concat(parts));
     if (this.#isReading) this.#listener.message(body);
     else this.#unread.push(body);
+  }
+
+  sendSeries(series: MessageSeries): void {
+    sendOneByOne(this, series);
   }
 
   finish(code: number, message: string): void {

@@ -80,8 +80,8 @@ export class RpcMetrics {
     this.#receivedBytes.add(bytes);
   }
 
-  sent(method: number, bytes: number): void {
-    this.#byMethod[method]?.sent.add();
+  sent(method: number, bytes: number, messages = 1): void {
+    this.#byMethod[method]?.sent.add(messages);
     this.#sentBytes.add(bytes);
   }
 

@@ -1,6 +1,6 @@
 /** A streaming call on the server. The response head leaves with the first message. */
 import { copyBytes } from "../../base/bytes.ts";
-import type { StreamCall } from "../../env/rpc.ts";
+import { type MessageSeries, sendOneByOne, type StreamCall } from "../../env/rpc.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
 import type { Http2Stream, StreamHandler } from "../http2/stream.ts";
 import type { DeadlineBucket, DeadlineEntry } from "./deadlines.ts";
@@ -19,6 +19,12 @@ import {
 } from "./status.ts";
 
 const ONE_REQUEST = "non-client-streaming RPC";
+
+function seriesBytes({ before, between, after }: MessageSeries): number {
+  let bytes = (before.length + after.length) * between.length;
+  for (const middle of between) bytes += middle.length;
+  return bytes;
+}
 
 export class StreamServerCall implements StreamCall, StreamHandler, MessageSink, DeadlineEntry {
   readonly method: number;
@@ -104,6 +110,18 @@ export class StreamServerCall implements StreamCall, StreamHandler, MessageSink,
     }
     this.#connection.server.metrics?.sent(this.method, bytes);
     this.#connection.http2.send.message(this.#stream, parts, false);
+  }
+
+  sendSeries(series: MessageSeries): void {
+    if (this.#ended) return;
+    const bytes = seriesBytes(series);
+    if (!this.#headSent || !this.#connection.http2.send.backlog.admits(bytes)) {
+      // The head goes first; and of what is too much, as much as there is room for.
+      sendOneByOne(this, series);
+      return;
+    }
+    this.#connection.server.metrics?.sent(this.method, bytes, series.between.length);
+    this.#connection.http2.send.messages(this.#stream, series);
   }
 
   finish(code: number, message: string): void {

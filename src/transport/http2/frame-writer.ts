@@ -5,6 +5,7 @@
  * Header sections are encoded when they are written, never earlier: HPACK's table must change in
  * the order of the wire.
  */
+import type { MessageSeries } from "../../env/rpc.ts";
 import { MAX_FRAME_BYTES, MAX_QUEUED_CONTROL_FRAMES } from "../limits.ts";
 import {
   FLAG_END_HEADERS,
@@ -144,15 +145,40 @@ export class FrameWriter {
     const at = this.output.claim(FRAME_HEADER_BYTES + GRPC_PREFIX_BYTES);
     const flags = endStream ? FLAG_END_STREAM : 0;
     this.#head(at, length + GRPC_PREFIX_BYTES, FRAME_DATA, flags, id);
-    const { slab } = this.output;
-    slab[at + 9] = 0;
-    slab[at + 10] = length >>> 24;
-    slab[at + 11] = length >>> 16;
-    slab[at + 12] = length >>> 8;
-    slab[at + 13] = length;
+    prefix(this.output.slab, at + FRAME_HEADER_BYTES, length);
     this.#dataFrames += 1;
     this.#answered = true;
     this.touch();
+  }
+
+  /**
+   * A DATA frame with the messages [from, to) of a series, which fit into it and into a slab; returns
+   * its length.
+   */
+  messages(
+    id: number,
+    { before, between, after }: MessageSeries,
+    from: number,
+    to: number,
+  ): number {
+    const fixed = before.length + after.length;
+    let length = (GRPC_PREFIX_BYTES + fixed) * (to - from);
+    for (let i = from; i < to; i++) length += (between[i] as Uint8Array).length;
+    let at = this.output.claim(FRAME_HEADER_BYTES + length);
+    this.#head(at, length, FRAME_DATA, 0, id);
+    const { slab } = this.output;
+    at += FRAME_HEADER_BYTES;
+    for (let i = from; i < to; i++) {
+      const middle = between[i] as Uint8Array;
+      at = prefix(slab, at, fixed + middle.length);
+      at = copyInto(slab, at, before, 0, before.length);
+      at = copyInto(slab, at, middle, 0, middle.length);
+      at = copyInto(slab, at, after, 0, after.length);
+    }
+    this.#dataFrames += 1;
+    this.#answered = true;
+    this.touch();
+    return length;
   }
 
   // Control frames.
@@ -211,13 +237,24 @@ export class FrameWriter {
   }
 }
 
+/** Writes gRPC's prefix; returns where the message begins. */
+function prefix(slab: Uint8Array, at: number, length: number): number {
+  slab[at] = 0;
+  slab[at + 1] = length >>> 24;
+  slab[at + 2] = length >>> 16;
+  slab[at + 3] = length >>> 8;
+  slab[at + 4] = length;
+  return at + GRPC_PREFIX_BYTES;
+}
+
+/** Returns where the copy ends. */
 function copyInto(
   slab: Uint8Array,
   at: number,
   bytes: Uint8Array,
   start: number,
   end: number,
-): void {
+): number {
   const length = end - start;
   if (length <= SMALL_COPY_BYTES) {
     let to = at;
@@ -225,4 +262,5 @@ function copyInto(
   } else {
     slab.set(length === bytes.length ? bytes : bytes.subarray(start, end), at);
   }
+  return at + length;
 }

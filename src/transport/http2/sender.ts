@@ -2,15 +2,22 @@
  * The sending side of a connection: what may leave at once does, in send windows and ahead of
  * nothing; what may not waits in its stream's queue for window, for the socket, or for its turn.
  */
+import type { MessageSeries } from "../../env/rpc.ts";
 import { DEFAULT_WINDOW_BYTES, MAX_FRAME_BYTES } from "../limits.ts";
 import { MAX_WINDOW_BYTES, OUTPUT_HIGH_WATER_BYTES } from "../limits.ts";
 import { type FrameWriter, GRPC_PREFIX_BYTES } from "./frame-writer.ts";
+import { FRAME_HEADER_BYTES } from "./constants.ts";
 import type { HeaderTemplate, OutgoingField, OutgoingFields } from "./hpack-encoder.ts";
 import { OutputBacklog } from "./output-backlog.ts";
 import type { OutputBudget } from "./output-budget.ts";
 import type { SendQueue } from "./send-queue.ts";
 import { SendTurns, type TurnTaker } from "./send-turns.ts";
 import type { Http2Stream } from "./stream.ts";
+
+/** A frame with several messages lies in one slab, its head included. */
+const MAX_SHARED_FRAME_BYTES = MAX_FRAME_BYTES - FRAME_HEADER_BYTES;
+/** Messages that are larger have frames of their own, and what is large in them is not copied. */
+const MAX_SHARED_BYTES = 4_096;
 
 export interface SendListener {
   /** END_STREAM of this stream was written. */
@@ -113,6 +120,33 @@ export class Sender implements TurnTaker {
     this.#spend(stream, length + GRPC_PREFIX_BYTES);
     for (let i = 0; i < parts.length; i++) output.append(parts[i] as Uint8Array);
     if (endStream) this.#ended(stream);
+  }
+
+  /** As `message` for each of a series. Those that may leave at once share frames. */
+  messages(stream: Http2Stream, series: MessageSeries): void {
+    const { before, between, after } = series;
+    for (let at = 0; at < between.length; ) {
+      const end = this.#endOfFrame(stream, series, at);
+      if (end === at) {
+        this.message(stream, [before, between[at++] as Uint8Array, after], false);
+        continue;
+      }
+      if (!stream.begins(false)) return;
+      this.#spend(stream, this.#frames.messages(stream.id, series, at, end));
+      at = end;
+    }
+  }
+
+  /** Where the messages of a series end that may leave at once in one frame. */
+  #endOfFrame(stream: Http2Stream, { before, between, after }: MessageSeries, at: number): number {
+    const fixed = GRPC_PREFIX_BYTES + before.length + after.length;
+    if (fixed > MAX_SHARED_BYTES) return at;
+    let end = at;
+    for (let bytes = 0; end < between.length; end++) {
+      bytes += fixed + (between[end] as Uint8Array).length;
+      if (bytes > MAX_SHARED_FRAME_BYTES || !this.#mayWrite(stream, bytes)) break;
+    }
+    return end;
   }
 
   #enqueueMessage(
