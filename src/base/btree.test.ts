@@ -38,6 +38,29 @@ function assertEqualsModel(tree: CountedTree, model: Map<string, number>, probe:
   }
 }
 
+test("a tree and its copy do not see each other's changes", () => {
+  const below = generator(7);
+  const tree = new CountedTree();
+  const model = new Map<string, number>();
+  const change = (of: CountedTree, as: Map<string, number>): void => {
+    const key = String(below(6000)).padStart(4, "0");
+    const value = below(1 << 20);
+    if (value % 3 === 0) assert.equal(of.delete(key), as.delete(key));
+    else of.set(key, value);
+    if (value % 3 !== 0) as.set(key, value);
+  };
+  assert.deepEqual(entriesOf(tree.copy(), ""), []);
+  for (let i = 0; i < 9000; i++) change(tree, model);
+  const copy = tree.copy();
+  const copied = new Map(model);
+  for (let i = 0; i < 9000; i++) {
+    change(tree, model);
+    change(copy, copied);
+  }
+  assertEqualsModel(tree, model, "3000");
+  assertEqualsModel(copy, copied, "3000");
+});
+
 test("random inserts, changes and deletions give what a sorted map gives", () => {
   for (const seed of [1, 2, 3, 4, 5]) {
     const below = generator(seed);

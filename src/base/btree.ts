@@ -91,6 +91,13 @@ export class CountedTree {
     return tree;
   }
 
+  copy(): CountedTree {
+    const tree = new CountedTree();
+    tree.#root = copyOf(this.#root, undefined);
+    tree.#size = this.#size;
+    return tree;
+  }
+
   /** The value of `key`, or -1. */
   get(key: string): number {
     let node = this.#root;
@@ -296,6 +303,25 @@ function newLeaf(keys: string[], values: number[]): Leaf {
   let weight = 0;
   for (const value of values) weight += value & 1;
   return { leaf: true, keys, values, weight, next: undefined };
+}
+
+/** A copy of a node and of all below it, whose last leaf goes on with `next`. */
+function copyOf(node: TreeNode, next: Leaf | undefined): TreeNode {
+  if (node.leaf) return { ...node, keys: node.keys.slice(), values: node.values.slice(), next };
+  const children: TreeNode[] = new Array(node.children.length);
+  let after = next;
+  for (let i = children.length - 1; i >= 0; i--) {
+    const child = copyOf(node.children[i] as TreeNode, after);
+    children[i] = child;
+    after = firstLeaf(child);
+  }
+  return { ...node, keys: node.keys.slice(), children };
+}
+
+function firstLeaf(node: TreeNode): Leaf {
+  let at = node;
+  while (!at.leaf) at = at.children[0] as TreeNode;
+  return at;
 }
 
 function newInner(keys: string[], children: TreeNode[]): Inner {

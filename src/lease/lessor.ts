@@ -158,6 +158,12 @@ export class Lessor implements LeaseHooks {
     return this.#table.byKey.get(key)?.id ?? NO_LEASE;
   }
 
+  attachments(): Map<string, LeaseID> {
+    const found = new Map<string, LeaseID>();
+    for (const [key, { id }] of this.#table.byKey) found.set(key, id);
+    return found;
+  }
+
   lookup(id: LeaseID): LeaseView | undefined {
     return this.#table.byID.get(id);
   }

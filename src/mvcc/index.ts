@@ -58,7 +58,7 @@ export {
 } from "./requests/write.ts";
 export type { Records } from "./record-list.ts";
 export { registerStoreMetrics } from "./mvcc-metrics.ts";
-export { type LoadedState, loadState, type RestoreReport } from "./restore.ts";
+export { type KeyHistory, type LoadedState, loadState, type RestoreReport } from "./restore.ts";
 export { Store, type StoreOptions } from "./store.ts";
 export {
   encodeWatchHead,

@@ -18,22 +18,33 @@ const MAX_PROBES = 64;
 /** Record number of a key that is not there. */
 export const ABSENT = -1;
 
+/** One free slot, which an empty segment grows out of: a small index takes little memory. */
+const NO_SLOTS = new Int32Array(2);
+
 class Segment {
   /** Pairs of hash and record + 1; a record of 0 is a free slot. */
-  slots = new Int32Array(2 * FIRST_CAPACITY);
+  slots = NO_SLOTS;
   used = 0;
   /** True once some key of this segment went to the overflow. */
   overflowed = false;
 }
 
 export class KeyDirectory {
-  readonly #segments: Segment[] = Array.from({ length: SEGMENTS }, () => new Segment());
-  readonly #keyChunks: string[][] = [];
-  readonly #overflow = new Map<string, number>();
+  #segments: Segment[] = Array.from({ length: SEGMENTS }, () => new Segment());
+  #keyChunks: string[][] = [];
+  #overflow = new Map<string, number>();
   readonly #hash: (key: string) => number;
 
   constructor(hash: (key: string) => number = hashKey) {
     this.#hash = hash;
+  }
+
+  copy(): KeyDirectory {
+    const copy = new KeyDirectory(this.#hash);
+    copy.#segments = copyAll(this.#segments);
+    copy.#keyChunks = this.#keyChunks.map((chunk) => chunk.slice());
+    copy.#overflow = new Map(this.#overflow);
+    return copy;
   }
 
   /** The record of `key`, or `ABSENT`. */
@@ -112,7 +123,7 @@ export class KeyDirectory {
 
   #grow(segment: Segment): void {
     const old = segment.slots;
-    segment.slots = new Int32Array(old.length * 2);
+    segment.slots = new Int32Array(Math.max(old.length, FIRST_CAPACITY) * 2);
     segment.used = 0;
     for (let at = 0; at < old.length; at += 2) {
       const entry = old[at + 1] as number;
@@ -136,6 +147,24 @@ export class KeyDirectory {
     segment.overflowed = true;
     this.#overflow.set(this.keyOf(record), record);
   }
+}
+
+/** The slots of all copies lie in one piece of memory: many small pieces take longer to make. */
+function copyAll(segments: readonly Segment[]): Segment[] {
+  const slotsOf = ({ slots, used }: Segment): number => (used === 0 ? 0 : slots.length);
+  const all = new Int32Array(segments.reduce((sum, segment) => sum + slotsOf(segment), 0));
+  let at = 0;
+  return segments.map((segment) => {
+    const copy = new Segment();
+    copy.used = segment.used;
+    copy.overflowed = segment.overflowed;
+    const length = slotsOf(segment);
+    if (length === 0) return copy;
+    all.set(segment.slots, at);
+    copy.slots = new Int32Array(all.buffer, at * Int32Array.BYTES_PER_ELEMENT, length);
+    at += length;
+    return copy;
+  });
 }
 
 /** FNV-1a with a final mix, since segments use the high bits and slots the low ones. */

@@ -149,3 +149,36 @@ test("a restored index answers like the one that made the records", () => {
     );
   }
 });
+
+test("an index and its copy do not see each other's changes", () => {
+  const random = new TestRandom(5);
+  const pairs = [{ index: new KeyIndex(), model: new ModelIndex() }];
+  for (let main = 2; main < 6000; main++) {
+    // Copies have the history before, free records among it, and each a future of its own.
+    if (main % 1500 === 0) {
+      const { index, model } = pairs.at(-1)!;
+      const copied = new ModelIndex();
+      for (const [key, changes] of model.keys) copied.keys.set(key, [...changes]);
+      pairs.push({ index: index.copy(), model: copied });
+    }
+    for (const { index, model } of pairs) {
+      const key = `k${random.below(400)}`;
+      if (random.chance(40)) {
+        if (index.tombstone(key, main, 0)) changed(model, key, { main, sub: 0, tombstone: true });
+      } else {
+        index.put(key, main, 0);
+        changed(model, key, { main, sub: 0, tombstone: false });
+      }
+      if (main % 1000 !== 0) continue;
+      for (const each of model.keys.keys()) index.compact(each, main - 300);
+      model.compact(main - 300);
+    }
+  }
+  for (const { index, model } of pairs) assertSame(index, model, random, 6000);
+});
+
+function changed(model: ModelIndex, key: string, change: ModelChange): void {
+  const changes = model.keys.get(key);
+  if (changes === undefined) model.keys.set(key, [change]);
+  else changes.push(change);
+}

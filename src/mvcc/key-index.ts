@@ -39,24 +39,43 @@ const CREATE = 2;
 const VERSION = 3;
 
 class RecordChunk {
-  readonly cells = new Float64Array(STRIDE << CHUNK_BITS);
-  readonly run = new Uint32Array(1 << CHUNK_BITS);
-  readonly runLength = new Uint32Array(1 << CHUNK_BITS);
+  readonly cells: Float64Array;
+  readonly run: Uint32Array;
+  readonly runLength: Uint32Array;
+
+  /** Empty, or a copy of `from`. */
+  constructor(from?: RecordChunk) {
+    this.cells = from?.cells.slice() ?? new Float64Array(STRIDE << CHUNK_BITS);
+    this.run = from?.run.slice() ?? new Uint32Array(1 << CHUNK_BITS);
+    this.runLength = from?.runLength.slice() ?? new Uint32Array(1 << CHUNK_BITS);
+  }
 }
 
 export class KeyIndex {
   #tree = new CountedTree();
-  readonly #directory = new KeyDirectory();
-  readonly #chunks: RecordChunk[] = [];
-  readonly #freeRecords: number[] = [];
+  #directory = new KeyDirectory();
+  #chunks: RecordChunk[] = [];
+  #freeRecords: number[] = [];
   #records = 0;
-  readonly #runs = new RevisionRuns();
+  #runs = new RevisionRuns();
 
   /** Answers of the last look-up. */
   main: Revision = 0;
   sub = 0;
   createRevision: Revision = 0;
   version = 0;
+
+  /** Another index of the same history: what changes in one does not show in the other. */
+  copy(): KeyIndex {
+    const copy = new KeyIndex();
+    copy.#tree = this.#tree.copy();
+    copy.#directory = this.#directory.copy();
+    copy.#chunks = this.#chunks.map((chunk) => new RecordChunk(chunk));
+    copy.#freeRecords = this.#freeRecords.slice();
+    copy.#records = this.#records;
+    copy.#runs = this.#runs.copy();
+    return copy;
+  }
 
   /** Keys that exist at the latest revision. */
   get liveKeys(): number {

@@ -11,11 +11,17 @@ import { KeyIndex } from "./key-index.ts";
 import { KeyValueView } from "./key-value.ts";
 import { type LeaseAttachments, NO_LEASE } from "./lease-hooks.ts";
 import { type CompactMarks, readCompactMarks } from "./meta.ts";
-import { checkRevisionKey, isTombstone, mainOf, subOf } from "../base/revision-key.ts";
+import {
+  checkRevisionKey,
+  encodeRevisionKey,
+  isTombstone,
+  mainOf,
+  subOf,
+} from "../base/revision-key.ts";
 import { scanRecords } from "./scan-records.ts";
 
 export interface RestoreReport {
-  /** Records in the "key" bucket. */
+  /** That were read. */
   readonly records: number;
   readonly currentRevision: Revision;
   /** Keys whose lease does not exist; they stay without one. */
@@ -34,16 +40,36 @@ export interface LoadedState {
   readonly orphans: RestoreReport["orphans"];
 }
 
+/** What the records of a store's "key" bucket add up to, for a store over a copy of its backend. */
+export interface KeyHistory {
+  readonly index: KeyIndex;
+  readonly keyLeases: ReadonlyMap<string, LeaseID>;
+  /** Of the last change; 1 without records. */
+  readonly lastRevision: Revision;
+  /** Of the last compaction, which was done; undefined if there was none. */
+  readonly compactRevision: Revision | undefined;
+}
+
+interface Loaded extends Omit<KeyHistory, "compactRevision"> {
+  readonly records: number;
+}
+
 /**
  * Loads from `backend`, pausing after each `recordsPerStep` records, and attaches the keys to
- * `leases`, which are those of the same backend. Throws when a record is damaged.
+ * `leases`, which are those of the same backend. Throws when a record is damaged. Nothing is
+ * read of the records that `known` is about, if it is of this backend as it is.
  */
 export function* loadState(
   backend: Reader,
   leases: LeaseAttachments,
   recordsPerStep: number,
+  known?: KeyHistory,
 ): Generator<void, LoadedState> {
-  const { keyLeases, ...history } = yield* loadHistory(backend, recordsPerStep);
+  const marks = readCompactMarks(backend);
+  const { keyLeases, index, lastRevision, records } =
+    known !== undefined && isStateOf(backend, marks, known)
+      ? { ...known, index: known.index.copy(), records: 0 }
+      : yield* loadRecords(backend, recordsPerStep);
   const orphans: { key: string; lease: LeaseID }[] = [];
   let budget = recordsPerStep;
   for (const [key, lease] of keyLeases) {
@@ -53,17 +79,25 @@ export function* loadState(
     budget = recordsPerStep;
     yield;
   }
-  return { ...history, marks: readCompactMarks(backend), orphans };
+  return { index, lastRevision, marks, records, orphans };
 }
 
-interface History {
-  readonly index: KeyIndex;
-  readonly keyLeases: ReadonlyMap<string, LeaseID>;
-  readonly lastRevision: Revision;
-  readonly records: number;
+/** Copies of one backend's history have the same records when they end and begin at the same ones. */
+function isStateOf(
+  backend: Reader,
+  marks: CompactMarks,
+  { lastRevision, compactRevision }: KeyHistory,
+): boolean {
+  if (marks.scheduled !== compactRevision || marks.finished !== compactRevision) return false;
+  let newest = 0;
+  scanRecords(backend, encodeRevisionKey(lastRevision, 0, false), undefined, (bytes, from) => {
+    newest = mainOf(bytes, from);
+    return newest === lastRevision;
+  });
+  return newest === lastRevision;
 }
 
-function* loadHistory(backend: Reader, recordsPerStep: number): Generator<void, History> {
+function* loadRecords(backend: Reader, recordsPerStep: number): Generator<void, Loaded> {
   const index = new KeyIndex();
   const keyLeases = new Map<string, LeaseID>();
   const view = new KeyValueView();

@@ -25,11 +25,23 @@ export const NO_RUN = 0;
 export class RevisionRuns {
   readonly #chunks: (Chunk | undefined)[] = [];
   /** Free handles of runs, by log2 of capacity. */
-  readonly #free: number[][] = [];
+  readonly #free: (number[] | undefined)[] = [];
   /** Indexes of chunks that large runs gave back. */
   readonly #freeChunks: number[] = [];
   #bump = CHUNK_ENTRIES;
   #bumpChunk = 0;
+
+  copy(): RevisionRuns {
+    const copy = new RevisionRuns();
+    for (const chunk of this.#chunks) {
+      copy.#chunks.push(chunk && { mains: chunk.mains.slice(), marks: chunk.marks.slice() });
+    }
+    for (const handles of this.#free) copy.#free.push(handles?.slice());
+    copy.#freeChunks.push(...this.#freeChunks);
+    copy.#bump = this.#bump;
+    copy.#bumpChunk = this.#bumpChunk;
+    return copy;
+  }
 
   /** Appends to the run and returns its handle, which may have changed. */
   append(handle: number, length: number, main: number, sub: number, tombstone: boolean): number {

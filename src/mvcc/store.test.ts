@@ -5,7 +5,7 @@ import { KEY_BUCKET, META_BUCKET } from "../backend/types.ts";
 import { bytesFromLatin1 } from "../base/bytes.ts";
 import { executeRange, RangeExecution } from "./requests/range.ts";
 import { executeDeleteRange, executePut } from "./requests/write.ts";
-import { loadState } from "./restore.ts";
+import { type KeyHistory, loadState, type RestoreReport } from "./restore.ts";
 import { encodeRevisionKey } from "../base/revision-key.ts";
 import type { Store } from "./store.ts";
 import {
@@ -313,6 +313,46 @@ test("a state that is loaded aside shows nothing until it is adopted, then every
   const [finished] = finishCompactions(store);
   assert.equal(finished?.revision, 20);
   assert.deepEqual(hashOf(store), hashOf(leader.store));
+});
+
+test("a store over a copied backend takes the keys from a history of the same moment alone", () => {
+  const { store, lessor, backend } = openWorld();
+  lessor.grant(7n);
+  for (let i = 0; i < 30; i++) put(store, `k${i % 9}`, String(i), i === 28 ? 7n : 0n);
+  del(store, "k3");
+  const leases = new Map([["k1", 7n]]);
+  const restored = (known: KeyHistory | undefined) => {
+    const world = worldOn(backend.crash(true), [7n]);
+    let report: RestoreReport | undefined;
+    const steps = loadState(world.backend, world.lessor, 1000, known);
+    for (let step = steps.next(); report === undefined; step = steps.next()) {
+      if (step.done === true) report = world.store.adopt(step.value);
+    }
+    assert.equal(world.lessor.leaseOf("k1"), 7n);
+    for (const revision of [20, 0]) {
+      const request = rangeRequest("\0", "\0", { revision });
+      assert.deepEqual(executeRange(world.store, request), executeRange(store, request));
+    }
+    return { ...world, report };
+  };
+  const known = store.history(leases);
+  const first = restored(known);
+  assert.deepEqual([first.report.records, first.report.currentRevision], [0, 32]);
+  put(first.store, "k3", "mine");
+  assert.equal(get(restored(known).store, "k3"), undefined, "it can be taken again");
+
+  store.compact(10);
+  assert.equal(store.history(leases), undefined, "amid a compaction nothing is told");
+  assert.equal(restored(known).report.resumedCompaction, 10);
+  finishCompactions(store);
+  assert.notEqual(restored(known).report.records, 0, "before the compaction");
+  assert.equal(restored(store.history(leases)).report.records, 0);
+  const before = store.history(leases);
+  put(store, "k2", "newer");
+  assert.notEqual(restored(before).report.records, 0, "before a change");
+  store.beginWrite();
+  assert.equal(store.history(leases), undefined, "amid a write nothing is told");
+  store.endWrite();
 });
 
 test("a hash job that a restored snapshot overtakes answers for the state it began in", () => {

@@ -42,7 +42,7 @@ import {
 } from "./key-value.ts";
 import { type LeaseHooks, NO_LEASE } from "./lease-hooks.ts";
 import { type CompactMarks, readCompactMarks, SCHEDULED_COMPACT_KEY } from "./meta.ts";
-import { type LoadedState, loadState, type RestoreReport } from "./restore.ts";
+import { type KeyHistory, type LoadedState, loadState, type RestoreReport } from "./restore.ts";
 import {
   encodeRevisionKey,
   REVISION_KEY_BYTES,
@@ -236,6 +236,18 @@ export class Store {
       currentRevision: this.#currentRevision,
       orphans: state.orphans,
       resumedCompaction: this.#resumeCompaction(marks),
+    };
+  }
+
+  /** What it holds, with these leases of keys; undefined amid a write or a compaction. */
+  history(keyLeases: KeyHistory["keyLeases"]): KeyHistory | undefined {
+    if (this.#writing || this.#compactor.pending) return undefined;
+    const compacted = this.#compactRevision;
+    return {
+      index: this.#index.copy(),
+      keyLeases,
+      lastRevision: this.#currentRevision,
+      compactRevision: compacted === NEVER_COMPACTED ? undefined : compacted,
     };
   }
 

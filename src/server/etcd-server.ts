@@ -106,7 +106,7 @@ export class EtcdServer implements ServerContext {
     const boot = await bootstrapLogged(options, deps);
     try {
       const server = new EtcdServer(options, deps, boot);
-      if (await restoreState(server)) server.#background.compaction.start();
+      if (await restoreState(server, deps)) server.#background.compaction.start();
       await boot.olderSegmentsVerified;
       if (options.initialCorruptCheck && !boot.isNew) await server.#background.checkDataAtStart();
       server.#run();

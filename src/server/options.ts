@@ -17,6 +17,7 @@ import type {
   TokenSigner,
   Tracer,
 } from "../env/index.ts";
+import type { KeyHistory } from "../mvcc/index.ts";
 import type { RawNode, Ready } from "../raft/index.ts";
 import type { ServerLimits } from "./limits.ts";
 
@@ -51,6 +52,8 @@ export interface ServerDeps {
    * Absent: it runs in line.
    */
   readonly verifyOlderSegments?: (directory: string, index: Index) => Promise<void>;
+  /** Of the store whose db was copied to this disk: then its keys need not be read from there. */
+  readonly keyHistory?: KeyHistory | undefined;
 }
 
 export interface ServerOptions {

@@ -65,7 +65,7 @@ export class EtcdSnapshot {
 
   /** Made by `Etcd.snapshot`. */
   constructor(state: UniverseState) {
-    this.size = state.disks.length;
+    this.size = state.machines.length;
     this.#state = state;
   }
 

@@ -2,7 +2,7 @@
 import type { ServerOptions } from "../server/index.ts";
 
 /** A test writes little; a new segment is zeroed memory. */
-const WAL_SEGMENT_BYTES = 64 * 1024;
+const WAL_SEGMENT_BYTES = 16 * 1024;
 const PAGE_CACHE_BYTES = 8 * 1024 * 1024;
 
 /** As etcd's. */

@@ -45,6 +45,47 @@ test("leases are kept over a snapshot, with all of their time", async () => {
   assert.deepEqual(fork.dump(), {});
 });
 
+test("a fork has the history and the leases of its origin, and a future of its own", async () => {
+  await using etcd = await Etcd.memory();
+  const client = etcd.client();
+  const { ID } = await client.lease.grant(20);
+  for (let i = 0; i < 40; i++) {
+    const lease = i % 10 === 0 ? { lease: ID } : {};
+    await client.kv.put(`k${i % 20}`, String(i), lease);
+  }
+  await client.kv.delete("k5");
+  await etcd.compactNow(15);
+  const snapshot = await etcd.snapshot();
+  await client.kv.put("k6", "later");
+  for (let turn = 0; turn < 2; turn++) {
+    await using fork = await etcd.fork(snapshot);
+    const [changes, origin] = [fork, etcd].map((each) =>
+      Array.from({ length: 20 }, (_, i) => each.history(`k${i}`)),
+    );
+    origin![6] = origin![6]!.slice(0, -1);
+    assert.deepEqual(changes, origin);
+    await fork.client().kv.put("k5", "again");
+    assert.equal(fork.history("k5").length, 4, "as the fork before did not");
+    await fork.expireLease(ID);
+    assert.deepEqual(fork.dump("k10"), {});
+  }
+});
+
+test("what is written while a snapshot is taken is in it whole or not at all", async () => {
+  await using etcd = await Etcd.memory();
+  const client = etcd.client();
+  for (let turn = 0; turn < 10; turn++) {
+    const puts = Array.from({ length: 30 }, (_, i) => client.kv.put(`k${i}`, String(turn)));
+    const [fork] = await Promise.all([etcd.fork(), ...puts]);
+    const { kvs } = await fork.client().kv.get("k", { prefix: true });
+    assert.deepEqual(
+      fork.dump(),
+      Object.fromEntries(kvs.map(({ keyText, valueText }) => [keyText, valueText])),
+    );
+    await fork.close();
+  }
+});
+
 test("a watch does not outlive the time that it was in", async () => {
   await using etcd = await Etcd.memory();
   const client = etcd.client();

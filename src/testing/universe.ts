@@ -7,6 +7,7 @@ import { METHOD } from "../api/rpc-table.ts";
 import { EtcdClient, type EtcdClientOptions } from "../client/index.ts";
 import type { RpcService } from "../env/index.ts";
 import { type FaultDisk, SeededRandom } from "../env/testing/index.ts";
+import type { KeyHistory } from "../mvcc/index.ts";
 import type { EtcdServer } from "../server/index.ts";
 import { Door } from "./door.ts";
 import { Flow } from "./flow.ts";
@@ -35,10 +36,16 @@ export interface UniverseOptions extends MemberSettings {
   readonly syncMs: number;
 }
 
-/** Time that has passed, and what is on the disks. */
+/** Time that has passed, and what the members' machines hold. */
 export interface UniverseState {
   readonly nowMs: number;
-  readonly disks: readonly FaultDisk[];
+  readonly machines: readonly MachineState[];
+}
+
+interface MachineState {
+  readonly disk: FaultDisk;
+  /** What is known of the keys on the disk; undefined: they are read from there. */
+  readonly keyHistory: KeyHistory | undefined;
 }
 
 export class Universe {
@@ -96,8 +103,14 @@ export class Universe {
     for (const [i, name] of names.entries()) {
       const identity = { name, clientURL: clientURL(name), cluster };
       const options = memberOptions(identity, this.options, compaction);
-      this.world.add(options, traits, state?.disks[i]?.copy(this.#random));
+      const member = this.world.add(options, traits);
+      if (state !== undefined) this.#setUp(member, state.machines[i]);
     }
+  }
+
+  /** What its process finds at the next start; nothing without a state. */
+  #setUp(member: Member, state: MachineState | undefined): void {
+    member.changeDisk(state?.disk.copy(this.#random), state?.keyHistory);
   }
 
   get members(): readonly Member[] {
@@ -174,8 +187,11 @@ export class Universe {
     await Promise.all(
       running.map((member) => this.inside(member, ({ backend }) => backend.commit())),
     );
-    const disks = this.members.map(({ machine }) => machine.disk.copy(this.#random));
-    return { nowMs: this.clock.nowMs(), disks };
+    const machines = this.members.map(({ machine, server }) => ({
+      disk: machine.disk.copy(this.#random),
+      keyHistory: server?.store.history(server.lessor.attachments()),
+    }));
+    return { nowMs: this.clock.nowMs(), machines };
   }
 
   /** All processes die, and begin again on these disks; on new ones when there are none. */
@@ -187,7 +203,7 @@ export class Universe {
     await this.flow.rest();
     for (const [i, member] of this.members.entries()) {
       member.die();
-      member.changeDisk(state?.disks[i]?.copy(this.#random));
+      this.#setUp(member, state?.machines[i]);
     }
     this.world.links.openAll(this.world.scheduler.nowMs);
     await this.start();

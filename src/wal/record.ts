@@ -39,7 +39,7 @@ const PADDING_BYTES = 7;
 
 /** Buffers that a burst has grown beyond this are given back afterwards. */
 const KEEP_BUFFER_BYTES = 4 * 1024 * 1024;
-const INITIAL_BUFFER_BYTES = 256 * 1024;
+const INITIAL_BUFFER_BYTES = 64 * 1024;
 
 export class RecordEncoder {
   /** Running CRC after the last record. */

@@ -18,7 +18,7 @@
 import { KEY_BUCKET } from "../../backend/index.ts";
 import type { Revision } from "../../base/ids.ts";
 import { keyOf } from "../key-value.ts";
-import { type LoadedState, loadState, type RestoreReport } from "../restore.ts";
+import { type KeyHistory, type LoadedState, loadState, type RestoreReport } from "../restore.ts";
 import { encodeRevisionKey, isTombstone, mainOf } from "../../base/revision-key.ts";
 import type { Change, Store } from "../store.ts";
 import { SharedEvent } from "./event.ts";
@@ -144,12 +144,13 @@ export class WatchableStore {
     if (any && !sink.congested) sink.progress(watchID, revision);
   }
 
-  /** Replaces the store's state by the backend's, as at start-up. See `adopt`. */
+  /** Replaces the store's state by the backend's, as at start-up. See `loadState` and `adopt`. */
   *restoreSteps(
     backend: Store["backend"],
     recordsPerStep: number,
+    known?: KeyHistory,
   ): ReturnType<Store["restoreSteps"]> {
-    const state = yield* loadState(backend, this.store.leases, recordsPerStep);
+    const state = yield* loadState(backend, this.store.leases, recordsPerStep, known);
     return this.adopt(state, backend);
   }
 

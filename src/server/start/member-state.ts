@@ -71,10 +71,13 @@ type RestoreNeeds = Pick<
 >;
 
 /** Loads keys and leases, in slices. True when a compaction is to go on that was interrupted. */
-export async function restoreState(server: RestoreNeeds): Promise<boolean> {
+export async function restoreState(
+  server: RestoreNeeds,
+  { keyHistory }: Pick<ServerDeps, "keyHistory">,
+): Promise<boolean> {
   const { backend, defer, logger, options, store, watchable } = server;
   const { recordsPerStep } = serverLimits(options.limits);
-  const steps = watchable.restoreSteps(backend, recordsPerStep);
+  const steps = watchable.restoreSteps(backend, recordsPerStep, keyHistory);
   for (;;) {
     const step = steps.next();
     if (step.done === true) {

@@ -3,6 +3,7 @@
  * process on it. A life ends by a stop, a kill (the page cache survives), a loss of power (it does
  * not), or by the server itself.
  */
+import type { KeyHistory } from "../../mvcc/index.ts";
 import type { ServerOptions } from "../../server/index.ts";
 import { EtcdServer } from "../../server/index.ts";
 import {
@@ -56,6 +57,8 @@ export class Member {
   readonly #world: World;
   readonly #traits: MemberTraits;
   readonly #random: SeededRandom;
+  /** Of the disk as it is before the next start. */
+  #keyHistory: KeyHistory | undefined;
 
   constructor(
     world: World,
@@ -135,7 +138,9 @@ export class Member {
       passwords: new PlainPasswords(),
       ...(this.#traits.trustsDisk === true && { verifyOlderSegments: async () => undefined }),
       defer: (fire: () => void) => void scheduler.at(0, "defer", actor, fire),
+      keyHistory: this.#keyHistory,
     };
+    this.#keyHistory = undefined;
     EtcdServer.start(this.options, deps).then(
       (server) => {
         if (!actor.isAlive) return;
@@ -173,10 +178,14 @@ export class Member {
     for (const tell of life.onDeath) tell();
   }
 
-  /** While no process runs: what it finds at its next start; a new disk unless one is given. */
-  changeDisk(disk: FaultDisk = new FaultDisk()): void {
+  /**
+   * While no process runs: what it finds at its next start; a new disk unless one is given. With
+   * what is known of the keys on it they need not be read.
+   */
+  changeDisk(disk: FaultDisk = new FaultDisk(), keyHistory?: KeyHistory): void {
     disk.makeDirectories("/", 0o700);
     this.machine = new MemberDisk(disk, this.#traits.disk, this.#random.fork());
+    this.#keyHistory = keyHistory;
     this.hasServed = false;
   }
 
