@@ -120,6 +120,21 @@ exampleTest("processes with a distributed lock lose no update", async () => {
   assert.equal((await client.kv.get("examples/counter")).kv?.valueText, "10");
 });
 
+exampleTest(
+  "the simulator finds the update that a lost lease costs, and none with fencing",
+  async () => {
+    const naive = start("lost-lease", "naive");
+    assert.equal(await naive.end(), 1, naive.output);
+    const [, seed = ""] = /^seed (\d+): the counter went .*stands still/s.exec(naive.output) ?? [];
+    const again = start("lost-lease", "naive", seed);
+    assert.equal(await again.end(), 1);
+    assert.equal(again.output, naive.output);
+    const fenced = start("lost-lease", "fenced");
+    assert.equal(await fenced.end(), 0, fenced.output);
+    assert.equal(fenced.output, "no update was lost\n");
+  },
+);
+
 exampleTest("without a server each program says so in one line", async () => {
   for (const [name, ...args] of [
     ["configuration", "set", "a", "b"],
