@@ -51,6 +51,12 @@ export interface ReplySource {
    */
   readonly isReady?: boolean;
   onReady?: (() => void) | undefined;
+  /**
+   * Where it is there, spares memory for pieces: writes the next fields, as many as fit, to
+   * target[start, end), and returns where they end; `start` when the next one does not fit, or
+   * none is left. Throws as `next`.
+   */
+  write?(target: Buffer, start: number, end: number): number;
   close(): void;
 }
 

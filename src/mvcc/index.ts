@@ -23,12 +23,12 @@ export {
 export {
   encodeDeleteRangeResponse,
   encodePutResponse,
-  encodeRangeChunks,
   encodeRangeResponse,
   encodeRecordParts,
   encodeTxnResponse,
   sizeRangeResponse,
 } from "./requests/encode.ts";
+export { RangeEncoder } from "./requests/range-encoder.ts";
 export {
   executeGet,
   executeRange,

@@ -86,6 +86,12 @@ export const MAX_QUEUED_CONTROL_FRAMES = 4_096;
 /** DATA moves from stream queues to the socket while less than this waits there. */
 export const OUTPUT_HIGH_WATER_BYTES = 262_144;
 
+/**
+ * Of an answer that is written where it leaves from, so much leaves in one turn of the loop; what
+ * is then left is made whole if it is no more than this.
+ */
+export const DIRECT_BODY_BYTES = 1_048_576;
+
 /** With more than this unsent behind a full socket, the peer's requests are no longer read. */
 export const READ_PAUSE_BYTES = 1_048_576;
 

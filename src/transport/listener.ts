@@ -392,6 +392,10 @@ class ServerHttp2 implements ConnectionHost {
     this.#driver.wantFlush();
   }
 
+  flushNow(): void {
+    this.#driver.flush();
+  }
+
   onRequest(stream: Http2Stream, head: HeaderBlock, endStream: boolean): StreamHandler {
     if (this.#calls !== undefined) {
       // A head that gRPC has seen before carries its interpretation.

@@ -12,11 +12,11 @@ import { encodeKeyValue } from "../testing/records.ts";
 import {
   encodeDeleteRangeResponse,
   encodePutResponse,
-  encodeRangeChunks,
   encodeRangeResponse,
   encodeRecordParts,
   sizeRangeResponse,
 } from "./encode.ts";
+import { RangeEncoder } from "./range-encoder.ts";
 
 const headerMessage = ResponseHeader.create({ clusterId: 1n, memberId: 2n, revision: 300 });
 const header = ResponseHeader.encode(headerMessage);
@@ -55,22 +55,56 @@ test("responses equal the generated codecs' encoding", () => {
   );
 });
 
-test("chunks of a range response add up to the response, none much above the limit", () => {
+/** All that an encoder gives, in pieces or in steps of memory of so many bytes. */
+function piecesOf(encoder: RangeEncoder, wanted: number): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  for (let next = encoder.piece(wanted); next !== undefined; next = encoder.piece(wanted)) {
+    pieces.push(next);
+  }
+  return pieces;
+}
+
+test("pieces of a range response add up to the response, none much above what was wanted", () => {
   for (const count of [0, 1, 7, 400]) {
-    const result = {
-      revision: 300,
-      kvs: RecordList.of(records(count, 100)),
-      more: true,
-      count: 500,
-    };
-    const whole = encodeRangeResponse(header, result);
-    assert.equal(sizeRangeResponse(header, result), whole.length);
-    for (const chunkBytes of [1, 1000, 1 << 20]) {
-      const chunks = [...encodeRangeChunks(header, result, chunkBytes)];
-      assert.deepEqual(Buffer.concat(chunks), whole);
-      for (const chunk of chunks) assert.ok(chunk.length < chunkBytes + 200);
+    for (const [more, total] of [
+      [true, 500],
+      [false, count],
+    ] as const) {
+      const kvs = RecordList.of(records(count, 100));
+      const result = { revision: 300, kvs, more, count: total };
+      const whole = encodeRangeResponse(header, result);
+      assert.equal(sizeRangeResponse(header, result), whole.length);
+      for (const wanted of [1, 1000, 1 << 20]) {
+        const pieces = piecesOf(new RangeEncoder(header, result), wanted);
+        assert.deepEqual(Buffer.concat(pieces), whole);
+        for (const piece of pieces) assert.ok(piece.length > 0 && piece.length < wanted + 200);
+      }
     }
   }
+});
+
+test("a range response is written where there is room, in whole fields", () => {
+  const result = { revision: 300, kvs: RecordList.of(records(50, 100)), more: true, count: 500 };
+  const whole = encodeRangeResponse(header, result);
+  for (const room of [150, 1000, 1 << 20]) {
+    const encoder = new RangeEncoder(header, result);
+    const memory = Buffer.alloc(room + 20, 0xee);
+    const parts: Buffer[] = [];
+    for (let end = encoder.write(memory, 10, 10 + room); end > 10; ) {
+      assert.ok(end <= 10 + room);
+      assert.ok(RangeResponse.decode(memory.subarray(10, end)).kvs.length > 0 || room < 200);
+      parts.push(Buffer.from(memory.subarray(10, end)));
+      end = encoder.write(memory, 10, 10 + room);
+    }
+    assert.deepEqual(Buffer.concat(parts), whole);
+    assert.equal(memory.lastIndexOf(Buffer.alloc(10, 0xee)), room + 10);
+    assert.equal(encoder.piece(1), undefined);
+  }
+  const encoder = new RangeEncoder(header, result);
+  const memory = Buffer.alloc(100);
+  encoder.write(memory, 0, memory.length);
+  assert.equal(encoder.write(memory, 0, memory.length), 0, "a record that does not fit waits");
+  assert.ok((encoder.piece(1)?.length ?? 0) > 100);
 });
 
 test("a response around a record is the one that a copy of the record makes", () => {

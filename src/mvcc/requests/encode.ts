@@ -65,51 +65,10 @@ export function encodeRecordParts(
   return [head, record, tail];
 }
 
-/** Encoded length of the response: what its chunks add up to. */
+/** Encoded length of the response. */
 export function sizeRangeResponse(header: Uint8Array, result: RangeResult): number {
-  let size = sizeField(header);
-  const { kvs } = result;
-  for (let i = 0; i < kvs.length; i++) size += sizeOfField(kvs.lengthAt(i));
-  return size + (result.late?.fieldBytes ?? 0) + sizeRangeTail(result);
-}
-
-/** The response in pieces of about `chunkBytes`, each made when it is asked for. */
-export function* encodeRangeChunks(
-  header: Uint8Array,
-  result: RangeResult,
-  chunkBytes: number,
-): Generator<Uint8Array> {
-  const { kvs, late } = result;
-  const total = kvs.length + (late?.count ?? 0);
-  let first = 0;
-  let leading = sizeField(header);
-  while (first < total || leading > 0) {
-    let size = leading;
-    let next = first;
-    while (next < total && (size === leading || size < chunkBytes)) {
-      size += sizeOfField(recordLength(result, next++));
-    }
-    const last = next === total;
-    if (last) size += sizeRangeTail(result);
-    const chunk = Buffer.allocUnsafe(size);
-    let at = last ? prependRangeTail(chunk, size, result) : size;
-    for (let i = next - 1; i >= first; i--) {
-      at = prependRecordAt(chunk, at, result, i);
-    }
-    if (leading > 0) prependField(chunk, at, FIELD_1, header);
-    yield chunk;
-    first = next;
-    leading = 0;
-  }
-}
-
-function recordLength({ kvs, late }: RangeResult, at: number): number {
-  return at < kvs.length ? kvs.lengthAt(at) : (late?.lengthAt(at - kvs.length) ?? 0);
-}
-
-function prependRecordAt(b: Buffer, end: number, { kvs, late }: RangeResult, at: number): number {
-  if (at < kvs.length) return prependRecord(b, end, kvs, at);
-  return prependField(b, end, FIELD_2, late?.read(at - kvs.length) ?? EMPTY_BYTES);
+  const records = result.kvs.fieldBytes + (result.late?.fieldBytes ?? 0);
+  return sizeField(header) + records + sizeRangeTail(result);
 }
 
 /** A record as a field of a range's response. */
@@ -122,12 +81,13 @@ function prependRecord(b: Buffer, end: number, kvs: Records, index: number): num
   return at;
 }
 
-function sizeOfField(length: number): number {
+/** Size of a field with content of so many bytes. */
+export function sizeOfField(length: number): number {
   return 1 + wire.sizeDelimited(length);
 }
 
 function sizeField(content: Uint8Array): number {
-  return 1 + wire.sizeDelimited(content.length);
+  return sizeOfField(content.length);
 }
 
 function sizeVarintField(value: number): number {
@@ -168,11 +128,12 @@ function sizePut(header: Uint8Array, result: PutResult): number {
   return sizeField(header) + (result.previous === undefined ? 0 : sizeField(result.previous));
 }
 
-function sizeRangeTail(result: RangeResult): number {
+/** Of what comes behind the records. */
+export function sizeRangeTail(result: RangeResult): number {
   return (result.more ? 2 : 0) + sizeVarintField(result.count);
 }
 
-function prependRangeTail(b: Buffer, end: number, result: RangeResult): number {
+export function prependRangeTail(b: Buffer, end: number, result: RangeResult): number {
   const at = prependVarintField(b, end, FIELD_4_VARINT, result.count);
   return prependVarintField(b, at, FIELD_3_VARINT, result.more ? 1 : 0);
 }

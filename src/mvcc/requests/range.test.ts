@@ -11,7 +11,8 @@ import {
   textOf,
   Stepper,
 } from "../testing/harness.ts";
-import { encodeRangeChunks, encodeRangeResponse, sizeRangeResponse } from "./encode.ts";
+import { encodeRangeResponse, sizeRangeResponse } from "./encode.ts";
+import { RangeEncoder } from "./range-encoder.ts";
 import { executeRange, RangeExecution, type RangeResult } from "./range.ts";
 import { executeDeleteRange, executePut } from "./write.ts";
 
@@ -194,6 +195,15 @@ function keeping(store: Store, keepBytes: number, options: Options = {}): RangeR
 
 const HEADER = Buffer.from([0x18, 5]);
 
+function encodedInPieces(result: RangeResult): Buffer {
+  const encoder = new RangeEncoder(HEADER, result);
+  const pieces: Uint8Array[] = [];
+  for (let piece = encoder.piece(1); piece !== undefined; piece = encoder.piece(1)) {
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
+}
+
 test("a large range is read again when it leaves, as it was, whatever is written and compacted", () => {
   const names = ["a", "b", "c", "d", "e", "f"];
   const orders: readonly Options[] = [
@@ -216,7 +226,7 @@ test("a large range is read again when it leaves, as it was, whatever is written
       store.compact(store.currentRevision);
       const held = result.late === undefined ? "finished" : "waiting";
       assert.equal(store.runCompaction(100).state, held);
-      assert.deepEqual(Buffer.concat([...encodeRangeChunks(HEADER, result, 1)]), whole);
+      assert.deepEqual(encodedInPieces(result), whole);
       result.late?.close();
       assert.notEqual(store.runCompaction(100).state, "waiting");
     }
@@ -233,11 +243,11 @@ test("a range that is kept only in part holds no more than that", () => {
 
 test("a large range that a restored snapshot overtakes breaks off", () => {
   const store = fill(["a", "b", "c"]);
-  const pieces = encodeRangeChunks(HEADER, keeping(store, 0), 1);
-  pieces.next();
+  const encoder = new RangeEncoder(HEADER, keeping(store, 0));
+  encoder.piece(1);
   store.restore();
   assert.throws(
-    () => pieces.next(),
+    () => encoder.piece(1_000),
     (error) => isEtcdError(error, "leaderChanged"),
   );
 });

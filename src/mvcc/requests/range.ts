@@ -40,6 +40,8 @@ export interface RangeResult {
 /** Matches sorted or merged between two looks at the slice, and what that costs. */
 const SORTED_PER_STEP = 1000;
 const UNITS_PER_SORT_STEP = 1000;
+/** Records that a result has memory for before it knows them. */
+const FORESEEN_RECORDS = 4096;
 /** What a match costs more when its record must be read and taken apart. */
 const UNITS_OF_RECORD = 3;
 
@@ -148,7 +150,7 @@ export class RangeExecution {
   /** Revisions of what matched. */
   #mains: number[] = [];
   #subs: number[] = [];
-  readonly #kvs = new RecordList();
+  readonly #kvs: RecordList;
   #next: string;
   #count = 0;
   /** True if the whole range must be walked, because only that gives the count. */
@@ -181,6 +183,7 @@ export class RangeExecution {
     const count = options.withoutCount ? 0 : store.countAt(this.#revision, this.#next, this.#end);
     this.#counting = count === undefined;
     this.#count = count ?? 0;
+    this.#kvs = new RecordList(Math.min(limit > 0 ? limit : this.#count, FORESEEN_RECORDS));
     this.#unpin = store.pin(this.#revision);
   }
 
@@ -191,9 +194,13 @@ export class RangeExecution {
    */
   *run(slice: Slice): Steps<RangeResult> {
     slice.left--;
-    while (!this.#collect(slice)) yield* this.#pause();
-    yield* this.#order(slice);
-    while (!this.#read(slice)) yield* this.#pause();
+    if (this.#sorted || this.#examining) {
+      while (!this.#collect(slice)) yield* this.#pause();
+      yield* this.#order(slice);
+      while (!this.#read(slice)) yield* this.#pause();
+    } else {
+      while (!this.#readAlong(slice)) yield* this.#pause();
+    }
     const late = this.#late;
     if (late === undefined) this.close();
     const result = {
@@ -227,7 +234,29 @@ export class RangeExecution {
     return unordered && !hasFilter(this.#request);
   }
 
-  /** False when the slice was used up before the end. */
+  /** Reads what matches as it comes. False when the slice was used up before the end. */
+  #readAlong(slice: Slice): boolean {
+    const index = this.#index;
+    const { limit } = this.#request;
+    const finder = this.#store.recordFinder();
+    const cursor = index.seek(this.#next, this.#end);
+    for (; cursor.valid; cursor.next()) {
+      const enough = this.#more || this.#enough === 0;
+      if (enough && !this.#counting) break;
+      if (slice.left-- <= 0) {
+        this.#next = cursor.key;
+        return false;
+      }
+      if (!index.cursorAt(cursor, this.#revision)) continue;
+      if (this.#counting) this.#count++;
+      if (enough) continue;
+      if (limit > 0 && this.#taken === limit) this.#more = true;
+      else this.#take(finder, index.main, index.sub, slice);
+    }
+    return true;
+  }
+
+  /** Where results are not in the order of the keys. False when the slice was used up. */
   #collect(slice: Slice): boolean {
     const index = this.#index;
     const mains = this.#mains;
@@ -309,22 +338,30 @@ export class RangeExecution {
   #read(slice: Slice): boolean {
     const mains = this.#mains;
     const subs = this.#subs;
-    const kvs = this.#kvs;
     const finder = this.#store.recordFinder();
-    const { keysOnly } = this.#request;
-    for (let at = kvs.length + (this.#late?.count ?? 0); at < mains.length; at++) {
-      if (slice.left-- <= 0) return false;
-      const main = mains[at] as number;
-      const sub = subs[at] as number;
-      finder.find(main, sub);
-      const { bytes, start, end } = finder;
-      slice.left -= unitsOfBytes(end - start);
-      this.#keepBytes -= end - start;
-      if (this.#keepBytes < 0 && at > 0) this.#addLate(main, sub, end - start);
-      else if (keysOnly) addWhole(kvs, withoutValue(bytes.subarray(start, end), this.#view));
-      else kvs.add(bytes, start, end);
+    for (let at = this.#taken; at < mains.length; at++) {
+      if (slice.left <= 0) return false;
+      this.#take(finder, mains[at] as number, subs[at] as number, slice);
     }
     return true;
+  }
+
+  /** Records of the result so far. */
+  get #taken(): number {
+    return this.#kvs.length + (this.#late?.count ?? 0);
+  }
+
+  /** Adds a record to the result. */
+  #take(finder: RecordFinder, main: Revision, sub: number, slice: Slice): void {
+    const kvs = this.#kvs;
+    finder.find(main, sub);
+    const { bytes, start, end } = finder;
+    slice.left -= 1 + unitsOfBytes(end - start);
+    this.#keepBytes -= end - start;
+    if (this.#keepBytes < 0 && kvs.length > 0) this.#addLate(main, sub, end - start);
+    else if (this.#request.keysOnly) {
+      addWhole(kvs, withoutValue(bytes.subarray(start, end), this.#view));
+    } else kvs.add(bytes, start, end);
   }
 
   /** Once one record is late, all after it are: `keepBytes` never grows. */

@@ -45,8 +45,8 @@ import { RangeReply } from "./range-reply.ts";
 import { failWith, finish, giveUp } from "./reply.ts";
 import type { UnaryRows } from "./rows.ts";
 
-/** Larger range responses are encoded piece by piece, as the client takes them. */
-const LARGE_RESPONSE_BYTES = 1024 * 1024;
+/** From here on range responses are encoded where they leave from, as the client takes them. */
+const DIRECT_RESPONSE_BYTES = 8 * 1024;
 /** From here on a record is not copied into its response. */
 const LARGE_RECORD_BYTES = 32 * 1024;
 /** Records beyond this are read again when their piece is made: a slow reader holds no more. */
@@ -249,7 +249,7 @@ export class KeyValueService {
       const text = `grpc: trying to send message larger than max (${size} vs. ${MAX_MESSAGE_BYTES})`;
       call.fail(StatusCode.RESOURCE_EXHAUSTED, text);
       result.late?.close();
-    } else if (size <= LARGE_RESPONSE_BYTES && result.late === undefined) {
+    } else if (size < DIRECT_RESPONSE_BYTES || isOneLargeRecord(result)) {
       replyWhole(call, header, result);
     } else {
       call.replyFrom(new RangeReply(header, result, size));
@@ -385,10 +385,14 @@ function requestOf(asked: Asked): RangeRequest {
   return RangeRequest.create({ key: bytesFromLatin1(key), serializable: isSerializable });
 }
 
+function isOneLargeRecord({ kvs, late }: RangeResult): boolean {
+  return kvs.length === 1 && kvs.bytes >= LARGE_RECORD_BYTES && late === undefined;
+}
+
 /** A large record leaves as it is, between what stands around it. */
 function replyWhole(call: UnaryCall, header: Uint8Array, result: RangeResult): void {
   const { kvs } = result;
-  const first = kvs.length === 1 && kvs.bytes >= LARGE_RECORD_BYTES ? kvs.at(0) : undefined;
+  const first = isOneLargeRecord(result) ? kvs.at(0) : undefined;
   if (first !== undefined) {
     call.replyParts(encodeRecordParts(header, result, first));
   } else {

@@ -1,6 +1,6 @@
-/** A large range response, encoded piece by piece. */
+/** A range response that is encoded where it leaves from, or piece by piece. */
 import type { ReplySource } from "../../env/index.ts";
-import { encodeRangeChunks, type RangeResult } from "../../mvcc/index.ts";
+import { RangeEncoder, type RangeResult } from "../../mvcc/index.ts";
 
 /** Small enough to be made between two heartbeats' work, and to wait for a client. */
 const PIECE_BYTES = 256 * 1024;
@@ -9,18 +9,21 @@ export class RangeReply implements ReplySource {
   readonly bytes: number;
   readonly heldBytes: number;
   readonly #result: RangeResult;
-  readonly #pieces: Generator<Uint8Array>;
+  readonly #encoder: RangeEncoder;
 
   constructor(header: Uint8Array, result: RangeResult, bytes: number) {
     this.bytes = bytes;
     this.#result = result;
     this.heldBytes = result.kvs.bytes;
-    this.#pieces = encodeRangeChunks(header, result, PIECE_BYTES);
+    this.#encoder = new RangeEncoder(header, result);
   }
 
   next(): Uint8Array | undefined {
-    const piece = this.#pieces.next();
-    return piece.done === true ? undefined : piece.value;
+    return this.#encoder.piece(PIECE_BYTES);
+  }
+
+  write(target: Buffer, start: number, end: number): number {
+    return this.#encoder.write(target, start, end);
   }
 
   close(): void {

@@ -358,6 +358,10 @@ export class ClientConnection implements ConnectionHost, CallOwner {
     this.#driver.wantFlush();
   }
 
+  flushNow(): void {
+    this.#driver.flush();
+  }
+
   onRequest(): StreamHandler {
     return IGNORE_STREAM;
   }

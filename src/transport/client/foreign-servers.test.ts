@@ -187,6 +187,7 @@ test("a connection whose stream ids are used up takes no more calls and ends aft
   let finished = "";
   const host: ConnectionHost = {
     wantFlush: () => undefined,
+    flushNow: () => undefined,
     onRequest: () => IGNORE_STREAM,
     onFinished: (_code, reason) => {
       finished = reason;

@@ -44,6 +44,49 @@ class Pieces implements ReplySource {
   }
 }
 
+/** Its bytes count up, and fields of ten of them are not cut. */
+class Written implements ReplySource {
+  readonly bytes: number;
+  readonly heldBytes = 0;
+  #at = 0;
+  pieces = 0;
+  closed = 0;
+
+  constructor(bytes: number) {
+    this.bytes = bytes;
+  }
+
+  next(): Uint8Array | undefined {
+    const left = Math.min(this.bytes - this.#at, 40_000);
+    if (left === 0) return undefined;
+    this.pieces += 1;
+    const piece = Buffer.alloc(left);
+    this.write(piece, 0, left);
+    return piece;
+  }
+
+  write(target: Buffer, start: number, end: number): number {
+    let at = start;
+    for (; end - at >= 10 && this.#at < this.bytes; this.#at += 10) {
+      for (let i = 0; i < 10; i++) target[at++] = (this.#at + i) % 251;
+    }
+    return at;
+  }
+
+  close(): void {
+    this.closed += 1;
+  }
+}
+
+/** What a client got of an answer by `Written`. */
+function checkWritten(frames: readonly Frame[], bytes: number): void {
+  const body = Buffer.concat(frames.filter(({ type }) => type === 0).map((each) => each.payload));
+  assert.equal(body.readUInt32BE(1), bytes);
+  const wanted = Buffer.from(Array.from({ length: bytes }, (_, i) => i % 251));
+  assert.ok(body.subarray(5).equals(wanted));
+  assert.equal(describe(frames).at(-1), "HEADERS 1 END");
+}
+
 /** A connection with one call that waits for its answer; its client grants no window. */
 function waiting(options: HarnessOptions = {}): CoreHarness {
   const harness = new CoreHarness({ ...options, hello: false });
@@ -74,6 +117,74 @@ test("a piece is made when most of the one before has left", () => {
   const at = (piece: number): number => received[5 + piece * PIECE_BYTES] as number;
   assert.deepEqual([at(0), at(1), at(29)], [1, 2, 30]);
   assert.deepEqual([source.made, source.closed], [30, 1]);
+  assert.equal(harness.connection.send.backlog.owedBytes, 0);
+});
+
+test("an answer that may leave at once is written where it leaves from, in frames as large as can be", () => {
+  const harness = waiting();
+  harness.feed(windowUpdate(0, 10_000_000), windowUpdate(1, 10_000_000));
+  const flushed: Frame[] = [];
+  harness.flushNow = () => flushed.push(...harness.output());
+  const source = new Written(500_000);
+  answer(harness, source);
+  assert.ok(flushed.length > 0, "much output does not wait for the end of the turn");
+  const frames = [...flushed, ...harness.output()];
+  checkWritten(frames, 500_000);
+  const sizes = frames.filter(({ type }) => type === 0).map(({ payload }) => payload.length);
+  assert.ok(sizes.slice(0, -1).every((size) => size > 16_384 - 10 && size <= 16_384));
+  assert.deepEqual([source.pieces, source.closed], [0, 1]);
+  assert.equal(harness.connection.send.backlog.owedBytes, 0);
+});
+
+test("what a window does not let go is made whole if it is little, and sent in order", () => {
+  for (const window of [0, 500, 5_000, 100_000]) {
+    const harness = waiting();
+    if (window > 0) harness.feed(windowUpdate(1, window));
+    const source = new Written(200_000);
+    answer(harness, source);
+    assert.ok(source.pieces > 0);
+    assert.equal(source.closed, 1);
+    const first = harness.output();
+    const rest = harness.feed(windowUpdate(0, 1_000_000), windowUpdate(1, 1_000_000));
+    checkWritten([...first, ...rest], 200_000);
+    assert.equal(harness.connection.send.backlog.owedBytes, 0);
+  }
+});
+
+test("a large answer leaves in turns, and is not made before its turn", () => {
+  const harness = waiting();
+  harness.feed(windowUpdate(0, 10_000_000), windowUpdate(1, 10_000_000));
+  const frames: Frame[] = [];
+  harness.flushNow = () => frames.push(...harness.output());
+  const source = new Written(5_000_000);
+  answer(harness, source);
+  const { backlog } = harness.connection.send;
+  assert.ok(backlog.owedBytes > 3_500_000 && backlog.totalBytes < 300_000);
+  frames.push(...harness.output());
+  checkWritten(frames, 5_000_000);
+  assert.equal(backlog.owedBytes, 0);
+});
+
+test("an answer that breaks off while it is written leaves no part of a frame", () => {
+  const harness = waiting();
+  harness.feed(windowUpdate(0, 10_000_000), windowUpdate(1, 10_000_000));
+  const source = new Written(100_000);
+  const { write } = source;
+  let calls = 0;
+  source.write = (target, start, end) => {
+    const to = write.call(source, target, start, end);
+    if (++calls === 3) throw new Error("gone");
+    return to;
+  };
+  answer(harness, source);
+  const frames = harness.output();
+  assert.deepEqual(describe(frames), [
+    "HEADERS 1",
+    "DATA 1 16375",
+    "DATA 1 16380",
+    "RST_STREAM 1 INTERNAL_ERROR",
+  ]);
+  assert.equal(source.closed, 1);
   assert.equal(harness.connection.send.backlog.owedBytes, 0);
 });
 

@@ -1,11 +1,12 @@
 /**
- * Sends a message whose pieces are made as the client takes them: the next one when most of the
- * last has left. What the source needs meanwhile is charged to the budget of unread output.
+ * Sends a message that is made as the client takes it: what may leave at once is written straight
+ * into the output, if the source can; then pieces are made, the next one when most of the last has
+ * left. What the source needs meanwhile is charged to the budget of unread output.
  */
 import type { ReplySource } from "../../env/rpc.ts";
 import { INTERNAL_ERROR } from "../http2/constants.ts";
 import type { Http2Stream, StreamHandler } from "../http2/stream.ts";
-import { MAX_REPLY_MS, STREAM_LOW_WATER_BYTES } from "../limits.ts";
+import { DIRECT_BODY_BYTES, MAX_REPLY_MS, STREAM_LOW_WATER_BYTES } from "../limits.ts";
 import type { DeadlineBucket, DeadlineEntry } from "./deadlines.ts";
 import { PREFIX_BYTES } from "./message-reader.ts";
 import type { GrpcServerConnection } from "./server-connection.ts";
@@ -36,24 +37,51 @@ export class ReplyPump implements StreamHandler, DeadlineEntry {
     this.#stream.handOver(this);
     http2.send.backlog.hold(this.#source.heldBytes, this.#owed);
     server.deadlines.add(this);
-    const prefix = Buffer.alloc(PREFIX_BYTES);
-    prefix.writeUInt32BE(this.#owed, 1);
-    http2.send.data(this.#stream, prefix, false);
     if (this.#source.isReady !== undefined) this.#source.onReady = () => this.#fill();
-    this.#fill();
+    this.#fill(() => {
+      const { bytes } = this.#source;
+      if (!this.#writeDirectly(bytes)) {
+        const prefix = Buffer.alloc(PREFIX_BYTES);
+        writePrefix(prefix, 0, bytes);
+        http2.send.data(this.#stream, prefix, false);
+      }
+      // A source may keep more memory busy than it has bytes: what is little is made now.
+      while (this.#isReady && this.#owed <= DIRECT_BODY_BYTES) this.#more();
+    });
   }
 
-  #fill(): void {
+  /** Begins the message of so many bytes in the output itself; false where that cannot be. */
+  #writeDirectly(bytes: number): boolean {
+    const source = this.#source;
+    if (source.write === undefined) return false;
+    const { send } = this.#connection.http2;
+    let prefixBytes = PREFIX_BYTES;
+    const sent = send.body(this.#stream, (target, start, end) => {
+      const from = start + prefixBytes;
+      const to = source.write?.(target, from, end) ?? from;
+      if (to === from) return start;
+      if (prefixBytes > 0) writePrefix(target, start, bytes);
+      prefixBytes = 0;
+      return to;
+    });
+    if (sent === 0) return false;
+    this.#owed -= sent - PREFIX_BYTES;
+    send.backlog.hold(0, PREFIX_BYTES - sent);
+    return true;
+  }
+
+  #fill(first?: () => void): void {
     try {
-      while (this.#wantsPiece && this.#source.isReady !== false) this.#more();
+      first?.();
+      while (this.#isReady && this.#stream.queuedBytes < STREAM_LOW_WATER_BYTES) this.#more();
     } catch (error) {
       this.#connection.server.logger.warn("cannot complete a large answer", { error });
       this.#giveUp();
     }
   }
 
-  get #wantsPiece(): boolean {
-    return !this.#closed && this.#stream.queuedBytes < STREAM_LOW_WATER_BYTES;
+  get #isReady(): boolean {
+    return !this.#closed && this.#source.isReady !== false;
   }
 
   #more(): void {
@@ -99,4 +127,10 @@ export class ReplyPump implements StreamHandler, DeadlineEntry {
   onData(): void {}
 
   onHeaders(): void {}
+}
+
+/** What stands before a message of so many bytes that is not compressed. */
+function writePrefix(target: Buffer, at: number, bytes: number): void {
+  target[at] = 0;
+  target.writeUInt32BE(bytes, at + 1);
 }

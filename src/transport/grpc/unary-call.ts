@@ -122,6 +122,7 @@ export class UnaryServerCall implements UnaryCall, StreamHandler, MessageSink, D
       return;
     }
     server.metrics?.sent(this.method, source.bytes);
+    if (source.write !== undefined) http2.send.expectBody();
     this.#connection.sendHead(this.#stream, this.#head);
     new ReplyPump(this.#connection, this.#stream, source).start();
   }

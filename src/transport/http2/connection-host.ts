@@ -7,6 +7,8 @@ import type { Http2Stream, StreamHandler } from "./stream.ts";
 export interface ConnectionHost {
   /** Output waits; called once until `takeOutput`. */
   wantFlush(): void;
+  /** Output that is better written now than at the end of the turn: much, and more is to come. */
+  flushNow(): void;
   /** Server: a valid request head arrived. Client halves never get it. */
   onRequest(stream: Http2Stream, head: HeaderBlock, endStream: boolean): StreamHandler;
   /**

@@ -164,6 +164,10 @@ export class Http2Connection implements FrameListener, SendListener, FrameSink, 
     this.#host.wantFlush();
   }
 
+  flushNow(): void {
+    this.#host.flushNow();
+  }
+
   outputOverflow(reason: string): void {
     this.fail(ENHANCE_YOUR_CALM, reason);
   }

@@ -34,6 +34,9 @@ export interface FrameListener {
   outputOverflow(reason: string): void;
 }
 
+/** Writes the next bytes of a body to target[start, end), and returns where they end. */
+export type BodyWriter = (target: Buffer, start: number, end: number) => number;
+
 /** Flag and length before each gRPC message. */
 export const GRPC_PREFIX_BYTES = 5;
 
@@ -138,6 +141,26 @@ export class FrameWriter {
     this.#dataFrames += 1;
     this.#answered = true;
     this.touch();
+  }
+
+  /** A DATA frame of at most `room` bytes, which `write` gives; how many that were, maybe none. */
+  data(id: number, room: number, write: BodyWriter): number {
+    const { output } = this;
+    output.makeRoom(FRAME_HEADER_BYTES + room);
+    const at = output.claim(FRAME_HEADER_BYTES + room);
+    const start = at + FRAME_HEADER_BYTES;
+    let end = at;
+    try {
+      end = write(output.slab, start, start + room);
+    } finally {
+      output.giveBack(start + room - (end > start ? end : at));
+    }
+    if (end <= start) return 0;
+    this.#head(at, end - start, FRAME_DATA, 0, id);
+    this.#dataFrames += 1;
+    this.#answered = true;
+    this.touch();
+    return end - start;
   }
 
   /** As `dataHead`, with gRPC's prefix of a message of `length` bytes. */

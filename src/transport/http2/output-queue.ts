@@ -4,12 +4,16 @@
  */
 
 const SLAB_BYTES = 16_384;
+/** For bodies: eight frames of the largest size, and what may stand around them. */
+const LARGE_SLAB_BYTES = 132_168;
 /** Slabs kept for the next turn; idle connections hold none. */
 const POOLED_SLABS = 256;
+const POOLED_LARGE_SLABS = 16;
 /** From this size on a reference is cheaper than a copy. */
 const REFERENCE_BYTES = 8_192;
 
 const pool: Buffer[] = [];
+const largePool: Buffer[] = [];
 const NO_SLAB = Buffer.alloc(0);
 
 export class OutputQueue {
@@ -18,6 +22,8 @@ export class OutputQueue {
   #sealed: Uint8Array[] = [];
   #sealedBytes = 0;
   #start = 0;
+  /** Slabs before the open one that have output in them, until `recycle`. */
+  #full: Buffer[] = [];
 
   /** Bytes not yet taken. */
   get bytes(): number {
@@ -29,12 +35,27 @@ export class OutputQueue {
     return this.#slab;
   }
 
+  /** Bytes that the open slab has left. */
+  get room(): number {
+    return this.#slab.length - this.#end;
+  }
+
   /** Appends `count` bytes to the open slab, for the caller to fill; returns where they begin. */
   claim(count: number): number {
     if (this.#slab.length - this.#end < count) this.#open(count);
     const at = this.#end;
     this.#end = at + count;
     return at;
+  }
+
+  /** Makes room so that the next `count` bytes lie in the open slab. */
+  makeRoom(count: number): void {
+    if (this.#slab.length - this.#end < count) this.#open(Math.max(count, LARGE_SLAB_BYTES));
+  }
+
+  /** Gives back the end of what was claimed last. */
+  giveBack(count: number): void {
+    this.#end -= count;
   }
 
   /** Copies, or for large pieces keeps the reference. */
@@ -63,9 +84,11 @@ export class OutputQueue {
 
   /** After `take`: `written` says that the kernel has copied every piece. */
   recycle(written: boolean): void {
-    if (written && this.#slab.length === SLAB_BYTES && pool.length < POOLED_SLABS) {
-      pool.push(this.#slab);
+    if (written) {
+      keep(this.#slab);
+      for (const slab of this.#full) keep(slab);
     }
+    if (this.#full.length > 0) this.#full = [];
     this.#slab = NO_SLAB;
     this.#start = 0;
     this.#end = 0;
@@ -81,13 +104,19 @@ export class OutputQueue {
 
   #open(count: number): void {
     this.#seal();
-    this.#slab =
-      count <= SLAB_BYTES ? (pool.pop() ?? allocateSlab()) : Buffer.allocUnsafeSlow(count);
+    if (this.#slab !== NO_SLAB) this.#full.push(this.#slab);
+    if (count <= SLAB_BYTES) this.#slab = pool.pop() ?? Buffer.allocUnsafeSlow(SLAB_BYTES);
+    else if (count > LARGE_SLAB_BYTES) this.#slab = Buffer.allocUnsafeSlow(count);
+    else this.#slab = largePool.pop() ?? Buffer.allocUnsafeSlow(LARGE_SLAB_BYTES);
     this.#start = 0;
     this.#end = 0;
   }
 }
 
-function allocateSlab(): Buffer {
-  return Buffer.allocUnsafeSlow(SLAB_BYTES);
+function keep(slab: Buffer): void {
+  if (slab.length === SLAB_BYTES) {
+    if (pool.length < POOLED_SLABS) pool.push(slab);
+  } else if (slab.length === LARGE_SLAB_BYTES && largePool.length < POOLED_LARGE_SLABS) {
+    largePool.push(slab);
+  }
 }

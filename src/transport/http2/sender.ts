@@ -3,10 +3,10 @@
  * nothing; what may not waits in its stream's queue for window, for the socket, or for its turn.
  */
 import type { MessageSeries } from "../../env/rpc.ts";
-import { DEFAULT_WINDOW_BYTES, MAX_FRAME_BYTES } from "../limits.ts";
+import { DEFAULT_WINDOW_BYTES, DIRECT_BODY_BYTES, MAX_FRAME_BYTES } from "../limits.ts";
 import { MAX_WINDOW_BYTES, OUTPUT_HIGH_WATER_BYTES } from "../limits.ts";
-import { type FrameWriter, GRPC_PREFIX_BYTES } from "./frame-writer.ts";
 import { FRAME_HEADER_BYTES } from "./constants.ts";
+import { type BodyWriter, type FrameWriter, GRPC_PREFIX_BYTES } from "./frame-writer.ts";
 import type { HeaderTemplate, OutgoingField, OutgoingFields } from "./hpack-encoder.ts";
 import { OutputBacklog } from "./output-backlog.ts";
 import type { OutputBudget } from "./output-budget.ts";
@@ -22,7 +22,12 @@ const MAX_SHARED_BYTES = 4_096;
 export interface SendListener {
   /** END_STREAM of this stream was written. */
   localEnded(stream: Http2Stream): void;
+  /** There is much output, and more is to come in this turn. */
+  flushNow(): void;
 }
+
+/** With less window a body waits rather than being cut into frames so small. */
+const SMALL_FRAME_BYTES = 1_024;
 
 export class Sender implements TurnTaker {
   readonly backlog: OutputBacklog;
@@ -186,6 +191,31 @@ export class Sender implements TurnTaker {
     frames.output.append(body);
     frames.template(stream.id, trailers, true);
     this.#ended(stream);
+  }
+
+  /** What is sent next belongs to a body that is large: they leave from the same memory. */
+  expectBody(): void {
+    this.#frames.output.makeRoom(MAX_FRAME_BYTES);
+  }
+
+  /**
+   * Writes what may leave at once of a body straight into the output, frame by frame, and the
+   * output to the socket whenever it is worth a write, while it is in the processor's caches.
+   * Returns how many bytes that were. What `write` throws is thrown, nothing of its frame is sent.
+   */
+  body(stream: Http2Stream, write: BodyWriter): number {
+    const { output } = this.#frames;
+    let bytes = 0;
+    while (bytes < DIRECT_BODY_BYTES && !stream.gone && !stream.hasQueue && this.mayGo) {
+      const room = Math.min(stream.sendWindow, this.#window, MAX_FRAME_BYTES);
+      if (room < SMALL_FRAME_BYTES) break;
+      const length = this.#frames.data(stream.id, room, write);
+      if (length === 0) break;
+      this.#spend(stream, length);
+      bytes += length;
+      if (output.room < FRAME_HEADER_BYTES + MAX_FRAME_BYTES) this.#listener.flushNow();
+    }
+    return bytes;
   }
 
   #spend(stream: Http2Stream, bytes: number): void {

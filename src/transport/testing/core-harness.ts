@@ -133,6 +133,7 @@ export class CoreHarness implements ConnectionHost {
   }
 
   wantFlush(): void {}
+  flushNow(): void {}
 
   onRequest(stream: Http2Stream, head: HeaderBlock, endStream: boolean): StreamHandler {
     this.requests += 1;
