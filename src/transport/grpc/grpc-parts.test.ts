@@ -55,6 +55,25 @@ test("messages come out the same however their bytes are cut", () => {
   );
 });
 
+test("a message above the limit is refused, also where all of it has come, and nothing after it is read", () => {
+  for (const size of [1, 5, 1_000]) {
+    const received: number[] = [];
+    const errors: string[] = [];
+    const sink = {
+      onGrpcMessage: (_flag: number, body: Buffer) => received.push(body.length),
+      onFramingError: (_code: number, text: string) => errors.push(text),
+    };
+    const reader = new MessageReader(sink, 100, { partialBytes: 0, maxPartialBytes: 10_000 });
+    const sizes = [100, 101, 1];
+    const input = Buffer.concat(sizes.map((length) => message(Buffer.alloc(length))));
+    for (let at = 0; at < input.length; at += size) {
+      reader.feed(input, at, Math.min(input.length, at + size));
+    }
+    assert.deepEqual(received, [100]);
+    assert.deepEqual(errors, ["grpc: received message larger than max (101 vs. 100)"]);
+  }
+});
+
 class Entry implements DeadlineEntry {
   deadlineBucket = undefined;
   deadlinePrevious = undefined;

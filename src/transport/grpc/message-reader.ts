@@ -68,6 +68,14 @@ export class MessageReader {
   feed(chunk: Buffer, start: number, end: number): void {
     let at = start;
     while (at < end && !this.#stopped) {
+      const whole = this.#wholeLength(chunk, at, end);
+      if (whole >= 0) {
+        const start = at + PREFIX_BYTES;
+        const compression = chunk[at] as number;
+        at = start + whole;
+        this.#sink.onGrpcMessage(compression, chunk.subarray(start, at), false);
+        continue;
+      }
       if (this.#need < 0) {
         at = this.#readPrefix(chunk, at, end);
         if (this.#need < 0) continue;
@@ -88,6 +96,13 @@ export class MessageReader {
     }
   }
 
+  /** The length of the message that begins at `at`, if it is allowed and all there; else -1. */
+  #wholeLength(chunk: Buffer, at: number, end: number): number {
+    if (this.#prefixFilled > 0 || end - at < PREFIX_BYTES) return -1;
+    const length = lengthIn(chunk, at);
+    return length <= this.#maxBytes && length <= end - at - PREFIX_BYTES ? length : -1;
+  }
+
   #readPrefix(chunk: Buffer, start: number, end: number): number {
     let at = start;
     const prefix = this.#prefix;
@@ -95,9 +110,7 @@ export class MessageReader {
       prefix[this.#prefixFilled++] = chunk[at++] as number;
     }
     if (this.#prefixFilled < PREFIX_BYTES) return at;
-    const length =
-      (prefix[1] as number) * 0x100_0000 +
-      (((prefix[2] as number) << 16) | ((prefix[3] as number) << 8) | (prefix[4] as number));
+    const length = lengthIn(prefix, 0);
     if (length > this.#maxBytes) {
       this.stop();
       const text = `grpc: received message larger than max (${length} vs. ${this.#maxBytes})`;
@@ -144,4 +157,10 @@ export class MessageReader {
     this.#prefixFilled = 0;
     this.#need = -1;
   }
+}
+
+/** The length in the prefix at `at`. */
+function lengthIn(bytes: Uint8Array, at: number): number {
+  const low = ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 8);
+  return (bytes[at + 1] as number) * 0x100_0000 + (low | (bytes[at + 4] as number));
 }
