@@ -73,15 +73,18 @@ test("a stream of keep-alives at a follower is answered in its order", async () 
   await grant(cluster, 7n, 10);
   await grant(cluster, 8n, 20, "other");
   const { stream, renew, answers } = keepAlive(one);
-  const asked = [7n, 8n, 404n, 7n, 7n, 8n];
+  await grant(cluster, 9n, 10, "third");
+  const asked = [7n, 9n, 8n, 404n, 405n, 7n, 7n, 8n];
   for (const id of asked) renew(id);
   await cluster.until(() => stream.sent.length === asked.length);
   assert.deepEqual(
     answers().map(({ ID, TTL }) => [ID, TTL]),
     [
       [7n, 10],
+      [9n, 10],
       [8n, 20],
       [404n, 0],
+      [405n, 0],
       [7n, 10],
       [7n, 10],
       [8n, 20],

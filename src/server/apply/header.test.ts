@@ -18,6 +18,17 @@ test("a header is what the generated codec writes, for every size of number", ()
   }
 });
 
+test("the field of a response is its tag, its length and the header, whichever is asked for first", () => {
+  const encoder = new HeaderEncoder(CLUSTER, MEMBER);
+  const field = encoder.encodeField(7, 2);
+  const header = encoder.encode(7, 2);
+  assert.deepEqual(Buffer.from(field), Buffer.from([0x0a, header.length, ...header]));
+  encoder.encode(8, 2);
+  assert.equal(PutResponse.decode(encoder.encodeField(8, 2)).header?.revision, 8);
+  assert.equal(encoder.encodeField(8, 2), encoder.encodeField(8, 2));
+  assert.notEqual(encoder.encodeResponse(8, 2), encoder.encodeResponse(8, 2));
+});
+
 test("a response of nothing but a header decodes", () => {
   const encoder = new HeaderEncoder(CLUSTER, MEMBER);
   const { header } = PutResponse.decode(encoder.encodeResponse(42, 7));

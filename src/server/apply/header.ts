@@ -3,20 +3,26 @@
  * revision and term are written behind them.
  */
 import { ResponseHeader } from "../../api/gen/rpc.ts";
-import { copyRange } from "../../base/bytes.ts";
+import { copyRange, EMPTY_BYTES } from "../../base/bytes.ts";
 import { writeVarint } from "../../base/varint.ts";
 import type { ClusterID, MemberID, Revision, Term } from "../../base/ids.ts";
 
 /** Two ten-byte varints with their tags on top of the fixed ids. */
 const MAX_VARIABLE_BYTES = 22;
 
+/** Tag of `header` in all responses, and the length, which is below 128. */
+const FIELD_HEAD_BYTES = 2;
+const HEADER_TAG = 0x0a;
+
 export class HeaderEncoder {
   readonly #clusterID: ClusterID;
   readonly #memberID: MemberID;
-  /** The ids, and room for what is written behind them each time. */
-  readonly #header: Buffer;
-  readonly #idBytes: number;
-  #cached: Uint8Array = new Uint8Array(0);
+  /** The field of a response: its head, the ids, and room for what is written behind them. */
+  readonly #field: Buffer;
+  readonly #idsEnd: number;
+  /** The field of a response, and the message in it. */
+  #cachedField: Uint8Array = EMPTY_BYTES;
+  #cached: Uint8Array = EMPTY_BYTES;
   #cachedRevision = -1;
   #cachedTerm = -1;
 
@@ -26,8 +32,9 @@ export class HeaderEncoder {
     const ids = ResponseHeader.encode(
       ResponseHeader.create({ clusterId: clusterID, memberId: memberID }),
     );
-    this.#idBytes = ids.length;
-    this.#header = Buffer.concat([ids, Buffer.alloc(MAX_VARIABLE_BYTES)]);
+    this.#idsEnd = FIELD_HEAD_BYTES + ids.length;
+    const head = Buffer.from([HEADER_TAG, 0]);
+    this.#field = Buffer.concat([head, ids, Buffer.alloc(MAX_VARIABLE_BYTES)]);
   }
 
   /** The header as a message, for responses that are encoded as a whole. */
@@ -42,27 +49,33 @@ export class HeaderEncoder {
 
   /** An encoded `ResponseHeader` message. The caller must not change it: it is shared. */
   encode(revision: Revision, term: Term): Uint8Array {
-    if (revision === this.#cachedRevision && term === this.#cachedTerm) return this.#cached;
-    this.#cached = Buffer.from(this.#header.subarray(0, this.#write(revision, term)));
-    this.#cachedRevision = revision;
-    this.#cachedTerm = term;
+    if (revision !== this.#cachedRevision || term !== this.#cachedTerm) {
+      this.#cachedField = this.encodeResponse(revision, term);
+      this.#cached = this.#cachedField.subarray(FIELD_HEAD_BYTES);
+      this.#cachedRevision = revision;
+      this.#cachedTerm = term;
+    }
     return this.#cached;
   }
 
-  /** A whole response message that consists of a header only, as most do (field 1). */
+  /** The first field of a response. As `encode`, it is shared. */
+  encodeField(revision: Revision, term: Term): Uint8Array {
+    this.encode(revision, term);
+    return this.#cachedField;
+  }
+
+  /** A whole response message that consists of a header only, as most do. It is the caller's. */
   encodeResponse(revision: Revision, term: Term): Uint8Array {
-    const length = this.#write(revision, term);
-    const response = Buffer.allocUnsafe(length + 2);
-    response[0] = 0x0a;
-    response[1] = length;
-    copyRange(response, 2, this.#header, 0, length);
+    const end = this.#write(revision, term);
+    const response = Buffer.allocUnsafe(end);
+    copyRange(response, 0, this.#field, 0, end);
     return response;
   }
 
-  /** Returns where the header ends. */
+  /** Returns where the field ends. */
   #write(revision: Revision, term: Term): number {
-    const bytes = this.#header;
-    let at = this.#idBytes;
+    const bytes = this.#field;
+    let at = this.#idsEnd;
     if (revision !== 0) {
       bytes[at++] = 0x18;
       at = writeVarint(bytes, at, revision);
@@ -71,6 +84,7 @@ export class HeaderEncoder {
       bytes[at++] = 0x20;
       at = writeVarint(bytes, at, term);
     }
+    bytes[1] = at - FIELD_HEAD_BYTES;
     return at;
   }
 }

@@ -72,20 +72,26 @@ export class Leadership {
 
   /** At every tick of raft. */
   ticked(): void {
-    if (this.#tickedMs !== undefined && this.#isLate(this.#tickedMs)) this.#pauses++;
-    this.#tickedMs = this.#deps.clock.nowMs();
+    const nowMs = this.#deps.clock.nowMs();
+    if (this.#tickedMs !== undefined && this.#isLate(nowMs)) this.#pauses++;
+    this.#tickedMs = nowMs;
     if (this.#transfers.length > 0) this.#endHopelessTransfers();
   }
 
   /** False after a pause until `confirm` has settled what it meant. */
   get isActive(): boolean {
-    if (this.#tickedMs === undefined || this.#isLate(this.#tickedMs)) return false;
-    return this.#pauses === this.#settledPauses;
+    return this.isActiveAt(this.#deps.clock.nowMs());
   }
 
-  #isLate(tickedMs: number): boolean {
-    const { clock, options } = this.#deps;
-    return clock.nowMs() >= tickedMs + MAX_LATE_TICKS * options.heartbeatIntervalMs;
+  /** As `isActive`, for who knows the time of the clock. */
+  isActiveAt(nowMs: number): boolean {
+    return !this.#isLate(nowMs) && this.#pauses === this.#settledPauses;
+  }
+
+  /** No tick was seen for long, or none yet. */
+  #isLate(nowMs: number): boolean {
+    const tickedMs = this.#tickedMs ?? Number.NEGATIVE_INFINITY;
+    return nowMs >= tickedMs + MAX_LATE_TICKS * this.#deps.options.heartbeatIntervalMs;
   }
 
   /**

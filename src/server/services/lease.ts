@@ -13,11 +13,13 @@ import {
   LeaseTimeToLiveResponse,
   type ResponseHeader,
 } from "../../api/gen/rpc.ts";
+import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { leaseIDFromRequestID } from "../../base/id-generator.ts";
 import type { LeaseID } from "../../base/ids.ts";
 import type { Slice, Steps } from "../../base/slice.ts";
 import type { StreamCall, UnaryCall } from "../../env/index.ts";
 import type { Lessor } from "../../lease/index.ts";
+import { NO_LEASE } from "../../mvcc/index.ts";
 import { METHOD } from "../../api/rpc-table.ts";
 import type { Identity } from "../../auth/index.ts";
 import type { Answering, Counted, ServerContext } from "../context.ts";
@@ -125,6 +127,7 @@ export class LeaseService {
 
   /** Answers in the order of the requests. Ends with a status when a renewal cannot be decided. */
   keepAlive(call: StreamCall): void {
+    const answers = new RenewalAnswers();
     let waiting = 0;
     let last = Promise.resolve();
     let ended = false;
@@ -151,10 +154,10 @@ export class LeaseService {
       const { ID } = request;
       if (!this.#mayRenew(call, ID, end)) return;
       // The header is from before the renewal, so that its revision is never ahead of it.
-      const header = this.#header();
+      const header = this.#headerField();
       const quick = waiting === 0 ? this.#renewals.tryRenew(ID) : undefined;
       if (quick !== undefined) {
-        call.send(renewed(header, ID, quick));
+        call.send(header, answers.of(ID, quick));
         return;
       }
       waiting++;
@@ -164,7 +167,7 @@ export class LeaseService {
       last = last
         .then(() => renewal)
         .then((ttl) => {
-          if (!ended) call.send(renewed(header, ID, ttl));
+          if (!ended) call.send(header, answers.of(ID, ttl));
         })
         .catch(end)
         .finally(() => {
@@ -210,6 +213,11 @@ export class LeaseService {
     if (refusal !== undefined) throw refusal;
   }
 
+  #headerField(): Uint8Array {
+    const { header, store, term } = this.#server;
+    return header.encodeField(store.currentRevision, term);
+  }
+
   #header(): ResponseHeader {
     const { header, store, term } = this.#server;
     return header.message(store.currentRevision, term);
@@ -233,6 +241,18 @@ function* encodeLeases(
   return parts;
 }
 
-function renewed(header: ResponseHeader, ID: LeaseID, TTL: number): Uint8Array {
-  return LeaseKeepAliveResponse.encode(LeaseKeepAliveResponse.create({ header, ID, TTL }));
+/** Responses to renewals behind their header. A stream often renews one lease again and again. */
+class RenewalAnswers {
+  #ID: LeaseID = NO_LEASE;
+  #TTL = 0;
+  #bytes: Uint8Array = EMPTY_BYTES;
+
+  of(ID: LeaseID, TTL: number): Uint8Array {
+    if (ID !== this.#ID || TTL !== this.#TTL) {
+      this.#bytes = LeaseKeepAliveResponse.encode(LeaseKeepAliveResponse.create({ ID, TTL }));
+      this.#ID = ID;
+      this.#TTL = TTL;
+    }
+    return this.#bytes;
+  }
 }

@@ -73,8 +73,9 @@ export class LeaseRenewals {
   /** As `renew`, when that is possible at once. */
   tryRenew(id: LeaseID): number | undefined {
     const { isLeader, leadership, lessor, clock } = this.#server;
-    if (!isLeader || !leadership.isActive || !isApplied(this.#server)) return undefined;
-    const outcome = lessor.renew(id, clock.nowMs());
+    const nowMs = clock.nowMs();
+    if (!isLeader || !leadership.isActiveAt(nowMs) || !isApplied(this.#server)) return undefined;
+    const outcome = lessor.renew(id, nowMs);
     if (outcome.kind === "renewed") return outcome.ttl;
     return outcome.kind === "notFound" ? 0 : undefined;
   }
