@@ -202,10 +202,19 @@ export class PendingItems {
     );
   }
 
+  /** Moves what is pending to the beginning of the arrays. */
   #compact(): void {
-    const rest = new PendingItems(this.isLeaf);
-    for (let at = this.#head; at < this.#tail; at++) rest.#pushOf(this, at);
-    this.#replaceWith(rest);
+    const { count } = this;
+    this.#flags.copyWithin(0, this.#head, this.#tail);
+    this.#keyBuffers.copyWithin(0, this.#head, this.#tail);
+    this.#keyStarts.copyWithin(0, this.#head, this.#tail);
+    this.#keyEnds.copyWithin(0, this.#head, this.#tail);
+    this.#valueBuffers.copyWithin(0, this.#head, this.#tail);
+    this.#valueStarts.copyWithin(0, this.#head, this.#tail);
+    this.#valueEnds.copyWithin(0, this.#head, this.#tail);
+    this.#children.copyWithin(0, this.#head, this.#tail);
+    this.#head = 0;
+    this.#tail = count;
   }
 
   #replaceWith(other: PendingItems): void {

@@ -49,8 +49,8 @@ export function checkDeleteRange(request: DeleteRangeRequest): void {
 export function checkTxn(request: TxnRequest, limits: RequestLimits): void {
   if (countOperations(request, MAX_TXN_DEPTH) > limits.maxTxnOps) throw new EtcdError("tooManyOps");
   checkTxnOps(request);
-  collectWrites(request.success);
-  collectWrites(request.failure);
+  if (mayCollide(request.success)) collectWrites(request.success);
+  if (mayCollide(request.failure)) collectWrites(request.failure);
 }
 
 /**
@@ -97,6 +97,11 @@ function checkOp(op: RequestOp): void {
     case undefined:
       throw new EtcdError("keyNotFound");
   }
+}
+
+/** One operation that is no transaction touches nothing twice. */
+function mayCollide(ops: readonly RequestOp[]): boolean {
+  return ops.length > 1 || ops[0]?.request?.case === "requestTxn";
 }
 
 interface Writes {

@@ -11,8 +11,17 @@ import { rangeEndOf, UNBOUNDED } from "./key-range.ts";
 const view = new KeyValueView();
 
 /**
- * True if every key in the compare's range satisfies it at `revision`. A missing key, or an empty
- * range, counts as one key with all numbers zero, except that its value equals nothing.
+ * True if the one key of a compare without a range satisfies it at `revision`. A missing key counts
+ * as one with all numbers zero, except that its value equals nothing.
+ */
+export function compareKey(store: Store, compare: Compare, revision: Revision): boolean {
+  const key = latin1FromBytes(compare.key);
+  return store.findAt(key, revision) ? compareFound(store, compare) : compareMissing(compare);
+}
+
+/**
+ * True if every key in the compare's range satisfies it at `revision`. An empty range counts as a
+ * missing key.
  */
 export function* evaluateCompare(
   store: Store,
@@ -20,13 +29,10 @@ export function* evaluateCompare(
   revision: Revision,
   slice: Slice,
 ): Steps<boolean> {
-  const begin = latin1FromBytes(compare.key);
   const end = rangeEndOf(compare.rangeEnd);
   slice.left--;
-  if (end === undefined) {
-    return store.findAt(begin, revision) ? compareFound(store, compare) : compareMissing(compare);
-  }
-  const walk: Walk = { next: begin, found: false, holds: true };
+  if (end === undefined) return compareKey(store, compare, revision);
+  const walk: Walk = { next: latin1FromBytes(compare.key), found: false, holds: true };
   while (walk.next !== undefined) {
     compareSome(store, compare, revision, end, slice, walk);
     if (walk.next !== undefined) yield;

@@ -17,7 +17,7 @@ import type { Revision } from "../../base/ids.ts";
 import { ENDLESS, finish, type Slice, type Steps } from "../../base/slice.ts";
 import { NO_LEASE } from "../lease-hooks.ts";
 import type { Store } from "../store.ts";
-import { evaluateCompare } from "./compare.ts";
+import { compareKey, evaluateCompare } from "./compare.ts";
 import { rangeEndOf } from "./key-range.ts";
 import { type RangeResult, rangeInSteps } from "./range.ts";
 import { type DeleteRangeResult, deleteRangeInWrite, type PutResult, putInWrite } from "./write.ts";
@@ -60,10 +60,11 @@ export function isWideTxn(request: TxnRequest): boolean {
  * "lease not found", "key not found".
  */
 export function executeTxn(store: Store, request: TxnRequest): TxnResult {
-  const plan = finish(planTxn(store, request, store.currentRevision, ENDLESS));
+  if (isWideTxn(request)) return finish(txnInSteps(store, request, ENDLESS));
+  const plan = planNarrow(store, request);
   checkPlan(store, plan, []);
   store.beginWrite();
-  const responses = finish(runPlan(store, plan, undefined, ENDLESS));
+  const responses = runNarrowPlan(store, plan);
   return { revision: store.endWrite(), succeeded: plan.succeeded, responses };
 }
 
@@ -110,6 +111,18 @@ interface TxnPlan {
   readonly ops: readonly RequestOp[];
   /** Plans of the transactions among `ops`, in order. */
   readonly nested: readonly TxnPlan[];
+}
+
+/** For a transaction that is not wide: without the generators that a pause would need. */
+function planNarrow(store: Store, request: TxnRequest): TxnPlan {
+  const { compare, success, failure } = request;
+  const succeeded = compare.every((each) => compareKey(store, each, store.currentRevision));
+  const ops = succeeded ? success : failure;
+  const nested: TxnPlan[] = [];
+  for (const { request: op } of ops) {
+    if (op?.case === "requestTxn") nested.push(planNarrow(store, op.value));
+  }
+  return { succeeded, ops, nested };
 }
 
 function* planTxn(
@@ -183,6 +196,39 @@ function deletes(request: DeleteRangeRequest, key: string): boolean {
   return end === undefined ? key === begin : key >= begin && (end === "" || key < end);
 }
 
+/** The operations of a plan that is not wide, inside an open write. */
+function runNarrowPlan(store: Store, plan: TxnPlan): OpResult[] {
+  const responses: OpResult[] = [];
+  let nested = 0;
+  for (const op of plan.ops) {
+    if (op.request?.case === "requestTxn") {
+      const inner = plan.nested[nested++] as TxnPlan;
+      responses.push(nestedResult(inner, runNarrowPlan(store, inner)));
+    } else responses.push(runNarrow(store, op, store.readRevision));
+  }
+  return responses;
+}
+
+/** An operation that is not wide and no transaction. */
+function runNarrow(store: Store, { request }: RequestOp, at: Revision): OpResult {
+  switch (request?.case) {
+    case "requestRange":
+      return { kind: "range", result: finish(rangeInSteps(store, request.value, ENDLESS, at)) };
+    case "requestPut":
+      return { kind: "put", result: putInWrite(store, request.value) };
+    case "requestDeleteRange": {
+      const result = finish(deleteRangeInWrite(store, request.value, ENDLESS));
+      return { kind: "deleteRange", result };
+    }
+    default:
+      return { kind: "none" };
+  }
+}
+
+function nestedResult({ succeeded }: TxnPlan, responses: readonly OpResult[]): OpResult {
+  return { kind: "txn", result: { revision: 0, succeeded, responses } };
+}
+
 /** `at` is the revision of a transaction that only reads; undefined inside an open write. */
 function* runPlan(
   store: Store,
@@ -192,7 +238,8 @@ function* runPlan(
 ): Steps<OpResult[]> {
   const responses: OpResult[] = [];
   let nested = 0;
-  for (const { request } of plan.ops) {
+  for (const op of plan.ops) {
+    const { request } = op;
     slice.left--;
     switch (request?.case) {
       case "requestRange": {
@@ -200,9 +247,6 @@ function* runPlan(
         responses.push({ kind: "range", result });
         break;
       }
-      case "requestPut":
-        responses.push({ kind: "put", result: putInWrite(store, request.value) });
-        break;
       case "requestDeleteRange": {
         const result = yield* deleteRangeInWrite(store, request.value, slice);
         responses.push({ kind: "deleteRange", result });
@@ -210,18 +254,11 @@ function* runPlan(
       }
       case "requestTxn": {
         const inner = plan.nested[nested++] as TxnPlan;
-        const { succeeded } = inner;
-        const result = {
-          revision: 0,
-          succeeded,
-          responses: yield* runPlan(store, inner, at, slice),
-        };
-        responses.push({ kind: "txn", result });
+        responses.push(nestedResult(inner, yield* runPlan(store, inner, at, slice)));
         break;
       }
-      case undefined:
-        responses.push({ kind: "none" });
-        break;
+      default:
+        responses.push(runNarrow(store, op, at ?? store.readRevision));
     }
     if (slice.isUsedUp) yield;
   }

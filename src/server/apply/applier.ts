@@ -442,8 +442,9 @@ export class Applier {
     if (this.#server.alarms.has(AlarmType.NOSPACE)) throw new EtcdError("noSpace");
   }
 
+  /** For a response that is encoded at once. */
   #header(revision: number): Uint8Array {
-    return this.#server.header.encode(revision, this.#server.term);
+    return this.#server.header.borrow(revision, this.#server.term);
   }
 
   #headerOnly(revision: number): Uint8Array {

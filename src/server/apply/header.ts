@@ -23,6 +23,7 @@ export class HeaderEncoder {
   /** The field of a response, and the message in it. */
   #cachedField: Uint8Array = EMPTY_BYTES;
   #cached: Uint8Array = EMPTY_BYTES;
+  #borrowed: Uint8Array = EMPTY_BYTES;
   #cachedRevision = -1;
   #cachedTerm = -1;
 
@@ -56,6 +57,15 @@ export class HeaderEncoder {
       this.#cachedTerm = term;
     }
     return this.#cached;
+  }
+
+  /** The same, to be used at once: valid until something else is asked for. */
+  borrow(revision: Revision, term: Term): Uint8Array {
+    const end = this.#write(revision, term);
+    if (this.#borrowed.length !== end - FIELD_HEAD_BYTES) {
+      this.#borrowed = this.#field.subarray(FIELD_HEAD_BYTES, end);
+    }
+    return this.#borrowed;
   }
 
   /** The first field of a response. As `encode`, it is shared. */
