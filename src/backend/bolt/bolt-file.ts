@@ -283,7 +283,7 @@ export class BoltFile implements PageSource {
       highWater: tx.highWater,
       buckets,
     };
-    for (const page of tx.dirty.values()) this.#cache.put(page);
+    for (const page of tx.dirty.values()) this.#cache.putWritten(page);
   }
 
   /**

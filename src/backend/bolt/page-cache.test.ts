@@ -51,3 +51,20 @@ test("pages that are used stay within the bound, and keep no slab of pages that 
     assert.ok(cache.bytes <= limitBytes, `${cache.bytes} bytes in round ${round}`);
   }
 });
+
+test("pages that are written and not read keep to their share, and a page that is read stays", () => {
+  const limitBytes = 160 * (PAGE_BYTES + OVERHEAD_BYTES);
+  const cache = new PageCache(limitBytes);
+  for (let round = 0; round < 50; round++) {
+    const slab = new PageSlab(8 * PAGE_BYTES);
+    for (let i = 0; i < 8; i++) cache.putWritten(pageIn(slab, 2 + round * 8 + i));
+    if (round === 0) assert.equal(cache.get(5)?.buffer[0], 5);
+    assert.ok(cache.bytes <= 32 * (PAGE_BYTES + OVERHEAD_BYTES), `${cache.bytes} bytes`);
+  }
+  assert.deepEqual(cache.get(5)?.buffer, Buffer.alloc(PAGE_BYTES, 5));
+  assert.equal(cache.get(6), undefined);
+  const newest = 2 + 50 * 8 - 1;
+  assert.equal(cache.get(newest)?.id, newest);
+  for (let id = 2; id <= newest; id++) cache.delete(id);
+  assert.equal(cache.bytes, 0);
+});
