@@ -89,15 +89,18 @@ test("a file that another one loads is inside, or in a dependency", () => {
   assert.deepEqual(missing, []);
 });
 
-test("threads, the commit and the log's places lie where the bundles look for them", () => {
-  const bundles = [...paths].filter((path) => /^dist\/(\w+-programs|lib\/[\w-]+)\.cjs$/.test(path));
+test("threads, the commit and the log's places lie where the scripts look for them", () => {
+  const scripts = [...paths].filter((path) => /^dist\/lib\/[\w-]+\.cjs$/.test(path));
+  const index = read("dist/lib/places").split("\n", 1)[0] ?? "";
+  const { tables } = JSON.parse(index) as { tables: Readonly<Record<string, unknown>> };
+  assert.deepEqual(
+    scripts.filter((path) => !Object.hasOwn(tables, posix.basename(path))),
+    [],
+  );
   const workers = new Set<string>();
-  for (const bundle of bundles) {
-    for (const ending of [".places", ".sources.json"]) {
-      assert.ok(paths.has(bundle.replace(/\.cjs$/, ending)), `${bundle}: ${ending}`);
-    }
-    for (const [, worker, place = ""] of read(bundle).matchAll(
-      /new URL\(`(\.\/[\w-]+-worker)\$\{[^`]+`, new URL\("([^"]+)", bundleUrl\)/g,
+  for (const script of scripts) {
+    for (const [, worker, place = ""] of read(script).matchAll(
+      /new URL\(`(\.\/[\w-]+-worker)\$\{[^`]+`,\s*new URL\("([^"]+)",\s*bundleUrl\)/g,
     )) {
       workers.add(posix.join("dist/lib", posix.dirname(place), `${worker}.js`));
     }
@@ -107,6 +110,14 @@ test("threads, the commit and the log's places lie where the bundles look for th
     "dist/lib/src/platform/bcrypt-worker.js",
   ]);
   for (const path of [...workers, "dist/lib/git-sha"]) assert.ok(paths.has(path), path);
+});
+
+test("lines of the code are short enough for a terminal that shows where an error was thrown", () => {
+  const lines = [...paths]
+    .filter((path) => /^dist\/lib\/[\w-]+\.cjs$/.test(path))
+    .flatMap((path) => read(path).split("\n"));
+  const long = lines.filter((line) => line.length > 400).length;
+  assert.ok(long < lines.length / 100, `${long} of ${lines.length} lines`);
 });
 
 const CLIENT_PROGRAM = `

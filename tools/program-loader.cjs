@@ -1,12 +1,15 @@
 /**
- * Starts a program of the bundle with the code that V8 compiled for it in an earlier run;
- * tools/build.mjs copies this file in front of each program and fills in what stands in capitals.
+ * Starts a program of dist/lib with the code that V8 compiled for it in an earlier run; tools/bundle.mjs
+ * copies this file for each program and fills in what stands in capitals.
  *
  * Kept code must never meet another program: V8 itself compares only its own version, its flags and
- * the length of the source, so the file's name holds a digest of the source. The first run of each
+ * the length of the source, so the file's name holds a digest of all sources. The first run of each
  * command writes what it has compiled, at its end; the first one that stays (a server is mostly
- * ended by a signal) writes more, after a while. Whatever goes wrong with these files, the program
- * runs.
+ * ended by a signal) writes more, after a while. A run that loads a script whose code is not there
+ * adds it. Whatever goes wrong with these files, the program runs.
+ *
+ * A file is a line of JSON, [script, bytes] of each, and behind it their code, each begun at a
+ * multiple of eight bytes: V8 copies other code first.
  */
 "use strict";
 const fs = require("node:fs");
@@ -14,32 +17,50 @@ const path = require("node:path");
 const vm = require("node:vm");
 
 const PROGRAM = "{PROGRAM}";
-const BUNDLE = "{BUNDLE}";
 const SOURCE_DIGEST = "{SOURCE_DIGEST}";
 /** Each file takes about half a megabyte; odd arguments and other Nodes must not fill a disk. */
 const MAX_FILES = 48;
 /** By then a server has started, and has compiled what a start needs; on a slow machine later. */
 const KEEP_AFTER_MS = [2000, 20000];
 
-const programFile = path.join(__dirname, `${BUNDLE}.cjs`);
+const lib = path.join(__dirname, "lib");
 const cacheDirectory = path.join(__dirname, ".code-cache");
 const endedFile = path.join(cacheDirectory, cacheName());
 const stayedFile = `${endedFile}-stays`;
 
-// The bundle is ASCII. In this form V8 recognizes it, and the bundle's `module` is its own.
-const head = "(function (exports, require, module, __filename, __dirname) {";
-const source = `${head}${fs.readFileSync(programFile, "latin1")}\n})`;
+// The scripts are ASCII. In this form V8 recognizes a function, whose `module` is its own.
+const HEAD = Buffer.from("(function (exports, require, module, __filename, __dirname) {");
+const TAIL = Buffer.from("\n})");
+
 const stayed = readKept(stayedFile);
-const cachedData = stayed ?? readKept(endedFile);
-const script = new vm.Script(source, { filename: programFile, cachedData });
-const isRejected = script.cachedDataRejected === true;
-if (cachedData === undefined || isRejected) process.once("exit", () => keep(endedFile));
-if (stayed === undefined || isRejected) {
-  for (const ms of KEEP_AFTER_MS) setTimeout(keep, ms, stayedFile).unref();
+const kept = stayed ?? readKept(endedFile) ?? new Map();
+/** Scripts of this run, and the modules that they made, by the name of the file. */
+const scripts = new Map();
+const modules = new Map();
+/** Whether V8 had to compile a script. */
+let isNew = false;
+
+process.once("exit", () => isNew && keep(endedFile));
+for (const ms of KEEP_AFTER_MS) setTimeout(keepStayed, ms).unref();
+load(`./${PROGRAM}-program.cjs`);
+
+/** What scripts have as `require`. */
+function load(request) {
+  if (!request.startsWith("./")) return require(request);
+  const name = request.slice(2);
+  const known = modules.get(name);
+  if (known !== undefined) return known.exports;
+  const filename = path.join(lib, name);
+  const source = Buffer.concat([HEAD, fs.readFileSync(filename), TAIL]).latin1Slice();
+  const cachedData = kept.get(name);
+  const script = new vm.Script(source, { filename, cachedData, columnOffset: -HEAD.length });
+  if (cachedData === undefined || script.cachedDataRejected === true) isNew = true;
+  const made = { exports: {} };
+  scripts.set(name, script);
+  modules.set(name, made);
+  script.runInThisContext()(made.exports, load, made, filename, lib);
+  return made.exports;
 }
-const bundle = { exports: {} };
-script.runInThisContext()(bundle.exports, require, bundle, programFile, __dirname);
-bundle.exports.programs[PROGRAM]();
 
 /** A run compiles what its command needs, so each command has a file of its own. */
 function cacheName() {
@@ -51,12 +72,32 @@ function cacheName() {
   return `${PROGRAM}-${SOURCE_DIGEST}-${v8}-${process.arch}${api}-${word}`;
 }
 
+/** Code by the name of the script; undefined if there is none, or not in this form. */
 function readKept(file) {
   try {
-    return fs.readFileSync(file);
+    const content = fs.readFileSync(file);
+    let end = content.indexOf("\n") + 1;
+    const entries = JSON.parse(content.latin1Slice(0, end));
+    return new Map(
+      entries.map(([name, bytes]) => {
+        const begin = aligned(end);
+        end = begin + bytes;
+        return [name, content.subarray(begin, end)];
+      }),
+    );
   } catch {
     return undefined;
   }
+}
+
+function aligned(offset) {
+  return Math.ceil(offset / 8) * 8;
+}
+
+function keepStayed() {
+  if (isNew || stayed === undefined) keep(stayedFile);
+  // The start is over; what is loaded later is little.
+  kept.clear();
 }
 
 /** Silent: in an installation that this user cannot write to, every run compiles. */
@@ -64,10 +105,13 @@ function keep(file) {
   const partial = `${file}.${process.pid}`;
   try {
     makeRoom();
+    // What other runs of this command have loaded stays.
+    const code = readKept(file) ?? new Map();
+    for (const [name, script] of scripts) code.set(name, script.createCachedData());
     // A file under its final name is whole and on disk: V8 does not check what is inside.
     const descriptor = fs.openSync(partial, "wx", 0o600);
     try {
-      fs.writeSync(descriptor, script.createCachedData());
+      fs.writeSync(descriptor, packed(code));
       fs.fsyncSync(descriptor);
       fs.renameSync(partial, file);
     } catch {
@@ -76,6 +120,18 @@ function keep(file) {
       fs.closeSync(descriptor);
     }
   } catch {}
+}
+
+function packed(code) {
+  const entries = [...code].map(([name, data]) => [name, data.length]);
+  const parts = [Buffer.from(`${JSON.stringify(entries)}\n`)];
+  let end = parts[0].length;
+  for (const data of code.values()) {
+    const begin = aligned(end);
+    parts.push(Buffer.alloc(begin - end), data);
+    end = begin + data.length;
+  }
+  return Buffer.concat(parts);
 }
 
 function makeRoom() {

@@ -16,15 +16,15 @@ const LOADER = readFileSync(
 );
 const PROGRAM = `
 function used() { return process.argv[2] ?? "nothing"; }
-exports.programs = {
-  tool: () => console.log(used(), require("node:path").basename(__filename), typeof module.exports),
-};
+console.log(used(), require("node:path").basename(__filename), typeof module.exports);
 `;
 
 interface Place {
   readonly directory: string;
   /** As the build does. */
   install(program: string, digest: string, keepAfterMs?: string): void;
+  /** A script that the program can load. */
+  add(name: string, script: string): void;
   run(...args: string[]): string;
   kept(): string[];
 }
@@ -33,12 +33,16 @@ function place(t: TestContext): Place {
   const directory = mkdtempSync(join(tmpdir(), "loader-"));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   const cache = join(directory, ".code-cache");
+  mkdirSync(join(directory, "lib"));
+  const add = (name: string, script: string): void => {
+    writeFileSync(join(directory, "lib", name), script);
+  };
   return {
     directory,
+    add,
     install(program, digest, keepAfterMs = "[2000, 20000]") {
-      writeFileSync(join(directory, "programs.cjs"), program);
+      add("tool-program.cjs", program);
       const loader = LOADER.replace("{PROGRAM}", "tool")
-        .replace("{BUNDLE}", "programs")
         .replace("{SOURCE_DIGEST}", digest)
         .replace("[2000, 20000]", keepAfterMs);
       writeFileSync(join(directory, "tool.cjs"), loader);
@@ -58,23 +62,23 @@ function place(t: TestContext): Place {
 test("each command keeps its compiled code, once", (t) => {
   const { install, run, kept, directory } = place(t);
   install(PROGRAM, "d1");
-  assert.equal(run("get"), "get programs.cjs object\n");
+  assert.equal(run("get"), "get tool-program.cjs object\n");
   const names = kept();
   assert.equal(names.length, 1);
   assert.match(names[0] ?? "", /^tool-d1-.*-get$/);
   const file = join(directory, ".code-cache", names[0] ?? "");
   const before = readFileSync(file);
-  assert.equal(run("get"), "get programs.cjs object\n");
-  assert.equal(run("--flag", "UPPER", "put"), "--flag programs.cjs object\n");
+  assert.equal(run("get"), "get tool-program.cjs object\n");
+  assert.equal(run("--flag", "UPPER", "put"), "--flag tool-program.cjs object\n");
   assert.equal(kept().length, 2);
   assert.deepEqual(readFileSync(file), before);
 });
 
 test("a program that was built anew does not run old code, even of the same length", (t) => {
   const { install, run } = place(t);
-  install('exports.programs = { tool: () => console.log("one") };', "d1");
+  install('console.log("one");', "d1");
   assert.equal(run(), "one\n");
-  install('exports.programs = { tool: () => console.log("two") };', "d2");
+  install('console.log("two");', "d2");
   assert.equal(run(), "two\n");
 });
 
@@ -86,12 +90,32 @@ test("kept code that is damaged, or cannot be kept, does not matter", (t) => {
   const whole = readFileSync(file);
   for (const content of [Buffer.alloc(0), Buffer.from("text"), whole.subarray(0, 200)]) {
     writeFileSync(file, content);
-    assert.equal(run("get"), "get programs.cjs object\n");
+    assert.equal(run("get"), "get tool-program.cjs object\n");
     assert.equal(readFileSync(file).length, whole.length);
   }
   rmSync(join(directory, ".code-cache"), { recursive: true });
   writeFileSync(join(directory, ".code-cache"), "a file in the way");
-  assert.equal(run("get"), "get programs.cjs object\n");
+  assert.equal(run("get"), "get tool-program.cjs object\n");
+});
+
+test("scripts of a program are modules, and the code of each that a run loads is kept", (t) => {
+  const { install, add, run, kept, directory } = place(t);
+  add("one.cjs", 'exports.text = "1" + require("./two.cjs").text;');
+  add("two.cjs", 'exports.text = "2"; exports.log = console.log;');
+  install(
+    `const [, , which, ...all] = process.argv;
+    for (const name of all) require("./two.cjs").log(which, require("./" + name + ".cjs").text);`,
+    "d1",
+  );
+  const size = (): number => readFileSync(join(directory, ".code-cache", kept()[0] ?? "")).length;
+  assert.equal(run("get", "two"), "get 2\n");
+  const first = size();
+  assert.equal(run("get", "one", "two"), "get 12\nget 2\n");
+  const both = size();
+  assert.ok(both > first);
+  assert.equal(run("get", "two"), "get 2\n");
+  assert.equal(size(), both);
+  assert.equal(kept().length, 1);
 });
 
 test("kept code does not grow without bound", (t) => {
@@ -105,14 +129,11 @@ test("kept code does not grow without bound", (t) => {
 
 const STAYING_PROGRAM = `
 const { existsSync, readdirSync } = require("node:fs");
-const cache = __dirname + "/.code-cache";
+const cache = require("node:path").dirname(__dirname) + "/.code-cache";
 const hasStayed = () => existsSync(cache) && readdirSync(cache).some((name) => name.endsWith("-stays"));
-exports.programs = {
-  tool() {
-    if (process.argv[2] !== "stay") return;
-    setInterval(() => hasStayed() && process.kill(process.pid, "SIGKILL"), 5);
-  },
-};
+if (process.argv[2] === "stay") {
+  setInterval(() => hasStayed() && process.kill(process.pid, "SIGKILL"), 5);
+}
 `;
 
 test("a program that a signal ends has kept its code before, apart from one that ended", (t) => {

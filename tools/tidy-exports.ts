@@ -102,8 +102,6 @@ const SPECIFICATIONS: ReadonlySet<string> = new Set([
 const KNOWN: Readonly<Record<string, string>> = {
   "src/api/errors.ts isEtcdError": "tests ask a refusal for its kind as a user of the error does",
   "src/backend/bolt/check.ts checkFreelist": "needs the innards of the check of a db file",
-  "src/bin/server-programs.ts programs": "tools/build.mjs makes a bundle of it",
-  "src/bin/tool-programs.ts programs": "tools/build.mjs makes a bundle of it",
   "src/backend/types.ts TEST_BUCKET": "a bucket of the format, which etcd's own tests fill",
   "src/wal/read-log.ts verifyLog": "a whole reading of the log, which tests hold against its parts",
 };

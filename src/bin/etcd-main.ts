@@ -31,6 +31,7 @@ import {
   goArchitecture,
   goOperatingSystem,
   sdNotify,
+  unbundledStack,
 } from "../platform/index.ts";
 import { inspectDataDir } from "./data-dir.ts";
 import { findDefaultHost } from "./default-host.ts";
@@ -125,7 +126,7 @@ async function run(
   logRecords(logger, records);
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
     process.on(event, (error: unknown) => {
-      const stack = error instanceof Error ? error.stack : undefined;
+      const stack = error instanceof Error ? unbundledStack(error.stack ?? "") : undefined;
       exitFatally(logger, "uncaught error; stopping", { error, errorVerbose: stack });
     });
   }

@@ -1,9 +1,9 @@
 /**
- * Which source a line of a bundle comes from. The build writes a table beside each bundle
- * `NAME.cjs`: `NAME.places` has four bytes for each line (source << 16 | line, little-endian; 0 where
- * nothing is known), `NAME.sources.json` the names of the sources. It is read when first asked for.
+ * Which source a place in a script of dist/lib comes from. The build writes the file `places` beside
+ * the scripts (`tools/bundle.mjs` tells its form); it is read when somebody first asks.
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 
 export interface Place {
   /** Path of the file. */
@@ -12,38 +12,108 @@ export interface Place {
   readonly line: number;
 }
 
-interface Table {
-  readonly places: Buffer;
+interface Index {
   readonly sources: readonly string[];
+  /** Where a script's table begins and ends in `text`. */
+  readonly tables: Readonly<Record<string, readonly [begin: number, end: number]>>;
+  readonly text: string;
 }
 
-const BUNDLE = /\.cjs$/;
-const ENTRY_BYTES = 4;
-const tables = new Map<string, Table | undefined>();
+const SCRIPT = /\.cjs$/;
+const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const indexes = new Map<string, Index | undefined>();
+/** Answers, since a table is read from its beginning; places in code are not without number. */
+const answers = new Map<string, Place | undefined>();
 
-/** Undefined for a place outside a bundle, or one whose table is missing. */
-export function unbundled({ file, line }: Place): Place | undefined {
-  if (!BUNDLE.test(file)) return undefined;
-  const table = tableOf(file);
-  const offset = (line - 1) * ENTRY_BYTES;
-  if (table === undefined || offset < 0 || offset >= table.places.length) return undefined;
-  const entry = table.places.readUInt32LE(offset);
-  const source = table.sources[entry >>> 16];
-  return entry === 0 || source === undefined ? undefined : { file: source, line: entry & 0xffff };
+/** Undefined for a place outside the scripts of the build, or one of which nothing is known. */
+export function unbundled(file: string, line: number, column: number): Place | undefined {
+  if (!SCRIPT.test(file)) return undefined;
+  const key = `${file}:${line}:${column}`;
+  if (!answers.has(key)) answers.set(key, maybeFind(file, line - 1, column - 1));
+  return answers.get(key);
 }
 
-function tableOf(bundle: string): Table | undefined {
-  if (!tables.has(bundle)) tables.set(bundle, readTable(bundle.slice(0, -".cjs".length)));
-  return tables.get(bundle);
+/** The text of a stack with the places of sources. */
+export function unbundledStack(stack: string): string {
+  return stack.replaceAll(
+    /([^\s()]+\.cjs):(\d+):(\d+)/g,
+    (text: string, file: string, line: string, column: string) => {
+      const place = unbundled(file, Number(line), Number(column));
+      return place === undefined ? text : `${place.file}:${place.line}`;
+    },
+  );
 }
 
-/** A place in the log is never worth an error. */
-function readTable(name: string): Table | undefined {
+/** A place in the log is never worth an error. `line` and `column` from 0. */
+function maybeFind(file: string, line: number, column: number): Place | undefined {
   try {
-    const sources: unknown = JSON.parse(readFileSync(`${name}.sources.json`, "utf8"));
-    if (!Array.isArray(sources)) return undefined;
-    return { places: readFileSync(`${name}.places`), sources };
+    return find(file, line, column);
   } catch {
     return undefined;
   }
+}
+
+function find(file: string, line: number, column: number): Place | undefined {
+  const folder = dirname(file);
+  if (!indexes.has(folder)) indexes.set(folder, readIndex(folder));
+  const index = indexes.get(folder);
+  const [begin, end] = index?.tables[basename(file)] ?? [0, 0];
+  if (index === undefined || end === 0) return undefined;
+  const found = findIn(index.text, begin, end, line, column);
+  const source = index.sources[found.source];
+  return source === undefined ? undefined : { file: source, line: found.line + 1 };
+}
+
+function readIndex(folder: string): Index | undefined {
+  const file = join(folder, "places");
+  if (!existsSync(file)) return undefined;
+  const content = readFileSync(file, "latin1");
+  const end = content.indexOf("\n");
+  const { sources, tables } = JSON.parse(content.slice(0, end)) as Omit<Index, "text">;
+  return { sources, tables, text: content.slice(end + 1) };
+}
+
+/** The last mark at or before the place. */
+function findIn(
+  text: string,
+  begin: number,
+  end: number,
+  line: number,
+  column: number,
+): { readonly source: number; readonly line: number } {
+  let at = begin;
+  const next = (): number => {
+    let value = 0;
+    for (let shift = 0; ; shift += 5) {
+      const bits = DIGITS.indexOf(text.charAt(at++));
+      value |= (bits & 31) << shift;
+      if ((bits & 32) === 0) return value;
+    }
+  };
+  const nextSigned = (): number => {
+    const value = next();
+    return (value & 1) === 0 ? value >>> 1 : -(value >>> 1);
+  };
+  const place = { source: 0, line: 0 };
+  let source = 0;
+  let [ownLine, ownColumn] = [0, 0];
+  while (at < end) {
+    const sign = text.charAt(at);
+    if (sign === ";") {
+      if (ownLine++ === line) break;
+      ownColumn = 0;
+      at++;
+      continue;
+    }
+    if (sign === ",") {
+      at++;
+      source += nextSigned();
+    }
+    ownColumn += next();
+    const lines = nextSigned();
+    if (ownLine === line && ownColumn > column) break;
+    place.source = source;
+    place.line += lines;
+  }
+  return place;
 }

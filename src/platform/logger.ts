@@ -332,7 +332,8 @@ function captureFrames(withStack: boolean): Frames {
 
 function shortPlace(site: NodeJS.CallSite): string {
   const compiled = { file: site.getFileName() ?? "unknown", line: site.getLineNumber() ?? 0 };
-  const { file, line } = unbundled(compiled) ?? compiled;
+  const column = site.getColumnNumber() ?? 0;
+  const { file, line } = unbundled(compiled.file, compiled.line, column) ?? compiled;
   return `${file.split("/").slice(-2).join("/")}:${line}`;
 }
 

@@ -1,0 +1,301 @@
+// Bundles what tsc has compiled: programs and libraries in one folder, dist/lib. What two of them
+// share is there once, so that an error of the client is of the same class whichever of them threw
+// it, and a server that a program embeds is the one of the program `etcd`. Plain JavaScript, because
+// tools/build.mjs runs it before anything is compiled.
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, relative, sep } from "node:path";
+
+/** Scripts that `tools/program-loader.cjs` starts; their entries lie in src/bin. */
+const PROGRAMS = ["etcd", "etcd-discovery", "etcdctl", "etcdutl", "etcd-cluster"];
+/** Entries of threads. Each bundle lies where the compiled file would, in the folder of all. */
+const WORKERS = ["platform/bcrypt-worker", "embed/older-segments-worker"];
+/**
+ * Short enough for a terminal: where an error ends a program, Node.js prints the whole line in which
+ * it was thrown. Names stay as they are, for stacks and profiles.
+ */
+const LINE_CHARS = 100;
+const BUNDLE_URL = 'const bundleUrl=require("node:url").pathToFileURL(__filename).href;';
+
+/** What all bundles have in common. */
+const common = {
+  write: false,
+  bundle: true,
+  platform: "node",
+  target: "node20.19",
+  packages: "external",
+  charset: "ascii",
+  minifySyntax: true,
+  logLevel: "warning",
+};
+
+/** Fills `dist`/lib with bundles of the entries of `libraries` and of the programs. */
+export async function bundle({ build, transform }, root, libraries) {
+  const dist = join(root, "dist");
+  const lib = join(dist, "lib");
+  const options = { ...common, absWorkingDir: root, plugins: [ownUrls(dist)] };
+  const { outputFiles, metafile } = await build({
+    ...options,
+    metafile: true,
+    entryPoints: [
+      ...libraries.map((name) => ({ in: `dist/src/${name}/index.js`, out: name })),
+      ...PROGRAMS.map((name) => ({ in: `dist/src/bin/${name}.js`, out: `${name}-program` })),
+    ],
+    outdir: lib,
+    outExtension: { ".js": ".cjs" },
+    splitting: true,
+    chunkNames: "[name]-[hash]",
+    sourcemap: "inline",
+    format: "esm",
+  });
+  const scripts = await Promise.all(
+    outputFiles.map((file) => toScript(transform, file, relative(root, file.path), metafile)),
+  );
+  const digest = createHash("sha256");
+  const places = new Places(root);
+  for (const script of scripts) {
+    const code = places.add(script);
+    writeFileSync(script.path, code);
+    digest.update(code);
+  }
+  writeFileSync(join(lib, "places"), places.text(), "latin1");
+  writeLoaders(root, dist, digest.digest("hex").slice(0, 16));
+  await Promise.all(WORKERS.map((name) => bundleWorker(build, options, lib, name)));
+}
+
+/**
+ * A bundled file still finds what lies beside it: `import.meta.url` is that of a file at the same
+ * place below dist/lib, where the bundles of WORKERS are.
+ */
+function ownUrls(dist) {
+  return {
+    name: "own-urls",
+    setup({ onLoad }) {
+      onLoad({ filter: /\.js$/ }, ({ path }) => {
+        const source = readFileSync(path, "utf8");
+        if (!source.includes("import.meta.url")) return undefined;
+        const place = JSON.stringify(relative(dist, path).split(sep).join("/"));
+        return {
+          contents: source.replaceAll("import.meta.url", `new URL(${place}, bundleUrl).href`),
+        };
+      });
+    },
+  };
+}
+
+/** A bundle as CommonJS, which `import` and `require` both take: the classes are the same for both. */
+async function toScript(transform, { path, text }, name, { outputs }) {
+  const { body, head, tail } = linked(text, outputs[name], (target) => {
+    return Object.keys(outputs[target].inputs).some((file) => file.startsWith("dist/src/bin/"));
+  });
+  const { code, map } = await transform(body, {
+    platform: "node",
+    target: common.target,
+    charset: "ascii",
+    // In a script, what is loaded late comes by `require` too.
+    supported: { "dynamic-import": false },
+    minifyWhitespace: true,
+    sourcemap: "external",
+    sourcefile: path,
+  });
+  const before = head + (text.includes("bundleUrl") ? BUNDLE_URL : "");
+  return { path, head: before, code, tail, map: JSON.parse(map) };
+}
+
+const IMPORT = /^import (?:(\{[^}]*\}|\* as \w+) from )?"([^"]+)";/gm;
+const EXPORT = /^export \{([^}]*)\};/gm;
+
+/**
+ * The module without its imports and exports, which are `require` before and `module.exports` behind
+ * it. What is imported becomes a variable: esbuild would make each use of it a call of a getter, and
+ * code that runs for each request is spread over bundles. So an export must have its value once its
+ * module has run; bundles of `build` do not import each other in circles. A bundle of which nothing
+ * is used is loaded only if `hasEffects`.
+ */
+function linked(text, { imports, exports }, hasEffects) {
+  const required = [];
+  let found = 0;
+  const inside = text.replaceAll(IMPORT, (statement, names, name) => {
+    found++;
+    const isOurs = name.startsWith("./");
+    const target = `require(${JSON.stringify(name)});`;
+    const pattern = names
+      ?.replace(/^\* as /, "")
+      .replaceAll(" as ", ":")
+      .replaceAll(/\s+/g, "");
+    if (pattern) required.push(`var ${pattern}=${target}\n`);
+    else if (!isOurs || hasEffects(`dist/lib/${name.slice(2)}`)) required.push(`${target}\n`);
+    return "\n".repeat(statement.split("\n").length - 1);
+  });
+  const pairs = [];
+  const body = inside.replaceAll(EXPORT, (_, names) => {
+    for (const name of names.split(",")) {
+      const [ours, theirs] = name.trim().split(" as ");
+      pairs.push(theirs === undefined ? ours : `${theirs}:${ours}`);
+    }
+    return "";
+  });
+  const statements = imports.filter(({ kind }) => kind === "import-statement");
+  if (found !== statements.length || pairs.length !== exports.length) {
+    throw new Error(`esbuild has changed its form: ${found} imports, ${pairs.length} exports`);
+  }
+  const tail = pairs.length > 0 ? `module.exports={${pairs.join(",\n")}};\n` : "";
+  return { body, head: required.join(""), tail };
+}
+
+function writeLoaders(root, dist, digest) {
+  const loader = readFileSync(join(root, "tools", "program-loader.cjs"), "utf8");
+  for (const program of PROGRAMS) {
+    const filled = loader.replace("{PROGRAM}", program).replace("{SOURCE_DIGEST}", digest);
+    writeFileSync(join(dist, `${program}.cjs`), filled);
+  }
+}
+
+async function bundleWorker(build, options, lib, name) {
+  const outfile = join(lib, "src", `${name}.js`);
+  mkdirSync(dirname(outfile), { recursive: true });
+  const [{ contents }] = (
+    await build({
+      ...options,
+      entryPoints: [`dist/src/${name}.js`],
+      outfile,
+      banner: { js: "const bundleUrl=import.meta.url;" },
+      format: "esm",
+      minifyWhitespace: true,
+      lineLimit: LINE_CHARS,
+    })
+  ).outputFiles;
+  writeFileSync(outfile, contents);
+}
+
+const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const DIGIT_OF = new Map([...DIGITS].map((digit, value) => [digit, value]));
+/** Behind one of these a line may end, whatever follows. */
+const LINE_ENDS = ";{,";
+
+/**
+ * Which line of which source the code comes from, in the form that src/platform/bundle-places.ts
+ * reads: a line of JSON with the names of the sources and, by the name of a script, where its table
+ * begins and ends behind that line. In a table a line of the script ends with ";". A mark is how much
+ * the column grows and how much the line of the source; before one in another source stand "," and how
+ * much the number of the source grows. The numbers are written as in source maps.
+ */
+class Places {
+  #root;
+  #sources = new Map();
+  #tables = {};
+  #text = "";
+
+  constructor(root) {
+    this.#root = root;
+  }
+
+  /** Returns the script, its code cut to lines. */
+  add({ path, head, code, tail, map }) {
+    const names = map.sources.map((source) => {
+      return relative(this.#root, join(dirname(path), source))
+        .split(sep)
+        .join("/");
+    });
+    const begin = this.#text.length;
+    const lines = new TextWithTable(head);
+    const rows = map.mappings.split(";");
+    for (const [i, text] of code.split("\n").entries()) {
+      if (i > 0) lines.endLine();
+      let end = 0;
+      for (const [column, source, line] of segmentsOf(rows[i] ?? "", map)) {
+        lines.append(text.slice(end, column));
+        end = column;
+        lines.mark(this.#numberOf(names[source]), line);
+      }
+      lines.append(text.slice(end));
+    }
+    this.#text += lines.table;
+    this.#tables[basename(path)] = [begin, this.#text.length];
+    return lines.text + tail;
+  }
+
+  #numberOf(name) {
+    if (!this.#sources.has(name)) this.#sources.set(name, this.#sources.size);
+    return this.#sources.get(name);
+  }
+
+  text() {
+    const index = { sources: [...this.#sources.keys()], tables: this.#tables };
+    return `${JSON.stringify(index)}\n${this.#text}`;
+  }
+}
+
+class TextWithTable {
+  text;
+  table;
+  #column;
+  #marked = { column: 0, source: 0, line: 0 };
+  #isNew = true;
+
+  constructor(head) {
+    this.text = head;
+    this.table = head.replaceAll(/[^\n]/g, "").replaceAll("\n", ";");
+    this.#column = head.length - head.lastIndexOf("\n") - 1;
+  }
+
+  append(code) {
+    this.text += code;
+    this.#column += code.length;
+  }
+
+  endLine() {
+    this.text += "\n";
+    this.table += ";";
+    this.#column = 0;
+    this.#marked.column = 0;
+    this.#isNew = true;
+  }
+
+  /** The next code comes from there. */
+  mark(source, line) {
+    if (this.#column >= LINE_CHARS && LINE_ENDS.includes(this.text.at(-1))) this.endLine();
+    const marked = this.#marked;
+    if (!this.#isNew && marked.source === source && marked.line === line) return;
+    if (source !== marked.source) this.table += `,${signedText(source - marked.source)}`;
+    this.table += unsignedText(this.#column - marked.column) + signedText(line - marked.line);
+    this.#marked = { column: this.#column, source, line };
+    this.#isNew = false;
+  }
+}
+
+/** [column, source, line] of a row of a source map; `state` holds the last ones between rows. */
+function* segmentsOf(row, state) {
+  let column = 0;
+  for (const segment of row === "" ? [] : row.split(",")) {
+    const [columns, sources, lines] = signedNumbers(segment);
+    column += columns;
+    if (sources === undefined) continue;
+    state.source = (state.source ?? 0) + sources;
+    state.line = (state.line ?? 0) + lines;
+    yield [column, state.source, state.line];
+  }
+}
+
+function unsignedText(number) {
+  const rest = number >>> 5;
+  return DIGITS[(number & 31) | (rest > 0 ? 32 : 0)] + (rest > 0 ? unsignedText(rest) : "");
+}
+
+function signedText(number) {
+  return unsignedText(number < 0 ? (-number << 1) | 1 : number << 1);
+}
+
+function signedNumbers(text) {
+  const numbers = [];
+  let [value, shift] = [0, 0];
+  for (const digit of text) {
+    const bits = DIGIT_OF.get(digit);
+    value |= (bits & 31) << shift;
+    shift += 5;
+    if ((bits & 32) !== 0) continue;
+    numbers.push(value & 1 ? -(value >>> 1) : value >>> 1);
+    [value, shift] = [0, 0];
+  }
+  return numbers;
+}
