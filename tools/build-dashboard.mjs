@@ -2,6 +2,7 @@
 // JavaScript, because tools/build.mjs runs it before anything is compiled.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { gzipSync } from "node:zlib";
 
 /** Packages that the script contains, whose licences ask to be passed on. */
 const PACKAGES = ["preact", "uplot"];
@@ -10,14 +11,14 @@ const BROWSERS = ["chrome109", "firefox115", "safari16.4"];
 /** Fills `folder`, which must be new: names change with what is inside. */
 export async function buildDashboard(build, root, folder) {
   mkdirSync(folder, { recursive: true });
-  const { metafile } = await build({
+  const { outputFiles } = await build({
     absWorkingDir: root,
+    write: false,
     entryPoints: { dashboard: join("dashboard", "main.tsx") },
     outdir: folder,
     entryNames: "[name]-[hash]",
     bundle: true,
     minify: true,
-    metafile: true,
     format: "esm",
     target: BROWSERS,
     jsx: "automatic",
@@ -25,7 +26,11 @@ export async function buildDashboard(build, root, folder) {
     legalComments: "none",
     logLevel: "warning",
   });
-  const names = Object.keys(metafile.outputs).map((path) => basename(path));
+  const names = outputFiles.map(({ path }) => basename(path));
+  // The server sends them as they are to whoever takes gzip, which is every browser.
+  for (const { path, contents } of outputFiles) {
+    writeFileSync(`${path}.gz`, gzipSync(contents, { level: 9 }));
+  }
   const page = readFileSync(join(root, "dashboard", "index.html"), "utf8");
   const filled = page.replace(/\{(js|css)\}/g, (_, ending) => {
     return names.find((name) => name.endsWith(`.${ending}`)) ?? "";

@@ -3,12 +3,12 @@
 // it, and a server that a program embeds is the one of the program `etcd`. Plain JavaScript, because
 // tools/build.mjs runs it before anything is compiled.
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, sep } from "node:path";
 
 /** Scripts that `tools/program-loader.cjs` starts; their entries lie in src/bin. */
 const PROGRAMS = ["etcd", "etcd-discovery", "etcdctl", "etcdutl", "etcd-cluster"];
-/** Entries of threads. Each bundle lies where the compiled file would, in the folder of all. */
+/** Entries of threads in src, which are started where the compiled file would lie below dist/lib. */
 const WORKERS = ["platform/bcrypt-worker", "embed/older-segments-worker"];
 /**
  * Short enough for a terminal: where an error ends a program, Node.js prints the whole line in which
@@ -17,29 +17,30 @@ const WORKERS = ["platform/bcrypt-worker", "embed/older-segments-worker"];
 const LINE_CHARS = 100;
 const BUNDLE_URL = 'const bundleUrl=require("node:url").pathToFileURL(__filename).href;';
 
-/** What all bundles have in common. */
+/** What building and transforming have in common. */
 const common = {
-  write: false,
-  bundle: true,
   platform: "node",
   target: "node20.19",
-  packages: "external",
   charset: "ascii",
-  minifySyntax: true,
-  logLevel: "warning",
 };
-
 /** Fills `dist`/lib with bundles of the entries of `libraries` and of the programs. */
 export async function bundle({ build, transform }, root, libraries) {
   const dist = join(root, "dist");
   const lib = join(dist, "lib");
-  const options = { ...common, absWorkingDir: root, plugins: [ownUrls(dist)] };
   const { outputFiles, metafile } = await build({
-    ...options,
+    ...common,
+    absWorkingDir: root,
+    write: false,
+    bundle: true,
+    packages: "external",
+    minifySyntax: true,
+    logLevel: "warning",
     metafile: true,
+    plugins: [ownUrls(dist), shortLocals(transform)],
     entryPoints: [
       ...libraries.map((name) => ({ in: `dist/src/${name}/index.js`, out: name })),
       ...PROGRAMS.map((name) => ({ in: `dist/src/bin/${name}.js`, out: `${name}-program` })),
+      ...WORKERS.map((name) => ({ in: `dist/src/${name}.js`, out: basename(name) })),
     ],
     outdir: lib,
     outExtension: { ".js": ".cjs" },
@@ -60,12 +61,12 @@ export async function bundle({ build, transform }, root, libraries) {
   }
   writeFileSync(join(lib, "places"), places.text(), "latin1");
   writeLoaders(root, dist, digest.digest("hex").slice(0, 16));
-  await Promise.all(WORKERS.map((name) => bundleWorker(build, options, lib, name)));
+  for (const name of WORKERS) writeWorker(lib, name);
 }
 
 /**
  * A bundled file still finds what lies beside it: `import.meta.url` is that of a file at the same
- * place below dist/lib, where the bundles of WORKERS are.
+ * place below dist/lib.
  */
 function ownUrls(dist) {
   return {
@@ -83,15 +84,31 @@ function ownUrls(dist) {
   };
 }
 
+/** Of generated code and of the tools nobody reads locals; functions keep their names. */
+function shortLocals(transform) {
+  return {
+    name: "short-locals",
+    setup({ onLoad }) {
+      onLoad({ filter: /[\\/]src[\\/](?:api[\\/]gen|cli)[\\/].*\.js$/ }, async ({ path }) => {
+        const map = readFileSync(`${path}.map`).toString("base64");
+        const source = readFileSync(path, "utf8").replace(
+          /^\/\/# sourceMappingURL=.*/m,
+          `//# sourceMappingURL=data:application/json;base64,${map}`,
+        );
+        const options = { minifyIdentifiers: true, sourcemap: "inline", sourcefile: path };
+        return { contents: (await transform(source, options)).code };
+      });
+    },
+  };
+}
+
 /** A bundle as CommonJS, which `import` and `require` both take: the classes are the same for both. */
 async function toScript(transform, { path, text }, name, { outputs }) {
   const { body, head, tail } = linked(text, outputs[name], (target) => {
     return Object.keys(outputs[target].inputs).some((file) => file.startsWith("dist/src/bin/"));
   });
   const { code, map } = await transform(body, {
-    platform: "node",
-    target: common.target,
-    charset: "ascii",
+    ...common,
     // In a script, what is loaded late comes by `require` too.
     supported: { "dynamic-import": false },
     minifyWhitespace: true,
@@ -144,41 +161,40 @@ function linked(text, { imports, exports }, hasEffects) {
 }
 
 function writeLoaders(root, dist, digest) {
-  const loader = readFileSync(join(root, "tools", "program-loader.cjs"), "utf8");
+  copyFileSync(join(root, "tools", "program-loader.cjs"), join(dist, "lib", "program-loader.cjs"));
   for (const program of PROGRAMS) {
-    const filled = loader.replace("{PROGRAM}", program).replace("{SOURCE_DIGEST}", digest);
-    writeFileSync(join(dist, `${program}.cjs`), filled);
+    const start = `require("./lib/program-loader.cjs").start("${program}", "${digest}");\n`;
+    writeFileSync(join(dist, `${program}.cjs`), start);
   }
 }
 
-async function bundleWorker(build, options, lib, name) {
-  const outfile = join(lib, "src", `${name}.js`);
-  mkdirSync(dirname(outfile), { recursive: true });
-  const [{ contents }] = (
-    await build({
-      ...options,
-      entryPoints: [`dist/src/${name}.js`],
-      outfile,
-      banner: { js: "const bundleUrl=import.meta.url;" },
-      format: "esm",
-      minifyWhitespace: true,
-      lineLimit: LINE_CHARS,
-    })
-  ).outputFiles;
-  writeFileSync(outfile, contents);
+function writeWorker(lib, name) {
+  const file = join(lib, "src", `${name}.js`);
+  mkdirSync(dirname(file), { recursive: true });
+  const script = relative(dirname(file), join(lib, `${basename(name)}.cjs`));
+  writeFileSync(file, `import "${script.split(sep).join("/")}";\n`);
 }
 
-const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-const DIGIT_OF = new Map([...DIGITS].map((digit, value) => [digit, value]));
 /** Behind one of these a line may end, whatever follows. */
 const LINE_ENDS = ";{,";
+
+/** Bytes of a table of places; the rest are near marks. */
+const END_OF_LINE = 0;
+const OTHER_SOURCE = 1;
+const FAR_MARK = 2;
+const FIRST_NEAR_MARK = 3;
+const NEAR_COLUMNS = 63;
+/** By how many lines the source mostly grows from mark to mark. */
+const NEAR_LINES = [1, 2, 0, 3];
 
 /**
  * Which line of which source the code comes from, in the form that src/platform/bundle-places.ts
  * reads: a line of JSON with the names of the sources and, by the name of a script, where its table
- * begins and ends behind that line. In a table a line of the script ends with ";". A mark is how much
- * the column grows and how much the line of the source; before one in another source stand "," and how
- * much the number of the source grows. The numbers are written as in source maps.
+ * begins and ends behind that line. A table says where lines of the script end, and has marks: how
+ * much the column grows since the last mark in the line, and the line of the source since the last
+ * one at all. A near mark is one byte; behind the byte of a far one stand both as numbers of seven
+ * bits a byte, the lowest first, the second with its sign in the lowest bit. Behind OTHER_SOURCE
+ * stands how much the number of the source grows, as such a number with a sign.
  */
 class Places {
   #root;
@@ -235,7 +251,7 @@ class TextWithTable {
 
   constructor(head) {
     this.text = head;
-    this.table = head.replaceAll(/[^\n]/g, "").replaceAll("\n", ";");
+    this.table = byte(END_OF_LINE).repeat(head.split("\n").length - 1);
     this.#column = head.length - head.lastIndexOf("\n") - 1;
   }
 
@@ -246,7 +262,7 @@ class TextWithTable {
 
   endLine() {
     this.text += "\n";
-    this.table += ";";
+    this.table += byte(END_OF_LINE);
     this.#column = 0;
     this.#marked.column = 0;
     this.#isNew = true;
@@ -257,8 +273,10 @@ class TextWithTable {
     if (this.#column >= LINE_CHARS && LINE_ENDS.includes(this.text.at(-1))) this.endLine();
     const marked = this.#marked;
     if (!this.#isNew && marked.source === source && marked.line === line) return;
-    if (source !== marked.source) this.table += `,${signedText(source - marked.source)}`;
-    this.table += unsignedText(this.#column - marked.column) + signedText(line - marked.line);
+    if (source !== marked.source) {
+      this.table += byte(OTHER_SOURCE) + signedBytes(source - marked.source);
+    }
+    this.table += markBytes(this.#column - marked.column, line - marked.line);
     this.#marked = { column: this.#column, source, line };
     this.#isNew = false;
   }
@@ -277,20 +295,32 @@ function* segmentsOf(row, state) {
   }
 }
 
-function unsignedText(number) {
-  const rest = number >>> 5;
-  return DIGITS[(number & 31) | (rest > 0 ? 32 : 0)] + (rest > 0 ? unsignedText(rest) : "");
+const byte = String.fromCharCode;
+
+function markBytes(columns, lines) {
+  const near = NEAR_LINES.indexOf(lines);
+  if (near < 0 || columns >= NEAR_COLUMNS) {
+    return byte(FAR_MARK) + unsignedBytes(columns) + signedBytes(lines);
+  }
+  return byte(FIRST_NEAR_MARK + near * NEAR_COLUMNS + columns);
 }
 
-function signedText(number) {
-  return unsignedText(number < 0 ? (-number << 1) | 1 : number << 1);
+function unsignedBytes(number) {
+  return number < 0x80 ? byte(number) : byte((number & 0x7f) | 0x80) + unsignedBytes(number >>> 7);
 }
+
+function signedBytes(number) {
+  return unsignedBytes(number < 0 ? (-number << 1) | 1 : number << 1);
+}
+
+/** Of a source map. */
+const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 function signedNumbers(text) {
   const numbers = [];
   let [value, shift] = [0, 0];
   for (const digit of text) {
-    const bits = DIGIT_OF.get(digit);
+    const bits = DIGITS.indexOf(digit);
     value |= (bits & 31) << shift;
     shift += 5;
     if ((bits & 32) !== 0) continue;

@@ -1,6 +1,6 @@
 /**
- * Starts a program of dist/lib with the code that V8 compiled for it in an earlier run; tools/bundle.mjs
- * copies this file for each program and fills in what stands in capitals.
+ * Starts a program of dist/lib with the code that V8 compiled for it in an earlier run, for the
+ * files of the programs that tools/bundle.mjs writes beside that folder.
  *
  * Kept code must never meet another program: V8 itself compares only its own version, its flags and
  * the length of the source, so the file's name holds a digest of all sources. The first run of each
@@ -16,33 +16,41 @@ const fs = require("node:fs");
 const path = require("node:path");
 const vm = require("node:vm");
 
-const PROGRAM = "{PROGRAM}";
-const SOURCE_DIGEST = "{SOURCE_DIGEST}";
 /** Each file takes about half a megabyte; odd arguments and other Nodes must not fill a disk. */
 const MAX_FILES = 48;
 /** By then a server has started, and has compiled what a start needs; on a slow machine later. */
 const KEEP_AFTER_MS = [2000, 20000];
 
-const lib = path.join(__dirname, "lib");
-const cacheDirectory = path.join(__dirname, ".code-cache");
-const endedFile = path.join(cacheDirectory, cacheName());
-const stayedFile = `${endedFile}-stays`;
+const lib = __dirname;
+const cacheDirectory = path.join(path.dirname(lib), ".code-cache");
 
 // The scripts are ASCII. In this form V8 recognizes a function, whose `module` is its own.
 const HEAD = Buffer.from("(function (exports, require, module, __filename, __dirname) {");
 const TAIL = Buffer.from("\n})");
 
-const stayed = readKept(stayedFile);
-const kept = stayed ?? readKept(endedFile) ?? new Map();
 /** Scripts of this run, and the modules that they made, by the name of the file. */
 const scripts = new Map();
 const modules = new Map();
+/** Code of earlier runs by the name of the script. */
+let kept = new Map();
 /** Whether V8 had to compile a script. */
 let isNew = false;
 
-process.once("exit", () => isNew && keep(endedFile));
-for (const ms of KEEP_AFTER_MS) setTimeout(keepStayed, ms).unref();
-load(`./${PROGRAM}-program.cjs`);
+/** Runs the program; `digest` is that of all sources. */
+function start(program, digest) {
+  const endedFile = path.join(cacheDirectory, cacheName(program, digest));
+  const stayedFile = `${endedFile}-stays`;
+  const stayed = readKept(stayedFile);
+  kept = stayed ?? readKept(endedFile) ?? kept;
+  process.once("exit", () => isNew && keep(endedFile));
+  const keepStayed = () => {
+    if (isNew || stayed === undefined) keep(stayedFile);
+    // The start is over; what is loaded later is little.
+    kept.clear();
+  };
+  for (const ms of KEEP_AFTER_MS) setTimeout(keepStayed, ms).unref();
+  load(`./${program}-program.cjs`);
+}
 
 /** What scripts have as `require`. */
 function load(request) {
@@ -63,13 +71,13 @@ function load(request) {
 }
 
 /** A run compiles what its command needs, so each command has a file of its own. */
-function cacheName() {
+function cacheName(program, digest) {
   // The server's commands stand first, and its flags have words as values.
-  const args = PROGRAM === "etcd" ? process.argv.slice(2, 3) : process.argv.slice(2);
+  const args = program === "etcd" ? process.argv.slice(2, 3) : process.argv.slice(2);
   const word = args.find((arg) => /^[a-z][a-z-]{1,19}$/.test(arg)) ?? "";
   const api = process.env.ETCDCTL_API === "2" ? "-v2" : "";
   const { v8 } = process.versions;
-  return `${PROGRAM}-${SOURCE_DIGEST}-${v8}-${process.arch}${api}-${word}`;
+  return `${program}-${digest}-${v8}-${process.arch}${api}-${word}`;
 }
 
 /** Code by the name of the script; undefined if there is none, or not in this form. */
@@ -92,12 +100,6 @@ function readKept(file) {
 
 function aligned(offset) {
   return Math.ceil(offset / 8) * 8;
-}
-
-function keepStayed() {
-  if (isNew || stayed === undefined) keep(stayedFile);
-  // The start is over; what is loaded later is little.
-  kept.clear();
 }
 
 /** Silent: in an installation that this user cannot write to, every run compiles. */
@@ -140,3 +142,5 @@ function makeRoom() {
   if (names.length < MAX_FILES) return;
   for (const name of names) fs.rmSync(path.join(cacheDirectory, name), { force: true });
 }
+
+module.exports = { start };

@@ -42,10 +42,9 @@ function place(t: TestContext): Place {
     add,
     install(program, digest, keepAfterMs = "[2000, 20000]") {
       add("tool-program.cjs", program);
-      const loader = LOADER.replace("{PROGRAM}", "tool")
-        .replace("{SOURCE_DIGEST}", digest)
-        .replace("[2000, 20000]", keepAfterMs);
-      writeFileSync(join(directory, "tool.cjs"), loader);
+      add("program-loader.cjs", LOADER.replace("[2000, 20000]", keepAfterMs));
+      const start = `require("./lib/program-loader.cjs").start("tool", "${digest}");`;
+      writeFileSync(join(directory, "tool.cjs"), start);
     },
     run(...args) {
       const done = spawnSync(process.execPath, [join(directory, "tool.cjs"), ...args], {

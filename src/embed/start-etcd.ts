@@ -8,7 +8,7 @@
 import { join } from "node:path";
 import { assert } from "../base/assert.ts";
 import { optionNames, unknownOption } from "../base/known-options.ts";
-import { formatID } from "../base/ids.ts";
+import { formatID, type MemberID } from "../base/ids.ts";
 import { NameService } from "../discovery/name-service.ts";
 import type { Logger } from "../env/logger.ts";
 import type { PeerNetwork } from "../env/peers.ts";
@@ -92,7 +92,8 @@ export interface RunningEtcd extends AsyncDisposable {
    * ones when 0 was asked for. They are what a client takes as `endpoints`.
    */
   readonly clientAddresses: readonly string[];
-  readonly server: EtcdServer;
+  /** As in answers to clients. */
+  readonly memberID: MemberID;
   /** Ends calls, syncs and closes everything. May be called repeatedly. */
   stop(): Promise<void>;
 }
@@ -205,7 +206,11 @@ class RunningMember implements RunningEtcd {
     return this.#listeners.clientURLs;
   }
 
-  get server(): EtcdServer {
+  get memberID(): MemberID {
+    return this.#startedServer.memberID;
+  }
+
+  get #startedServer(): EtcdServer {
     assert(this.#server !== undefined, "the member has not started");
     return this.#server;
   }
@@ -274,7 +279,7 @@ class RunningMember implements RunningEtcd {
       throw error;
     }
     this.#descriptors.start();
-    this.#watchServer(this.server);
+    this.#watchServer(this.#startedServer);
   }
 
   stop(): Promise<void> {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { gunzipSync } from "node:zlib";
+import { gunzipSync, gzipSync } from "node:zlib";
 import type { HttpRequest, HttpResponse } from "../env/http.ts";
 import { staticSiteMount, type StaticSiteOptions } from "./static-site.ts";
 
@@ -10,8 +10,8 @@ interface Answer {
   readonly body: Buffer;
 }
 
-function siteOf(files: Readonly<Record<string, string>>) {
-  const read = new Map(Object.entries(files).map(([name, text]) => [name, Buffer.from(text)]));
+function siteOf(files: Readonly<Record<string, string | Uint8Array>>) {
+  const read = new Map(Object.entries(files).map(([name, content]) => [name, Buffer.from(content)]));
   return siteThatReads(() => Promise.resolve(read));
 }
 
@@ -55,6 +55,18 @@ test("the page is always fresh, what it names by content is kept, and both are c
   assert.equal(script.headers["content-type"], "text/javascript; charset=utf-8");
   const config = await ask("/d/config.json");
   assert.deepEqual(JSON.parse(config.body.toString()), { readOnly: true });
+});
+
+test("a file that lies there compressed is sent as it is, and whole to who takes no gzip", async () => {
+  const packed = gzipSync("run()");
+  const { ask } = siteOf({ "index.html": "", "app-1234.js.gz": packed });
+  const script = await ask("/d/app-1234.js", { "accept-encoding": "gzip" });
+  assert.deepEqual(script.body, packed);
+  assert.equal(script.headers["content-type"], "text/javascript; charset=utf-8");
+  assert.equal(script.headers["content-encoding"], "gzip");
+  const plain = await ask("/d/app-1234.js");
+  assert.equal(plain.body.toString(), "run()");
+  assert.equal(plain.headers["content-encoding"], undefined);
 });
 
 test("every file comes with the strict policy", async () => {

@@ -1,10 +1,11 @@
 /**
  * A folder of built web pages under a prefix: small, read once when it is first asked for, and kept
- * with its compressed form. What a page may do is said by the strictest policy that it can live
- * with: nothing from elsewhere, nothing inline, no text turned into elements.
+ * with its compressed form, in which a file may lie there already (`NAME.gz`). What a page may do is
+ * said by the strictest policy that it can live with: nothing from elsewhere, nothing inline, no
+ * text turned into elements.
  */
 import { promisify } from "node:util";
-import { gzip } from "node:zlib";
+import { gunzip, gzip } from "node:zlib";
 import type { HttpRequest, HttpResponse } from "../env/http.ts";
 import { allowOnlyGet, type Headers, sendError, sendNotFound } from "./http-text.ts";
 import type { Mount } from "./mounts.ts";
@@ -90,19 +91,19 @@ async function prepare(
   files: ReadonlyMap<string, Uint8Array>,
   config: Uint8Array,
 ): Promise<SiteFiles> {
-  const all = [...files, [CONFIG, config] as const];
-  return new Map(
-    await Promise.all(
-      all.map(async ([name, bytes]) => {
-        return [name, await siteFile(name, bytes)] as const;
-      }),
-    ),
-  );
+  const all = [...files, [CONFIG, config] as const].map(async ([name, content]) => {
+    if (!name.endsWith(PACKED)) return [name, siteFile(name, content, await pack(content))] as const;
+    const own = name.slice(0, -PACKED.length);
+    return [own, siteFile(own, await unpack(content), content)] as const;
+  });
+  return new Map(await Promise.all(all));
 }
 
-const compress = promisify<Uint8Array, Buffer>(gzip);
+const PACKED = ".gz";
+const pack = promisify<Uint8Array, Buffer>(gzip);
+const unpack = promisify<Uint8Array, Buffer>(gunzip);
 
-async function siteFile(name: string, plain: Uint8Array): Promise<SiteFile> {
+function siteFile(name: string, plain: Uint8Array, compressed: Uint8Array): SiteFile {
   const type = TYPES[name.slice(name.lastIndexOf(".") + 1)] ?? "application/octet-stream";
   const isNamedByContent = name !== INDEX && name !== CONFIG;
   const cache = isNamedByContent ? "public, max-age=31536000, immutable" : "no-cache";
@@ -112,7 +113,7 @@ async function siteFile(name: string, plain: Uint8Array): Promise<SiteFile> {
     "cache-control": cache,
     vary: "Accept-Encoding",
   };
-  return { plain, compressed: await compress(plain), headers };
+  return { plain, compressed, headers };
 }
 
 function sendFile(request: HttpRequest, response: HttpResponse, file: SiteFile): void {

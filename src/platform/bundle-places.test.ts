@@ -7,21 +7,21 @@ import { test, type TestContext } from "node:test";
 import { unbundled, unbundledStack } from "./bundle-places.ts";
 
 /**
- * Line 1 of the script has nothing; line 2 lines 11 and 9 of a.ts from columns 1 and 41 on; line 3
- * line 101 of b.ts; line 4 nothing.
+ * Line 1 of the script has nothing; line 2 has line 11 of a.ts from column 1 on, line 12 from 41 and
+ * line 9 from 241 on; line 3 line 101 of b.ts; line 4 nothing.
  */
-const TABLE = ";AUoBF;,CA4F;";
+const TABLE = String.fromCharCode(...[0, 2, 0, 20, 3 + 40, 2, 200, 1, 7, 0, 1, 2, 2, 0, 184, 1, 0]);
 
 function folderOf(t: TestContext, places: string): string {
   const folder = mkdtempSync(join(tmpdir(), "places-"));
   t.after(() => rmSync(folder, { recursive: true }));
-  writeFileSync(join(folder, "places"), places);
+  writeFileSync(join(folder, "places"), places, "latin1");
   return folder;
 }
 
 test("a place is that of the last mark before it", (t) => {
   const index = { sources: ["src/a.ts", "src/b.ts"], tables: { "s.cjs": [3, 3 + TABLE.length] } };
-  const folder = folderOf(t, `${JSON.stringify(index)}\n;;;${TABLE}`);
+  const folder = folderOf(t, `${JSON.stringify(index)}\n\0\0\0${TABLE}`);
   const script = join(folder, "s.cjs");
   const placeOf = (line: number, column: number): string => {
     const place = unbundled(script, line, column);
@@ -29,13 +29,15 @@ test("a place is that of the last mark before it", (t) => {
   };
   assert.equal(placeOf(2, 1), "src/a.ts:11");
   assert.equal(placeOf(2, 40), "src/a.ts:11");
-  assert.equal(placeOf(2, 41), "src/a.ts:9");
+  assert.equal(placeOf(2, 41), "src/a.ts:12");
+  assert.equal(placeOf(2, 240), "src/a.ts:12");
+  assert.equal(placeOf(2, 241), "src/a.ts:9");
   assert.equal(placeOf(2, 4000), "src/a.ts:9");
   assert.equal(placeOf(3, 1), "src/b.ts:101");
   assert.equal(placeOf(9, 1), "src/b.ts:101");
   assert.equal(unbundled(join(folder, "other.cjs"), 2, 1), undefined);
   assert.equal(unbundled(join(folder, "s.js"), 2, 1), undefined);
-  const stack = `Error: x\n    at f (${script}:2:50)\n    at ${script}:3:1\n    at node:net:1:2`;
+  const stack = `Error: x\n    at f (${script}:2:250)\n    at ${script}:3:1\n    at node:net:1:2`;
   assert.equal(
     unbundledStack(stack),
     "Error: x\n    at f (src/a.ts:9)\n    at src/b.ts:101\n    at node:net:1:2",

@@ -20,7 +20,12 @@ interface Index {
 }
 
 const SCRIPT = /\.cjs$/;
-const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const END_OF_LINE = 0;
+const OTHER_SOURCE = 1;
+const FAR_MARK = 2;
+const FIRST_NEAR_MARK = 3;
+const NEAR_COLUMNS = 63;
+const NEAR_LINES: readonly number[] = [1, 2, 0, 3];
 const indexes = new Map<string, Index | undefined>();
 /** Answers, since a table is read from its beginning; places in code are not without number. */
 const answers = new Map<string, Place | undefined>();
@@ -81,39 +86,54 @@ function findIn(
   line: number,
   column: number,
 ): { readonly source: number; readonly line: number } {
+  const place = { source: 0, line: 0 };
+  let source = 0;
+  let [ownLine, ownColumn] = [0, 0];
+  for (const { code, columns, lines } of marksOf(text, begin, end)) {
+    if (code === END_OF_LINE) {
+      if (ownLine++ === line) break;
+      ownColumn = 0;
+    } else if (code === OTHER_SOURCE) source += lines;
+    else {
+      ownColumn += columns;
+      if (ownLine === line && ownColumn > column) break;
+      place.source = source;
+      place.line += lines;
+    }
+  }
+  return place;
+}
+
+interface Mark {
+  readonly code: number;
+  readonly columns: number;
+  /** Or sources, where the code says so. */
+  readonly lines: number;
+}
+
+function* marksOf(text: string, begin: number, end: number): Generator<Mark> {
   let at = begin;
   const next = (): number => {
     let value = 0;
-    for (let shift = 0; ; shift += 5) {
-      const bits = DIGITS.indexOf(text.charAt(at++));
-      value |= (bits & 31) << shift;
-      if ((bits & 32) === 0) return value;
+    for (let shift = 0; ; shift += 7) {
+      const byte = text.charCodeAt(at++);
+      value |= (byte & 0x7f) << shift;
+      if (!(byte >= 0x80)) return value;
     }
   };
   const nextSigned = (): number => {
     const value = next();
     return (value & 1) === 0 ? value >>> 1 : -(value >>> 1);
   };
-  const place = { source: 0, line: 0 };
-  let source = 0;
-  let [ownLine, ownColumn] = [0, 0];
   while (at < end) {
-    const sign = text.charAt(at);
-    if (sign === ";") {
-      if (ownLine++ === line) break;
-      ownColumn = 0;
-      at++;
-      continue;
+    const code = text.charCodeAt(at++);
+    if (code === END_OF_LINE) yield { code, columns: 0, lines: 0 };
+    else if (code === OTHER_SOURCE) yield { code, columns: 0, lines: nextSigned() };
+    else if (code === FAR_MARK) yield { code, columns: next(), lines: nextSigned() };
+    else {
+      const near = code - FIRST_NEAR_MARK;
+      const lines = NEAR_LINES[Math.floor(near / NEAR_COLUMNS)] ?? 0;
+      yield { code, columns: near % NEAR_COLUMNS, lines };
     }
-    if (sign === ",") {
-      at++;
-      source += nextSigned();
-    }
-    ownColumn += next();
-    const lines = nextSigned();
-    if (ownLine === line && ownColumn > column) break;
-    place.source = source;
-    place.line += lines;
   }
-  return place;
 }

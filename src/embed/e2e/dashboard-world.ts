@@ -50,7 +50,7 @@ export async function startMember(
     token === undefined ? {} : { authorization: token };
   return {
     url,
-    id: formatID(etcd.server.memberID),
+    id: formatID(etcd.memberID),
     get: (path, token, headers = {}) =>
       ask(`/dashboard/api/${path}`, { headers: { ...headers, ...login(token) } }),
     post: (path, body, token) =>
