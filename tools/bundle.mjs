@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, sep } from "node:path";
+import { lazyNode } from "./lazy-node.mjs";
 
 /** Scripts that `tools/program-loader.cjs` starts; their entries lie in src/bin. */
 const PROGRAMS = ["etcd", "etcd-discovery", "etcdctl", "etcdutl", "etcd-cluster"];
@@ -36,7 +37,7 @@ export async function bundle({ build, transform }, root, libraries) {
     minifySyntax: true,
     logLevel: "warning",
     metafile: true,
-    plugins: [ownUrls(dist), shortLocals(transform)],
+    plugins: [lazyNode, ownUrls(dist), shortLocals(transform)],
     entryPoints: [
       ...libraries.map((name) => ({ in: `dist/src/${name}/index.js`, out: name })),
       ...PROGRAMS.map((name) => ({ in: `dist/src/bin/${name}.js`, out: `${name}-program` })),
@@ -184,15 +185,16 @@ const OTHER_SOURCE = 1;
 const FAR_MARK = 2;
 const FIRST_NEAR_MARK = 3;
 const NEAR_COLUMNS = 63;
+const BLOCK_LINES = 32;
 /** By how many lines the source mostly grows from mark to mark. */
 const NEAR_LINES = [1, 2, 0, 3];
 
 /**
  * Which line of which source the code comes from, in the form that src/platform/bundle-places.ts
- * reads: a line of JSON with the names of the sources and, by the name of a script, where its table
- * begins and ends behind that line. A table says where lines of the script end, and has marks: how
- * much the column grows since the last mark in the line, and the line of the source since the last
- * one at all. A near mark is one byte; behind the byte of a far one stand both as numbers of seven
+ * reads: a line of JSON with the names of the sources and, by the name of a script, where the blocks
+ * of its table begin behind that line, and where the last one ends. A block is for BLOCK_LINES lines,
+ * and can be read alone. It says where lines of the script end, and has marks: how much the column
+ * grows since the last mark in the line, and the line of the source since the last one at all. A near mark is one byte; behind the byte of a far one stand both as numbers of seven
  * bits a byte, the lowest first, the second with its sign in the lowest bit. Behind OTHER_SOURCE
  * stands how much the number of the source grows, as such a number with a sign.
  */
@@ -227,7 +229,8 @@ class Places {
       lines.append(text.slice(end));
     }
     this.#text += lines.table;
-    this.#tables[basename(path)] = [begin, this.#text.length];
+    const ends = [...lines.blocks, lines.table.length];
+    this.#tables[basename(path)] = ends.map((offset) => begin + offset);
     return lines.text + tail;
   }
 
@@ -243,16 +246,20 @@ class Places {
 }
 
 class TextWithTable {
-  text;
-  table;
-  #column;
+  text = "";
+  table = "";
+  /** Where blocks of the table begin. */
+  blocks = [0];
+  #lines = 0;
+  #column = 0;
   #marked = { column: 0, source: 0, line: 0 };
   #isNew = true;
 
   constructor(head) {
-    this.text = head;
-    this.table = byte(END_OF_LINE).repeat(head.split("\n").length - 1);
-    this.#column = head.length - head.lastIndexOf("\n") - 1;
+    for (const [i, text] of head.split("\n").entries()) {
+      if (i > 0) this.endLine();
+      this.append(text);
+    }
   }
 
   append(code) {
@@ -266,6 +273,10 @@ class TextWithTable {
     this.#column = 0;
     this.#marked.column = 0;
     this.#isNew = true;
+    this.#lines++;
+    if (this.#lines % BLOCK_LINES !== 0) return;
+    this.blocks.push(this.table.length);
+    this.#marked = { column: 0, source: 0, line: 0 };
   }
 
   /** The next code comes from there. */

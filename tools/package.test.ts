@@ -109,6 +109,16 @@ test("threads, the commit and the log's places lie where the scripts look for th
   for (const path of [...workers, "dist/lib/git-sha"]) assert.ok(paths.has(path), path);
 });
 
+test("what seldom is needed of Node.js is loaded with its first use", () => {
+  const script = `
+    const { startEtcd } = require("./dist/lib/embed.cjs");
+    const loaded = process.moduleLoadList.map((line) => line.replace("NativeModule ", ""));
+    const large = ["https", "inspector", "tls", "worker_threads", "zlib"];
+    console.log(typeof startEtcd, large.filter((name) => loaded.includes(name)).join());`;
+  const output = execFileSync(process.execPath, ["-e", script], { cwd: root, encoding: "utf8" });
+  assert.equal(output, "function \n");
+});
+
 test("lines of the code are short enough for a terminal that shows where an error was thrown", () => {
   const lines = [...paths]
     .filter((path) => /^dist\/lib\/[\w-]+\.cjs$/.test(path))

@@ -13,10 +13,13 @@ const TABLE = buildTables();
 
 function buildTables(): Int32Array {
   const table = new Int32Array(8 * 256);
-  for (let byte = 0; byte < 256; byte++) {
-    let crc = byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1;
-    table[byte] = crc;
+  // The row of a sum of bytes is the sum of their rows, so that only single bits are divided.
+  let crc = 1;
+  for (let bit = 128; bit > 0; bit >>>= 1) {
+    crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1;
+    for (let byte = 0; byte < 256; byte += 2 * bit) {
+      table[bit + byte] = crc ^ (table[byte] as number);
+    }
   }
   for (let index = 256; index < table.length; index++) {
     const shorter = table[index - 256] as number;

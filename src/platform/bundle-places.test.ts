@@ -35,6 +35,8 @@ test("a place is that of the last mark before it", (t) => {
   assert.equal(placeOf(2, 4000), "src/a.ts:9");
   assert.equal(placeOf(3, 1), "src/b.ts:101");
   assert.equal(placeOf(9, 1), "src/b.ts:101");
+  assert.equal(unbundled(script, 1, 1), undefined);
+  assert.equal(unbundled(script, 33, 1), undefined, "of the next block");
   assert.equal(unbundled(join(folder, "other.cjs"), 2, 1), undefined);
   assert.equal(unbundled(join(folder, "s.js"), 2, 1), undefined);
   const stack = `Error: x\n    at f (${script}:2:250)\n    at ${script}:3:1\n    at node:net:1:2`;

@@ -14,8 +14,8 @@ export interface Place {
 
 interface Index {
   readonly sources: readonly string[];
-  /** Where a script's table begins and ends in `text`. */
-  readonly tables: Readonly<Record<string, readonly [begin: number, end: number]>>;
+  /** Where the blocks of a script's table begin in `text`, and where the last one ends. */
+  readonly tables: Readonly<Record<string, readonly number[]>>;
   readonly text: string;
 }
 
@@ -25,6 +25,7 @@ const OTHER_SOURCE = 1;
 const FAR_MARK = 2;
 const FIRST_NEAR_MARK = 3;
 const NEAR_COLUMNS = 63;
+const BLOCK_LINES = 32;
 const NEAR_LINES: readonly number[] = [1, 2, 0, 3];
 const indexes = new Map<string, Index | undefined>();
 /** Answers, since a table is read from its beginning; places in code are not without number. */
@@ -62,11 +63,15 @@ function find(file: string, line: number, column: number): Place | undefined {
   const folder = dirname(file);
   if (!indexes.has(folder)) indexes.set(folder, readIndex(folder));
   const index = indexes.get(folder);
-  const [begin, end] = index?.tables[basename(file)] ?? [0, 0];
-  if (index === undefined || end === 0) return undefined;
-  const found = findIn(index.text, begin, end, line, column);
-  const source = index.sources[found.source];
-  return source === undefined ? undefined : { file: source, line: found.line + 1 };
+  const block = Math.floor(line / BLOCK_LINES);
+  const [begin, end] = index?.tables[basename(file)]?.slice(block, block + 2) ?? [];
+  if (index === undefined || begin === undefined || end === undefined) return undefined;
+  const marks = new Marks(index.text, begin, end);
+  const found = marks.find(line % BLOCK_LINES, column);
+  const source = found === undefined ? undefined : index.sources[found.source];
+  return found === undefined || source === undefined
+    ? undefined
+    : { file: source, line: found.line + 1 };
 }
 
 function readIndex(folder: string): Index | undefined {
@@ -78,62 +83,56 @@ function readIndex(folder: string): Index | undefined {
   return { sources, tables, text: content.slice(end + 1) };
 }
 
-/** The last mark at or before the place. */
-function findIn(
-  text: string,
-  begin: number,
-  end: number,
-  line: number,
-  column: number,
-): { readonly source: number; readonly line: number } {
-  const place = { source: 0, line: 0 };
-  let source = 0;
-  let [ownLine, ownColumn] = [0, 0];
-  for (const { code, columns, lines } of marksOf(text, begin, end)) {
-    if (code === END_OF_LINE) {
-      if (ownLine++ === line) break;
-      ownColumn = 0;
-    } else if (code === OTHER_SOURCE) source += lines;
-    else {
-      ownColumn += columns;
-      if (ownLine === line && ownColumn > column) break;
-      place.source = source;
-      place.line += lines;
-    }
+/** A block of a table. */
+class Marks {
+  readonly #text: string;
+  readonly #end: number;
+  #at: number;
+
+  constructor(text: string, begin: number, end: number) {
+    this.#text = text;
+    this.#at = begin;
+    this.#end = end;
   }
-  return place;
-}
 
-interface Mark {
-  readonly code: number;
-  readonly columns: number;
-  /** Or sources, where the code says so. */
-  readonly lines: number;
-}
+  /** The last mark at or before the place. */
+  find(
+    line: number,
+    column: number,
+  ): { readonly source: number; readonly line: number } | undefined {
+    let found: { readonly source: number; readonly line: number } | undefined;
+    let [source, sourceLine, ownLine, ownColumn] = [0, 0, 0, 0];
+    while (this.#at < this.#end) {
+      const code = this.#text.charCodeAt(this.#at++);
+      if (code === END_OF_LINE) {
+        if (ownLine++ === line) break;
+        ownColumn = 0;
+      } else if (code === OTHER_SOURCE) source += this.#nextSigned();
+      else {
+        const near = code - FIRST_NEAR_MARK;
+        ownColumn += code === FAR_MARK ? this.#next() : near % NEAR_COLUMNS;
+        sourceLine +=
+          code === FAR_MARK
+            ? this.#nextSigned()
+            : (NEAR_LINES[Math.floor(near / NEAR_COLUMNS)] ?? 0);
+        if (ownLine === line && ownColumn > column) break;
+        found = { source, line: sourceLine };
+      }
+    }
+    return found;
+  }
 
-function* marksOf(text: string, begin: number, end: number): Generator<Mark> {
-  let at = begin;
-  const next = (): number => {
+  #next(): number {
     let value = 0;
     for (let shift = 0; ; shift += 7) {
-      const byte = text.charCodeAt(at++);
+      const byte = this.#text.charCodeAt(this.#at++);
       value |= (byte & 0x7f) << shift;
       if (!(byte >= 0x80)) return value;
     }
-  };
-  const nextSigned = (): number => {
-    const value = next();
+  }
+
+  #nextSigned(): number {
+    const value = this.#next();
     return (value & 1) === 0 ? value >>> 1 : -(value >>> 1);
-  };
-  while (at < end) {
-    const code = text.charCodeAt(at++);
-    if (code === END_OF_LINE) yield { code, columns: 0, lines: 0 };
-    else if (code === OTHER_SOURCE) yield { code, columns: 0, lines: nextSigned() };
-    else if (code === FAR_MARK) yield { code, columns: next(), lines: nextSigned() };
-    else {
-      const near = code - FIRST_NEAR_MARK;
-      const lines = NEAR_LINES[Math.floor(near / NEAR_COLUMNS)] ?? 0;
-      yield { code, columns: near % NEAR_COLUMNS, lines };
-    }
   }
 }

@@ -3,7 +3,7 @@
  * own and does not look at the system's.
  */
 import { readFileSync } from "node:fs";
-import { rootCertificates } from "node:tls";
+import { createRequire } from "node:module";
 
 /** Where distributions keep them; the first that is there counts. */
 const BUNDLES: readonly string[] = [
@@ -25,5 +25,7 @@ export function systemAuthorities(): readonly string[] {
       // The next one may be there.
     }
   }
-  return rootCertificates;
+  // Node makes texts of them when it is asked.
+  const require = createRequire(import.meta.url);
+  return (require("node:tls") as typeof import("node:tls")).rootCertificates;
 }
