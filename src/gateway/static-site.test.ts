@@ -11,7 +11,9 @@ interface Answer {
 }
 
 function siteOf(files: Readonly<Record<string, string | Uint8Array>>) {
-  const read = new Map(Object.entries(files).map(([name, content]) => [name, Buffer.from(content)]));
+  const read = new Map(
+    Object.entries(files).map(([name, content]) => [name, Buffer.from(content)]),
+  );
   return siteThatReads(() => Promise.resolve(read));
 }
 

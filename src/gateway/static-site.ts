@@ -92,7 +92,8 @@ async function prepare(
   config: Uint8Array,
 ): Promise<SiteFiles> {
   const all = [...files, [CONFIG, config] as const].map(async ([name, content]) => {
-    if (!name.endsWith(PACKED)) return [name, siteFile(name, content, await pack(content))] as const;
+    if (!name.endsWith(PACKED))
+      return [name, siteFile(name, content, await pack(content))] as const;
     const own = name.slice(0, -PACKED.length);
     return [own, siteFile(own, await unpack(content), content)] as const;
   });
