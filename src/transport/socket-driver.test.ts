@@ -19,6 +19,7 @@ test("what answers a read leaves at the end of the turn, other output as soon as
   });
   const host = {
     wantFlush: (): void => driver.wantFlush(),
+    flushNow: (): void => driver.flush(),
     onRequest: () => IGNORE_STREAM,
     onStreamGone: () => {},
     onGoaway: () => {},
