@@ -8,7 +8,7 @@
  * The member is the compiled sources and not the bundle, so that functions have their files.
  * `--single`: one request after the other, in place of 50 connections of 10 streams each.
  */
-import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -18,13 +18,13 @@ import type { LoadJob } from "./load/jobs.ts";
 import type { RequestKind } from "./load/requests.ts";
 import { dataRoot, freePorts, ServerProcess } from "./server-process.ts";
 import { OURS } from "./servers.ts";
+import { between, type ThreadTime, threadTimes } from "./thread-times.ts";
 import { Generator, TRIAL_OPTIONS } from "./trial.ts";
 import { LOADED, LOADED_KEYS, loadKeys, PUT } from "./workloads.ts";
 
 const root = findRepository(dirname(fileURLToPath(import.meta.url)));
 const WARM_UP_SECONDS = 3;
 const HEAP_FLAGS = "--max-semi-space-size=32 --heap-growing-percent=60";
-const MICROS_PER_TICK = 10_000;
 
 interface ProfileNode {
   readonly id: number;
@@ -92,45 +92,6 @@ function selfTimes({ nodes, samples, timeDeltas }: Profile): Map<string, number>
     times.set(part, (times.get(part) ?? 0) + (timeDeltas[index] ?? 0));
   }
   return times;
-}
-
-interface ThreadTime {
-  readonly name: string;
-  readonly user: number;
-  readonly system: number;
-}
-
-/** Microseconds of each thread so far, in the program and in the kernel. */
-function threadTimes(pid: number): Map<string, ThreadTime> {
-  const folder = `/proc/${pid}/task`;
-  return new Map(
-    readdirSync(folder).map((tid) => {
-      const stat = readFileSync(join(folder, tid, "stat"), "utf8");
-      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      const name = Number(tid) === pid ? "main thread" : stat.slice(stat.indexOf("(") + 1, -1);
-      const short = name === "main thread" ? name : name.slice(0, name.indexOf(")"));
-      const ticks = (at: number): number => Number(fields[at]) * MICROS_PER_TICK;
-      return [tid, { name: short, user: ticks(11), system: ticks(12) }];
-    }),
-  );
-}
-
-/** What each kind of thread took between two looks. */
-function between(
-  before: ReadonlyMap<string, ThreadTime>,
-  after: ReadonlyMap<string, ThreadTime>,
-): Map<string, ThreadTime> {
-  const sums = new Map<string, ThreadTime>();
-  for (const [tid, { name, user, system }] of after) {
-    const old = before.get(tid);
-    const sum = sums.get(name);
-    sums.set(name, {
-      name,
-      user: (sum?.user ?? 0) + user - (old?.user ?? 0),
-      system: (sum?.system ?? 0) + system - (old?.system ?? 0),
-    });
-  }
-  return sums;
 }
 
 function tell(what: string, micros: number, operations: number): void {

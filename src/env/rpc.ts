@@ -116,6 +116,13 @@ export interface StreamCall extends Call {
   resumeReceiving(): void;
 }
 
+/** Of all messages together. */
+export function seriesBytes({ before, between, after }: MessageSeries): number {
+  let bytes = (before.length + after.length) * between.length;
+  for (const middle of between) bytes += middle.length;
+  return bytes;
+}
+
 /** What `sendSeries` does where it has no quicker way. */
 export function sendOneByOne(call: Pick<StreamCall, "send">, series: MessageSeries): void {
   const { before, between, after } = series;

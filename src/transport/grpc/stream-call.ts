@@ -1,6 +1,6 @@
 /** A streaming call on the server. The response head leaves with the first message. */
 import { copyBytes } from "../../base/bytes.ts";
-import { type MessageSeries, sendOneByOne, type StreamCall } from "../../env/rpc.ts";
+import { type MessageSeries, sendOneByOne, seriesBytes, type StreamCall } from "../../env/rpc.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
 import type { Http2Stream, StreamHandler } from "../http2/stream.ts";
 import type { DeadlineBucket, DeadlineEntry } from "./deadlines.ts";
@@ -19,12 +19,6 @@ import {
 } from "./status.ts";
 
 const ONE_REQUEST = "non-client-streaming RPC";
-
-function seriesBytes({ before, between, after }: MessageSeries): number {
-  let bytes = (before.length + after.length) * between.length;
-  for (const middle of between) bytes += middle.length;
-  return bytes;
-}
 
 export class StreamServerCall implements StreamCall, StreamHandler, MessageSink, DeadlineEntry {
   readonly method: number;
