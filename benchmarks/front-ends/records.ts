@@ -1,7 +1,7 @@
 /**
  * What threads tell each other about calls: records, one behind the other, in one piece of memory
  * for each message. A record begins with a word of its kind and the slot of its call; both threads
- * keep a call under the same slot. Numbers are little-endian.
+ * keep a call under the same slot, of 24 bits. Numbers are little-endian.
  *
  * The thread of the connection takes a slot by `unary` or `stream`, and has it until the main thread
  * has said its last about the call: `reply`, `fail`, `finish`, `sourceEnd`, `sourceFail` or `gone`. So a
@@ -44,9 +44,6 @@ export const TO_FRONT = {
   /** Messages of a stream that differ in the middle. */
   series: 12,
 } as const;
-
-/** Ids that fit beside a kind in a word. */
-export const MAX_SLOTS = 1 << 24;
 
 /** At the front of a message: how many bytes of the other side's messages were dealt with. */
 const HEAD_BYTES = 8;

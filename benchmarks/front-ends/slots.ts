@@ -8,11 +8,6 @@ export class Slots<T> {
     this.#limit = limit;
   }
 
-  /** How many are taken. */
-  get taken(): number {
-    return this.#entries.length - this.#free.length;
-  }
-
   /** Undefined when all are taken. */
   take(entry: T): number | undefined {
     const slot = this.#free.pop() ?? this.#entries.length;
