@@ -101,7 +101,8 @@ export class Watcher implements WatchInfo {
 export class WatcherGroup {
   /** In order of arrival. */
   readonly watchers = new Set<Watcher>();
-  readonly #byKey = new Map<string, Set<Watcher>>();
+  /** Most watched keys have one watcher, and there may be very many: it is held without a set. */
+  readonly #byKey = new Map<string, Watcher | Set<Watcher>>();
   readonly #byRange = new IntervalTree<Set<Watcher>>();
 
   get size(): number {
@@ -111,18 +112,20 @@ export class WatcherGroup {
   add(watcher: Watcher): void {
     this.watchers.add(watcher);
     const { key, end } = watcher.options;
-    const peers = end === undefined ? this.#byKey.get(key) : this.#byRange.get(key, end);
-    if (peers !== undefined) peers.add(watcher);
-    else if (end === undefined) this.#byKey.set(key, new Set([watcher]));
-    else this.#byRange.set(key, end, new Set([watcher]));
+    const found = end === undefined ? this.#byKey.get(key) : this.#byRange.get(key, end);
+    if (found instanceof Set) found.add(watcher);
+    else if (end !== undefined) this.#byRange.set(key, end, new Set([watcher]));
+    else this.#byKey.set(key, found === undefined ? watcher : new Set([found, watcher]));
   }
 
   delete(watcher: Watcher): void {
     if (!this.watchers.delete(watcher)) return;
     const { key, end } = watcher.options;
-    const peers = end === undefined ? this.#byKey.get(key) : this.#byRange.get(key, end);
-    peers?.delete(watcher);
-    if (peers === undefined || peers.size > 0) return;
+    const found = end === undefined ? this.#byKey.get(key) : this.#byRange.get(key, end);
+    if (found instanceof Set) {
+      found.delete(watcher);
+      if (found.size > 0) return;
+    }
     if (end === undefined) this.#byKey.delete(key);
     else this.#byRange.delete(key, end);
   }
@@ -135,7 +138,8 @@ export class WatcherGroup {
   /** Calls `visit` for each watcher of `key`. The group must not change meanwhile. */
   match(key: string, visit: (watcher: Watcher) => void): void {
     const exact = this.#byKey.get(key);
-    if (exact !== undefined) for (const watcher of exact) visit(watcher);
+    if (exact instanceof Watcher) visit(exact);
+    else if (exact !== undefined) for (const watcher of exact) visit(watcher);
     if (this.#byRange.size === 0) return;
     this.#byRange.stab(key, (watchers) => {
       for (const watcher of watchers) visit(watcher);
