@@ -12,6 +12,7 @@ import type { Request } from "../../api/gen/etcdserver.ts";
 import {
   type ConfChange,
   type ConfState,
+  EntryType,
   type Message,
   MessageType,
   type Snapshot,
@@ -41,6 +42,7 @@ import { decodeRequestBody } from "../log/log-requests.ts";
 import { translateV2Request } from "../log/v2-entries.ts";
 import { type RaftObserver, requestTimeoutMs } from "../options.ts";
 import { AcknowledgementFilter } from "./acknowledgement-filter.ts";
+import { CommitNotices } from "./commit-notices.ts";
 import type { ConsensusCounters } from "./consensus-metrics.ts";
 import { ForwardedProposals } from "./forwarded-proposals.ts";
 import { HeartbeatMeter } from "./heartbeat-meter.ts";
@@ -117,6 +119,7 @@ export class Pipeline {
   readonly #entries: EntryApplier;
   readonly #acknowledgements: AcknowledgementFilter;
   readonly #heartbeats: HeartbeatMeter;
+  readonly #notices: CommitNotices;
   readonly #traced: TracedWrites | undefined;
   readonly #forwarded: ForwardedProposals;
   #ticker: Timer | undefined;
@@ -146,6 +149,11 @@ export class Pipeline {
     );
     const late = counters.heartbeatsLate;
     this.#heartbeats = new HeartbeatMeter({ clock, logger, heartbeatIntervalMs, late });
+    this.#notices = new CommitNotices({
+      clock,
+      defer: server.defer,
+      send: (messages) => server.network.send(messages),
+    });
     this.proposals = new Proposals({
       clock,
       ids: server.ids,
@@ -218,6 +226,7 @@ export class Pipeline {
     this.#ticker?.cancel();
     this.leadership.stop();
     this.raft.stop();
+    this.#notices.reset();
     this.proposals.failAll(this.#ended);
     this.reads.failAll(this.#ended);
   }
@@ -226,6 +235,7 @@ export class Pipeline {
   halt(): void {
     this.#ended = new EtcdError("stopped");
     this.raft.stop();
+    this.#notices.reset();
   }
 
   /** Hands what was queued to raft: proposals of this turn, and the question of its reads. */
@@ -373,7 +383,7 @@ export class Pipeline {
   }
 
   #send(messages: readonly Message[]): void {
-    const { cluster, network } = this.#server;
+    const { cluster } = this.#server;
     const ordinary: Message[] = [];
     for (const message of messages) {
       if (cluster.isRemoved(message.to)) continue;
@@ -382,7 +392,7 @@ export class Pipeline {
       else ordinary.push(message);
     }
     this.#heartbeats.observe(ordinary);
-    if (ordinary.length > 0) network.send(ordinary);
+    if (ordinary.length > 0) this.#notices.send(ordinary);
   }
 
   /** The file first: a record in the log must not name a snapshot that is not there. */
@@ -437,6 +447,7 @@ export class Pipeline {
       logLeaderChange(logger, memberID, { from: previous, to: lead, term: this.term });
       this.leadership.changed(lead);
       this.#heartbeats.reset();
+      this.#notices.reset();
     }
     if (lead !== NO_MEMBER && lead !== previous) {
       counters.leaderChanges.add();
@@ -491,7 +502,11 @@ export class Pipeline {
       clock,
       unitsPerStretch: serverLimits(options.limits).unitsPerStretch,
       handlers: {
-        apply: (entry, slice) => this.#entries.apply(entry, slice),
+        apply: (entry, slice) => {
+          // Who is removed is told so before nobody speaks to it any more.
+          if (entry.type !== EntryType.EntryNormal) this.#notices.release();
+          return this.#entries.apply(entry, slice);
+        },
         changesMade: () => store.changesMade,
         afterApply: () => this.#afterApply(),
         canApply: () => this.#canApply(),
@@ -500,6 +515,8 @@ export class Pipeline {
         send: (messages) => this.#send(messages),
         observe,
         saving: traced && ((entries) => traced.saving(entries)),
+        proposalTaken: ({ from }) =>
+          this.#notices.forwarded(from, this.raft.node.raft.log.lastIndex()),
         proposalDropped: (message) => this.#forwarded.keep(message),
         saveSnapshot: (snapshot) => this.#saveSnapshot(snapshot),
         installSnapshot: (snapshot) => {

@@ -56,7 +56,8 @@ export interface RaftLoopHandlers {
   readonly saving?: ((entries: readonly Entry[]) => (() => void) | undefined) | undefined;
   /** Absent when nobody wants to know. */
   readonly observe?: RaftObserver | undefined;
-  /** Raft cannot take a proposal of another member now. */
+  /** Raft has taken a proposal of another member, or cannot take it now. */
+  proposalTaken(message: Message): void;
   proposalDropped(message: Message): void;
   /** Makes a snapshot durable, as a file and as a record in the WAL. Its database is on disk. */
   saveSnapshot(snapshot: Snapshot): Promise<void>;
@@ -167,7 +168,6 @@ export class RaftLoop {
     this.#guard(() => {
       while (!this.#stopped && this.node.hasReady()) {
         this.#handle(this.node.ready());
-        this.#applyNow();
       }
     });
     this.#processing = false;
@@ -191,8 +191,11 @@ export class RaftLoop {
     if (this.#stopped) return;
     this.#guard(() => {
       const error = this.node.step(message);
+      if (message.type === MessageType.MsgProp) {
+        if (error === undefined) this.#handlers.proposalTaken(message);
+        else this.#handlers.proposalDropped(message);
+      }
       if (error === undefined) return;
-      if (message.type === MessageType.MsgProp) this.#handlers.proposalDropped(message);
       const fields = { from: formatID(message.from), error: error.message };
       this.#logger.debug("raft refused a message", fields);
     });
@@ -215,8 +218,9 @@ export class RaftLoop {
     if (ready.softState !== undefined) this.#handlers.softState(ready.softState);
     if (ready.readStates.length > 0) this.#handlers.readStates(ready.readStates);
     const outgoing: Message[] = [];
+    let append: Message | undefined;
     for (const message of ready.messages) {
-      if (message.to === APPEND_THREAD) this.#append(ready, message);
+      if (message.to === APPEND_THREAD) append = message;
       else if (message.to === APPLY_THREAD) {
         this.#applyTasks.push({
           entries: message.entries,
@@ -225,7 +229,12 @@ export class RaftLoop {
         });
       } else outgoing.push(message);
     }
+    // The others' disks are the longer way: they begin first. Then this member's, and what is applied
+    // meanwhile does not hold up its sync.
     if (outgoing.length > 0) this.#handlers.send(outgoing);
+    if (append !== undefined) this.#append(ready, append);
+    if (ready.mustSync) this.#applyLater(queueMicrotask);
+    else this.#applyNow();
   }
 
   #append(ready: Ready, message: Message): void {
@@ -373,7 +382,7 @@ export class RaftLoop {
       }
       if (!this.#handlers.canApply()) break;
       if (this.#slice.isUsedUp) {
-        this.#applyLater();
+        this.#applyLater(this.#defer);
         break;
       }
       applied = true;
@@ -428,9 +437,10 @@ export class RaftLoop {
     this.#applyNow();
   }
 
-  #applyLater(): void {
+  #applyLater(defer: Defer): void {
+    if (this.#applyScheduled || this.#applyTasks.length === 0) return;
     this.#applyScheduled = true;
-    this.#defer(() => {
+    defer(() => {
       this.#applyScheduled = false;
       if (this.#stopped) return;
       this.#guard(() => this.#applyNow());
