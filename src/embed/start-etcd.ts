@@ -319,7 +319,7 @@ class RunningMember implements RunningEtcd {
         dialTimeoutMs: PEER_DIAL_TIMEOUT_MS + this.#config.electionTimeoutMs,
         readTimeoutMs: this.#config.raftReadTimeoutMs,
         writeTimeoutMs: this.#config.raftWriteTimeoutMs,
-        dial: (url) => dialPeer(url, ways),
+        dial: (url, reading) => dialPeer(url, { ...ways, ...reading }),
       },
     );
   }

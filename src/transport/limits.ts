@@ -153,3 +153,6 @@ export const DRAIN_PING_TIMEOUT_MS = 1_000;
 
 /** How often a connection looks at its timeouts. */
 export const HOUSEKEEPING_INTERVAL_MS = 500;
+
+/** A piece of a chunked HTTP/1.1 body that is copied next to its framing; larger ones are not. */
+export const MAX_FRAMED_BYTES = 8_192;

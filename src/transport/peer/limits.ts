@@ -50,6 +50,15 @@ export const PIPELINE_TIMEOUT_MS = 10_000;
 export const MIN_REDIAL_MS = 100;
 export const MAX_REDIAL_MS = 1_000;
 
+/** What is read of a stream at a time; as much as the kernel has at hand for a busy one. */
+export const STREAM_READ_BYTES = 65_536;
+
+/** The head of a peer's answer; Go's and ours are a quarter of a kilobyte. */
+export const MAX_ANSWER_HEAD_BYTES = 16_384;
+
+/** A line between the chunks of an answer: a length of eight digits, and what may follow it. */
+export const MAX_CHUNK_LINE_BYTES = 256;
+
 /** A refusal's text; etcd's are shorter than a line. */
 export const MAX_REFUSAL_BYTES = 4_096;
 

@@ -3,27 +3,39 @@
  * TLS as its owner says, or with the system's authorities.
  */
 import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
-import { connect as netConnect, isIP, type LookupFunction, type Socket } from "node:net";
+import {
+  connect as netConnect,
+  isIP,
+  type LookupFunction,
+  type OnReadOpts,
+  type Socket,
+} from "node:net";
 import { connect as tlsConnect } from "node:tls";
 import { type EtcdUrl, isSecureUrl } from "../../base/etcd-url.ts";
 import type { Clock } from "../../env/clock.ts";
 import { PeerRequestError, type PeerResponse } from "../../env/peers.ts";
 import { dialReason, tlsReason } from "../../base/dial-reason.ts";
+import { DialedStream, type DialedStreamEvents, requestText } from "./dialed-stream.ts";
 
-/** Opens a connection; it need not be open yet. Failures are the socket's "error" event. */
-export type Dial = (url: EtcdUrl) => Socket;
+/**
+ * Opens a connection; it need not be open yet. Failures are the socket's "error" event. With `onread`
+ * its bytes go there.
+ */
+export type Dial = (url: EtcdUrl, reading: { readonly onread?: OnReadOpts }) => Socket;
 
 export interface DialWays {
   /** For host names. Default: the system's. */
   readonly lookup?: LookupFunction;
   /** The own address to dial from. Default: the system's choice. */
   readonly localAddress?: string;
+  /** Default: what is read is the socket's "data" event. */
+  readonly onread?: OnReadOpts;
 }
 
 /** Where to connect: a host and port, or the path of a unix socket. */
 export type DialTarget =
   | ({ readonly host: string; readonly port: number } & DialWays)
-  | { readonly path: string };
+  | ({ readonly path: string } & DialWays);
 
 const KEEP_ALIVE = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 15_000 } as const;
 
@@ -38,7 +50,7 @@ export function dialPeer(
   { dialTls = dialWithSystemAuthorities, ...ways }: DialPeerOptions = {},
 ): Socket {
   const target: DialTarget = url.scheme.startsWith("unix")
-    ? { path: `${url.host}${url.path}` }
+    ? { path: `${url.host}${url.path}`, ...ways }
     : { host: url.hostname, port: url.port, ...ways };
   return isSecureUrl(url) ? dialTls(target) : netConnect({ ...target, ...KEEP_ALIVE });
 }
@@ -78,6 +90,12 @@ export class PeerHttp {
 
   constructor(deps: PeerHttpDeps) {
     this.#deps = deps;
+  }
+
+  /** A GET whose answer is a stream, on a connection of its own. */
+  openStream(url: EtcdUrl, head: RequestHead, events: DialedStreamEvents): DialedStream {
+    const dial = (onread: OnReadOpts): Socket => this.#connect(url, { onread });
+    return new DialedStream(dial, requestText(hostOf(url), head), events);
   }
 
   /** A request on a connection of its own. The caller listens to "response" and "error". */
@@ -148,9 +166,9 @@ export class PeerHttp {
     return agent;
   }
 
-  #connect(url: EtcdUrl): Socket {
+  #connect(url: EtcdUrl, reading: { readonly onread?: OnReadOpts } = {}): Socket {
     const { clock, dial, dialTimeoutMs } = this.#deps;
-    const socket = dial(url);
+    const socket = dial(url, reading);
     const timer = clock.setTimer(dialTimeoutMs, () => socket.destroy(new DialTimeout()));
     const settled = (): void => timer.cancel();
     socket.once("encrypted" in socket ? "secureConnect" : "connect", settled);
@@ -178,7 +196,11 @@ class DialTimeout extends Error {
 }
 
 function optionsOf(url: EtcdUrl, { method, path, headers }: RequestHead) {
-  return { method, path, headers: { Host: url.host === "" ? "localhost" : url.host, ...headers } };
+  return { method, path, headers: { Host: hostOf(url), ...headers } };
+}
+
+function hostOf(url: EtcdUrl): string {
+  return url.host === "" ? "localhost" : url.host;
 }
 
 /** The whole answer. Rejects with a `PeerRequestError` when it is longer than the limit. */

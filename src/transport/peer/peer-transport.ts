@@ -304,7 +304,7 @@ export class PeerTransport implements PeerNetwork {
   }
 
   #newHttp(keepIdleMs: number): PeerHttp {
-    const { dialTimeoutMs, dial = (url: EtcdUrl) => dialPeer(url) } = this.#options;
+    const { dialTimeoutMs, dial = dialPeer } = this.#options;
     return new PeerHttp({ clock: this.#deps.clock, dial, dialTimeoutMs, keepIdleMs });
   }
 }

@@ -3,10 +3,11 @@
  * again when the connection ends for whatever reason. The pause between dials grows to a second and
  * ends early when the peer shows that it is back.
  */
+import { copyBytes } from "../../base/bytes.ts";
 import { errorMessage } from "../../base/error-message.ts";
-import type { ClientRequest, IncomingMessage } from "node:http";
 import type { EtcdUrl } from "../../base/etcd-url.ts";
 import type { Timer } from "../../env/clock.ts";
+import type { AnswerHead } from "./answer-reader.ts";
 import {
   CLUSTER_ID_MISMATCH,
   headersOf,
@@ -14,6 +15,7 @@ import {
   REMOVED_MEMBER,
   speaksStreams,
 } from "./checks.ts";
+import type { DialedStream } from "./dialed-stream.ts";
 import type { StreamDecoder } from "./frame.ts";
 import {
   MAX_REDIAL_MS,
@@ -22,13 +24,20 @@ import {
   PEER_TICKS_PER_TIMEOUT,
 } from "./limits.ts";
 import type { PeerContext } from "./peer-context.ts";
-import { failureText, headersOfAnswer } from "./peer-http.ts";
+import { failureText } from "./peer-http.ts";
 import { newDecoder, STREAM_NAMES, STREAM_PREFIX, type StreamKind } from "./stream-kind.ts";
+
+/** `url` is where `stream` leads. */
+interface Connected {
+  readonly stream: DialedStream;
+  readonly url: EtcdUrl;
+}
 
 type State =
   | { readonly kind: "waiting"; readonly timer: Timer }
-  | { readonly kind: "dialing"; readonly request: ClientRequest; readonly url: EtcdUrl }
-  | { readonly kind: "reading"; readonly request: ClientRequest }
+  | ({ readonly kind: "dialing" } & Connected)
+  | ({ readonly kind: "refused"; readonly head: AnswerHead; readonly text: Buffer[] } & Connected)
+  | ({ readonly kind: "reading"; readonly decoder: StreamDecoder } & Connected)
   | { readonly kind: "stopped" };
 
 export class StreamReader {
@@ -56,16 +65,15 @@ export class StreamReader {
 
   tick(): void {
     const state = this.#state;
-    if (state.kind !== "dialing" && state.kind !== "reading") return;
-    if (++this.#idleTicks < PEER_TICKS_PER_TIMEOUT) return;
-    state.request.destroy(new Error("read: i/o timeout"));
+    if (state.kind === "waiting" || state.kind === "stopped") return;
+    if (++this.#idleTicks >= PEER_TICKS_PER_TIMEOUT) this.#onEnd("read: i/o timeout");
   }
 
   stop(): void {
     const state = this.#state;
     this.#state = { kind: "stopped" };
     if (state.kind === "waiting") state.timer.cancel();
-    else if (state.kind !== "stopped") state.request.destroy();
+    else if (state.kind !== "stopped") state.stream.destroy();
     this.#context.logger.info("stopped stream reader with remote peer", this.#fields());
   }
 
@@ -79,101 +87,102 @@ export class StreamReader {
       logger.debug("dial stream reader", { from: localText, to: idText, address });
     }
     const headers = { ...headersOf(node), "X-Raft-To": idText };
-    const request = http.open(url, { method: "GET", path, headers });
-    request.on("response", (answer) => this.#onAnswer(request, url, answer));
-    request.on("error", (error) => {
-      const isDialing = this.#isCurrent(request) && this.#state.kind === "dialing";
-      const isRefused = "code" in error && error.code === "ECONNREFUSED";
-      if (isDialing && isRefused) node.reportGone(this.#context.id);
-      this.#onEnd(request, failureText(error, url));
+    const request = { method: "GET", path, headers };
+    const stream = http.openStream(url, request, {
+      onAnswer: (head) => this.#onAnswer({ stream, url }, head),
+      onBody: (bytes) => this.#onBody(bytes),
+      onEnd: (error) => this.#onStreamEnd(error, url),
     });
-    request.on("close", () => this.#onEnd(request, "EOF"));
-    request.end();
-    return { kind: "dialing", request, url };
+    return { kind: "dialing", stream, url };
   }
 
-  #isCurrent(request: ClientRequest): boolean {
-    const state = this.#state;
-    return (state.kind === "dialing" || state.kind === "reading") && state.request === request;
-  }
-
-  #onAnswer(request: ClientRequest, url: EtcdUrl, answer: IncomingMessage): void {
-    if (!this.#isCurrent(request)) return;
-    if (answer.statusCode !== 200) {
-      this.#readRefusal(request, url, answer);
+  #onAnswer(connected: Connected, head: AnswerHead): void {
+    if (head.status !== 200) {
+      this.#state = { kind: "refused", head, text: [], ...connected };
       return;
     }
     const { node, id, status, logger, localText } = this.#context;
-    const headers = headersOfAnswer(answer);
+    const { headers } = head;
     const cluster = headers["x-etcd-cluster-id"];
     const expected = headersOf(node)["X-Etcd-Cluster-ID"];
     if (!speaksStreams(headers)) {
-      this.#fail(request, url, "unsupported stream type");
+      this.#fail(connected, "unsupported stream type");
     } else if (cluster !== expected) {
       this.#logClusterMismatch(cluster);
-      this.#fail(request, url, CLUSTER_ID_MISMATCH);
+      this.#fail(connected, CLUSTER_ID_MISMATCH);
     } else {
-      this.#state = { kind: "reading", request };
+      const decoder = newDecoder(this.#kind, node.memberID, id);
+      this.#state = { kind: "reading", decoder, ...connected };
       this.#idleTicks = 0;
       status.activate();
       logger.info("established TCP streaming connection with remote peer", this.#fields());
       logger.debug("set message decoder", { from: this.#context.idText, to: localText });
-      this.#read(request, url, answer, newDecoder(this.#kind, node.memberID, id));
     }
   }
 
-  #read(
-    request: ClientRequest,
-    url: EtcdUrl,
-    answer: IncomingMessage,
-    decoder: StreamDecoder,
-  ): void {
+  #onBody(bytes: Buffer): void {
+    const state = this.#state;
+    if (state.kind === "reading") this.#read(state.decoder, bytes);
+    else if (state.kind === "refused") {
+      const length = state.text.reduce((sum, part) => sum + part.length, bytes.length);
+      if (length > MAX_REFUSAL_BYTES) this.#fail(state, "refusal is too long");
+      else state.text.push(Buffer.from(bytes));
+    }
+  }
+
+  #read(decoder: StreamDecoder, bytes: Buffer): void {
     const { receivedBytes, deliver, id } = this.#context;
-    answer.on("data", (chunk: Buffer) => {
-      if (!this.#isCurrent(request)) return;
-      this.#idleTicks = 0;
-      this.#pauseMs = MIN_REDIAL_MS;
-      receivedBytes.add(chunk.length);
-      try {
-        decoder.push(chunk);
-        for (;;) {
-          const message = decoder.next();
-          if (message === undefined) return;
-          deliver(message, id);
-          if (!this.#isCurrent(request)) return;
-        }
-      } catch (error) {
-        const { meter, idText } = this.#context;
-        meter.receivedFailures.of(idText).add();
-        this.#onEnd(request, errorMessage(error));
+    this.#idleTicks = 0;
+    this.#pauseMs = MIN_REDIAL_MS;
+    receivedBytes.add(bytes.length);
+    try {
+      decoder.push(copyBytes(bytes));
+      for (;;) {
+        const message = decoder.next();
+        if (message === undefined) return;
+        deliver(message, id);
+        const state = this.#state;
+        if (state.kind !== "reading" || state.decoder !== decoder) return;
       }
-    });
-    answer.on("error", (error) => this.#onEnd(request, failureText(error, url)));
-    answer.on("end", () => this.#onEnd(request, "EOF"));
+    } catch (error) {
+      const { meter, idText } = this.#context;
+      meter.receivedFailures.of(idText).add();
+      this.#onEnd(errorMessage(error));
+    }
+  }
+
+  #onStreamEnd(error: NodeJS.ErrnoException | undefined, url: EtcdUrl): void {
+    const state = this.#state;
+    if (error === undefined && state.kind === "refused") {
+      const text = Buffer.concat(state.text).toString("utf8").replace(/\n$/, "");
+      this.#fail(state, this.#refusal(state.head, text));
+      return;
+    }
+    if (state.kind === "dialing" && error?.code === "ECONNREFUSED") {
+      this.#context.node.reportGone(this.#context.id);
+    }
+    this.#onEnd(error === undefined ? "EOF" : failureText(error, url));
   }
 
   /** The connection is over, for the first reason given. */
-  #onEnd(request: ClientRequest, reason: string): void {
-    if (!this.#isCurrent(request)) return;
+  #onEnd(reason: string): void {
+    const state = this.#state;
+    if (state.kind === "dialing" || state.kind === "refused") this.#fail(state, reason);
+    if (state.kind !== "reading") return;
     const { status, logger } = this.#context;
-    const name = STREAM_NAMES[this.#kind];
-    if (this.#state.kind === "dialing") {
-      this.#fail(request, this.#state.url, reason);
-      return;
-    }
-    request.destroy();
+    state.stream.destroy();
     logger.warn("lost TCP streaming connection with remote peer", {
       ...this.#fields(),
       error: reason,
     });
     // What the peer closes in good order may be about to be replaced.
-    if (reason !== "EOF") status.deactivate(name, "read", reason);
+    if (reason !== "EOF") status.deactivate(STREAM_NAMES[this.#kind], "read", reason);
     this.#wait();
   }
 
-  #fail(request: ClientRequest, url: EtcdUrl, reason: string): void {
+  #fail({ stream, url }: Connected, reason: string): void {
     const { urls, status } = this.#context;
-    request.destroy();
+    stream.destroy();
     urls.unreachable(url);
     status.deactivate(STREAM_NAMES[this.#kind], "dial", reason);
     this.#wait();
@@ -191,27 +200,11 @@ export class StreamReader {
     this.#state = { kind: "waiting", timer };
   }
 
-  #readRefusal(request: ClientRequest, url: EtcdUrl, answer: IncomingMessage): void {
-    const parts: Buffer[] = [];
-    let bytes = 0;
-    answer.on("data", (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes <= MAX_REFUSAL_BYTES) parts.push(chunk);
-      else if (this.#isCurrent(request)) this.#fail(request, url, "refusal is too long");
-    });
-    answer.on("error", (error) => this.#onEnd(request, failureText(error, url)));
-    answer.on("end", () => {
-      if (!this.#isCurrent(request)) return;
-      const text = Buffer.concat(parts).toString("utf8").replace(/\n$/, "");
-      this.#fail(request, url, this.#refusal(answer, text));
-    });
-  }
-
   /** The reason of a refusal; a removed member's node is told. */
-  #refusal(answer: IncomingMessage, text: string): string {
+  #refusal({ status, headers }: AnswerHead, text: string): string {
     const { node, logger, idText, localText } = this.#context;
-    const cluster = headersOfAnswer(answer)["x-etcd-cluster-id"];
-    switch (answer.statusCode) {
+    const cluster = headers["x-etcd-cluster-id"];
+    switch (status) {
       case 410:
         // Only the own cluster can remove a member.
         if (cluster === headersOf(node)["X-Etcd-Cluster-ID"]) node.reportRemovedSelf();
@@ -232,7 +225,7 @@ export class StreamReader {
         }
         return `unhandled error ${JSON.stringify(text)} when precondition failed`;
       default:
-        return `unhandled http status ${answer.statusCode}`;
+        return `unhandled http status ${status}`;
     }
   }
 
