@@ -77,7 +77,16 @@ function cacheName(program, digest) {
   const word = args.find((arg) => /^[a-z][a-z-]{1,19}$/.test(arg)) ?? "";
   const api = process.env.ETCDCTL_API === "2" ? "-v2" : "";
   const { v8 } = process.versions;
-  return `${program}-${digest}-${v8}-${process.arch}${api}-${word}`;
+  return `${program}-${digest}-${v8}-${process.arch}-${flagsText()}${api}-${word}`;
+}
+
+/** V8 refuses code that was compiled under other flags. */
+function flagsText() {
+  let sum = 0;
+  for (const character of [...process.execArgv, process.env.NODE_OPTIONS].join(" ")) {
+    sum = (Math.imul(sum, 31) + character.charCodeAt(0)) >>> 0;
+  }
+  return sum.toString(36);
 }
 
 /** Code by the name of the script; undefined if there is none, or not in this form. */

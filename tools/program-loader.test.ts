@@ -26,6 +26,7 @@ interface Place {
   /** A script that the program can load. */
   add(name: string, script: string): void;
   run(...args: string[]): string;
+  runWith(flags: readonly string[], ...args: string[]): string;
   kept(): string[];
 }
 
@@ -37,6 +38,12 @@ function place(t: TestContext): Place {
   const add = (name: string, script: string): void => {
     writeFileSync(join(directory, "lib", name), script);
   };
+  const runWith = (flags: readonly string[], ...args: string[]): string => {
+    const all = [...flags, join(directory, "tool.cjs"), ...args];
+    const done = spawnSync(process.execPath, all, { encoding: "utf8", env: {} });
+    assert.equal(done.stderr, "");
+    return done.stdout;
+  };
   return {
     directory,
     add,
@@ -46,14 +53,8 @@ function place(t: TestContext): Place {
       const start = `require("./lib/program-loader.cjs").start("tool", "${digest}");`;
       writeFileSync(join(directory, "tool.cjs"), start);
     },
-    run(...args) {
-      const done = spawnSync(process.execPath, [join(directory, "tool.cjs"), ...args], {
-        encoding: "utf8",
-        env: {},
-      });
-      assert.equal(done.stderr, "");
-      return done.stdout;
-    },
+    run: (...args) => runWith([], ...args),
+    runWith,
     kept: () => readdirSync(cache).sort(),
   };
 }
@@ -115,6 +116,17 @@ test("scripts of a program are modules, and the code of each that a run loads is
   assert.equal(run("get", "two"), "get 2\n");
   assert.equal(size(), both);
   assert.equal(kept().length, 1);
+});
+
+test("code is kept apart for other flags of V8, which would refuse it", (t) => {
+  const { install, run, runWith, kept } = place(t);
+  install(PROGRAM, "d1");
+  run("get");
+  const [first] = kept();
+  runWith(["--stack-size=900"], "get");
+  assert.equal(kept().length, 2);
+  run("get");
+  assert.ok(kept().includes(first ?? ""));
 });
 
 test("kept code does not grow without bound", (t) => {

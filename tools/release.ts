@@ -28,7 +28,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { SERVER_VERSION } from "../src/api/version.ts";
-import { goArchitecture, goOperatingSystem } from "../src/platform/go-names.ts";
+import { goArchitecture, goOperatingSystem } from "../src/base/go-names.ts";
 import { bundleTool, TOOLS, type Tool } from "./release-bundle.ts";
 import { findRepository } from "./tidy.ts";
 

@@ -18,7 +18,7 @@ import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { findDefaultHost } from "./default-host.ts";
 import { inspectDataDir } from "./data-dir.ts";
-import { goArchitecture } from "../platform/go-names.ts";
+import { goArchitecture } from "../base/go-names.ts";
 import { runtimeProblem } from "./runtime.ts";
 import { ETCD_PROGRAM } from "./testing/etcd-process.ts";
 

@@ -6,7 +6,7 @@ import { availableParallelism, cpus } from "node:os";
 import { SERVER_VERSION } from "../api/version.ts";
 import { formatDuration, humanizeBytes } from "../base/go-text.ts";
 import type { LogFields, Logger } from "../env/logger.ts";
-import { goArchitecture, goOperatingSystem } from "../platform/index.ts";
+import { goArchitecture, goOperatingSystem } from "../base/go-names.ts";
 import { DEFAULT_QUOTA_BYTES, type ServerOptions } from "../server/index.ts";
 import {
   autoCompactionOf,

@@ -1,6 +1,5 @@
 export { BcryptHasher } from "./bcrypt-hasher.ts";
 export { unbundledStack } from "./bundle-places.ts";
-export { goArchitecture, goOperatingSystem } from "./go-names.ts";
 export {
   createLogger,
   parseLogFormat,
