@@ -43,6 +43,7 @@ export async function bundle({ build, transform }, root, libraries) {
       ...PROGRAMS.map((name) => ({ in: `dist/src/bin/${name}.js`, out: `${name}-program` })),
       ...WORKERS.map((name) => ({ in: `dist/src/${name}.js`, out: basename(name) })),
     ],
+    inject: ["tools/turn-functions.mjs"],
     outdir: lib,
     outExtension: { ".js": ".cjs" },
     splitting: true,

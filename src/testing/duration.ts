@@ -6,8 +6,9 @@ export type Duration = number | string;
 
 /** In milliseconds. @throws TypeError for what is no duration, RangeError for a negative one. */
 export function durationMs(where: string, duration: Duration): number {
-  const ms = typeof duration === "number" ? duration : parsed(where, duration);
-  if (!Number.isFinite(ms)) throw new TypeError(`${where}: ${duration} is no duration`);
+  const ms = typeof duration === "string" ? parsed(where, duration) : duration;
+  if (typeof ms !== "number" || !(Math.abs(ms) <= Number.MAX_SAFE_INTEGER))
+    throw new TypeError(`${where}: ${duration} is no duration`);
   if (ms < 0) throw new RangeError(`${where}: time does not go back (${duration})`);
   return ms;
 }

@@ -69,8 +69,10 @@ export class EtcdSnapshot {
     this.#state = state;
   }
 
-  static stateOf(snapshot: EtcdSnapshot): UniverseState {
-    return snapshot.#state;
+  /** @throws TypeError for what is no snapshot. */
+  static stateOf(method: string, snapshot: EtcdSnapshot): UniverseState {
+    if (snapshot instanceof EtcdSnapshot) return snapshot.#state;
+    throw new TypeError(`${method}: takes what \`snapshot()\` gave`);
   }
 }
 
@@ -87,7 +89,7 @@ export class Etcd implements AsyncDisposable {
 
   /** One member. Settles when it serves. @throws TypeError for options that do not exist. */
   static async memory(options: MemoryOptions = {}): Promise<Etcd> {
-    refuseUnknown("Etcd.memory", options, MEMORY_OPTIONS);
+    checkOptions("Etcd.memory", options, MEMORY_OPTIONS);
     return Etcd.#start({ ...defaults(options), size: 1, latencyMs: 0, syncMs: 0 });
   }
 
@@ -96,7 +98,7 @@ export class Etcd implements AsyncDisposable {
    * leader, the same elections, the same order of everything.
    */
   static async cluster(size: number = 3, options: ClusterOptions = {}): Promise<Etcd> {
-    refuseUnknown("Etcd.cluster", options, CLUSTER_OPTIONS);
+    checkOptions("Etcd.cluster", options, CLUSTER_OPTIONS);
     return Etcd.#start(clusterOptions("Etcd.cluster", size, options));
   }
 
@@ -279,6 +281,8 @@ export class Etcd implements AsyncDisposable {
    * Clients reach all. Replaces an earlier partition.
    */
   partition(...groups: readonly (readonly (string | EtcdMember)[])[]): void {
+    if (!groups.every(Array.isArray))
+      throw new TypeError("partition: a group is a list of members");
     const named = groups.map((group) => group.map((each) => this.#named("partition", each)));
     const { members, world } = this.#universe;
     const groupOf = (member: Member): number => named.findIndex((group) => group.includes(member));
@@ -331,18 +335,19 @@ export class Etcd implements AsyncDisposable {
   async restore(snapshot: EtcdSnapshot): Promise<void> {
     this.#mustBeOpen("restore");
     const { size } = this.#universe.options;
+    const state = EtcdSnapshot.stateOf("restore", snapshot);
     if (snapshot.size !== size) {
       throw new TypeError(`restore: a snapshot of ${snapshot.size} members is none of ${size}`);
     }
-    await this.#universe.become(EtcdSnapshot.stateOf(snapshot));
+    await this.#universe.become(state);
     await this.#sockets?.bound();
   }
 
   /** Another etcd that begins with what this one holds, or held when the snapshot was taken. */
   async fork(snapshot?: EtcdSnapshot): Promise<Etcd> {
     const from = snapshot ?? (await this.snapshot());
-    const { options } = this.#universe;
-    return Etcd.#start({ ...options, size: from.size }, EtcdSnapshot.stateOf(from));
+    const state = EtcdSnapshot.stateOf("fork", from);
+    return Etcd.#start({ ...this.#universe.options, size: from.size }, state);
   }
 
   /** Empty as at the beginning, with nothing recorded and no failure waiting; the clock goes on. */
@@ -377,7 +382,7 @@ export class Etcd implements AsyncDisposable {
 
   #named(method: string, member: string | EtcdMember): Member {
     this.#mustBeOpen(method);
-    const name = typeof member === "string" ? member : member.name;
+    const name = typeof member === "string" ? member : member?.name;
     const found = this.#universe.members.find((each) => each.name === name);
     if (found !== undefined) return found;
     const names = this.#universe.members.map((each) => each.name).join(", ");
@@ -414,7 +419,26 @@ export function clusterOptions(
   return { ...defaults(options), size, latencyMs, syncMs: durationMs("sync", sync) };
 }
 
-export function refuseUnknown(where: string, options: object, known: ReadonlySet<string>): void {
+/** @throws TypeError for names that are no options, and for numbers that are none. */
+export function checkOptions(
+  where: string,
+  options: ClusterOptions,
+  known: ReadonlySet<string>,
+): void {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`${where}: options are an object, not ${options}`);
+  }
   const problem = unknownOption(where, options, known);
   if (problem !== undefined) throw new TypeError(problem);
+  const { seed = 0, quotaBytes = 0, maxTxnOps = 0, maxRequestBytes = 0 } = options;
+  for (const [name, value] of Object.entries({ seed, quotaBytes, maxTxnOps, maxRequestBytes })) {
+    if (!isWhole(value, name === "seed" ? undefined : 0)) {
+      throw new TypeError(`${where}: ${name} is a whole number, not ${value}`);
+    }
+  }
+}
+
+/** At least as great as `least`, if that is given. */
+export function isWhole(value: unknown, least = Number.NEGATIVE_INFINITY): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= least;
 }

@@ -25,6 +25,7 @@ interface Condition {
   /** Time passes for it until then; undefined: it waits for what others do. */
   readonly untilMs: number | undefined;
   readonly settle: (holds: boolean) => void;
+  readonly fail: (error: unknown) => void;
 }
 
 interface Target {
@@ -75,8 +76,8 @@ export class Flow {
   }
 
   /**
-   * Settles with true when the condition holds, and with false when it does not within this time.
-   * Time passes for it; without a time it stands still.
+   * Settles with true when the condition holds, and with false when it does not within this time;
+   * rejects when it throws. Time passes for it.
    */
   until(holds: () => boolean, withinMs: number = MAX_HOPE_MS): Promise<boolean> {
     const untilMs = this.#scheduler.nowMs + withinMs;
@@ -88,15 +89,15 @@ export class Flow {
     return this.#settled({ holds, untilMs: undefined });
   }
 
-  #settled(condition: Omit<Condition, "settle">): Promise<boolean> {
-    return new Promise((resolve) => {
-      const entry = {
-        ...condition,
-        settle: (holds: boolean) => {
+  #settled(condition: Omit<Condition, "settle" | "fail">): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const ended =
+        <T>(tell: (value: T) => void) =>
+        (value: T): void => {
           this.#conditions.delete(entry);
-          resolve(holds);
-        },
-      };
+          tell(value);
+        };
+      const entry = { ...condition, settle: ended<boolean>(resolve), fail: ended<unknown>(reject) };
       this.#conditions.add(entry);
       this.#wake();
     });
@@ -137,7 +138,11 @@ export class Flow {
     const scheduler = this.#scheduler;
     await drained();
     while (!this.#isStopped) {
-      if (this.#judgeConditions()) await drained();
+      if (this.#judgeConditions()) {
+        // Who has waited may wait for the next thing already.
+        await drained();
+        continue;
+      }
       const before = this.#effects();
       const event = scheduler.begin(this.#limitMs);
       if (event === undefined) {
@@ -190,9 +195,13 @@ export class Flow {
   #judgeConditions(): boolean {
     const before = this.#conditions.size;
     if (before === 0) return false;
-    for (const { holds, untilMs, settle } of this.#conditions) {
-      if (holds()) settle(true);
-      else if (untilMs !== undefined && this.#scheduler.nowMs >= untilMs) settle(false);
+    for (const { holds, untilMs, settle, fail } of this.#conditions) {
+      try {
+        if (holds()) settle(true);
+        else if (untilMs !== undefined && this.#scheduler.nowMs >= untilMs) settle(false);
+      } catch (error) {
+        fail(error);
+      }
     }
     return this.#conditions.size < before;
   }

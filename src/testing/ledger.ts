@@ -69,10 +69,13 @@ export class Ledger {
     this.#failures.clear();
   }
 
-  /** @throws TypeError for the name of no call, and of no error. */
+  /** @throws TypeError for the name of no call, and of no error; RangeError for no times at all. */
   failNext(call: string, failure: Failure, times: number): void {
     const method = methodNamed("failNext", call);
     checkFailure(failure);
+    if (!(Number.isSafeInteger(times) && times > 0)) {
+      throw new RangeError(`failNext: ${times} is no number of calls`);
+    }
     const waiting = this.#failures.get(method) ?? [];
     for (let i = 0; i < times; i++) waiting.push(failure);
     this.#failures.set(method, waiting);
@@ -135,10 +138,18 @@ function methodNamed(where: string, call: string): number {
 }
 
 function checkFailure(failure: Failure): void {
-  if (typeof failure === "object") return;
+  if (typeof failure === "object" && isStatus(failure)) return;
   const known = ["unavailable", "answerLost", ...Object.keys(ERRORS)];
+  if (typeof failure !== "string") {
+    throw new TypeError("failNext: an error is a name or { code: 1 to 16, message }");
+  }
   if (known.includes(failure)) return;
   throw new TypeError(`failNext: no error is named "${failure}"${hint(failure, known)}`);
+}
+
+function isStatus(failure: { readonly code: number; readonly message: string } | null): boolean {
+  const { code = 0, message } = failure ?? {};
+  return Number.isInteger(code) && code > 0 && code <= 16 && typeof message === "string";
 }
 
 function hint(name: string, known: readonly string[]): string {

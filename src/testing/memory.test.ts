@@ -137,6 +137,27 @@ test("waitFor settles when the key is as wanted", async () => {
   assert.equal((await done)?.valueText, "done");
 });
 
+test("one waitFor after the other settles for what is the case already", async () => {
+  await using etcd = await Etcd.memory();
+  await etcd.client().kv.put("a", "1");
+  await etcd.client().kv.put("b", "2");
+  assert.equal((await etcd.waitFor("a"))?.valueText, "1");
+  assert.equal((await etcd.waitFor("b"))?.valueText, "2");
+});
+
+test("a predicate that throws rejects its waitFor, and nothing else", async () => {
+  await using etcd = await Etcd.memory();
+  const other = etcd.waitFor("there", undefined, { within: "1m" });
+  const reason = new Error("no key yet");
+  const failing = (): boolean => {
+    throw reason;
+  };
+  await assert.rejects(etcd.waitFor("k", failing), reason);
+  await assert.rejects(etcd.waitFor("k", failing, { within: "1m" }), reason);
+  await etcd.client().kv.put("there", "1");
+  assert.equal((await other)?.valueText, "1");
+});
+
 test("waitFor lets time pass when it is told how much, and then says what is the case", async () => {
   await using etcd = await Etcd.memory();
   const client = etcd.client();
@@ -157,6 +178,33 @@ test("many at once do not know of each other", async () => {
     all.map((_, i) => String(i)),
   );
   await Promise.all(all.map((etcd) => etcd.close()));
+});
+
+test("inputs that are none are told", async () => {
+  await using etcd = await Etcd.memory();
+  const cases: readonly (readonly [() => unknown, string])[] = [
+    [() => Etcd.memory({ seed: Number.NaN }), "Etcd.memory: seed is a whole number, not NaN"],
+    [() => Etcd.memory({ maxTxnOps: -1 }), "Etcd.memory: maxTxnOps is a whole number, not -1"],
+    [() => Etcd.memory(null as never), "Etcd.memory: options are an object, not null"],
+    [() => Etcd.cluster(0), "Etcd.cluster: a cluster has 1 to 9 members, not 0"],
+    [() => etcd.fork({ size: 1 } as never), "fork: takes what `snapshot()` gave"],
+    [() => etcd.restore(undefined as never), "restore: takes what `snapshot()` gave"],
+    [() => etcd.clock.advance(undefined as never), "clock.advance: undefined is no duration"],
+    [() => etcd.clock.advance(1e300), "clock.advance: 1e+300 is no duration"],
+    [() => etcd.clock.setTimer(1, 5 as never), "clock.setTimer: fire is a function"],
+    [() => etcd.clock.setTimer(Number.NaN, () => undefined), "clock.setTimer: NaN is no duration"],
+    [() => etcd.clock.advance(-1), "clock.advance: time does not go back (-1)"],
+    [() => etcd.partition("m1" as never), "partition: a group is a list of members"],
+    [() => etcd.pause(undefined as never), 'pause: no member is named "undefined"; there are m1'],
+    [() => etcd.failNext("put", "noSpace", 0), "failNext: 0 is no number of calls"],
+    [
+      () => etcd.failNext("put", { code: 99, message: "x" }),
+      "failNext: an error is a name or { code: 1 to 16, message }",
+    ],
+  ];
+  for (const [call, message] of cases) {
+    await assert.rejects(async () => call(), { message });
+  }
 });
 
 test("what was closed says so", async () => {

@@ -114,3 +114,31 @@ test("a process that forgets to close its etcd ends all the same", () => {
   `);
   assert.equal(output, "done");
 });
+
+test("the fake timers of a test runner do not stop members, disks or clients", () => {
+  const output = run(`
+    import { Etcd } from "etcd-ts/testing";
+    import { EtcdClient } from "etcd-ts/client";
+    const faked = ["setTimeout", "setInterval", "setImmediate", "queueMicrotask"];
+    const real = Object.fromEntries(faked.map((name) => [name, globalThis[name]]));
+    for (const name of faked) globalThis[name] = () => ({ unref() {} });
+    for (const begin of [() => Etcd.memory({ listen: true }), () => Etcd.cluster(3)]) {
+      const etcd = await begin();
+      const client = etcd.client();
+      const { ID } = await client.lease.grant(10);
+      await client.kv.put("k", "1", { lease: ID });
+      await etcd.clock.advance("20s");
+      const fork = await etcd.fork();
+      console.log(JSON.stringify(fork.dump()));
+      await fork.close();
+      await etcd.close();
+    }
+    const etcd = await Etcd.memory({ listen: true });
+    const client = new EtcdClient({ endpoints: etcd.urls });
+    await client.kv.put("k", "1");
+    client.close();
+    await etcd.close();
+    Object.assign(globalThis, real);
+  `);
+  assert.equal(output, "{}\n{}");
+});

@@ -99,4 +99,22 @@ test("options and faults that do not exist are told by name", async () => {
   await assert.rejects(simulate(1, nothing, { faults: ["earthquake" as "kill"] }), {
     message: /^simulate: no fault is named "earthquake"; there are standstill, kill, /,
   });
+  await assert.rejects(simulate(1, nothing, { faults: "kill" as never }), {
+    message: "simulate: faults are a list of their names",
+  });
+  await assert.rejects(simulate(1, undefined as never), {
+    message: "simulate: the scenario is a function",
+  });
+});
+
+test("seeds that are none are refused, as nothing would run", async () => {
+  for (const seeds of [0, -1, 1.5, [], [0.5], "3" as never]) {
+    await assert.rejects(
+      simulate(seeds, async () => undefined),
+      {
+        name: "TypeError",
+        message: /^simulate: seeds are their number or a list of whole numbers/,
+      },
+    );
+  }
 });

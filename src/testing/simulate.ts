@@ -9,13 +9,14 @@ import type { EtcdClient } from "../client/index.ts";
 import { SeededRandom } from "../env/testing/index.ts";
 import { type Duration, durationMs } from "./duration.ts";
 import {
+  checkOptions,
   CLUSTER_OPTION_NAMES,
   type ClusterOptions,
   clusterOptions,
   type Etcd,
   etcdOf,
+  isWhole,
   type LocalClientOptions,
-  refuseUnknown,
 } from "./etcd.ts";
 import type { FaultKind } from "./faults/kinds.ts";
 import { Nemesis } from "./faults/nemesis.ts";
@@ -188,13 +189,23 @@ export async function simulate(
   scenario: (world: SimulatedWorld) => Promise<void>,
   options: SimulateOptions = {},
 ): Promise<void> {
-  refuseUnknown("simulate", options, SIMULATE_OPTIONS);
-  const unknown = options.faults?.find((fault) => !FAULTS.includes(fault));
+  checkOptions("simulate", options, SIMULATE_OPTIONS);
+  if (typeof scenario !== "function") throw new TypeError("simulate: the scenario is a function");
+  const { faults = FAULTS } = options;
+  if (!Array.isArray(faults)) throw new TypeError("simulate: faults are a list of their names");
+  const unknown = faults.find((fault) => !FAULTS.includes(fault));
   if (unknown !== undefined) {
     throw new TypeError(`simulate: no fault is named "${unknown}"; there are ${FAULTS.join(", ")}`);
   }
-  const list = typeof seeds === "number" ? Array.from({ length: seeds }, (_, i) => i + 1) : seeds;
-  for (const seed of list) await new Seed(seed, options).run(scenario);
+  for (const seed of seedsOf(seeds)) await new Seed(seed, options).run(scenario);
+}
+
+/** @throws TypeError for what says no seed: a scenario that never ran would seem to have passed. */
+function seedsOf(seeds: number | readonly number[]): readonly number[] {
+  if (isWhole(seeds, 1)) return Array.from({ length: seeds as number }, (_, i) => i + 1);
+  const isList = Array.isArray(seeds) && seeds.length > 0;
+  if (isList && seeds.every((seed) => isWhole(seed))) return seeds;
+  throw new TypeError(`simulate: seeds are their number or a list of whole numbers, not ${seeds}`);
 }
 
 class Seed {

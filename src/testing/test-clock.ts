@@ -46,6 +46,8 @@ export class TestClock {
 
   /** Calls `fire` once, when so many milliseconds of this clock have passed. */
   setTimer(delayMs: number, fire: () => void): Timer {
+    if (typeof fire !== "function") throw new TypeError("clock.setTimer: fire is a function");
+    if (Number.isNaN(delayMs)) throw new TypeError("clock.setTimer: NaN is no duration");
     return this.#clock.setTimer(delayMs, fire);
   }
 
