@@ -24,10 +24,11 @@ import { makePlan, type Plan, rootRandom } from "./plan.ts";
 import { PLANTED_BUGS } from "./planted/bugs.ts";
 import { MAX_WORK_SHARE } from "../src/testing/world/member-clock.ts";
 import { CALM } from "../src/testing/world/links.ts";
+import { peerURL } from "../src/testing/world/member-settings.ts";
 import { Trace } from "../src/testing/world/trace.ts";
 import { World } from "../src/testing/world/world.ts";
 import type { Member } from "../src/testing/world/member.ts";
-import { memberOptions, peerURL } from "./member-options.ts";
+import { memberOptions } from "./member-options.ts";
 import { recover } from "./recover.ts";
 
 export interface RunOptions {

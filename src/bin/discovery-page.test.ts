@@ -4,23 +4,17 @@
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { packageRoot } from "../base/testing/package-root.ts";
 import { freePorts } from "../embed/e2e/tls-world.ts";
 import { within } from "../embed/e2e/wait.ts";
 import { TestAuthority } from "../platform/tls/testing/authority.ts";
 
 const START_TIMEOUT_MS = 60_000;
 const SERVES = /ready to serve client requests|serving discovery/;
-
-function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, "package.json"))) folder = dirname(folder);
-  return folder;
-}
 
 const root = packageRoot();
 const scratch = mkdtempSync(join(tmpdir(), "etcd-discovery-page-"));

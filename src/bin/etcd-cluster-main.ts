@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SERVER_VERSION } from "../api/version.ts";
+import { type Deferred, deferred } from "../base/deferred.ts";
 import { clusterTable } from "../cli/cluster/command-table.ts";
 import type { LauncherDeps } from "../cli/cluster/launcher-deps.ts";
 import type { MemberProgram } from "../cli/cluster/plan.ts";
@@ -95,7 +96,7 @@ function standardOutput(): Output {
   const stream = process.stdout;
   let isBroken = false;
   /** Shared by all who wait; settled and forgotten at the next "drain" or "error". */
-  let draining: { promise: Promise<void>; resolve: () => void } | undefined;
+  let draining: Deferred | undefined;
   const settle = (): void => {
     draining?.resolve();
     draining = undefined;
@@ -115,12 +116,4 @@ function standardOutput(): Output {
       return draining.promise;
     },
   };
-}
-
-function deferred(): { promise: Promise<void>; resolve: () => void } {
-  let resolve: () => void = () => undefined;
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
 }

@@ -4,7 +4,6 @@ import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -15,23 +14,15 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { packageRoot } from "../base/testing/package-root.ts";
 import { findDefaultHost } from "./default-host.ts";
 import { inspectDataDir } from "./data-dir.ts";
 import { goArchitecture } from "../base/go-names.ts";
 import { runtimeProblem } from "./runtime.ts";
 import { ETCD_PROGRAM } from "./testing/etcd-process.ts";
 
-const here = fileURLToPath(import.meta.url);
 const scratch = mkdtempSync(join(tmpdir(), "etcd bin "));
 after(() => rmSync(scratch, { recursive: true, force: true }));
-
-function packageRoot(): string {
-  for (let folder = dirname(here); folder !== dirname(folder); folder = dirname(folder)) {
-    if (existsSync(join(folder, "bin", "etcd"))) return folder;
-  }
-  throw new Error("bin/etcd is not above this test");
-}
 
 /** An installation whose program only tells how it was called. */
 function fakeInstallation(): string {

@@ -17,16 +17,10 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { packageRoot } from "../base/testing/package-root.ts";
 import { EtcdClient } from "../client/index.ts";
 
 const COMMAND_TIMEOUT_MS = 60_000;
-
-function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, "package.json"))) folder = dirname(folder);
-  return folder;
-}
 
 const root = packageRoot();
 const scratch = mkdtempSync(join(tmpdir(), "etcd-readme-"));

@@ -1,22 +1,16 @@
 /** The commands of docs/security.md, in their order, with three members on the page's settings. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { packageRoot } from "../base/testing/package-root.ts";
 import { freePorts } from "../embed/e2e/tls-world.ts";
 import { within } from "../embed/e2e/wait.ts";
 
 const TIMEOUT_MS = 120_000;
 const MEMBERS = [1, 2, 3] as const;
-
-function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, "package.json"))) folder = dirname(folder);
-  return folder;
-}
 
 const root = packageRoot();
 const scratch = mkdtempSync(join(tmpdir(), "etcd-security-"));

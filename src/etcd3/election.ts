@@ -1,5 +1,6 @@
 /** Elections: who has the oldest key below a name leads. The keys are those of npm `etcd3`. */
 import { EventEmitter } from "node:events";
+import { deferred } from "../base/deferred.ts";
 import { Campaign } from "./campaign.ts";
 import { castError } from "./errors.ts";
 import type { IKeyValue } from "./messages/kv.ts";
@@ -143,21 +144,4 @@ export class ElectionObserver extends EventEmitter {
         : before.value.equals(leader.value);
     if (!isSame) this.emit("change", leader?.value.toString());
   }
-}
-
-interface Deferred {
-  readonly promise: Promise<void>;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
-}
-
-function deferred(): Deferred {
-  let resolve: () => void = () => undefined;
-  let reject: (error: unknown) => void = () => undefined;
-  const promise = new Promise<void>((onDone, onFailed) => {
-    resolve = onDone;
-    reject = onFailed;
-  });
-  promise.catch(() => undefined);
-  return { promise, resolve, reject };
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { packageRoot } from "../base/testing/package-root.ts";
 import {
   checkTranscript,
   formatMismatch,
@@ -89,10 +89,3 @@ test("a mismatch shows the differing lines only, with what precedes them", () =>
   assert.ok(mismatch !== undefined);
   assert.equal(formatMismatch(mismatch), "  line 1: say\n    same\n  - expected\n  + actual");
 });
-
-/** The tests run from the sources and from the build, which lie at different depths. */
-function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, "package.json"))) folder = dirname(folder);
-  return folder;
-}

@@ -1,5 +1,5 @@
 /** A member of a cluster in a test, as it is when it is asked. */
-import { clientURL } from "./member-options.ts";
+import { clientURL } from "./world/member-settings.ts";
 import type { Member } from "./world/member.ts";
 
 export class EtcdMember {

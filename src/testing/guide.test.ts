@@ -1,28 +1,14 @@
 /** Every example of docs/testing.md runs, as it stands there, on the built package. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { packageRoot } from "../base/testing/package-root.ts";
 
 /** For all examples together, on a busy machine. */
 const TIMEOUT_MS = 120_000;
-
-function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, "package.json"))) folder = dirname(folder);
-  return folder;
-}
 
 const root = packageRoot();
 const scratch = mkdtempSync(join(tmpdir(), "etcd-testing-guide-"));

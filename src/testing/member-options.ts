@@ -1,5 +1,6 @@
 /** The settings of a member in a test: etcd's defaults, with files that fit into memory. */
 import type { ServerOptions } from "../server/index.ts";
+import { addresses, WORLD_SETTINGS } from "./world/member-settings.ts";
 
 /** A test writes little; a new segment is zeroed memory. */
 const WAL_SEGMENT_BYTES = 16 * 1024;
@@ -29,58 +30,22 @@ export interface MemberSettings {
   readonly maxRequestBytes?: number | undefined;
 }
 
-export interface MemberIdentity {
-  readonly name: string;
-  readonly clientURL: string;
-  /** Peer URLs by the names of all members. */
-  readonly cluster: ReadonlyMap<string, string>;
-}
-
-export function peerURL(name: string): string {
-  return `http://${name}:2380`;
-}
-
-export function clientURL(name: string): string {
-  return `http://${name}:2379`;
-}
-
 /** The same in all tests. */
 const FIXED = {
-  dataDirectory: "/data",
-  walDirectory: "",
+  ...WORLD_SETTINGS,
   initialClusterToken: "etcd-ts-testing",
   initialClusterState: "new",
-  forceNewCluster: false,
   strictReconfigCheck: true,
-  maxLearners: 1,
-  preVote: true,
-  initialElectionTickAdvance: true,
-  maxWals: 2,
-  maxSnapshots: 2,
   backendBatchIntervalMs: 100,
   backendBatchLimit: 10_000,
   pageCacheBytes: PAGE_CACHE_BYTES,
-  bootstrapDefragThresholdBytes: 0,
   compactionBatchLimit: 1000,
-  compactionSleepIntervalMs: 10,
   watchProgressNotifyIntervalMs: 600_000,
   leaseCheckpoint: false,
   leaseCheckpointPersist: false,
-  warningApplyDurationMs: 100,
-  warningUnaryRequestDurationMs: 300,
-  unsafeNoFsync: false,
   corruptCheckIntervalMs: 0,
   compactHashCheckIntervalMs: 0,
   compactHashCheck: false,
-  initialCorruptCheck: false,
-  downgradeCheckIntervalMs: 5000,
-  stopServiceOnDefrag: false,
-  tokens: { kind: "simple" },
-  simpleTokenTTLMs: 300_000,
-  bcryptCost: 4,
-  clientCertAuth: false,
-  servesV2: false,
-  dropsV2Content: false,
   limits: {
     walSegmentBytes: WAL_SEGMENT_BYTES,
     // Time may stand still while much is written.
@@ -89,7 +54,9 @@ const FIXED = {
 } as const satisfies Partial<ServerOptions>;
 
 export function memberOptions(
-  { name, clientURL: url, cluster }: MemberIdentity,
+  name: string,
+  /** Peer URLs by the names of all members. */
+  cluster: ReadonlyMap<string, string>,
   settings: MemberSettings,
   compaction: Pick<ServerOptions, "autoCompactionMode" | "autoCompactionRetention">,
 ): ServerOptions {
@@ -98,16 +65,13 @@ export function memberOptions(
   return {
     ...FIXED,
     ...compaction,
-    name,
-    clientURLs: [url],
-    peerURLs: [peerURL(name)],
-    initialCluster: new Map([...cluster].map(([each, peer]) => [each, [peer]])),
+    ...addresses(name, cluster),
     heartbeatIntervalMs: heartbeatMs,
     electionTicks: ELECTION_TIMEOUT_MS / heartbeatMs,
     snapshotCount: isAlone ? LONE_SNAPSHOT_COUNT : 10_000,
     catchUpEntries: isAlone ? 0 : 5000,
-    quotaBackendBytes: settings.quotaBytes ?? 0,
-    maxTxnOps: settings.maxTxnOps ?? 128,
-    maxRequestBytes: settings.maxRequestBytes ?? 1_572_864,
+    quotaBackendBytes: settings.quotaBytes ?? FIXED.quotaBackendBytes,
+    maxTxnOps: settings.maxTxnOps ?? FIXED.maxTxnOps,
+    maxRequestBytes: settings.maxRequestBytes ?? FIXED.maxRequestBytes,
   };
 }

@@ -13,10 +13,11 @@ import { Door } from "./door.ts";
 import { Flow } from "./flow.ts";
 import { Ledger } from "./ledger.ts";
 import { dialLocally } from "./local-dial.ts";
-import { clientURL, type MemberSettings, memberOptions, peerURL } from "./member-options.ts";
+import { type MemberSettings, memberOptions } from "./member-options.ts";
 import { retentionOf } from "./retention.ts";
 import { CALM } from "./world/links.ts";
 import type { Life, Member, MemberTraits } from "./world/member.ts";
+import { clientURL, peerURL } from "./world/member-settings.ts";
 import { OutsideClock } from "./world/outside-clock.ts";
 import type { Actor } from "./world/scheduler.ts";
 import { Trace } from "./world/trace.ts";
@@ -101,8 +102,7 @@ export class Universe {
     };
     const compaction = retentionOf(this.options.autoCompaction);
     for (const [i, name] of names.entries()) {
-      const identity = { name, clientURL: clientURL(name), cluster };
-      const options = memberOptions(identity, this.options, compaction);
+      const options = memberOptions(name, cluster, this.options, compaction);
       const member = this.world.add(options, traits);
       if (state !== undefined) this.#setUp(member, state.machines[i]);
     }
