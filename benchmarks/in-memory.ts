@@ -127,6 +127,10 @@ async function main(): Promise<void> {
     const fork = await etcd.fork(snapshot);
     return () => fork.close();
   });
+  await rounds(`restore of ${KEYS} keys`, async () => {
+    await etcd.restore(snapshot);
+    return async () => undefined;
+  });
   await rounds("an hour", async () => {
     await etcd.clock.advance("1h");
     return async () => undefined;
