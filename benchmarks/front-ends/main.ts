@@ -10,7 +10,7 @@ import { readFileSync } from "node:fs";
 import { SERVER_VERSION } from "../../src/api/version.ts";
 import { parseCommandLine } from "../../src/embed/config/index.ts";
 import { openLogger } from "../../src/embed/open-logger.ts";
-import { goArchitecture, goOperatingSystem } from "../../src/platform/index.ts";
+import { goArchitecture, goOperatingSystem } from "../../src/base/go-names.ts";
 import { startFronted } from "./member.ts";
 
 const args = process.argv.slice(2);

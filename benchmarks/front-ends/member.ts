@@ -8,7 +8,7 @@ import { assert } from "../../src/base/assert.ts";
 import { parseEtcdUrl } from "../../src/base/etcd-url.ts";
 import type { EtcdConfig } from "../../src/embed/config/index.ts";
 import { addressOf } from "../../src/embed/listeners.ts";
-import { type RunningEtcd, startEtcd } from "../../src/embed/start-etcd.ts";
+import { type RunningEtcd, startMember } from "../../src/embed/start-etcd.ts";
 import type { Logger } from "../../src/env/logger.ts";
 import { SystemClock } from "../../src/env/system-clock.ts";
 import { MetricsRegistry } from "../../src/platform/index.ts";
@@ -42,9 +42,9 @@ export async function startFronted(
   const address = addressOf(url);
   assert(url.scheme === "http" && "port" in address, "front ends serve plain TCP");
   const own = parseEtcdUrl("http://127.0.0.1:0");
-  const etcd = await startEtcd({ ...config, listenClientUrls: [own] }, { logger });
+  const etcd = await startMember({ ...config, listenClientUrls: [own] }, logger);
   await etcd.ready;
-  const service = etcd.server.rpc;
+  const service = etcd.rpc;
   const limits = {
     maxRequestBytes: config.maxRequestBytes,
     maxConcurrentStreams: config.maxConcurrentStreams,

@@ -121,11 +121,12 @@ export async function startEtcd(
   }
 }
 
-async function startMember(
+/** As `startEtcd`, for a configuration that has been checked. `rpc` is what its listeners serve. */
+export async function startMember(
   config: EtcdConfig,
   logger: Logger,
-  options: StartOptions,
-): Promise<RunningEtcd> {
+  options: StartOptions = {},
+): Promise<RunningEtcd & Pick<EtcdServer, "rpc">> {
   const tokenSigner = openTokenSigner(config, logger);
   const member = new RunningMember(config, logger, { ...options, tokenSigner });
   await member.start();
@@ -208,6 +209,10 @@ class RunningMember implements RunningEtcd {
 
   get memberID(): MemberID {
     return this.#startedServer.memberID;
+  }
+
+  get rpc(): EtcdServer["rpc"] {
+    return this.#startedServer.rpc;
   }
 
   get #startedServer(): EtcdServer {
