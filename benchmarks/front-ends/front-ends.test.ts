@@ -1,6 +1,8 @@
 /** A member behind two threads of connections, by our client on real sockets. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -12,7 +14,6 @@ import { MemoryLogger } from "../../src/env/testing/index.ts";
 import { FrontEnds } from "./front-ends.ts";
 import { type FrontedMember, startFronted } from "./member.ts";
 
-const ANY_PORT = ["http://127.0.0.1:0"];
 const CONNECTIONS = 16;
 const scratch = mkdtempSync(join(tmpdir(), "etcd-front-ends-"));
 let member: FrontedMember;
@@ -30,12 +31,12 @@ after(async () => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
-function start(name: string): Promise<FrontedMember> {
+function start(name: string, clientUrl = "http://127.0.0.1:0"): Promise<FrontedMember> {
   const config = createConfig({
     name,
     dataDir: join(scratch, name),
-    listenClientUrls: ANY_PORT,
-    listenPeerUrls: ANY_PORT,
+    listenClientUrls: [clientUrl],
+    listenPeerUrls: ["http://127.0.0.1:0"],
   });
   return startFronted(config, 2, new MemoryLogger());
 }
@@ -240,6 +241,16 @@ test("tokens reach the member, and each client has its own", async () => {
   } finally {
     await guarded.stop();
   }
+});
+
+test("a port that is taken stops the start, and the member", async () => {
+  const other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  const { port } = other.address() as AddressInfo;
+  await assert.rejects(start("refused", `http://127.0.0.1:${port}`), /EADDRINUSE/);
+  other.close();
+  // Its data directory is free again.
+  await (await start("refused")).stop();
 });
 
 test("when a thread is lost, the calls of its clients end", async () => {

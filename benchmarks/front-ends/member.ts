@@ -13,7 +13,7 @@ import type { Logger } from "../../src/env/logger.ts";
 import { SystemClock } from "../../src/env/system-clock.ts";
 import { MetricsRegistry } from "../../src/platform/index.ts";
 import { listen, type Listener } from "../../src/transport/listener.ts";
-import { FrontEnds } from "./front-ends.ts";
+import { FrontEnds, type FrontEndsOptions } from "./front-ends.ts";
 
 /** For calls in flight when the member is to stop, as in the product. */
 const STOP_GRACE_MS = 5000;
@@ -45,35 +45,44 @@ export async function startFronted(
   const etcd = await startMember({ ...config, listenClientUrls: [own] }, logger);
   await etcd.ready;
   const service = etcd.rpc;
-  const limits = {
-    maxRequestBytes: config.maxRequestBytes,
-    maxConcurrentStreams: config.maxConcurrentStreams,
+  const options = {
+    workers,
+    address,
+    service,
+    logger,
+    limits: {
+      maxRequestBytes: config.maxRequestBytes,
+      maxConcurrentStreams: config.maxConcurrentStreams,
+    },
   };
-  let frontEnds: FrontEnds | undefined;
-  let listener: Listener | undefined;
-  if (workers > 0) {
-    frontEnds = await FrontEnds.start({ workers, address, service, limits, logger });
-  } else {
-    const metrics = new MetricsRegistry();
-    const deps = { clock: new SystemClock(), logger, metrics, methods: METHODS };
-    listener = await listen(address, { ...deps, ...limits, service });
-  }
-  const bound = listener?.address ?? frontEnds?.address;
-  assert(bound !== undefined && "port" in bound, "a client port is TCP");
+  const front = await openFront(options).catch(async (error: unknown) => {
+    await etcd.stop();
+    throw error;
+  });
+  assert("port" in front.address, "a client port is TCP");
+  const frontEnds = front instanceof FrontEnds ? front : undefined;
   return {
-    port: bound.port,
+    port: front.address.port,
     httpAddress: etcd.clientAddresses[0] ?? "",
     etcd,
     frontEnds,
     ended: Promise.race([etcd.stopped, ...(frontEnds === undefined ? [] : [frontEnds.ended])]),
     async stop() {
-      const front = frontEnds ?? listener;
       service.endWaits();
-      await front?.drain(STOP_GRACE_MS);
+      await front.drain(STOP_GRACE_MS);
       await service.settle(STOP_GRACE_MS);
       service.stop();
-      await front?.stop(STOP_GRACE_MS);
+      await front.stop(STOP_GRACE_MS);
       await etcd.stop();
     },
   };
+}
+
+/** Without threads, the same listener on this one. */
+function openFront(options: FrontEndsOptions): Promise<FrontEnds | Listener> {
+  const { workers, address, limits, service, logger } = options;
+  if (workers > 0) return FrontEnds.start(options);
+  const metrics = new MetricsRegistry();
+  const deps = { clock: new SystemClock(), logger, metrics, methods: METHODS };
+  return listen(address, { ...deps, ...limits, service });
 }
