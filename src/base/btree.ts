@@ -50,8 +50,10 @@ export interface TreeCursor {
 export class CountedTree {
   #root: TreeNode = newLeaf([], []);
   #size = 0;
+  /** The way to the leaf of the last change, `#depth` nodes; what lies behind is old. */
   readonly #path: Inner[] = [];
   readonly #slots: number[] = [];
+  #depth = 0;
 
   /** Entries, whatever their weight. */
   get size(): number {
@@ -162,21 +164,23 @@ export class CountedTree {
   #descend(key: string): Leaf {
     const path = this.#path;
     const slots = this.#slots;
-    path.length = 0;
-    slots.length = 0;
+    let depth = 0;
     let node = this.#root;
     while (!node.leaf) {
       const slot = upperBound(node.keys, key);
-      path.push(node);
-      slots.push(slot);
+      path[depth] = node;
+      slots[depth++] = slot;
       node = node.children[slot] as TreeNode;
     }
+    this.#depth = depth;
     return node;
   }
 
   #addWeight(leaf: Leaf, change: number): void {
     leaf.weight += change;
-    for (const node of this.#path) node.weight += change;
+    for (let depth = 0; depth < this.#depth; depth++) {
+      (this.#path[depth] as Inner).weight += change;
+    }
   }
 
   #splitLeaf(leaf: Leaf): void {
@@ -195,7 +199,7 @@ export class CountedTree {
   #insertChild(separator: string, node: TreeNode): void {
     let key = separator;
     let added = node;
-    for (let depth = this.#path.length - 1; depth >= 0; depth--) {
+    for (let depth = this.#depth - 1; depth >= 0; depth--) {
       const parent = this.#path[depth] as Inner;
       const slot = this.#slots[depth] as number;
       insertAt(parent.keys, slot, key);
@@ -215,7 +219,7 @@ export class CountedTree {
 
   /** Joins the small leaf of the remembered path with a neighbour, and so on upwards. */
   #rebalance(): void {
-    for (let depth = this.#path.length - 1; depth >= 0; depth--) {
+    for (let depth = this.#depth - 1; depth >= 0; depth--) {
       const parent = this.#path[depth] as Inner;
       const slot = this.#slots[depth] as number;
       const left = slot > 0 ? slot - 1 : slot;
