@@ -9,6 +9,7 @@
 
 import { ByteSlabs, type SlabPool } from "../base/byte-slabs.ts";
 import { copyRange, EMPTY_BYTES, latin1FromBytes } from "../base/bytes.ts";
+import { NumberRows } from "../base/number-rows.ts";
 import { isPackable, keyBytesOf, mainOf, packedSubOf } from "../base/revision-key.ts";
 import { DELETE, type OpSource, PUT } from "./bolt/tree-merge.ts";
 import type { Place } from "./types.ts";
@@ -21,16 +22,17 @@ export interface BufferedEntry {
   readonly value: Uint8Array | undefined;
 }
 
-/** Of each key of the run: main, and sub * 2 + (1 for a tombstone). */
+/** Of each key of the run: the main revision, and sub * 2 + (1 for a tombstone). */
+const MAIN = 0;
+const PACKED_SUB = 1;
 const REVISION_FIELDS = 2;
-const FIRST_REVISIONS = 64;
 
 /** As a place: that of the value which was put or found last. */
 export class WriteBuffer implements Place {
   bytes: Uint8Array = EMPTY_BYTES;
   start = 0;
   end = 0;
-  #revisions: Float64Array;
+  readonly #revisions: NumberRows;
   /** The keys and values of the run. */
   readonly #run: ByteSlabs;
   #others: Map<string, BufferedEntry>;
@@ -40,8 +42,7 @@ export class WriteBuffer implements Place {
 
   /** Empty, or a snapshot of `from`: later writes to `from` do not show in it. */
   constructor(pool: SlabPool | undefined, from?: WriteBuffer) {
-    this.#revisions =
-      from === undefined ? new Float64Array(FIRST_REVISIONS * REVISION_FIELDS) : from.#revisions;
+    this.#revisions = from === undefined ? new NumberRows(REVISION_FIELDS) : from.#revisions;
     this.#run = new ByteSlabs(pool, from === undefined ? undefined : from.#run);
     this.#others = from === undefined ? new Map() : from.#others;
     this.#sorted = from === undefined ? undefined : from.#sorted;
@@ -123,21 +124,16 @@ export class WriteBuffer implements Place {
   }
 
   #isAscending(main: number, sub: number): boolean {
-    const last = (this.#run.length - 1) * REVISION_FIELDS;
+    const last = this.#run.length - 1;
     if (last < 0) return true;
-    const lastMain = this.#revisions[last] as number;
-    return main > lastMain || (main === lastMain && sub > (this.#revisions[last + 1] as number));
+    const lastMain = this.#revisions.get(last, MAIN);
+    return main > lastMain || (main === lastMain && sub > this.#revisions.get(last, PACKED_SUB));
   }
 
   #append(key: Uint8Array, valueBytes: number): void {
-    const at = this.#run.length * REVISION_FIELDS;
-    if (at === this.#revisions.length) {
-      const grown = new Float64Array(at * 2);
-      grown.set(this.#revisions);
-      this.#revisions = grown;
-    }
-    this.#revisions[at] = mainOf(key);
-    this.#revisions[at + 1] = packedSubOf(key);
+    const row = this.#revisions.add();
+    this.#revisions.set(row, MAIN, mainOf(key));
+    this.#revisions.set(row, PACKED_SUB, packedSubOf(key));
     const run = this.#run;
     run.append(key.length + valueBytes);
     copyRange(run.bytes, run.start, key, 0, key.length);
@@ -189,15 +185,15 @@ export class WriteBuffer implements Place {
     if (length === 0 || !isPackable(key)) return -1;
     const main = mainOf(key);
     // Most look-ups are for what was written long before.
-    if (main < (this.#revisions[0] as number)) return -1;
+    if (main < this.#revisions.get(0, MAIN)) return -1;
     const sub = packedSubOf(key);
     const index = this.#lowerBound(main, sub);
     return index < length && this.#isAt(index, main, sub) ? index : -1;
   }
 
   #isAt(index: number, main: number, sub: number): boolean {
-    const at = index * REVISION_FIELDS;
-    return this.#revisions[at] === main && this.#revisions[at + 1] === sub;
+    const revisions = this.#revisions;
+    return revisions.get(index, MAIN) === main && revisions.get(index, PACKED_SUB) === sub;
   }
 
   #runPosition(start: Uint8Array): number {
@@ -216,22 +212,21 @@ export class WriteBuffer implements Place {
   }
 
   #keyBytes(index: number): number {
-    return keyBytesOf(this.#revisions[index * REVISION_FIELDS + 1] as number);
+    return keyBytesOf(this.#revisions.get(index, PACKED_SUB));
   }
 
   #lowerBound(main: number, sub: number): number {
     const revisions = this.#revisions;
     const { length } = this.#run;
     // One revision per key is the rule: then the distance is the index.
-    const guess = main - (revisions[0] as number);
+    const guess = main - revisions.get(0, MAIN);
     if (guess >= 0 && guess < length && this.#isAt(guess, main, sub)) return guess;
     let low = 0;
     for (let high = length; low < high; ) {
       const middle = (low + high) >>> 1;
-      const middleMain = revisions[middle * REVISION_FIELDS] as number;
+      const middleMain = revisions.get(middle, MAIN);
       const isBelow =
-        middleMain < main ||
-        (middleMain === main && (revisions[middle * REVISION_FIELDS + 1] as number) < sub);
+        middleMain < main || (middleMain === main && revisions.get(middle, PACKED_SUB) < sub);
       if (isBelow) low = middle + 1;
       else high = middle;
     }
@@ -255,7 +250,7 @@ export class BufferCursor implements OpSource {
   valueStart = 0;
   valueEnd = 0;
   readonly #run: ByteSlabs;
-  readonly #revisions: Float64Array;
+  readonly #revisions: NumberRows;
   readonly #runEnd: number;
   readonly #others: readonly BufferedEntry[];
   #nextOfRun: number;
@@ -266,7 +261,7 @@ export class BufferCursor implements OpSource {
 
   constructor(
     run: ByteSlabs,
-    revisions: Float64Array,
+    revisions: NumberRows,
     others: readonly BufferedEntry[],
     next: { readonly run: number; readonly others: number },
     hasDeletes: boolean,
@@ -329,7 +324,7 @@ export class BufferCursor implements OpSource {
     this.kind = PUT;
     this.keyBuffer = run.bytes;
     this.keyStart = run.start;
-    this.keyEnd = run.start + keyBytesOf(this.#revisions[index * REVISION_FIELDS + 1] as number);
+    this.keyEnd = run.start + keyBytesOf(this.#revisions.get(index, PACKED_SUB));
     this.valueBuffer = run.bytes;
     this.valueStart = this.keyEnd;
     this.valueEnd = run.end;

@@ -8,6 +8,7 @@
  */
 import { assert } from "./assert.ts";
 import { EMPTY_BYTES, viewAsBuffer } from "./bytes.ts";
+import { NumberRows } from "./number-rows.ts";
 
 /** A piece of memory; lent when a view of it may be anywhere. */
 export interface Slab {
@@ -36,9 +37,11 @@ export class SlabPool {
   }
 }
 
-/** Slab, start and end of each byte string. */
+/** Of each byte string. */
+const SLAB = 0;
+const START = 1;
+const END = 2;
 const PLACE_FIELDS = 3;
-const FIRST_PLACES = 64;
 
 export class ByteSlabs {
   /** What was appended or located last: `bytes[start, end)`. */
@@ -47,7 +50,7 @@ export class ByteSlabs {
   end = 0;
   readonly #pool: SlabPool | undefined;
   readonly #slabs: Slab[];
-  #places: Uint32Array;
+  readonly #places: NumberRows;
   #length: number;
   /** The slab that is being filled, and how far; it is not always the last one. */
   #open = -1;
@@ -61,7 +64,7 @@ export class ByteSlabs {
   constructor(pool: SlabPool | undefined, from?: ByteSlabs) {
     this.#pool = pool;
     this.#slabs = from === undefined ? [] : from.#slabs;
-    this.#places = from === undefined ? new Uint32Array(FIRST_PLACES * PLACE_FIELDS) : from.#places;
+    this.#places = from === undefined ? new NumberRows(PLACE_FIELDS) : from.#places;
     this.#length = from === undefined ? 0 : from.#length;
     this.#isShared = from !== undefined;
     if (from !== undefined) from.#isShared = true;
@@ -87,17 +90,16 @@ export class ByteSlabs {
   /** Sets `bytes`, `start` and `end`. They are for this stretch only: see `view`. */
   locate(index: number): void {
     assert(index >= 0 && index < this.#length, "there is no such byte string");
-    const at = index * PLACE_FIELDS;
     const places = this.#places;
-    this.bytes = (this.#slabs[places[at] as number] as Slab).memory;
-    this.start = places[at + 1] as number;
-    this.end = places[at + 2] as number;
+    this.bytes = this.#slabOf(index).memory;
+    this.start = places.get(index, START);
+    this.end = places.get(index, END);
   }
 
   /** As `locate`, for bytes that may be kept. */
   lend(index: number): void {
     this.locate(index);
-    (this.#slabs[this.#places[index * PLACE_FIELDS] as number] as Slab).isLent = true;
+    this.#slabOf(index).isLent = true;
   }
 
   /** Gives the memory back; nothing may be located any more. */
@@ -117,13 +119,16 @@ export class ByteSlabs {
     this.#openAt = 0;
   }
 
+  #slabOf(index: number): Slab {
+    return this.#slabs[this.#places.get(index, SLAB)] as Slab;
+  }
+
   #place(slab: number, start: number, end: number): void {
-    const at = this.#length * PLACE_FIELDS;
-    if (at === this.#places.length) this.#places = doubled(this.#places);
     const places = this.#places;
-    places[at] = slab;
-    places[at + 1] = start;
-    places[at + 2] = end;
+    const row = places.add();
+    places.set(row, SLAB, slab);
+    places.set(row, START, start);
+    places.set(row, END, end);
     this.#length++;
     this.bytes = (this.#slabs[slab] as Slab).memory;
     this.start = start;
@@ -133,10 +138,4 @@ export class ByteSlabs {
 
 function newSlab(bytes: number): Slab {
   return { memory: Buffer.allocUnsafeSlow(bytes), isLent: false };
-}
-
-function doubled(places: Uint32Array): Uint32Array {
-  const grown = new Uint32Array(places.length * 2);
-  grown.set(places);
-  return grown;
 }
