@@ -258,7 +258,8 @@ export class Store {
     }
     writeRevisionKey(this.#lookupKey, main, sub);
     const record = this.#backend.get(KEY_BUCKET, this.#lookupKey);
-    assert(record !== undefined, `the key bucket lacks revision ${main}/${sub}`);
+    // The text of an assertion is made before it is looked at: too dear for each read.
+    if (record === undefined) assert(false, `the key bucket lacks revision ${main}/${sub}`);
     return record;
   }
 

@@ -37,6 +37,8 @@ export class Page {
   readonly slab: PageSlab | undefined;
   /** Where pos stands in an element header; ksize is 4 behind it. */
   readonly #posOffset: number;
+  /** -1 until it is asked for. */
+  #counter = -1;
 
   constructor(
     id: number,
@@ -125,22 +127,46 @@ export class Page {
   guess(key: Uint8Array): number {
     const { count } = this;
     if (count === 0 || key.length < COUNTER_END) return -1;
-    const at = this.keyStart(0) + COUNTER_START;
-    const guess = readUint32BE(key, COUNTER_START) - readUint32BE(this.buffer, at);
+    const guess = readUint32BE(key, COUNTER_START) - this.#firstCounter();
     const isInside = guess >= 0 && guess < count;
     return isInside && this.compareKey(guess, key, 0, key.length) === 0 ? guess : -1;
+  }
+
+  /** What the first key counts; remembered, since looking there waits for memory. */
+  #firstCounter(): number {
+    if (this.#counter < 0) {
+      this.#counter = readUint32BE(this.buffer, this.keyStart(0) + COUNTER_START);
+    }
+    return this.#counter;
   }
 
   /** The child whose range holds `key`: the last with a first key not above it, else the first. */
   childFor(key: Uint8Array, start: number, end: number, from = 0): number {
     let low = from + 1;
     let high = this.count;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.compareKey(middle, key, start, end) <= 0) low = middle + 1;
+    let middle = this.#evenly(key, start, end, low, high);
+    // The looks after the first are near it, each twice as far as the last, at most halfway.
+    for (let step = 1; low < high; step *= 2) {
+      const isBehind = this.compareKey(middle, key, start, end) <= 0;
+      if (isBehind) low = middle + 1;
       else high = middle;
+      const half = (low + high) >>> 1;
+      middle = isBehind ? Math.min(half, low - 1 + step) : Math.max(half, high - step);
     }
     return low - 1;
+  }
+
+  /** Where in [low, high) `key` would be if keys counted up in even steps, as revisions do. */
+  #evenly(key: Uint8Array, start: number, end: number, low: number, high: number): number {
+    const middle = (low + high) >>> 1;
+    if (high - low < 2 || end - start < COUNTER_END) return middle;
+    if (this.keyLength(low) < COUNTER_END || this.keyLength(high - 1) < COUNTER_END) return middle;
+    const first = readUint32BE(this.buffer, this.keyStart(low) + COUNTER_START);
+    const last = readUint32BE(this.buffer, this.keyStart(high - 1) + COUNTER_START);
+    const share = (readUint32BE(key, start + COUNTER_START) - first) / (last - first);
+    // NaN where all count the same.
+    if (!(share >= 0)) return share < 0 ? low : middle;
+    return low + Math.floor(Math.min(share, 1) * (high - 1 - low));
   }
 
   /** Negative when this page's key at `index` sorts before other[start, end). */
