@@ -58,7 +58,7 @@ heap=$((memory * 3 / 4))
 # A larger nursery lets requests die young; the old generation grows in smaller steps, but from a
 # size at which large values do not set off collections. Why these values:
 # docs/internals/performance.md.
-set -- --max-semi-space-size=32 --heap-growing-percent=60 --initial-old-space-size=128 "$@"
+set -- --max-semi-space-size=32 --heap-growing-percent=60 --initial-old-space-size=96 "$@"
 if [ "$heap" -ge 512 ]; then
   exec "$node" "--max-old-space-size=$heap" "$@"
 fi

@@ -19,7 +19,7 @@ const WORDS = {
 const INSPECT = "--inspect-port=192.0.2.1:9229";
 const HEAP = [
   "--max-semi-space-size=32",
-  "--initial-old-space-size=128",
+  "--initial-old-space-size=96",
   "--heap-growing-percent=60",
 ];
 const MIN_HEAP_MB = 512;

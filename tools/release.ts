@@ -112,7 +112,7 @@ function nodeOptions(tool: Tool): { execArgv: readonly string[]; useCodeCache: b
     closed,
     "--max-semi-space-size=32",
     "--heap-growing-percent=60",
-    "--initial-old-space-size=128",
+    "--initial-old-space-size=96",
     "--max-old-space-size-percentage=75",
   ];
   return { execArgv, useCodeCache: false };

@@ -82,7 +82,7 @@ function memberProgram(commandFolder: string): MemberProgram {
   }
   const flags = ["--inspect-port=192.0.2.1:9229"];
   flags.push("--max-semi-space-size=32", "--heap-growing-percent=60");
-  flags.push("--initial-old-space-size=128");
+  flags.push("--initial-old-space-size=96");
   return {
     file: process.execPath,
     args: [...flags, program],

@@ -4,11 +4,13 @@
  */
 import "./ignored-signals.ts";
 import { systemErrorCode, systemErrorText } from "../base/system-errors.ts";
+import { countExternalMemory } from "./external-memory.ts";
 import { runtimeProblem } from "./runtime.ts";
 
 // Without `await` at the top: the program is bundled as a script.
 const problem = runtimeProblem(process.versions.node);
 if (problem === undefined) {
+  countExternalMemory(process.versions.v8);
   import("./etcd-main.ts").then(({ main }) => main(process.argv)).catch(tellUnloadable);
 } else {
   process.stderr.write(`etcd: ${problem}\n`);
