@@ -46,6 +46,9 @@ const DISASTER_SHARE = 0.15;
 
 const AUTH_SHARE = 0.15;
 
+/** Of some ten entries. */
+const FEW_LOG_BYTES = 2000;
+
 /** Units of a slice, so small that requests of a few keys take many. */
 const SLICES: readonly number[] = [2, 5, 40, 3000];
 
@@ -95,6 +98,7 @@ export function makePlan(seed: number, random: SeededRandom, chosen?: readonly F
       // Not drawn from the plan's generator, whose order gives all known seeds their meaning.
       unitsPerStretch: SLICES[seed % SLICES.length] ?? 1,
       unitsPerTurn: SLICES[(seed + 1) % SLICES.length] ?? 1,
+      maxKeptLogBytes: seed % 4 === 0 ? FEW_LOG_BYTES : 1024 * 1024,
     },
     backendBatchIntervalMs: random.pick([10, 100, 100, 1000]),
     backendBatchLimit: random.pick([2, 20, 10_000]),

@@ -195,7 +195,7 @@ const SECTIONS: readonly Section[] = [
       { path: "src/server/members/membership-queue.ts", names: ["MAX_WAITING_CHANGES"] },
       {
         path: "src/server/limits.ts",
-        names: ["MAX_SNAPSHOT_REST_MS", "LOG_COMPACTION_STEP_ENTRIES"],
+        names: ["MAX_SNAPSHOT_REST_MS", "LOG_COMPACTION_STEP_ENTRIES", "MAX_KEPT_LOG_BYTES"],
       },
       { path: "src/mvcc/hash.ts", names: ["MAX_STORED_HASHES"] },
     ],

@@ -87,6 +87,11 @@ test(`settled entries are equal to those that were given (seed ${SEED})`, () => 
       storage.compact(last);
       first = last + 1;
     }
+    const kept = model.slice(first - 1).map(({ data }) => data.length);
+    assert.equal(
+      storage.bytes,
+      kept.reduce((sum, bytes) => sum + bytes, 0),
+    );
     const low = first + random.below(Math.max(1, model.length - first));
     if (low > model.length) continue;
     assert.deepEqual(

@@ -54,6 +54,13 @@ export class SettledEntries {
     return { type: types[at] as number, term: terms[at] as Term, index, data: bytes };
   }
 
+  /** Of the data that is kept here. */
+  bytesOf(index: Index): number {
+    const { first, data } = this.#chunkOf(index);
+    data.locate(index - first);
+    return data.end - data.start;
+  }
+
   /** Forgets the entries up to `index`, or most of them. */
   compact(index: Index): void {
     const kept = this.#chunks.findIndex(({ first, data }) => first + data.length > index + 1);

@@ -35,6 +35,8 @@ export class MemoryStorage implements RaftStorage {
   /** Index and term of the last entry that is no longer here. */
   #compacted: Index = 0;
   #compactedTerm: Term = 0;
+  /** Of the data of the entries that are here. */
+  #bytes = 0;
 
   initialState(): { hardState: HardState; confState: ConfState } {
     return {
@@ -53,6 +55,20 @@ export class MemoryStorage implements RaftStorage {
 
   lastIndex(): Index {
     return this.#compacted + this.#entries.length - this.#start;
+  }
+
+  /** Bytes of the entries' data. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Last entry to compact, up to `last`, for `maxBytes` to be left if that is enough. */
+  lastBeyond(maxBytes: number, last: Index): Index {
+    let index = this.#compacted;
+    for (let bytes = this.#bytes; bytes > maxBytes && index < last; index++) {
+      bytes -= this.#bytesOf(index + 1);
+    }
+    return index;
   }
 
   term(index: Index): Term | undefined {
@@ -113,8 +129,15 @@ export class MemoryStorage implements RaftStorage {
     const target = this.#entries;
     assert(first.index + skip > this.#settledIndex, "applied entries are not replaced");
     const keep = this.#slot(first.index + skip);
+    for (let slot = keep; slot < target.length; slot++) {
+      this.#bytes -= (target[slot] as Entry).data.length;
+    }
     if (keep < target.length) target.length = keep;
-    for (let i = skip; i < entries.length; i++) target.push(entries[i] as Entry);
+    for (let i = skip; i < entries.length; i++) {
+      const entry = entries[i] as Entry;
+      target.push(entry);
+      this.#bytes += entry.data.length;
+    }
   }
 
   /**
@@ -129,6 +152,7 @@ export class MemoryStorage implements RaftStorage {
     this.#snapshot = snapshot;
     this.#entries = [];
     this.#settled.clear();
+    this.#bytes = 0;
     this.#start = 0;
     this.#compacted = snapshotIndex(snapshot);
     this.#settledIndex = this.#compacted;
@@ -158,6 +182,7 @@ export class MemoryStorage implements RaftStorage {
     const term = this.term(index);
     assert(term !== undefined, `compact ${index} is out of bound lastindex(${this.lastIndex()})`);
     const start = this.#slot(index + 1);
+    for (let gone = this.firstIndex(); gone <= index; gone++) this.#bytes -= this.#bytesOf(gone);
     if (start > MIN_GARBAGE && start > this.#entries.length / 2) {
       this.#entries = this.#entries.slice(start);
       this.#start = 0;
@@ -170,6 +195,11 @@ export class MemoryStorage implements RaftStorage {
     this.#compacted = index;
     this.#compactedTerm = term;
     this.#settled.compact(index);
+  }
+
+  /** Of the data of an entry that is here. */
+  #bytesOf(index: Index): number {
+    return this.#entries[this.#slot(index)]?.data.length ?? this.#settled.bytesOf(index);
   }
 
   #slot(index: Index): number {

@@ -12,6 +12,8 @@ export interface ServerLimits {
    * are cut off many at a time, so that each of them costs nothing.
    */
   readonly logCompactionStepEntries: number;
+  /** More bytes of applied entries are not kept in memory for followers, however few they are. */
+  readonly maxKeptLogBytes: number;
   /** The log in memory is kept for this long after a database was sent, as in etcd. */
   readonly keepLogAfterSendingMs: number;
   /** At most so long after a snapshot the next may begin, however long that one took. */
@@ -32,6 +34,12 @@ const MAX_SNAPSHOT_REST_MS = 1000;
 /** As etcd's `memorySnapshotCount`: who lags more than this behind the catch-up gets a database. */
 const LOG_COMPACTION_STEP_ENTRIES = 100;
 
+/**
+ * etcd keeps 5,000 entries whatever their size, which are gigabytes with large values. A follower
+ * that lags more than this behind has more of them to get than most databases are large.
+ */
+const MAX_KEPT_LOG_BYTES = 256 * 1024 * 1024;
+
 /** Applied in one stretch of the loop: about 10 ms of work. */
 const UNITS_PER_STRETCH = 3000;
 
@@ -41,6 +49,7 @@ const UNITS_PER_TURN = 3000;
 const DEFAULTS: ServerLimits = {
   walSegmentBytes: SEGMENT_BYTES,
   logCompactionStepEntries: LOG_COMPACTION_STEP_ENTRIES,
+  maxKeptLogBytes: MAX_KEPT_LOG_BYTES,
   keepLogAfterSendingMs: 30_000,
   maxSnapshotRestMs: MAX_SNAPSHOT_REST_MS,
   purgeIntervalMs: 30_000,

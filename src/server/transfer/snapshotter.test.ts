@@ -3,27 +3,44 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConfState, Snapshot, SnapshotMetadata } from "../../api/gen/raft.ts";
 import { NullLogger, VirtualClock } from "../../env/testing/index.ts";
-import { Snapshotter } from "./snapshotter.ts";
+import { MemoryStorage } from "../../raft/index.ts";
+import { Snapshotter, type SnapshotterOptions } from "./snapshotter.ts";
+
+const MAX_KEPT_LOG_BYTES = 800_000;
 
 function notNow(): never {
   throw new Error("the log in memory is short");
 }
+
+const SHORT_LOG: SnapshotterOptions["storage"] = {
+  bytes: 0,
+  lastBeyond: notNow,
+  firstIndex: () => 1,
+  createSnapshot: notNow,
+  compact: notNow,
+};
 
 class World {
   readonly clock = new VirtualClock();
   /** Indexes of the snapshots that were made. */
   readonly made: number[] = [];
   readonly cluster = { version: "3.6.0", localID: 1n };
+  readonly storage: SnapshotterOptions["storage"];
   readonly snapshotter: Snapshotter;
   readonly #position = { appliedIndex: 0, appliedTerm: 1, confState: ConfState.create() };
 
   /** Each snapshot takes so long. */
-  constructor(costMs: number, snapshotCount: number) {
+  constructor(costMs: number, snapshotCount: number, storage: World["storage"] = SHORT_LOG) {
+    this.storage = storage;
     const options = {
       snapshotCount,
       catchUpEntries: 1_000_000,
-      limits: { maxSnapshotRestMs: 1000, logCompactionStepEntries: 1_000 },
-      storage: { firstIndex: () => 1, createSnapshot: notNow, compact: notNow },
+      limits: {
+        maxSnapshotRestMs: 1000,
+        logCompactionStepEntries: 1_000,
+        maxKeptLogBytes: MAX_KEPT_LOG_BYTES,
+      },
+      storage,
       wal: { saveSnapshot: () => Promise.resolve(), releaseLockTo: () => undefined },
       files: {
         save: async ({ metadata }: Snapshot) => void this.made.push(metadata?.index ?? 0),
@@ -114,4 +131,30 @@ test("a snapshot of a version that has passed is not made any more", async () =>
   world.apply(1);
   await world.clock.advanceAsync(1);
   assert.deepEqual(world.made, []);
+});
+
+test("large entries are kept in memory up to a bound, and what is not applied always", () => {
+  const storage = new MemoryStorage();
+  const world = new World(1, 10_000, storage);
+  let next = 1;
+  const append = (count: number): void => {
+    for (let i = 0; i < count; i++) {
+      storage.append([{ type: 0, term: 1, index: next++, data: new Uint8Array(10_000) }]);
+    }
+  };
+  for (let i = 0; i < 200; i++) {
+    append(1);
+    world.apply(1);
+    assert.ok(storage.bytes <= MAX_KEPT_LOG_BYTES, `${storage.bytes} bytes at ${i}`);
+  }
+  assert.ok(storage.bytes > MAX_KEPT_LOG_BYTES * 0.8);
+  assert.equal(storage.lastIndex(), 200);
+  append(500);
+  world.apply(1);
+  world.apply(1);
+  assert.equal(storage.firstIndex(), 203);
+  assert.equal(storage.bytes, 498 * 10_000);
+  // A new leader's entries take the place of the last ones.
+  storage.append([{ type: 0, term: 2, index: 601, data: new Uint8Array(5) }]);
+  assert.equal(storage.bytes, 398 * 10_000 + 5);
 });

@@ -32,8 +32,14 @@ export interface SnapshotterOptions {
   /** Applied entries between two snapshots on disk. */
   readonly snapshotCount: number;
   readonly catchUpEntries: number;
-  readonly limits: Pick<ServerLimits, "maxSnapshotRestMs" | "logCompactionStepEntries">;
-  readonly storage: Pick<MemoryStorage, "firstIndex" | "createSnapshot" | "compact">;
+  readonly limits: Pick<
+    ServerLimits,
+    "maxSnapshotRestMs" | "logCompactionStepEntries" | "maxKeptLogBytes"
+  >;
+  readonly storage: Pick<
+    MemoryStorage,
+    "bytes" | "lastBeyond" | "firstIndex" | "createSnapshot" | "compact"
+  >;
   readonly wal: Pick<Wal, "saveSnapshot" | "releaseLockTo">;
   readonly files: Pick<SnapshotFiles, "save" | "releaseDatabases">;
   readonly backend: Pick<Backend, "commit">;
@@ -46,12 +52,17 @@ export interface SnapshotterOptions {
   readonly logger: Logger;
 }
 
+/** Of the bytes that may be kept, so that large entries are not compacted one by one. */
+const KEPT_SHARE = 7 / 8;
+
 /** How often the time that a snapshot took has to pass before the next. */
 const REST_FACTOR = 9;
 
 export class Snapshotter {
   readonly #options: SnapshotterOptions;
   #snapshotIndex: Index;
+  /** Of the newest snapshot that this one made in memory. */
+  #memorySnapshotIndex: Index = 0;
   /** Before this moment of the clock no snapshot begins, unless it is forced. */
   #restsUntilMs = Number.NEGATIVE_INFINITY;
   /** For a snapshot that is due, but has to wait. */
@@ -183,10 +194,17 @@ export class Snapshotter {
     const { storage, catchUpEntries, snapshotCount, limits } = this.#options;
     // As in etcd: whoever asks for frequent snapshots gets a log that is as short.
     const step = Math.min(limits.logCompactionStepEntries, snapshotCount);
-    if (applied - storage.firstIndex() < catchUpEntries + step) return;
+    const isLong = applied - storage.firstIndex() >= catchUpEntries + step;
+    if (!isLong && storage.bytes <= limits.maxKeptLogBytes) return;
     if (this.#options.keepsLog()) return;
-    storage.createSnapshot(applied, ConfState.create(confState), EMPTY_SNAPSHOT_DATA);
-    storage.compact(applied - catchUpEntries);
+    const heavy = storage.lastBeyond(limits.maxKeptLogBytes * KEPT_SHARE, applied);
+    const last = isLong ? Math.max(heavy, applied - catchUpEntries) : heavy;
+    if (last < storage.firstIndex()) return;
+    if (applied > this.#memorySnapshotIndex) {
+      storage.createSnapshot(applied, ConfState.create(confState), EMPTY_SNAPSHOT_DATA);
+      this.#memorySnapshotIndex = applied;
+    }
+    storage.compact(last);
   }
 }
 
