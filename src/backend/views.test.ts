@@ -42,6 +42,38 @@ test("a new file has all buckets of etcd", async () => {
   await reopened.close();
 });
 
+test("a value that was read from a batch stays as it is when later batches use memory again", async () => {
+  const backend = await openOn(new FaultDisk());
+  const RECORDS = 10_000;
+  const readers = [
+    (key: Uint8Array) => backend.get(KEY_BUCKET, key),
+    (key: Uint8Array) => {
+      const finder = backend.finder(KEY_BUCKET);
+      return finder.find(key) ? finder.bytes.subarray(finder.start, finder.end) : undefined;
+    },
+    (key: Uint8Array) => {
+      let found: Uint8Array | undefined;
+      backend.scan(KEY_BUCKET, key, undefined, (_, value) => {
+        found = value;
+        return false;
+      });
+      return found;
+    },
+  ];
+  let next = 2;
+  const kept: { readonly main: number; readonly value: Uint8Array | undefined }[] = [];
+  for (const read of [...readers, ...readers]) {
+    fill(backend, next, next + RECORDS);
+    kept.push({ main: next + RECORDS - 1, value: read(revisionKey(next + RECORDS - 1)) });
+    next += RECORDS;
+    await backend.commit();
+  }
+  for (const { main, value } of kept) {
+    assert.deepEqual(value && Buffer.from(value), Buffer.alloc(100, main), `${main}`);
+  }
+  await backend.close();
+});
+
 test("a view shows the moment it was opened, through commits, deletes and defragmentation", async () => {
   const disk = new FaultDisk();
   const backend = await openOn(disk);
