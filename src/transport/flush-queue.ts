@@ -1,8 +1,6 @@
 /**
  * Connections with output, flushed together: at the end of the current stretch of code, or, when a
- * batch of calls is due at the end of the turn anyway, together with its answers. What answers a
- * read waits for the other reads of the turn: writes one after the other wake a client once, where
- * each of them wakes it when a read lies between them.
+ * batch of calls is due at the end of the turn anyway, together with its answers.
  */
 export interface Flushable {
   flush(): void;
@@ -13,14 +11,10 @@ export interface TakesTurns {
   nextTurn(): void;
 }
 
-/** Connections whose answers wait for each other, at most; then they leave before the turn ends. */
-const MAX_TOGETHER = 16;
-
 export class FlushQueue {
   /** A flush at the end of the turn is certain; no earlier one is needed. */
   deferred = false;
   #marked: Flushable[] = [];
-  #isSoon = false;
   #later: Flushable[] = [];
   readonly #run = (): void => this.run();
   readonly #runLater = (): void => {
@@ -37,22 +31,7 @@ export class FlushQueue {
   };
 
   mark(item: Flushable): void {
-    this.#marked.push(item);
-    if (!this.deferred) this.#runSoon();
-  }
-
-  /** As `mark`, for what answers a read: at the end of the turn. */
-  markInTurn(item: Flushable): void {
-    const count = this.#marked.push(item);
-    if (this.deferred) return;
-    if (count === 1) setImmediate(this.#run);
-    else if (count === MAX_TOGETHER) this.#runSoon();
-  }
-
-  #runSoon(): void {
-    if (this.#isSoon) return;
-    this.#isSoon = true;
-    queueMicrotask(this.#run);
+    if (this.#marked.push(item) === 1 && !this.deferred) queueMicrotask(this.#run);
   }
 
   /** In the next turn, after others have had theirs. */
@@ -66,7 +45,6 @@ export class FlushQueue {
   }
 
   run(): void {
-    this.#isSoon = false;
     const marked = this.#marked;
     if (marked.length === 0) return;
     this.#marked = [];

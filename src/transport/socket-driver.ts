@@ -22,8 +22,6 @@ export class SocketDriver {
   /** Two reasons not to read: the peer does not, or others have not had their turn. */
   #readPaused = false;
   #resting = false;
-  /** What is marked now answers what is being received. */
-  #isReceiving = false;
   #endedMs = -1;
   #closed = false;
 
@@ -58,16 +56,13 @@ export class SocketDriver {
   }
 
   wantFlush(): void {
-    if (this.#isReceiving) this.#queue.markInTurn(this);
-    else this.#queue.mark(this);
+    this.#queue.mark(this);
   }
 
   #received(chunk: Buffer): void {
     const connection = this.#connection;
     connection.setNow(this.#clock.nowMs());
-    this.#isReceiving = true;
     connection.receive(chunk);
-    this.#isReceiving = false;
     if (connection.send.blocked && connection.send.backlog.totalBytes > READ_PAUSE_BYTES) {
       this.#readPaused = true;
       this.socket.pause();
@@ -87,9 +82,7 @@ export class SocketDriver {
     this.#resting = false;
     const connection = this.#connection;
     connection.setNow(this.#clock.nowMs());
-    this.#isReceiving = true;
     connection.nextTurn();
-    this.#isReceiving = false;
     if (connection.resting) this.#rest();
     else this.#resume();
   }
