@@ -68,6 +68,9 @@ export interface RaftLoopHandlers {
   fatal(error: Error): void;
 }
 
+/** What the loop needs of the log. */
+type RaftLog = Pick<Wal, "keep" | "lastIndex" | "save" | "sync">;
+
 interface ApplyTask {
   readonly entries: readonly Entry[];
   /** Index into `entries` of the next one to apply. */
@@ -90,7 +93,7 @@ export class RaftLoop {
   readonly node: RawNode;
   readonly #id: MemberID;
   readonly #storage: MemoryStorage;
-  readonly #wal: Wal;
+  readonly #wal: RaftLog;
   readonly #handlers: RaftLoopHandlers;
   readonly #logger: Logger;
   readonly #defer: Defer;
@@ -122,7 +125,7 @@ export class RaftLoop {
     readonly node: RawNode;
     readonly id: MemberID;
     readonly storage: MemoryStorage;
-    readonly wal: Wal;
+    readonly wal: RaftLog;
     readonly handlers: RaftLoopHandlers;
     readonly logger: Logger;
     readonly defer: Defer;
