@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import * as fs from "node:fs";
+import nodeFs, * as fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { createServer } from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -91,3 +92,34 @@ test("flock is seen by other processes", { skip: !isFullPlatform }, (t) => {
   open.close();
   assert.equal(tryFromOutside().status, 0);
 });
+
+const NO_DIRECT = isFullPlatform ? false : "there are no such writes";
+
+test(
+  "a file system that refuses direct writes gets ordinary ones",
+  { skip: NO_DIRECT },
+  async (context) => {
+    const disk = new NodeDisk();
+    const file = disk.open(path.join(freshDirectory(), "f"), { create: true });
+    const refused: number[] = [];
+    const ownWrite = nodeFs.write;
+    context.mock.method(nodeFs, "write", (fd: number, ...rest: unknown[]) => {
+      const flags = /flags:\s+(\d+)/.exec(fs.readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1];
+      const isDirect = (Number.parseInt(flags ?? "0", 8) & fs.constants.O_DIRECT) !== 0;
+      if (!isDirect) return Reflect.apply(ownWrite, nodeFs, [fd, ...rest]);
+      refused.push(fd);
+      (rest.at(-1) as (error: Error) => void)(Object.assign(new Error("no"), { code: "EINVAL" }));
+    });
+    syncBuiltinESMExports();
+    try {
+      for (const position of [0, 8192])
+        await file.writeDirect(disk.allocate(8192).fill("x"), position);
+    } finally {
+      context.mock.restoreAll();
+      syncBuiltinESMExports();
+    }
+    assert.equal(refused.length, 1);
+    assert.ok(Buffer.from(disk.readFile(file.path, 20_000)).equals(Buffer.alloc(16_384, "x")));
+    file.close();
+  },
+);
