@@ -86,12 +86,15 @@ function ownUrls(dist) {
   };
 }
 
-/** Of generated code and of the tools nobody reads locals; functions keep their names. */
+/** Where nobody reads locals in profiles of what is fast or slow; functions keep their names. */
+const SHORT_LOCALS =
+  /[\\/]src[\\/](?:api[\\/]gen|checkers|cli|discovery|insight|proxy|v2|v2store)[\\/].*\.js$/;
+
 function shortLocals(transform) {
   return {
     name: "short-locals",
     setup({ onLoad }) {
-      onLoad({ filter: /[\\/]src[\\/](?:api[\\/]gen|cli)[\\/].*\.js$/ }, async ({ path }) => {
+      onLoad({ filter: SHORT_LOCALS }, async ({ path }) => {
         const map = readFileSync(`${path}.map`).toString("base64");
         const source = readFileSync(path, "utf8").replace(
           /^\/\/# sourceMappingURL=.*/m,
@@ -111,8 +114,6 @@ async function toScript(transform, { path, text }, name, { outputs }) {
   });
   const { code, map } = await transform(body, {
     ...common,
-    // In a script, what is loaded late comes by `require` too.
-    supported: { "dynamic-import": false },
     minifyWhitespace: true,
     sourcemap: "external",
     sourcefile: path,
@@ -123,13 +124,14 @@ async function toScript(transform, { path, text }, name, { outputs }) {
 
 const IMPORT = /^import (?:(\{[^}]*\}|\* as \w+) from )?"([^"]+)";/gm;
 const EXPORT = /^export \{([^}]*)\};/gm;
+const LATE_IMPORT = /\bimport\(("[^"]+")\)/g;
 
 /**
  * The module without its imports and exports, which are `require` before and `module.exports` behind
  * it. What is imported becomes a variable: esbuild would make each use of it a call of a getter, and
  * code that runs for each request is spread over bundles. So an export must have its value once its
  * module has run; bundles of `build` do not import each other in circles. A bundle of which nothing
- * is used is loaded only if `hasEffects`.
+ * is used is loaded only if `hasEffects`. What is loaded late comes by `require` too.
  */
 function linked(text, { imports, exports }, hasEffects) {
   const required = [];
@@ -154,12 +156,21 @@ function linked(text, { imports, exports }, hasEffects) {
     }
     return "";
   });
-  const statements = imports.filter(({ kind }) => kind === "import-statement");
-  if (found !== statements.length || pairs.length !== exports.length) {
-    throw new Error(`esbuild has changed its form: ${found} imports, ${pairs.length} exports`);
+  let late = 0;
+  const script = body.replaceAll(LATE_IMPORT, (_, name) => {
+    late++;
+    return `Promise.resolve().then(() => require(${name}))`;
+  });
+  const expected = (kind) => imports.filter((each) => each.kind === kind).length;
+  if (
+    found !== expected("import-statement") ||
+    late < expected("dynamic-import") ||
+    pairs.length !== exports.length
+  ) {
+    throw new Error(`esbuild's form: ${found} imports, ${late} late, ${pairs.length} exports`);
   }
   const tail = pairs.length > 0 ? `module.exports={${pairs.join(",\n")}};\n` : "";
-  return { body, head: required.join(""), tail };
+  return { body: script, head: required.join(""), tail };
 }
 
 function writeLoaders(root, dist, digest) {
