@@ -36,3 +36,21 @@ test("keys that all collide are still found", () => {
   assertMatchesModel(new KeyDirectory(() => 0x1234567), 2);
   assertMatchesModel(new KeyDirectory((key) => key.charCodeAt(5) << 3), 3);
 });
+
+test("a directory and its copy do not see each other's keys, colliding ones among them", () => {
+  for (const hash of [undefined, () => 5]) {
+    const directory = new KeyDirectory(hash);
+    assert.equal(directory.copy().get("a"), ABSENT);
+    for (let i = 0; i < 200; i++) directory.add(`k${i}`, i);
+    const copy = directory.copy();
+    for (let i = 0; i < 200; i += 2) copy.delete(`k${i}`, i);
+    for (let i = 0; i < 200; i += 2) copy.add(`new${i}`, i);
+    for (let i = 0; i < 200; i++) {
+      assert.equal(directory.get(`k${i}`), i);
+      assert.equal(directory.keyOf(i), `k${i}`);
+      assert.equal(directory.get(`new${i}`), ABSENT);
+      assert.equal(copy.get(`k${i}`), i % 2 === 0 ? ABSENT : i);
+      assert.equal(copy.get(`new${i}`), i % 2 === 0 ? i : ABSENT);
+    }
+  }
+});

@@ -18,19 +18,23 @@ const MAX_PROBES = 64;
 /** Record number of a key that is not there. */
 export const ABSENT = -1;
 
-/** One free slot, which an empty segment grows out of: a small index takes little memory. */
-const NO_SLOTS = new Int32Array(2);
-
 class Segment {
   /** Pairs of hash and record + 1; a record of 0 is a free slot. */
-  slots = NO_SLOTS;
+  slots: Int32Array;
   used = 0;
   /** True once some key of this segment went to the overflow. */
   overflowed = false;
+
+  constructor(slots: Int32Array = new Int32Array(2 * FIRST_CAPACITY)) {
+    this.slots = slots;
+  }
 }
 
+/** Stands for all segments that no key has come to: a small index is made quickly. Never changed. */
+const EMPTY = new Segment();
+
 export class KeyDirectory {
-  #segments: Segment[] = Array.from({ length: SEGMENTS }, () => new Segment());
+  #segments: Segment[] = new Array<Segment>(SEGMENTS).fill(EMPTY);
   #keyChunks: string[][] = [];
   #overflow = new Map<string, number>();
   readonly #hash: (key: string) => number;
@@ -71,10 +75,16 @@ export class KeyDirectory {
   /** Enters a key that is not there. Records are numbered densely from 0. */
   add(key: string, record: number): void {
     const hash = this.#hash(key);
-    this.#enter(key, hash, this.#segments[hash >>> (32 - SEGMENT_BITS)] as Segment, record);
+    this.#enter(key, hash, record);
   }
 
-  #enter(key: string, hash: number, segment: Segment, record: number): void {
+  #enter(key: string, hash: number, record: number): void {
+    const number = hash >>> (32 - SEGMENT_BITS);
+    let segment = this.#segments[number] as Segment;
+    if (segment === EMPTY) {
+      segment = new Segment();
+      this.#segments[number] = segment;
+    }
     const chunk = record >>> 13;
     if (chunk === this.#keyChunks.length) this.#keyChunks.push([]);
     (this.#keyChunks[chunk] as string[])[record & 8191] = key;
@@ -97,7 +107,7 @@ export class KeyDirectory {
     }
     const overflowed = segment.overflowed ? this.#overflow.get(key) : undefined;
     if (overflowed !== undefined) return overflowed;
-    this.#enter(key, hash, segment, record);
+    this.#enter(key, hash, record);
     return record;
   }
 
@@ -123,7 +133,7 @@ export class KeyDirectory {
 
   #grow(segment: Segment): void {
     const old = segment.slots;
-    segment.slots = new Int32Array(Math.max(old.length, FIRST_CAPACITY) * 2);
+    segment.slots = new Int32Array(old.length * 2);
     segment.used = 0;
     for (let at = 0; at < old.length; at += 2) {
       const entry = old[at + 1] as number;
@@ -151,18 +161,18 @@ export class KeyDirectory {
 
 /** The slots of all copies lie in one piece of memory: many small pieces take longer to make. */
 function copyAll(segments: readonly Segment[]): Segment[] {
-  const slotsOf = ({ slots, used }: Segment): number => (used === 0 ? 0 : slots.length);
-  const all = new Int32Array(segments.reduce((sum, segment) => sum + slotsOf(segment), 0));
+  let length = 0;
+  for (const segment of segments) if (segment !== EMPTY) length += segment.slots.length;
+  const all = new Int32Array(length);
   let at = 0;
   return segments.map((segment) => {
-    const copy = new Segment();
-    copy.used = segment.used;
-    copy.overflowed = segment.overflowed;
-    const length = slotsOf(segment);
-    if (length === 0) return copy;
-    all.set(segment.slots, at);
-    copy.slots = new Int32Array(all.buffer, at * Int32Array.BYTES_PER_ELEMENT, length);
-    at += length;
+    if (segment === EMPTY) return EMPTY;
+    const { slots, used, overflowed } = segment;
+    all.set(slots, at);
+    const copy = new Segment(new Int32Array(all.buffer, at * all.BYTES_PER_ELEMENT, slots.length));
+    copy.used = used;
+    copy.overflowed = overflowed;
+    at += slots.length;
     return copy;
   });
 }
