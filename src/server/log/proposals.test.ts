@@ -56,6 +56,23 @@ test("what is not applied in time gets the timeout's error, the rest goes on wai
   clock.advance(3200);
   assert.deepEqual(outcomes, ["early: timeout"]);
   assert.equal(proposals.waitingCount, 1);
+  clock.advance(4000);
+  assert.deepEqual(outcomes, ["early: timeout", "late: timeout"]);
+});
+
+test("what waits again, for an entry in slices, times out as if it had waited all the time", () => {
+  const { clock, proposals, outcomes, submit } = world();
+  submit("first");
+  clock.advance(1000);
+  submit("sliced");
+  const entry = proposals.takeBatch().at(-1);
+  const proposal = proposals.take(entry ?? assert.fail("no entry"));
+  clock.advance(6100);
+  submit("later");
+  proposals.waitOn(proposal ?? assert.fail("no proposal"));
+  clock.advance(1000);
+  assert.deepEqual(outcomes, ["first: timeout", "sliced: timeout"]);
+  assert.equal(proposals.waitingCount, 1);
 });
 
 test("a batch that raft refused comes again first, without what has timed out", () => {

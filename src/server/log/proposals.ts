@@ -84,6 +84,8 @@ export class Proposals {
   /** By the low half of their ids. */
   readonly #waiting = new IdTable<Proposal>();
   #waitingBytes = 0;
+  /** Nothing that waits was submitted before this: tells when it is worth looking at all of it. */
+  #oldestMs = Number.POSITIVE_INFINITY;
   #batch: ProposedEntry[] = [];
   #timer: Timer | undefined;
 
@@ -162,10 +164,8 @@ export class Proposals {
   }
 
   #queue(type: EntryType, data: Uint8Array, proposal: Proposal): void {
-    this.#waiting.set(proposal.idLow, proposal);
-    this.#waitingBytes += proposal.bytes;
+    this.#wait(proposal);
     this.#batch.push({ type, term: 0, index: 0, data, proposal });
-    if (this.#timer === undefined) this.#arm();
   }
 
   /**
@@ -213,8 +213,13 @@ export class Proposals {
    * and then `finish` says that it was settled.
    */
   waitOn(proposal: Proposal): void {
+    this.#wait(proposal);
+  }
+
+  #wait(proposal: Proposal): void {
     this.#waiting.set(proposal.idLow, proposal);
     this.#waitingBytes += proposal.bytes;
+    if (proposal.startMs < this.#oldestMs) this.#oldestMs = proposal.startMs;
     if (this.#timer === undefined) this.#arm();
   }
 
@@ -265,15 +270,11 @@ export class Proposals {
   failAll(error: EtcdError): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    const waiting = this.#oldestFirst();
+    const waiting = this.#waiting.values().sort(bySubmission);
     this.#waiting.clear();
     this.#waitingBytes = 0;
     this.#batch = [];
     for (const proposal of waiting) proposal.settle({ error, reply: undefined });
-  }
-
-  #oldestFirst(): Proposal[] {
-    return this.#waiting.values().sort((a, b) => a.startMs - b.startMs || a.idLow - b.idLow);
   }
 
   #arm(): void {
@@ -286,15 +287,24 @@ export class Proposals {
 
   #expire(): void {
     const now = this.#clock.nowMs();
-    let isOver = false;
-    for (const proposal of this.#oldestFirst()) {
-      if (proposal.startMs + this.#timeoutMs > now) break;
-      isOver = true;
-      this.#forget(proposal);
+    const submittedBy = now - this.#timeoutMs;
+    if (this.#oldestMs > submittedBy) return;
+    const over: Proposal[] = [];
+    this.#oldestMs = Number.POSITIVE_INFINITY;
+    for (const proposal of this.#waiting.values()) {
+      if (proposal.startMs <= submittedBy) over.push(proposal);
+      else this.#oldestMs = Math.min(this.#oldestMs, proposal.startMs);
+    }
+    for (const proposal of over.sort(bySubmission)) {
+      if (!this.#forget(proposal)) continue;
       proposal.span?.child(SPAN_NAMES.propose, proposal.startMs, now);
       proposal.settle({ error: this.#timeoutError(proposal.startMs), reply: undefined });
     }
     // What no leader has taken must not reach the next one after its asker was told.
-    if (isOver) this.#batch = this.#batch.filter((entry) => this.#isWaiting(entry));
+    if (over.length > 0) this.#batch = this.#batch.filter((entry) => this.#isWaiting(entry));
   }
+}
+
+function bySubmission(a: Proposal, b: Proposal): number {
+  return a.startMs - b.startMs || a.idLow - b.idLow;
 }
