@@ -3,12 +3,10 @@
  * disk (`--force-new-cluster`). Nothing that was committed and lies there may be lost, and that member
  * is alone in the list afterwards.
  */
-import { ConfChange, ConfChangeType, type Entry, EntryType } from "../src/api/gen/raft.ts";
-import { Metadata } from "../src/api/gen/etcdserver.ts";
 import { MemoryLogger, type SeededRandom } from "../src/env/testing/index.ts";
 import { snapName } from "../src/snap/snap-file.ts";
 import { readLog, recordedSnapshotEntries, walExists } from "../src/wal/index.ts";
-import type { Index, MemberID, Term } from "../src/base/ids.ts";
+import type { Index, Term } from "../src/base/ids.ts";
 import type { RaftInvariants } from "./checks/raft-invariants.ts";
 import { POWER_POLICIES } from "../src/testing/faults/nemesis.ts";
 import type { Member } from "../src/testing/world/member.ts";
@@ -37,7 +35,7 @@ export interface DisasterOptions {
 }
 
 interface OnDisk {
-  /** The longest part of the committed log that the disk has, and that the new cluster begins with. */
+  /** The longest part of the committed log that the disk has. */
   readonly present: Index;
   readonly term: Term;
 }
@@ -101,23 +99,14 @@ function readDisk({ machine: { disk } }: Member, invariants: RaftInvariants): On
   );
   recorded.sort((a, b) => a.index - b.index);
   const { index = 0, term = 0 } = recorded.at(-1) ?? {};
-  const { entries, hardState, metadata } = readLog(deps, WAL, { index, term });
-  const { NodeID } = Metadata.decode(metadata);
+  const { entries, hardState } = readLog(deps, WAL, { index, term });
   let present = index;
   for (const entry of entries) {
     const committedTerm = invariants.committedTerm(entry.index);
     if (committedTerm !== undefined && committedTerm !== entry.term) break;
-    // Committed or not, its disk does not know it, and the operator decides otherwise.
-    if (entry.index > hardState.commit && removes(entry, NodeID)) break;
     if (entry.index <= invariants.maxCommitted) present = entry.index;
   }
   return { present, term: Math.max(hardState.term, term, entries.at(-1)?.term ?? 0) };
-}
-
-function removes({ type, data }: Entry, id: MemberID): boolean {
-  if (type !== EntryType.EntryConfChange) return false;
-  const change = ConfChange.decode(data);
-  return change.type === ConfChangeType.ConfChangeRemoveNode && change.nodeId === id;
 }
 
 /** Starts the member as often as it takes; it may have been removed, and says so. */
