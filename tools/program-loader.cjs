@@ -5,8 +5,9 @@
  * Kept code must never meet another program: V8 itself compares only its own version, its flags and
  * the length of the source, so the file's name holds a digest of all sources. The first run of each
  * command writes what it has compiled, at its end; the first one that stays (a server is mostly
- * ended by a signal) writes more, after a while. A run that loads a script whose code is not there
- * adds it. Whatever goes wrong with these files, the program runs.
+ * ended by a signal) writes more, after a while, a script in each turn of the loop: it serves
+ * others meanwhile. A run that loads a script whose code is not there adds it. Whatever goes wrong
+ * with these files, the program runs.
  *
  * A file is a line of JSON, [script, bytes] of each, and behind it their code, each begun at a
  * multiple of eight bytes: V8 copies other code first.
@@ -33,8 +34,9 @@ const scripts = new Map();
 const modules = new Map();
 /** Code of earlier runs by the name of the script. */
 let kept = new Map();
-/** Whether V8 had to compile a script. */
+/** Whether V8 had to compile a script, and whether it had to since one that stays kept the code. */
 let isNew = false;
+let isDue = false;
 
 /** Runs the program; `digest` is that of all sources. */
 function start(program, digest) {
@@ -43,12 +45,15 @@ function start(program, digest) {
   const stayed = readKept(stayedFile);
   kept = stayed ?? readKept(endedFile) ?? kept;
   process.once("exit", () => isNew && keep(endedFile));
-  const keepStayed = () => {
-    if (isNew || stayed === undefined) keep(stayedFile);
-    // The start is over; what is loaded later is little.
-    kept.clear();
-  };
-  for (const ms of KEEP_AFTER_MS) setTimeout(keepStayed, ms).unref();
+  isDue = stayed === undefined;
+  for (const ms of KEEP_AFTER_MS) {
+    setTimeout(() => {
+      if (isDue) void keepInTurns(stayedFile);
+      isDue = false;
+      // The start is over; what is loaded later is little.
+      if (ms === KEEP_AFTER_MS.at(-1)) kept.clear();
+    }, ms).unref();
+  }
   load(`./${program}-program.cjs`);
 }
 
@@ -62,7 +67,10 @@ function load(request) {
   const source = Buffer.concat([HEAD, fs.readFileSync(filename), TAIL]).latin1Slice();
   const cachedData = kept.get(name);
   const script = new vm.Script(source, { filename, cachedData, columnOffset: -HEAD.length });
-  if (cachedData === undefined || script.cachedDataRejected === true) isNew = true;
+  if (cachedData === undefined || script.cachedDataRejected === true) {
+    isNew = true;
+    isDue = true;
+  }
   const made = { exports: {} };
   scripts.set(name, script);
   modules.set(name, made);
@@ -129,6 +137,29 @@ function keep(file) {
       fs.rmSync(partial, { force: true });
     } finally {
       fs.closeSync(descriptor);
+    }
+  } catch {}
+}
+
+/** As `keep`, for a program that is at work. Never rejects. */
+async function keepInTurns(file) {
+  const partial = `${file}.${process.pid}`;
+  try {
+    makeRoom();
+    const code = readKept(file) ?? new Map();
+    for (const [name, script] of [...scripts]) {
+      code.set(name, script.createCachedData());
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const handle = await fs.promises.open(partial, "wx", 0o600);
+    try {
+      await handle.writeFile(packed(code));
+      await handle.sync();
+      await fs.promises.rename(partial, file);
+    } catch {
+      await fs.promises.rm(partial, { force: true });
+    } finally {
+      await handle.close();
     }
   } catch {}
 }

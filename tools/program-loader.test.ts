@@ -1,7 +1,15 @@
 /** The loader in front of bundled programs, tried with a small program of its own. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -154,4 +162,33 @@ test("a program that a signal ends has kept its code before, apart from one that
   assert.match(kept().join(), /^tool-d1-[^,]*-stay-stays$/);
   run("get");
   assert.match(kept().join(), /^tool-d1-[^,]*-get,tool-d1-[^,]*-stay-stays$/);
+});
+
+// It stays until what it has loaded late is kept, and later runs for a moment.
+const LATE_PROGRAM = `
+const fs = require("node:fs");
+const end = () => process.kill(process.pid, "SIGKILL");
+setTimeout(() => require("./late.cjs"), 30);
+if (process.argv.includes("--later")) setTimeout(end, 300);
+else setInterval(() => {
+  const folder = __dirname + "/../.code-cache/";
+  const [file] = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
+  // The first line names the scripts.
+  if (file?.endsWith("-stays") && /^.*late/.test(fs.readFileSync(folder + file, "latin1"))) end();
+}, 5);
+`;
+
+test("a program that stays keeps its code once, also of what it loads late", (t) => {
+  const { install, add, directory, run, kept } = place(t);
+  install(LATE_PROGRAM, "d1", "[20, 60]");
+  add("late.cjs", "module.exports = () => 1;");
+  const fileNow = (): number => {
+    const [file = ""] = kept();
+    return statSync(join(directory, ".code-cache", file)).ino;
+  };
+  // The words of a command name its file; a flag is none.
+  run("--first");
+  const first = fileNow();
+  run("--later");
+  assert.equal(fileNow(), first);
 });
