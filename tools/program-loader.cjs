@@ -119,15 +119,21 @@ function aligned(offset) {
   return Math.ceil(offset / 8) * 8;
 }
 
-/** Silent: in an installation that this user cannot write to, every run compiles. */
+/** Piece by piece: what other runs of this command have loaded, which stays, and then this run's. */
+function* codeToKeep(file) {
+  makeRoom();
+  yield [...(readKept(file) ?? [])];
+  for (const [name, script] of [...scripts]) yield [[name, script.createCachedData()]];
+}
+
+/**
+ * A file under its final name is whole and on disk: V8 does not check what is inside. Silent: in an
+ * installation that this user cannot write to, every run compiles.
+ */
 function keep(file) {
   const partial = `${file}.${process.pid}`;
   try {
-    makeRoom();
-    // What other runs of this command have loaded stays.
-    const code = readKept(file) ?? new Map();
-    for (const [name, script] of scripts) code.set(name, script.createCachedData());
-    // A file under its final name is whole and on disk: V8 does not check what is inside.
+    const code = new Map([...codeToKeep(file)].flat());
     const descriptor = fs.openSync(partial, "wx", 0o600);
     try {
       fs.writeSync(descriptor, packed(code));
@@ -145,10 +151,9 @@ function keep(file) {
 async function keepInTurns(file) {
   const partial = `${file}.${process.pid}`;
   try {
-    makeRoom();
-    const code = readKept(file) ?? new Map();
-    for (const [name, script] of [...scripts]) {
-      code.set(name, script.createCachedData());
+    const code = new Map();
+    for (const some of codeToKeep(file)) {
+      for (const [name, data] of some) code.set(name, data);
       await new Promise((resolve) => setImmediate(resolve));
     }
     const handle = await fs.promises.open(partial, "wx", 0o600);
