@@ -4,8 +4,10 @@
  *
  * Covered are the bucket's name and then key and value of each record, in order, except:
  * records above the revision; records at or below the compact revision that a compaction at the
- * revision would drop (unless it would drop everything: then none is left out, as in etcd);
- * tombstones of the compact revision itself, which old releases of etcd did not keep.
+ * revision would drop; tombstones of the compact revision itself, which old releases of etcd did
+ * not keep. Where it would drop everything, etcd leaves out none of the records that are there.
+ * Half-way through a compaction that would tell how far it is, and members that agree would be
+ * taken for corrupt; so what the compaction is going to remove counts as removed.
  */
 
 import { KEY_BUCKET, type ReadView } from "../backend/index.ts";
@@ -174,6 +176,7 @@ class HashWork {
   readonly #view: ReadView;
   readonly #unpin: () => void;
   readonly #revision: Revision;
+  readonly #compactRevision: Revision;
   readonly #hasher: HistoryHasher;
   readonly #probe: KeepProbe;
   #keepsAny: boolean | undefined;
@@ -185,7 +188,8 @@ class HashWork {
     this.#view = store.backend.openView();
     this.#unpin = store.pin(revision);
     this.#revision = revision;
-    this.#hasher = new HistoryHasher(revision, store.compactRevision);
+    this.#compactRevision = store.compactRevision;
+    this.#hasher = new HistoryHasher(revision, this.#compactRevision);
     this.#probe = new KeepProbe(store.index, revision, "hash");
   }
 
@@ -209,7 +213,6 @@ class HashWork {
       budget -= unitsOfBytes(end - begin);
       const kept =
         !hasher.asksForKeep(main) ||
-        !this.#keepsAny ||
         this.#isKept(keyOf(record, begin, end), main, subOf(bytes, from));
       if (!hasher.covers(main, isTombstone(bytes, from, to), kept)) return true;
       hasher.add(bytes, from, to);
@@ -226,6 +229,8 @@ class HashWork {
   }
 
   #isKept(key: string, main: Revision, sub: number): boolean {
-    return this.#index.keeps(key, main, sub, this.#revision, "hash");
+    return this.#keepsAny === true
+      ? this.#index.keeps(key, main, sub, this.#revision, "hash")
+      : this.#index.keeps(key, main, sub, this.#compactRevision, "compaction");
   }
 }
