@@ -10,9 +10,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { parseArgs } from "node:util";
-import { freePorts, ServerProcess, type ServerUnderTest, usageOf } from "./server-process.ts";
+import { ServerProcess, type ServerUnderTest, usageOf } from "./server-process.ts";
 import { Generator, inTurn, OUR_SERVER, TRIAL_OPTIONS } from "./trial.ts";
 import { MEGABYTE } from "./workloads.ts";
+import { freePorts } from "../src/base/testing/free-ports.ts";
 
 const POLL_MS = 50;
 const START_TIMEOUT_MS = 60_000;

@@ -1,12 +1,12 @@
 /** Members of one binary as a cluster on this machine: who leads, who has caught up, what it takes. */
 import { EtcdClient } from "../src/client/index.ts";
 import {
-  freePorts,
   type MemberShape,
   type ProcessUsage,
   ServerProcess,
   type ServerUnderTest,
 } from "./server-process.ts";
+import { freePorts } from "../src/base/testing/free-ports.ts";
 
 const POLL_MS = 5;
 const SETTLE_TIMEOUT_MS = 120_000;

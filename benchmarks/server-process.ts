@@ -13,11 +13,11 @@ import {
   statfsSync,
   writeFileSync,
 } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TestAuthority } from "../src/platform/tls/testing/authority.ts";
 import { runClosedLoop } from "./load/closed-loop.ts";
+import { freePorts } from "../src/base/testing/free-ports.ts";
 
 const TMPFS_MAGIC = 0x01021994;
 const POLL_MS = 5;
@@ -62,15 +62,6 @@ export function dataRoot(given: string | undefined, otherwise: string): string {
   const root = given ?? (isMemory ? otherwise : tmpdir());
   mkdirSync(root, { recursive: true });
   return mkdtempSync(join(root, "etcd-bench-"));
-}
-
-/** Ports that were free a moment ago. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => new Promise((done) => server.once("listening", done))));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
-  return ports;
 }
 
 export class ServerProcess {

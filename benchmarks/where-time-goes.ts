@@ -16,11 +16,12 @@ import { WebSocket } from "ws";
 import { findRepository } from "../tools/tidy.ts";
 import type { LoadJob } from "./load/jobs.ts";
 import type { RequestKind } from "./load/requests.ts";
-import { dataRoot, freePorts, ServerProcess } from "./server-process.ts";
+import { dataRoot, ServerProcess } from "./server-process.ts";
 import { OURS } from "./servers.ts";
 import { between, type ThreadTime, threadTimes } from "./thread-times.ts";
 import { Generator, TRIAL_OPTIONS } from "./trial.ts";
 import { LOADED, LOADED_KEYS, loadKeys, PUT } from "./workloads.ts";
+import { freePorts } from "../src/base/testing/free-ports.ts";
 
 const root = findRepository(dirname(fileURLToPath(import.meta.url)));
 const WARM_UP_SECONDS = 3;

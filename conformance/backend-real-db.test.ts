@@ -7,7 +7,6 @@ import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -16,6 +15,7 @@ import { KEY_BUCKET, META_BUCKET } from "../src/backend/types.ts";
 import { SystemClock } from "../src/env/index.ts";
 import { NullLogger } from "../src/env/testing/index.ts";
 import { NodeDisk } from "../src/platform/index.ts";
+import { freePort } from "../src/base/testing/free-ports.ts";
 
 const hasEtcd = ["etcd", "etcdctl"].every(
   (program) => spawnSync(program, ["version"]).error === undefined,
@@ -102,16 +102,6 @@ class RealEtcd {
       assert.ok(Date.now() < deadline && this.#process.exitCode === null, "etcd does not start");
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  assert.ok(address !== null && typeof address === "object");
-  return address.port;
 }
 
 async function assertSound(path: string): Promise<void> {

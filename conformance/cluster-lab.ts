@@ -16,14 +16,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import {
-  type EtcdKind,
-  EtcdProcess,
-  type ExitInfo,
-  freePorts,
-  missing,
-  versionOf,
-} from "./harness.ts";
+import { type EtcdKind, EtcdProcess, type ExitInfo, missing, versionOf } from "./harness.ts";
+import { freePorts } from "../src/base/testing/free-ports.ts";
 
 const ETCDCTL = process.env.ETCDCTL ?? "etcdctl";
 const SCENE_TIMEOUT_MS = 60_000;

@@ -10,8 +10,9 @@ import { join } from "node:path";
 import type { TxnRequest } from "../src/api/gen/rpc.ts";
 import { EtcdClient, isErrorKind } from "../src/client/index.ts";
 import { RpcClient } from "../src/embed/e2e/rpc-client.ts";
-import { type EtcdKind, EtcdProcess, freePorts } from "./harness.ts";
+import { type EtcdKind, EtcdProcess } from "./harness.ts";
 import { RandomRequests } from "./random-requests.ts";
+import { freePorts } from "../src/base/testing/free-ports.ts";
 
 const CATCH_UP_TIMEOUT_MS = 30_000;
 const WRITE_TIMEOUT_MS = 10_000;

@@ -9,7 +9,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { TestAuthority } from "../src/platform/tls/testing/authority.ts";
-import { EtcdProcess, freePorts, missing, repositoryRoot } from "./harness.ts";
+import { EtcdProcess, missing, repositoryRoot } from "./harness.ts";
+import { freePorts } from "../src/base/testing/free-ports.ts";
 
 const curl = spawnSync("curl", ["--version"]).status === 0 ? false : "curl is missing";
 const skip = missing("ours", "reference") || curl;

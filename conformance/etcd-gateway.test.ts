@@ -7,7 +7,8 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { type TestContext, test } from "node:test";
 import { RpcClient } from "../src/embed/e2e/rpc-client.ts";
-import { binaryOf, type EtcdKind, freePorts, missing, startEtcd } from "./harness.ts";
+import { binaryOf, type EtcdKind, missing, startEtcd } from "./harness.ts";
+import { freePorts } from "../src/base/testing/free-ports.ts";
 
 const skip = missing("ours") || missing("reference");
 const RUN_TIMEOUT_MS = 10_000;

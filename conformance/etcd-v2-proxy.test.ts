@@ -15,11 +15,11 @@ import {
   binaryOf,
   type EtcdKind,
   type EtcdProcess,
-  freePorts,
   missing,
   startEtcd,
   versionOf,
 } from "./harness.ts";
+import { freePorts } from "../src/base/testing/free-ports.ts";
 
 /** 3.6 has no proxy any more. */
 const isTooNew = !/^3\.[345]\./.test(versionOf("reference") ?? "");

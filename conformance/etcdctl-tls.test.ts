@@ -9,7 +9,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { freePorts, missing, repositoryRoot, startEtcd } from "./harness.ts";
+import { missing, repositoryRoot, startEtcd } from "./harness.ts";
+import { freePorts } from "../src/base/testing/free-ports.ts";
 
 const REFERENCE = process.env.ETCDCTL ?? "etcdctl";
 const OURS = join(repositoryRoot, "bin", "etcdctl");

@@ -11,7 +11,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { SERVER_VERSION } from "../src/api/version.ts";
 import { buildRelease, nodeProblem, releaseName } from "../tools/release.ts";
-import { freePorts, repositoryRoot } from "./harness.ts";
+import { repositoryRoot } from "./harness.ts";
+import { freePorts } from "../src/base/testing/free-ports.ts";
 
 const node = [process.env.ETCD_RELEASE_NODE, process.execPath].find(
   (each) => each !== undefined && each !== "" && nodeProblem(each) === undefined,

@@ -10,7 +10,8 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePorts, repositoryRoot } from "./harness.ts";
+import { repositoryRoot } from "./harness.ts";
+import { freePorts } from "../src/base/testing/free-ports.ts";
 
 const READY_TEXT = "ready to serve client requests";
 const READY_TIMEOUT_MS = 30_000;

@@ -17,8 +17,9 @@ import { test } from "node:test";
 import { SERVER_VERSION } from "../src/api/version.ts";
 import { until } from "../src/embed/e2e/wait.ts";
 import { TestAuthority } from "../src/platform/tls/testing/authority.ts";
-import { type EtcdKind, freePorts, missing, repositoryRoot, startEtcd } from "./harness.ts";
+import { type EtcdKind, missing, repositoryRoot, startEtcd } from "./harness.ts";
 import { GuideWorld, missingPrograms } from "./guides-world.ts";
+import { freePorts } from "../src/base/testing/free-ports.ts";
 
 const skip = missingPrograms();
 const python = spawnSync("python3", ["--version"]).status === 0;

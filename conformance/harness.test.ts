@@ -1,14 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { test } from "node:test";
-import {
-  type EtcdKind,
-  freePorts,
-  missing,
-  startCluster,
-  startEtcd,
-  versionOf,
-} from "./harness.ts";
+import { type EtcdKind, missing, startCluster, startEtcd, versionOf } from "./harness.ts";
 
 const kinds: readonly EtcdKind[] = ["reference", "ours"];
 
@@ -59,10 +52,6 @@ test("a cluster of reference members replicates", { skip: missing("reference") }
   const [first, , third] = cluster.members;
   await first?.call("/v3/kv/put", { key: "Zm9v", value: "YmFy" });
   assert.equal((await third?.call("/v3/kv/range", { key: "Zm9v" }))?.count, "1");
-});
-
-test("free ports are different", async () => {
-  assert.equal(new Set(await freePorts(20)).size, 20);
 });
 
 test("versions are told, or the absence of the binary", () => {

@@ -13,10 +13,10 @@
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePorts } from "../src/base/testing/free-ports.ts";
 
 export type EtcdKind = "ours" | "reference";
 
@@ -24,8 +24,6 @@ export type EtcdKind = "ours" | "reference";
 const READY_TEXT = /ready to serve client requests|serving client traffic/;
 const READY_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 15_000;
-/** Another process may take a port between its choice and its use. */
-const START_ATTEMPTS = 3;
 
 /** Root of the repository, wherever the compiled test runs. */
 export const repositoryRoot: string = (() => {
@@ -94,17 +92,14 @@ export interface LogLine {
 
 /** Starts one member and waits until it serves. Rejects with its log if it does not. */
 export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdProcess> {
-  for (let attempt = 1; ; attempt++) {
-    const ports = await freePorts(2);
-    const etcd = new EtcdProcess(options, ports[0] as number, ports[1] as number);
-    try {
-      await etcd.start();
-      return etcd;
-    } catch (error) {
-      await etcd[Symbol.asyncDispose]();
-      const portTaken = etcd.logText.includes("address already in use");
-      if (!portTaken || attempt === START_ATTEMPTS) throw error;
-    }
+  const [clientPort = 0, peerPort = 0] = await freePorts(2);
+  const etcd = new EtcdProcess(options, clientPort, peerPort);
+  try {
+    await etcd.start();
+    return etcd;
+  } catch (error) {
+    await etcd[Symbol.asyncDispose]();
+    throw error;
   }
 }
 
@@ -350,25 +345,6 @@ function environment(kind: EtcdKind): Record<string, string> {
 
 function peerUrlOf(port: number): string {
   return `http://127.0.0.1:${port}`;
-}
-
-/** Free TCP ports of the loopback address, all different. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve, reject) => {
-          server.once("error", reject);
-          server.listen(0, "127.0.0.1", () => {
-            const address = server.address();
-            resolve(typeof address === "object" && address !== null ? address.port : 0);
-          });
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 const running = new Set<ChildProcess>();

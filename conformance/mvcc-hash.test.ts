@@ -8,7 +8,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
@@ -58,6 +57,7 @@ import {
   randomRange,
   randomTxn,
 } from "../src/mvcc/testing/random-requests.ts";
+import { freePort } from "../src/base/testing/free-ports.ts";
 
 const BINARY = process.env.ETCD_BINARY ?? "etcd";
 const ROUNDS = Number(process.env.ETCD_CONFORMANCE_ROUNDS ?? 400);
@@ -156,16 +156,6 @@ class RealEtcd {
     await exited;
     rmSync(this.#dataDir, { recursive: true, force: true });
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    });
-  });
 }
 
 function watchEverything(startRevision: number): WatchRequest {

@@ -9,8 +9,9 @@ import { test } from "node:test";
 import { Message, MessageType } from "../src/api/gen/raft.ts";
 import { formatID } from "../src/base/ids.ts";
 import { emptyConfState, newSnapshot } from "../src/raft/index.ts";
-import { EtcdProcess, freePorts, missing } from "./harness.ts";
+import { EtcdProcess, missing } from "./harness.ts";
 import { type Pair, startPair, Voter } from "./peer-voter.ts";
+import { freePorts } from "../src/base/testing/free-ports.ts";
 
 const OPTIONS = { skip: missing("reference"), timeout: 60_000 };
 

@@ -23,7 +23,8 @@ import {
 } from "../src/raft/index.ts";
 import { type Listener, listen } from "../src/transport/listener.ts";
 import { PeerTransport } from "../src/transport/peer/peer-transport.ts";
-import { EtcdProcess, freePorts } from "./harness.ts";
+import { EtcdProcess } from "./harness.ts";
+import { freePorts } from "../src/base/testing/free-ports.ts";
 
 const TOKEN = "etcd-cluster";
 const TICK_MS = 100;

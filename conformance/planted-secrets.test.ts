@@ -14,7 +14,8 @@ import { WebSocket } from "ws";
 import { bytes, RpcClient } from "../src/embed/e2e/rpc-client.ts";
 import { until } from "../src/embed/e2e/wait.ts";
 import { TestAuthority } from "../src/platform/tls/testing/authority.ts";
-import { type EtcdProcess, freePorts, missing, repositoryRoot, startEtcd } from "./harness.ts";
+import { type EtcdProcess, missing, repositoryRoot, startEtcd } from "./harness.ts";
+import { freePorts } from "../src/base/testing/free-ports.ts";
 
 const skip = missing("ours");
 const scratch = mkdtempSync(join(tmpdir(), "etcd-secrets-"));

@@ -14,7 +14,8 @@ import { prefixEnd, RpcClient, type WatchClient } from "../src/embed/e2e/rpc-cli
 import { Links } from "../faults/links.ts";
 import { MemberProxy } from "../faults/proxy.ts";
 import { compare, idOf, type Lab, leaderOf, type Seen, until } from "./cluster-lab.ts";
-import { type EtcdProcess, freePorts } from "./harness.ts";
+import type { EtcdProcess } from "./harness.ts";
+import { freePorts } from "../src/base/testing/free-ports.ts";
 
 /** More than the entries that a leader keeps for slow followers, and the interval of snapshots. */
 const MISSED_WRITES = 6_500;

@@ -26,7 +26,8 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { after, before, test } from "node:test";
 import { RpcClient } from "../src/embed/e2e/rpc-client.ts";
-import { binaryOf, type EtcdKind, freePorts, missing, startEtcd, versionOf } from "./harness.ts";
+import { binaryOf, type EtcdKind, missing, startEtcd, versionOf } from "./harness.ts";
+import { freePorts } from "../src/base/testing/free-ports.ts";
 
 const RUN_TIMEOUT_MS = 10_000;
 const scratch = mkdtempSync(join(tmpdir(), "etcd-refused-"));

@@ -10,7 +10,8 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { TestAuthority } from "../src/platform/tls/testing/authority.ts";
 import { assertAgreement, randomLoad, Writer } from "./cluster-world.ts";
-import { type EtcdKind, EtcdProcess, freePorts, missing, repositoryRoot } from "./harness.ts";
+import { type EtcdKind, EtcdProcess, missing, repositoryRoot } from "./harness.ts";
+import { freePorts } from "../src/base/testing/free-ports.ts";
 
 const skip = missing("reference", "ours");
 const SEED = Number(process.env.ETCD_SEED ?? Date.now() % 1_000_000_007);

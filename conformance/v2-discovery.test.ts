@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type EtcdKind, EtcdProcess, freePorts, missing, startEtcd } from "./harness.ts";
+import { type EtcdKind, EtcdProcess, missing, startEtcd } from "./harness.ts";
+import { freePorts } from "../src/base/testing/free-ports.ts";
 
 const skip = missing("ours", "reference");
 /** Two services: the reference's v2 API and ours. */

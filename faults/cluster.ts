@@ -1,11 +1,11 @@
 /** A cluster of member processes behind proxies, and questions to it past them. */
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { formatID } from "../src/base/ids.ts";
 import { EtcdClient } from "../src/client/index.ts";
 import { Links } from "./links.ts";
 import { Member } from "./member.ts";
 import { MemberProxy } from "./proxy.ts";
+import { freePorts } from "../src/base/testing/free-ports.ts";
 
 /** Five times etcd's default pace, so that a short run sees many elections. */
 export const HEARTBEAT_MS = 50;
@@ -163,15 +163,4 @@ export class Cluster implements AsyncDisposable {
 
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => new Promise((done) => server.once("listening", done))));
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === "object" && address !== null ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
-  return ports;
 }

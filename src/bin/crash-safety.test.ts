@@ -24,7 +24,8 @@ import {
 } from "../api/gen/rpc.ts";
 import { SeededRandom } from "../env/testing/index.ts";
 import { connect, type ClientConnection } from "../transport/client/connection.ts";
-import { EtcdProcess, freePorts } from "./testing/etcd-process.ts";
+import { EtcdProcess } from "./testing/etcd-process.ts";
+import { freePorts } from "../base/testing/free-ports.ts";
 
 const ROUNDS = Number(process.env["ETCD_CRASH_ROUNDS"] ?? 50);
 const SEED = Number(process.env["ETCD_CRASH_SEED"] ?? Date.now() % 1_000_000);

@@ -9,9 +9,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { packageRoot } from "../base/testing/package-root.ts";
-import { freePorts } from "../embed/e2e/tls-world.ts";
 import { within } from "../embed/e2e/wait.ts";
 import { TestAuthority } from "../platform/tls/testing/authority.ts";
+import { freePorts } from "../base/testing/free-ports.ts";
 
 const START_TIMEOUT_MS = 60_000;
 const SERVES = /ready to serve client requests|serving discovery/;

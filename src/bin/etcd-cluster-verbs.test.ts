@@ -8,8 +8,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { freePorts } from "./testing/etcd-process.ts";
 import { launcherCommand, LauncherProcess } from "./testing/launcher-process.ts";
+import { freePorts } from "../base/testing/free-ports.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "etcd-cluster-verbs-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));

@@ -6,9 +6,9 @@ import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { freePorts } from "../base/testing/free-ports.ts";
 import { EtcdClient } from "../client/index.ts";
 import { TestAuthority } from "../platform/tls/testing/authority.ts";
-import { freePorts } from "./testing/etcd-process.ts";
 import { launcherCommand, LauncherProcess } from "./testing/launcher-process.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "etcd-launcher-"));

@@ -12,7 +12,8 @@ import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { EtcdProcess, freePorts } from "./testing/etcd-process.ts";
+import { EtcdProcess } from "./testing/etcd-process.ts";
+import { freePorts } from "../base/testing/free-ports.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "etcd-signals-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));

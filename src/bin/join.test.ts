@@ -8,7 +8,8 @@ import { after, test } from "node:test";
 import { EtcdClient } from "../client/index.ts";
 import { within } from "../embed/e2e/wait.ts";
 import { TestAuthority } from "../platform/tls/testing/authority.ts";
-import { ETCD_PROGRAM, EtcdProcess, freePorts } from "./testing/etcd-process.ts";
+import { ETCD_PROGRAM, EtcdProcess } from "./testing/etcd-process.ts";
+import { freePorts } from "../base/testing/free-ports.ts";
 
 const TIMEOUT_MS = 60_000;
 

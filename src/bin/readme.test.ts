@@ -13,12 +13,12 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { packageRoot } from "../base/testing/package-root.ts";
 import { EtcdClient } from "../client/index.ts";
+import { freePort } from "../base/testing/free-ports.ts";
 
 const COMMAND_TIMEOUT_MS = 60_000;
 
@@ -60,16 +60,6 @@ function comparable(output: string): string {
     .replace(/\d+ pages, \d+ of them free, (\d+) entries, tx \d+/g, "pages, $1 entries")
     .replace(/\d+ kB/g, "… kB")
     .replace(/\d+%/g, "…%");
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 /** A folder that looks like the repository to the tour, and a member with the README's addresses. */

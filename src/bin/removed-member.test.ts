@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { EtcdClient } from "../client/index.ts";
-import { EtcdProcess, freePorts } from "./testing/etcd-process.ts";
+import { EtcdProcess } from "./testing/etcd-process.ts";
+import { freePorts } from "../base/testing/free-ports.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "etcd-removed-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));

@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { packageRoot } from "../base/testing/package-root.ts";
-import { freePorts } from "../embed/e2e/tls-world.ts";
 import { within } from "../embed/e2e/wait.ts";
+import { freePorts } from "../base/testing/free-ports.ts";
 
 const TIMEOUT_MS = 120_000;
 const MEMBERS = [1, 2, 3] as const;

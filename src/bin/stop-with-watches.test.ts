@@ -16,7 +16,8 @@ import {
   WatchResponse,
 } from "../api/gen/rpc.ts";
 import { type ClientConnection, connect } from "../transport/client/connection.ts";
-import { EtcdProcess, freePorts } from "./testing/etcd-process.ts";
+import { EtcdProcess } from "./testing/etcd-process.ts";
+import { freePorts } from "../base/testing/free-ports.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "etcd-stop-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));

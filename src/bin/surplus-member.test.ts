@@ -4,7 +4,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { EtcdProcess, freePorts } from "./testing/etcd-process.ts";
+import { EtcdProcess } from "./testing/etcd-process.ts";
+import { freePorts } from "../base/testing/free-ports.ts";
 
 const SERVING_AS_PROXY = "v2 proxy started listening on client requests";
 

@@ -11,9 +11,9 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { EtcdClient } from "../client/index.ts";
 import { MemoryLogger } from "../env/testing/index.ts";
-import { freePorts } from "./e2e/tls-world.ts";
 import { within } from "./e2e/wait.ts";
 import { createConfig, startEtcd } from "./index.ts";
+import { freePorts } from "../base/testing/free-ports.ts";
 
 const A = 1;
 const SRV = 33;

@@ -10,9 +10,9 @@ import type { Clock } from "../env/clock.ts";
 import type { DiscoveryError } from "../env/discovery.ts";
 import { MemoryLogger } from "../env/testing/index.ts";
 import { TestAuthority } from "../platform/tls/testing/authority.ts";
-import { freePorts } from "./e2e/tls-world.ts";
 import { within } from "./e2e/wait.ts";
 import { createConfig, type EtcdConfigInput, type RunningEtcd, startEtcd } from "./index.ts";
+import { freePorts } from "../base/testing/free-ports.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "etcd-v3-discovery-"));
 const members: RunningEtcd[] = [];

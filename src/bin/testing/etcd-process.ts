@@ -1,7 +1,6 @@
 /** An `etcd` process for tests: started on free ports, watched through its log, killed at will. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 
 /** The server program: the one file that users run, or its source when the tests are not compiled. */
@@ -85,21 +84,4 @@ export class EtcdProcess {
     await this.#exited;
     return this.child.exitCode ?? this.child.signalCode;
   }
-}
-
-/** Ports that were free a moment ago. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, "127.0.0.1");
-      await once(server, "listening");
-      return server;
-    }),
-  );
-  return servers.map((server) => {
-    const address = server.address();
-    server.close();
-    if (address === null || typeof address === "string") throw new Error("no port");
-    return address.port;
-  });
 }

@@ -13,7 +13,6 @@ import {
   type Server,
   type ServerResponse,
 } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -33,6 +32,7 @@ import { MessageEncoder } from "../../transport/peer/message-codec.ts";
 import { createConfig, type RunningEtcd, startEtcd } from "../index.ts";
 import { RpcClient } from "./rpc-client.ts";
 import { until, within } from "./wait.ts";
+import { freePort } from "../../base/testing/free-ports.ts";
 
 const NAMES = ["m1", "m2", "m3"] as const;
 /** Dials of each stream that the proxy answers itself. */
@@ -51,14 +51,6 @@ let victims: Victim[] = [];
 /** Streams that were forged, by path. */
 const forged = new Map<string, number>();
 let isForging = false;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}
 
 function urlOf(port: number | undefined): string {
   return `http://127.0.0.1:${port}`;

@@ -7,7 +7,6 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MemoryLogger } from "../../env/testing/index.ts";
@@ -16,6 +15,7 @@ import { startEtcd } from "../index.ts";
 import { parseCommandLine } from "../config/index.ts";
 import { RpcClient } from "./rpc-client.ts";
 import { until, within } from "./wait.ts";
+import { freePort } from "../../base/testing/free-ports.ts";
 
 /** The other program, when tests are to be tried on one. */
 export const OTHER_BINARY: string | undefined = process.env.ETCD_E2E_BINARY;
@@ -161,19 +161,5 @@ function stopProgram(child: ChildProcess): Promise<void> {
     }
     child.once("exit", () => resolve());
     child.kill("SIGTERM");
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => {
-        if (address !== null && typeof address === "object") resolve(address.port);
-        else reject(new Error("no port"));
-      });
-    });
   });
 }

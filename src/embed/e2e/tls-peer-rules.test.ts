@@ -8,8 +8,9 @@ import { after, test } from "node:test";
 import type { IssueOptions } from "../../platform/tls/testing/authority.ts";
 import type { EtcdConfigInput } from "../index.ts";
 import { text } from "./rpc-client.ts";
-import { freePorts, type Member, TlsWorld } from "./tls-world.ts";
+import { type Member, TlsWorld } from "./tls-world.ts";
 import { until } from "./wait.ts";
+import { freePorts } from "../../base/testing/free-ports.ts";
 
 const world = new TlsWorld();
 after(() => world[Symbol.asyncDispose]());

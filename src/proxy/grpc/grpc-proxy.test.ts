@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer as createHttp2Server } from "node:http2";
-import { createServer } from "node:net";
 import { after, before, type TestContext, test } from "node:test";
 import { Permission, Permission_Type } from "../../api/gen/auth.ts";
 import { StatusCode } from "../../api/errors.ts";
@@ -22,6 +21,7 @@ import { SeededRandom } from "../../env/testing/seeded-random.ts";
 import { MemoryLogger } from "../../env/testing/memory-logger.ts";
 import { RpcError } from "../../transport/client/rpc-error.ts";
 import { GrpcProxy, type GrpcProxyOptions } from "./grpc-proxy.ts";
+import { freePort } from "../../base/testing/free-ports.ts";
 
 let member: TestMember;
 before(async () => {
@@ -552,16 +552,6 @@ test("profiles are served when asked for", async (t) => {
   assert.equal(await status(plain), 404);
   assert.equal(await status(profiled), 200);
 });
-
-/** The port of a proxy that is not there yet. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
 
 test("a ring of proxies says so, and a line of proxies works", async (t) => {
   const port = await freePort();
