@@ -107,6 +107,22 @@ test("only snapshots up to the commit index are valid to start from", async () =
   );
 });
 
+test("a snapshot of what this log has is valid, though the hard state was not told of its commit", async () => {
+  const disk = emptyDisk();
+  const wal = create(disk);
+  await wal.save(state(1, 1n, 2), entries(1, 5));
+  await wal.saveSnapshot(snapshotRecord(4, 1));
+  // One that waited.
+  await wal.save(state(2, 1n, 3), []);
+  await wal.close();
+  const points = validSnapshotEntries({ disk, logger: new MemoryLogger() }, DIRECTORY);
+  assert.deepEqual(
+    points.map((s) => s.index),
+    [0, 4],
+  );
+  assert.deepEqual(read(disk).hardState, state(2, 1n, 4));
+});
+
 test("a snapshot beyond index 0 needs its ConfState", async () => {
   const wal = create(emptyDisk());
   assert.throws(

@@ -207,8 +207,7 @@ export class Wal {
     }
     if (state !== undefined) {
       if (state.term !== this.#state.term || state.vote !== this.#state.vote) batch.mustSync = true;
-      encoder.state(state);
-      this.#state = state;
+      this.#encodeState(batch, state);
     }
     return this.#submit(batch);
   }
@@ -223,14 +222,23 @@ export class Wal {
     const { term, vote } = this.#state;
     assert(hardState.term === term && hardState.vote === vote, "a vote must be saved, not kept");
     const batch = this.#openBatch();
-    batch.encoder.state(hardState);
-    this.#state = hardState;
+    this.#encodeState(batch, hardState);
     if (batch.encoder.length > MAX_KEPT_BYTES) this.#submit(batch).catch(() => undefined);
+  }
+
+  /** The commit index never falls: a save that waited for space may be older than what is there. */
+  #encodeState(batch: Batch, state: HardState): void {
+    const commit = Math.max(state.commit, this.#state.commit);
+    this.#state = commit === state.commit ? state : { ...state, commit };
+    batch.encoder.state(this.#state);
   }
 
   /**
    * Records that a snapshot is on disk as a file; resolves when durable. Throws when a snapshot
-   * beyond index 0 has no ConfState.
+   * beyond index 0 has no ConfState. A start builds on what the hard state calls committed, and what
+   * a member has applied of this log is, whether or not the log was told: after a loss of power, or
+   * while states wait for space on the disk, the db can be ahead. So it is told now. (A snapshot
+   * from the leader counts when the hard state behind it says so.)
    */
   saveSnapshot(snapshot: Snapshot): Promise<void> {
     if (snapshot.confState === undefined && snapshot.index > 0) {
@@ -239,9 +247,13 @@ export class Wal {
     }
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const batch = this.#openBatch();
+    const { index } = snapshot;
+    if (index <= this.#lastIndex && index > this.#state.commit) {
+      this.#encodeState(batch, { ...this.#state, commit: index });
+    }
     batch.encoder.snapshot(snapshot);
     batch.mustSync = true;
-    if (this.#lastIndex < snapshot.index) this.#lastIndex = snapshot.index;
+    if (this.#lastIndex < index) this.#lastIndex = index;
     return this.#submit(batch);
   }
 
