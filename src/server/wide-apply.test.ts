@@ -20,6 +20,7 @@ import {
   WatchRequest,
   WatchResponse,
 } from "../api/gen/rpc.ts";
+import { ERRORS } from "../api/errors.ts";
 import { METHOD } from "../api/rpc-table.ts";
 import { KEY_BUCKET, openBackend, readConsistentIndex } from "../backend/index.ts";
 import type { Index } from "../base/ids.ts";
@@ -216,6 +217,35 @@ test("a deletion that takes several election timeouts costs no election", async 
   const [first, ...others] = await cluster.settled(Promise.all(hashes));
   for (const other of others) assert.equal(other.hash, first?.hash);
   await cluster.stop();
+});
+
+test("writes are refused while more than 5,000 committed ones wait behind a deletion, reads are not", async () => {
+  const member = await filledMember();
+  const { server } = member;
+  const gap = (): number => server.committedIndex - server.appliedIndex;
+  const wide = deleteRange(member, "k");
+  const puts: FakeUnaryCall[] = [];
+  const fillGap = async (entries: number): Promise<void> => {
+    const more = Array.from({ length: entries }, () => member.put("p", "v"));
+    puts.push(...more);
+    await member.until(() => server.committedIndex === commit + puts.length);
+  };
+  await member.until(() => gap() === 1);
+  const commit = server.committedIndex;
+  await fillGap(4999);
+  assert.equal(gap(), 5000);
+  await fillGap(1);
+  const refused = member.put("p", "refused");
+  assert.deepEqual(refused.failure, ERRORS.tooManyRequests);
+  const read = count(member, "k", true);
+  await member.until(() => read.answered);
+  assert.deepEqual(counted(read), [2, KEYS]);
+  assert.equal(wide.answered, false);
+  await member.until(() => gap() === 0);
+  await answered(member, member.put("p", "accepted again"));
+  const kept = (await member.everything()).kvs.find(({ key }) => String(key) === "p");
+  assert.equal(kept?.version, puts.length + 1, "nothing of what was refused");
+  await member.stop();
 });
 
 test("a member that stops amid a deletion has none of it, and makes it when it starts again", async () => {
