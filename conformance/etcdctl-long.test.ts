@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type EtcdProcess, missing, repositoryRoot, startEtcd } from "./harness.ts";
 
-const PROGRAMS = [process.env.ETCDCTL ?? "etcdctl", join(repositoryRoot, "bin", "etcdctl")];
+const REFERENCE = process.env.ETCDCTL ?? "etcdctl";
+const PROGRAMS = [REFERENCE, join(repositoryRoot, "bin", "etcdctl")];
 /** The scripts take a few seconds. */
 const TIMEOUT_MS = 60_000;
 const LOG_LINE = /^(\{"level"|\d{4}-\d\d-\d\d [\d:.]+ [A-Z] \| ).*\n/gm;
@@ -205,9 +206,10 @@ test(
 );
 
 test("check perf ends with a verdict, its exit code, and nothing left", { skip }, async () => {
-  for (const check of checks) {
+  for (const [i, check] of checks.entries()) {
     const { out, err, code } = await check.done();
-    assert.equal(err, "");
+    // Newer releases of the reference draw their bar there.
+    if (PROGRAMS[i] !== REFERENCE) assert.equal(err, "");
     const verdict = verdictOf(out).replace(/^Compact(ing|ed) with revision \d+\n/gm, "");
     assert.match(verdict, VERDICT);
     const [, rate, slowest, stddev, all] = VERDICT.exec(verdict) ?? [];

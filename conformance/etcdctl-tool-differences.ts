@@ -392,4 +392,33 @@ export const ETCDCTL_TOOL_DIFFERENCES: Readonly<Record<string, readonly ToolDiff
       },
     },
   ],
+  "3.6": [
+    {
+      reason: "an unknown scheme is told at once instead of after the time-out",
+      differences: {
+        "--endpoints=ftp://x --command-timeout=300ms get foo": [
+          "errors: Error: context deadline exceeded\nexit 1",
+          'errors: Error: endpoint "ftp://x" has the unknown scheme ftp\nexit 2',
+        ],
+      },
+    },
+    {
+      reason: "an error is not a crash",
+      differences: {
+        "alarm disarm -w fields": [
+          "errors: panic\nexit 2",
+          '"ClusterID" : 0\n"MemberID" : 0\n"RaftTerm" : 0\nexit 0',
+        ],
+      },
+    },
+    {
+      reason: "the refusal names what was given",
+      differences: {
+        "member list --consistency=q": [
+          'errors: Error: unknown consistency flag "l"\nexit 4',
+          'errors: Error: unknown consistency flag "q"\nexit 4',
+        ],
+      },
+    },
+  ],
 };
