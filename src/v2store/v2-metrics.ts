@@ -54,6 +54,7 @@ export function registerV2Metrics(metrics: Metrics, keys: KeyStore | undefined):
   };
   // A Go member has done these to the membership before anybody asks; an alert may name them.
   for (const action of ["create", "set"]) counters.writes.of(action);
+  counters.reads.of("getRecursive");
   metrics.gaugeFunction(watchers, () => keys?.watcherCount ?? 0);
   keys?.countWith(counters);
 }

@@ -72,11 +72,12 @@ test("OPS-03 watchers and their events are counted", async () => {
   assert.equal((now.get(name) ?? 0) - (before.get(name) ?? 0), 1);
 });
 
-test("OPS-04 writes of the v2 store are shown with 0 also where there is none", async () => {
+test("OPS-04 what is done to the v2 store is shown with 0 also where there is none", async () => {
   const now = await scrape();
   for (const action of ["create", "set"]) {
     assert.equal(now.get(`etcd_debugging_store_writes_total{action="${action}"}`), 0);
   }
+  assert.equal(now.get('etcd_debugging_store_reads_total{action="getRecursive"}'), 0);
 });
 
 test("CFG-34 extensive metrics add the durations of calls, basic ones do not", async () => {
