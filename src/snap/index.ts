@@ -1,5 +1,5 @@
 export { SnapError, type SnapErrorCode } from "./errors.ts";
-export { decodeSnapFile, encodeSnapFile, snapName } from "./snap-file.ts";
+export { decodeSnapFile, encodeSnapFile, parseSnapName, snapName } from "./snap-file.ts";
 export {
   MAX_SNAP_BYTES,
   type SnapDeps,

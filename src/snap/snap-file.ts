@@ -17,6 +17,13 @@ export function snapName(term: Term, index: Index): string {
   return `${hex16(term)}-${hex16(index)}${SNAP_SUFFIX}`;
 }
 
+/** The index of a snapshot; undefined when it is not the name of one. */
+export function parseSnapName(name: string): Index | undefined {
+  const match = /^[0-9a-f]{16}-([0-9a-f]{16})\.snap$/.exec(name);
+  const index = Number.parseInt(match?.[1] ?? "", 16);
+  return Number.isSafeInteger(index) ? index : undefined;
+}
+
 /** The name of a db file that was received with the snapshot at this index. */
 export function databaseName(index: Index): string {
   return `${hex16(index)}${DATABASE_SUFFIX}`;

@@ -24,6 +24,7 @@ import {
   decodeSnapFile,
   encodeSnapFile,
   parseDatabaseName,
+  parseSnapName,
   SNAP_SUFFIX,
   snapName,
 } from "./snap-file.ts";
@@ -104,9 +105,7 @@ export class SnapshotFiles {
 
   /** Index in the name of the newest file, whose content may turn out unusable; 0: there is none. */
   newestIndex(): Index {
-    const name = this.#snapNames()[0];
-    const index = Number.parseInt(name?.slice(17, 33) ?? "", 16);
-    return Number.isSafeInteger(index) ? index : 0;
+    return parseSnapName(this.#snapNames()[0] ?? "") ?? 0;
   }
 
   /**

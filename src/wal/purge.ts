@@ -12,6 +12,8 @@ export interface PurgeRule {
   readonly keep: number;
   /** Whether the files are locked while in use. */
   readonly lock: boolean;
+  /** Files that stay, however many there are. */
+  readonly spares?: (name: string) => boolean;
 }
 
 /** Returns the names that were removed. Throws a `DiskError` when a removal fails. */
@@ -20,6 +22,7 @@ export function purgeFiles(deps: ReadDeps, rule: PurgeRule): string[] {
   const names = disk.readDirectory(rule.directory).filter((name) => name.endsWith(rule.suffix));
   const purged: string[] = [];
   for (const name of names.slice(0, Math.max(0, names.length - rule.keep))) {
+    if (rule.spares?.(name) === true) continue;
     const path = disk.join(rule.directory, name);
     const file = rule.lock ? disk.open(path, { write: true }) : undefined;
     try {

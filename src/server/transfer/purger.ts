@@ -1,5 +1,7 @@
 /** Deletes WAL segments and snapshots beyond the number to keep, every 30 seconds as etcd does. */
+import type { Index } from "../../base/ids.ts";
 import type { Clock, Disk, Logger, Timer } from "../../env/index.ts";
+import { parseSnapName } from "../../snap/index.ts";
 import { type PurgeRule, purgeFiles } from "../../wal/index.ts";
 
 export interface PurgerOptions {
@@ -13,6 +15,8 @@ export interface PurgerOptions {
   /** 0 keeps all. */
   readonly maxSnapshots: number;
   readonly intervalMs: number;
+  /** Of the newest snapshot that the WAL has a record of: the one that a start needs. */
+  readonly snapshotIndex: () => Index;
 }
 
 export class Purger {
@@ -22,11 +26,14 @@ export class Purger {
 
   constructor(options: PurgerOptions) {
     this.#options = options;
-    const { walDirectory, snapDirectory, maxWals, maxSnapshots } = options;
+    const { walDirectory, snapDirectory, maxWals, maxSnapshots, snapshotIndex } = options;
     if (maxSnapshots > 0) {
       // Not `.snap.db`: one of them may wait to be taken in. The snapshotter releases the others.
       const suffix = ".snap";
-      this.#rules.push({ directory: snapDirectory, suffix, keep: maxSnapshots, lock: false });
+      // Newer ones may be those of crashes before their record: they count, but cannot be started from.
+      const spares = (name: string) => (parseSnapName(name) ?? 0) >= snapshotIndex();
+      const keep = maxSnapshots;
+      this.#rules.push({ directory: snapDirectory, suffix, keep, lock: false, spares });
     }
     if (maxWals > 0) {
       this.#rules.push({ directory: walDirectory, suffix: ".wal", keep: maxWals, lock: true });

@@ -76,6 +76,7 @@ export class Transfers {
       maxWals,
       maxSnapshots,
       intervalMs: limits.purgeIntervalMs,
+      snapshotIndex: () => this.#snapshotter.snapshotIndex,
     });
   }
 
