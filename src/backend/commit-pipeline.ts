@@ -108,8 +108,8 @@ export class CommitPipeline implements FileHost {
   readonly #yieldTurn: YieldTurn;
   #file: BoltFile;
   #state: State = IDLE;
-  readonly #slabs = new SlabPool();
-  #open = new Batch(this.#slabs);
+  readonly #slabs: SlabPool;
+  #open: Batch;
   /** How many keep the open batch from being sealed, since it has only a part of their writes. */
   #holds = 0;
   #sealedCount = 0;
@@ -138,6 +138,8 @@ export class CommitPipeline implements FileHost {
     this.#batchLimit = options.batchLimit ?? DEFAULT_BATCH_LIMIT;
     this.#isReadOnly = options.readOnly === true;
     this.#yieldTurn = deps.yieldTurn ?? yieldToEventLoop;
+    this.#slabs = new SlabPool(options.slabBytes);
+    this.#open = new Batch(this.#slabs);
     this.#file = file;
   }
 

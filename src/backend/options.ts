@@ -28,6 +28,8 @@ export interface BackendOptions {
   readonly freelistSync?: boolean;
   /** etcd's --unsafe-no-fsync. Default false. */
   readonly noFsync?: boolean;
+  /** Of the memory that writes wait in: see `SlabPool`. */
+  readonly slabBytes?: number | undefined;
   /** Buckets that exist after opening. */
   readonly ensureBuckets?: readonly Bucket[];
   /** Take no lock and refuse writes. Default false. */

@@ -18,21 +18,27 @@ export interface Slab {
 
 /** Few byte strings need little memory: the first slab has this size, the next twice as much. */
 const FIRST_SLAB_BYTES = 4 * 1024;
-/** Slabs grow up to here. What is larger than a half of it gets memory of its own. */
-const SLAB_BYTES = 256 * 1024;
+/** Unless the pool says otherwise. */
+const DEFAULT_SLAB_BYTES = 256 * 1024;
 /** Slabs kept for the next ones who append: about what two batches of small puts take. */
 const MAX_POOLED_SLABS = 32;
 
 /** Slabs of the full size that nobody uses. */
 export class SlabPool {
+  readonly slabBytes: number;
   readonly #free: Slab[] = [];
 
+  /** Slabs grow up to `slabBytes`. What is larger than a half of it gets memory of its own. */
+  constructor(slabBytes = DEFAULT_SLAB_BYTES) {
+    this.slabBytes = slabBytes;
+  }
+
   take(): Slab {
-    return this.#free.pop() ?? newSlab(SLAB_BYTES);
+    return this.#free.pop() ?? newSlab(this.slabBytes);
   }
 
   give(slab: Slab): void {
-    const fits = slab.memory.length === SLAB_BYTES && this.#free.length < MAX_POOLED_SLABS;
+    const fits = slab.memory.length === this.slabBytes && this.#free.length < MAX_POOLED_SLABS;
     if (fits && !slab.isLent) this.#free.push(slab);
   }
 }
@@ -49,6 +55,7 @@ export class ByteSlabs {
   start = 0;
   end = 0;
   readonly #pool: SlabPool | undefined;
+  readonly #slabBytes: number;
   readonly #slabs: Slab[];
   readonly #places: NumberRows;
   #length: number;
@@ -63,6 +70,7 @@ export class ByteSlabs {
    */
   constructor(pool: SlabPool | undefined, from?: ByteSlabs) {
     this.#pool = pool;
+    this.#slabBytes = pool?.slabBytes ?? DEFAULT_SLAB_BYTES;
     this.#slabs = from === undefined ? [] : from.#slabs;
     this.#places = from === undefined ? new NumberRows(PLACE_FIELDS) : from.#places;
     this.#length = from === undefined ? 0 : from.#length;
@@ -76,7 +84,7 @@ export class ByteSlabs {
 
   /** Room for one more, at `bytes[start, end)`: to be written before anything else is appended. */
   append(size: number): void {
-    if (size > SLAB_BYTES / 2) {
+    if (size > this.#slabBytes / 2) {
       this.#slabs.push(newSlab(size));
       this.#place(this.#slabs.length - 1, 0, size);
       return;
@@ -113,8 +121,8 @@ export class ByteSlabs {
     const last = this.#slabs[this.#open];
     const grown = last === undefined ? FIRST_SLAB_BYTES : last.memory.length * 2;
     const wanted = Math.max(grown, size);
-    const isFull = wanted >= SLAB_BYTES;
-    this.#slabs.push(isFull ? (this.#pool?.take() ?? newSlab(SLAB_BYTES)) : newSlab(wanted));
+    const isFull = wanted >= this.#slabBytes;
+    this.#slabs.push(isFull ? (this.#pool?.take() ?? newSlab(this.#slabBytes)) : newSlab(wanted));
     this.#open = this.#slabs.length - 1;
     this.#openAt = 0;
   }

@@ -69,9 +69,16 @@ test(`storage in memory behaves like an array with a mark (seed ${SEED})`, () =>
   }
 });
 
-test(`settled entries are equal to those that were given (seed ${SEED})`, () => {
+/** As in production, and with memory that is used again after a few entries. */
+for (const options of [{}, { chunkEntries: 7, slabBytes: 4096 }]) {
+  const name = Object.keys(options).length === 0 ? "" : " in small pieces of memory";
+  test(`settled entries${name} are equal to those that were given (seed ${SEED})`, () => {
+    compareSettled(new MemoryStorage(options));
+  });
+}
+
+function compareSettled(storage: MemoryStorage): void {
   const random = new SeededRandom(SEED);
-  const storage = new MemoryStorage();
   const model: Entry[] = [];
   let first = 1;
   for (let step = 0; step < 400; step++) {
@@ -102,7 +109,7 @@ test(`settled entries are equal to those that were given (seed ${SEED})`, () => 
     assert.equal(storage.entries(low, model.length + 1, 0).length, 1);
   }
   assert.ok(first > 10_000, "chunks have gone");
-});
+}
 
 test("storage says what it cannot give", () => {
   const storage = new MemoryStorage();

@@ -12,8 +12,14 @@ import { ByteSlabs, SlabPool } from "../base/byte-slabs.ts";
 import { copyRange } from "../base/bytes.ts";
 import type { Index, Term } from "../base/ids.ts";
 
-/** Entries that come and go together. */
-const CHUNK_ENTRIES = 2048;
+export interface SettledEntriesOptions {
+  /** Entries that come and go together. */
+  readonly chunkEntries?: number | undefined;
+  /** Of the memory that their data is in: see `SlabPool`. */
+  readonly slabBytes?: number | undefined;
+}
+
+const DEFAULT_CHUNK_ENTRIES = 2048;
 
 interface Chunk {
   readonly first: Index;
@@ -23,14 +29,20 @@ interface Chunk {
 }
 
 export class SettledEntries {
-  readonly #pool = new SlabPool();
+  readonly #pool: SlabPool;
+  readonly #chunkEntries: number;
   #chunks: Chunk[] = [];
+
+  constructor({ chunkEntries, slabBytes }: SettledEntriesOptions = {}) {
+    this.#chunkEntries = chunkEntries ?? DEFAULT_CHUNK_ENTRIES;
+    this.#pool = new SlabPool(slabBytes);
+  }
 
   /** The entry behind the last one. `data` is its data, or nothing if it is kept elsewhere. */
   add({ type, term, index }: Entry, data: Uint8Array): void {
     let chunk = this.#chunks.at(-1);
-    if (chunk === undefined || chunk.data.length === CHUNK_ENTRIES) {
-      chunk = newChunk(index, this.#pool);
+    if (chunk === undefined || chunk.data.length === this.#chunkEntries) {
+      chunk = newChunk(index, this.#chunkEntries, this.#pool);
       this.#chunks.push(chunk);
     }
     const at = chunk.data.length;
@@ -79,11 +91,11 @@ export class SettledEntries {
   }
 }
 
-function newChunk(first: Index, pool: SlabPool): Chunk {
+function newChunk(first: Index, entries: number, pool: SlabPool): Chunk {
   return {
     first,
-    terms: new Float64Array(CHUNK_ENTRIES),
-    types: new Uint8Array(CHUNK_ENTRIES),
+    terms: new Float64Array(entries),
+    types: new Uint8Array(entries),
     data: new ByteSlabs(pool),
   };
 }

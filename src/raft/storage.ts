@@ -12,7 +12,7 @@ import { EMPTY_BYTES } from "../base/bytes.ts";
 import type { Index, Term } from "../base/ids.ts";
 import { entryBytes } from "./entry-size.ts";
 import { snapshotIndex, snapshotTerm } from "./log-unstable.ts";
-import { SettledEntries } from "./settled-entries.ts";
+import { SettledEntries, type SettledEntriesOptions } from "./settled-entries.ts";
 import { LogError, type RaftStorage } from "./types.ts";
 
 /** Below this many dead slots, cutting the array is not worth the copy. */
@@ -28,7 +28,7 @@ export class MemoryStorage implements RaftStorage {
    * undefined if its entry is among the settled ones.
    */
   #entries: (Entry | undefined)[] = [];
-  readonly #settled = new SettledEntries();
+  readonly #settled: SettledEntries;
   /** Index up to which entries are settled. */
   #settledIndex: Index = 0;
   #start = 0;
@@ -37,6 +37,10 @@ export class MemoryStorage implements RaftStorage {
   #compactedTerm: Term = 0;
   /** Of the data of the entries that are here. */
   #bytes = 0;
+
+  constructor(options?: SettledEntriesOptions) {
+    this.#settled = new SettledEntries(options);
+  }
 
   initialState(): { hardState: HardState; confState: ConfState } {
     return {

@@ -24,6 +24,14 @@ export interface ServerLimits {
   readonly recordsPerStep: number;
   /** Changes and entries applied before the loop lets sockets be served. */
   readonly unitsPerStretch: number;
+  /** Keys of the first piece of a range that is streamed; the next ones follow its size. */
+  readonly firstPieceKeys: number;
+  /** Pieces of memory for written records and for applied entries, where not the default. */
+  readonly slabBytes?: number;
+  /** Applied entries that are forgotten together, where not the default. */
+  readonly chunkEntries?: number;
+  /** Between two checkpoints of a lease, where not etcd's five minutes. */
+  readonly leaseCheckpointIntervalMs?: number;
   /** Records for all long reads together between two turns of the loop. */
   readonly unitsPerTurn: number;
 }
@@ -46,6 +54,8 @@ const UNITS_PER_STRETCH = 3000;
 /** Long reads share this between two turns of the loop: about 5 ms of work. */
 const UNITS_PER_TURN = 3000;
 
+const FIRST_PIECE_KEYS = 100;
+
 const DEFAULTS: ServerLimits = {
   walSegmentBytes: SEGMENT_BYTES,
   logCompactionStepEntries: LOG_COMPACTION_STEP_ENTRIES,
@@ -56,6 +66,7 @@ const DEFAULTS: ServerLimits = {
   recordsPerStep: 20_000,
   unitsPerStretch: UNITS_PER_STRETCH,
   unitsPerTurn: UNITS_PER_TURN,
+  firstPieceKeys: FIRST_PIECE_KEYS,
 };
 
 export function serverLimits(chosen: Partial<ServerLimits> | undefined): ServerLimits {

@@ -25,12 +25,12 @@ import { METHOD } from "../../api/rpc-table.ts";
 import type { Identity } from "../../auth/index.ts";
 import type { LinearizableReader } from "../consensus/linearizable-reads.ts";
 import type { Answering, ServerContext } from "../context.ts";
+import { serverLimits } from "../limits.ts";
 import { finishWith } from "./reply.ts";
 import type { StreamRows } from "./rows.ts";
 
 /** Size of a piece that the number of keys per piece is adjusted to. */
 const TARGET_PIECE_BYTES = 512 * 1024;
-const FIRST_PIECE_KEYS = 100;
 const MAX_PIECE_KEYS = 5000;
 /** A client that lags this far makes the stream wait. */
 const MAX_BUFFERED_BYTES = 2 * 1024 * 1024;
@@ -38,7 +38,7 @@ const RANGE_RESPONSE_TAG = 0x0a;
 /** Tag and length of a header without content, which only the last piece may have. */
 const EMPTY_HEADER_FIELD_BYTES = 2;
 
-type RangeStreamNeeds = Answering & Pick<ServerContext, "defer" | "turns">;
+type RangeStreamNeeds = Answering & Pick<ServerContext, "defer" | "options" | "turns">;
 
 export type RangeStreamServiceNeeds = RangeStreamNeeds &
   LinearizableReader &
@@ -100,7 +100,7 @@ class RangeStream {
   readonly #request: RangeRequest;
   /** Keys that may still be sent; Infinity without a limit. */
   #remaining: number;
-  #pieceKeys = FIRST_PIECE_KEYS;
+  #pieceKeys: number;
   /** Keys of the whole range. */
   #count = 0;
   #isReading = false;
@@ -111,6 +111,7 @@ class RangeStream {
     this.#server = server;
     this.#call = call;
     this.#request = request;
+    this.#pieceKeys = serverLimits(server.options.limits).firstPieceKeys;
     this.#remaining = request.limit > 0 ? request.limit : Number.POSITIVE_INFINITY;
     call.onCancel = () => {
       this.#gone = true;

@@ -212,7 +212,7 @@ async function makeMember(
     "local-member-id": formatID(local.id),
     "cluster-id": formatID(clusterID),
   });
-  const storage = new MemoryStorage();
+  const storage = new MemoryStorage(options.limits);
   storage.setHardState(hardState);
   storage.append(entries);
   const { maxLearners } = options;
@@ -357,7 +357,7 @@ async function assemble(
   const { hardState, entries } = wasInterrupted
     ? await finishCreation(options, deps, wal, identity)
     : await startOfLog(options, deps, { ...recovered, content, cluster });
-  const storage = new MemoryStorage();
+  const storage = new MemoryStorage(options.limits);
   if (snapshot !== undefined) storage.applySnapshot(snapshot);
   storage.setHardState(hardState);
   storage.append(entries);

@@ -33,6 +33,7 @@ export function makeState(
 ): MemberState {
   const { clock, logger, passwords } = deps;
   const { bcryptCost, clientCertAuth, electionTicks, heartbeatIntervalMs } = options;
+  const checkpointIntervalMs = options.limits?.leaseCheckpointIntervalMs;
   const alarms = new Alarms(backend);
   const quota = new Quota(backend, options.quotaBackendBytes);
   logQuota(logger, options.quotaBackendBytes);
@@ -42,6 +43,7 @@ export function makeState(
     minTTL: minimumLeaseTTL(electionTicks, heartbeatIntervalMs),
     metrics: deps.metrics,
     checkpoints: options.leaseCheckpoint,
+    ...(checkpointIntervalMs !== undefined && { checkpointIntervalMs }),
     // Members of 3.5 and older keep them only if they are told to.
     persistCheckpoints: () =>
       options.leaseCheckpointPersist || !isBefore(cluster.version ?? "0.0.0", "3.6.0"),

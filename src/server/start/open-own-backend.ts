@@ -30,6 +30,7 @@ export async function openOwnBackend(
         pageCacheBytes: options.pageCacheBytes,
         batchIntervalMs: options.backendBatchIntervalMs,
         batchLimit: options.backendBatchLimit,
+        slabBytes: options.limits?.slabBytes,
         noFsync: options.unsafeNoFsync,
         ensureBuckets: ETCD_BUCKETS,
       });
