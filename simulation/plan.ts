@@ -1,6 +1,7 @@
 /** What one seed means: size, speeds, limits and faults of a run. Everything is drawn here or forked. */
 import type { ServerLimits } from "../src/server/limits.ts";
 import { SeededRandom } from "../src/env/testing/index.ts";
+import { LATE_VALUE_BYTES, type ValueSizes } from "./clients/requests.ts";
 import { FAULT_KINDS, type FaultKind } from "../src/testing/faults/kinds.ts";
 
 export interface Plan {
@@ -35,7 +36,7 @@ export interface Plan {
   readonly leaseCheckpoint: boolean;
   /** Without it, members are also changed while others are away. */
   readonly strictReconfigCheck: boolean;
-  readonly largeValues: boolean;
+  readonly valueSizes: ValueSizes;
   readonly looksPerStep: number;
   /** Largest deviation of a clock's rate from the world's, as a share. */
   readonly clockDrift: number;
@@ -46,8 +47,18 @@ const DISASTER_SHARE = 0.15;
 
 const AUTH_SHARE = 0.15;
 
+const HUGE_VALUES_SHARE = 0.1;
+
 /** Of some ten entries. */
 const FEW_LOG_BYTES = 2000;
+
+/** Filled by a few requests, so that memory is used again and again. */
+const SLABS: readonly number[] = [4096, 2 * (LATE_VALUE_BYTES + 200)];
+
+const CHUNKS: readonly number[] = [4, 30, 2048];
+
+/** Shorter than most leases. */
+const LEASE_CHECKPOINT_MS = 400;
 
 /** Units of a slice, so small that requests of a few keys take many. */
 const SLICES: readonly number[] = [2, 5, 40, 3000];
@@ -98,15 +109,19 @@ export function makePlan(seed: number, random: SeededRandom, chosen?: readonly F
       // Not drawn from the plan's generator, whose order gives all known seeds their meaning.
       unitsPerStretch: SLICES[seed % SLICES.length] ?? 1,
       unitsPerTurn: SLICES[(seed + 1) % SLICES.length] ?? 1,
+      firstPieceKeys: SLICES[(seed + 2) % SLICES.length] ?? 1,
+      slabBytes: SLABS[seed % SLABS.length] ?? 1,
+      chunkEntries: CHUNKS[seed % CHUNKS.length] ?? 1,
+      leaseCheckpointIntervalMs: LEASE_CHECKPOINT_MS,
       maxKeptLogBytes: seed % 4 === 0 ? FEW_LOG_BYTES : 1024 * 1024,
     },
     backendBatchIntervalMs: random.pick([10, 100, 100, 1000]),
     backendBatchLimit: random.pick([2, 20, 10_000]),
     compactionBatchLimit: random.pick([2, 10, 1000]),
     progressIntervalMs: random.pick([300, 2000]),
-    leaseCheckpoint: random.chance(0.3),
+    leaseCheckpoint: random.chance(0.5),
     strictReconfigCheck: random.chance(0.4),
-    largeValues: random.chance(0.3),
+    valueSizes: valueSizes(seed, random.chance(0.3)),
     looksPerStep: random.pick([0, 3, 20]),
     clockDrift: random.pick([0, 0.0001, 0.05]),
   };
@@ -115,6 +130,12 @@ export function makePlan(seed: number, random: SeededRandom, chosen?: readonly F
 /** Drawn apart: what else happens in a seed does not depend on its end. */
 function isDisaster(seed: number): boolean {
   return new SeededRandom(seed ^ 0x64697361).chance(DISASTER_SHARE);
+}
+
+/** Huge values cost much: few seeds have them. */
+function valueSizes(seed: number, isLong: boolean): ValueSizes {
+  if (new SeededRandom(seed ^ 0x68756765).chance(HUGE_VALUES_SHARE)) return "huge";
+  return isLong ? "long" : "short";
 }
 
 function isAuth(seed: number): boolean {

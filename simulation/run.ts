@@ -5,6 +5,7 @@
 import { type KVClientOptions, runKVClient } from "./clients/kv-client.ts";
 import { runLeaseClient } from "./clients/lease-client.ts";
 import { AuthOperator, Users } from "./clients/auth-operator.ts";
+import { unanswered } from "./clients/judged-calls.ts";
 import type { Login } from "./clients/login.ts";
 import { MembershipOperator } from "./clients/membership-operator.ts";
 import { runOperator } from "./clients/operator.ts";
@@ -245,9 +246,22 @@ class Run {
       recorder: this.#recorder,
     });
     this.#cameToRest = agreed !== undefined;
+    await this.#checkAllAnswered();
     if (agreed !== undefined) this.#compareUsers();
     if (agreed !== undefined) for (const watcher of this.#watchers) watcher.completeTo(agreed);
     this.#watchersAreOver = true;
+  }
+
+  /** Who has gone is answered, too: until then the call counts as one of its connection's. */
+  async #checkAllAnswered(): Promise<void> {
+    const { scheduler, active } = this.#world;
+    const lives = active.flatMap(({ life }) => (life === undefined ? [] : [life.actor]));
+    const left = () => lives.flatMap((actor) => unanswered(actor));
+    await scheduler.runUntil(scheduler.nowMs + LAST_ANSWERS_MS, () => left().length === 0);
+    for (const { method, calledMs, cancelled } of left()) {
+      const who = cancelled ? "who has gone" : "who waits";
+      this.#world.violated(`a call of method ${method} at ${calledMs} ms, ${who}, has no answer`);
+    }
   }
 
   /** False if the users could not be made. */
@@ -305,7 +319,7 @@ class Run {
   #startClients(): void {
     const { kvClients, watchClients, leaseClients, clientTimeoutMs, thinkMs } = this.#plan;
     const recorder = this.#recorder;
-    const requests = new Requests(() => recorder.maxRevision, this.#plan.largeValues);
+    const requests = new Requests(() => recorder.maxRevision, this.#plan.valueSizes);
     const isOver = () => this.#isOver;
     for (let id = 1; id <= kvClients; id++) {
       const random = this.#random.fork();

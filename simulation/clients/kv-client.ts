@@ -4,6 +4,7 @@ import type { OperationRequest, OperationResult, Outcome } from "../../src/check
 import type { Member } from "../../src/testing/world/member.ts";
 import { decodeAnswer, encodeRequest } from "./kv-codec.ts";
 import type { CallResult, Port } from "./port.ts";
+import { readStream } from "./range-stream-client.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Requests } from "./requests.ts";
 
@@ -20,6 +21,9 @@ const CERTAIN_FAILURES: readonly RegExp[] = [
   /invalid auth token/,
   /revision of auth store is old/,
 ];
+
+/** Of the ranges. */
+const STREAMED_SHARE = 0.3;
 
 export interface KVClientOptions {
   readonly id: number;
@@ -42,9 +46,23 @@ export async function runKVClient(options: KVClientOptions): Promise<void> {
     const member = options.member();
     if (member === undefined || options.isOver()) continue;
     const { requests } = options;
-    requests.saw(await ask(options, member, requests.next(random)));
+    const request = requests.next(random);
+    const isRange = request.kind === "get" && request.end !== undefined;
+    const send = isRange && random.chance(STREAMED_SHARE) ? readStream : sendWhole;
+    requests.saw(await ask(options, member, request, send));
   }
 }
+
+type Send = (
+  port: Port,
+  member: Member,
+  body: Uint8Array,
+  timeoutMs: number,
+  method: number,
+) => Promise<CallResult>;
+
+const sendWhole: Send = (port, member, body, timeoutMs, method) =>
+  port.call(member, method, body, timeoutMs);
 
 type Asking = Pick<KVClientOptions, "id" | "port" | "recorder" | "timeoutMs">;
 
@@ -53,10 +71,12 @@ export async function ask(
   { id, port, recorder, timeoutMs }: Asking,
   member: Member,
   request: OperationRequest,
+  send: Send = sendWhole,
 ): Promise<OperationResult | undefined> {
   const operation = recorder.called(id, member.name, request);
   const { method, body } = encodeRequest(request);
-  const outcome = outcomeOf(request, await port.call(member, method, body, timeoutMs), recorder);
+  const result = await send(port, member, body, timeoutMs, method);
+  const outcome = outcomeOf(request, result, recorder);
   recorder.returned(operation, outcome);
   port.world.count(`request ${outcome.kind}`);
   return outcome.kind === "ok" ? outcome.result : undefined;

@@ -29,6 +29,7 @@ import type {
   OperationRequest,
   OperationResult,
 } from "../../src/checkers/history.ts";
+import { bytesOfValue, valueOfBytes } from "./values.ts";
 
 export interface WireRequest {
   readonly method: number;
@@ -93,7 +94,7 @@ export function decodeAnswer(request: OperationRequest, body: Uint8Array): WireA
 export function keyValueSeen(kv: KeyValue): KeyValueSeen {
   return {
     key: latin1FromBytes(kv.key),
-    value: latin1FromBytes(kv.value),
+    value: valueOfBytes(kv.value),
     createRevision: kv.createRevision,
     modRevision: kv.modRevision,
     version: kv.version,
@@ -101,11 +102,11 @@ export function keyValueSeen(kv: KeyValue): KeyValueSeen {
   };
 }
 
-function revisionOf(header: ResponseHeader | undefined): Revision {
+export function revisionOf(header: ResponseHeader | undefined): Revision {
   return header?.revision ?? 0;
 }
 
-function rangeOf(request: KVRequest & { kind: "get" }): RangeRequest {
+export function rangeOf(request: KVRequest & { kind: "get" }): RangeRequest {
   return RangeRequest.create({
     key: bytesFromLatin1(request.key),
     rangeEnd: bytesFromLatin1(request.end ?? ""),
@@ -118,7 +119,7 @@ function rangeOf(request: KVRequest & { kind: "get" }): RangeRequest {
 function putOf(request: KVRequest & { kind: "put" }): PutRequest {
   return PutRequest.create({
     key: bytesFromLatin1(request.key),
-    value: bytesFromLatin1(request.value),
+    value: bytesOfValue(request.value),
     lease: leaseID(request.lease ?? ""),
     prevKv: request.prevKV ?? false,
   });
@@ -197,7 +198,7 @@ function compareOf({ key, end, target, relation, operand }: CompareRequest): Com
   }
 }
 
-function rangeResult({ kvs, count }: RangeResponse): KVResult {
+export function rangeResult({ kvs, count }: Pick<RangeResponse, "kvs" | "count">): KVResult {
   return { kind: "get", kvs: kvs.map(keyValueSeen), count };
 }
 

@@ -40,6 +40,9 @@ interface Held {
 }
 
 const TTL_SECONDS = { min: 1, max: 4 };
+/** Long enough that a checkpoint before the last renewal says much less than is left. */
+const LONG_TTL_SECONDS = { min: 6, max: 10 };
+const LONG_SHARE = 0.3;
 const KEYS = 3;
 
 export async function runLeaseClient(options: LeaseClientOptions): Promise<void> {
@@ -72,7 +75,8 @@ async function grant(options: LeaseClientOptions, member: Member): Promise<Held 
   const { port, random, recorder, timeoutMs, maxClockRate } = options;
   const { scheduler } = port.world;
   const id = BigInt(random.between(1, 2 ** 30)) * 1024n + BigInt(options.id);
-  const ttl = random.between(TTL_SECONDS.min, TTL_SECONDS.max);
+  const seconds = random.chance(LONG_SHARE) ? LONG_TTL_SECONDS : TTL_SECONDS;
+  const ttl = random.between(seconds.min, seconds.max);
   const sinceMs = scheduler.nowMs;
   const body = LeaseGrantRequest.encode(LeaseGrantRequest.create({ ID: id, TTL: ttl }));
   const result = await port.call(member, METHOD.LeaseGrant, body, timeoutMs);

@@ -3,14 +3,10 @@
  * and are given up after a while. What is not known to have failed is unknown.
  */
 import type { SeededRandom } from "../../src/env/testing/index.ts";
-import {
-  type Answer,
-  type Metadata,
-  SimStreamCall,
-  SimUnaryCall,
-} from "../../src/testing/world/calls.ts";
+import type { Answer, Metadata } from "../../src/testing/world/calls.ts";
 import type { Life, Member } from "../../src/testing/world/member.ts";
 import type { World } from "../../src/testing/world/world.ts";
+import { JudgedCall, JudgedStream } from "./judged-calls.ts";
 import type { Login } from "./login.ts";
 
 export type CallResult =
@@ -34,13 +30,13 @@ export class Port {
   readonly source: string;
   /** Whose calls they are; nobody's where there are no users. */
   readonly login: Login | undefined;
-  readonly #random: SeededRandom;
+  readonly random: SeededRandom;
 
   constructor(world: World, name: string, random: SeededRandom, login?: Login) {
     this.world = world;
     this.login = login;
     this.source = `client ${name}`;
-    this.#random = random;
+    this.random = random;
   }
 
   call(member: Member, method: number, body: Uint8Array, timeoutMs: number): Promise<CallResult> {
@@ -58,6 +54,7 @@ export class Port {
     token: string | undefined,
   ): Promise<CallResult> {
     const { scheduler, trace } = this.world;
+    const { life } = member;
     return new Promise((resolve) => {
       let isOver = false;
       const finish = (result: CallResult) => {
@@ -66,17 +63,14 @@ export class Port {
         timeout.cancel();
         resolve(result);
       };
-      let call: SimUnaryCall | undefined;
+      let call: JudgedCall | undefined;
       const timeout = scheduler.at(timeoutMs, "client", undefined, () => {
         // The connection stays open: the member hears that the client has gone, if it lives.
-        const { life } = member;
-        if (life !== undefined && call !== undefined && life.calls.delete(call)) {
-          const gone = call;
-          scheduler.at(this.#latencyMs(), "client", life.actor, () => gone.cancel());
+        if (life !== undefined) {
+          scheduler.at(this.#latencyMs(), "client", life.actor, () => call?.cancel());
         }
         finish({ kind: "unknown", reason: "timeout" });
       });
-      const { life } = member;
       if (life?.server === undefined) {
         scheduler.at(this.#latencyMs(), "client", undefined, () => finish({ kind: "refused" }));
         return;
@@ -90,16 +84,16 @@ export class Port {
         const { server } = life;
         if (server === undefined) return;
         const answered = (answer: Answer) => {
-          if (call !== undefined) life.calls.delete(call);
           life.onDeath.delete(lost);
           if (member.machine.disk.crashed || !life.actor.isAlive) return;
           if (answer.kind === "reply") trace.bytes(answer.body);
           else trace.word(answer.message);
           scheduler.at(this.#latencyMs(), "client", undefined, () => finish(answer));
         };
-        call = new SimUnaryCall(method, body, answered, metadataOf(token));
-        life.calls.add(call);
+        const judge = { world: this.world, random: this.random, actor: life.actor };
+        call = new JudgedCall(judge, method, body, answered, metadataOf(token));
         server.rpc.unary([call]);
+        call.seen();
       });
     });
   }
@@ -123,11 +117,11 @@ export class Port {
   }
 
   #latencyMs(): number {
-    return this.#random.between(5, 100) / 100;
+    return this.random.between(5, 100) / 100;
   }
 
   #resetMs(): number {
-    return this.#random.between(RESET_MS.min, RESET_MS.max);
+    return this.random.between(RESET_MS.min, RESET_MS.max);
   }
 }
 
@@ -136,7 +130,7 @@ export class StreamPort {
   readonly #port: Port;
   readonly #member: Member;
   readonly #life: Life;
-  readonly #call: SimStreamCall;
+  readonly #call: JudgedStream;
   #isOpen = true;
   /** Arrival times of the last message of each direction. */
   #sentMs = 0;
@@ -177,7 +171,8 @@ export class StreamPort {
         if (!this.#isDead) end(message, 0);
       },
     };
-    this.#call = new SimStreamCall(method, fromMember, metadataOf(port.login?.token));
+    const judge = { world: port.world, random: port.random, actor: life.actor };
+    this.#call = new JudgedStream(judge, method, fromMember, metadataOf(port.login?.token));
     this.#send(() => life.server?.rpc.stream(this.#call));
   }
 
@@ -186,7 +181,7 @@ export class StreamPort {
   }
 
   send(body: Uint8Array): void {
-    this.#send(() => this.#call.onMessage?.(body));
+    this.#send(() => this.#call.take(body));
   }
 
   /** The client stops reading, or goes on. */

@@ -4,21 +4,30 @@
  */
 import type { Revision } from "../../src/base/ids.ts";
 import type { SeededRandom } from "../../src/env/testing/index.ts";
+import { longValue } from "./values.ts";
 import type { KVRequest, OperationResult } from "../../src/checkers/history.ts";
 
 const KEYS = 6;
-const LARGE_VALUE_BYTES = 6000;
+const LONG_VALUE_BYTES = 14_000;
+/** An answer with it is made as it leaves, and it is still one of those in the plan's slabs. */
+export const LATE_VALUE_BYTES = 8300;
+const LONG_SHARE = 0.35;
+/** Around what slabs, pages, batches and messages hold, and what goes around the page cache. */
+const HUGE_VALUE_BYTES = [30_000, 90_000, 125_000, 135_000, 300_000, 530_000, 1_100_000];
+
+/** How large values may be. */
+export type ValueSizes = "short" | "long" | "huge";
 
 export class Requests {
   #values = 0;
   /** Where keys stood when somebody last read them. */
   readonly #seen = new Map<string, Revision>();
   readonly #maxRevision: () => Revision;
-  readonly #largeValues: boolean;
+  readonly #sizes: ValueSizes;
 
-  constructor(maxRevision: () => Revision, largeValues: boolean) {
+  constructor(maxRevision: () => Revision, sizes: ValueSizes) {
     this.#maxRevision = maxRevision;
-    this.#largeValues = largeValues;
+    this.#sizes = sizes;
   }
 
   /** Learns from an answer. */
@@ -31,8 +40,11 @@ export class Requests {
   next(random: SeededRandom): KVRequest {
     const dice = random.below(100);
     if (dice < 32) return this.#put(random);
-    if (dice < 50) return { kind: "get", key: key(random) };
-    if (dice < 55) return { kind: "get", key: "k", end: "l" };
+    if (dice < 50) return { kind: "get", key: key(random), serializable: random.chance(0.2) };
+    if (dice < 55) {
+      const limit = random.chance(0.3) ? random.between(1, KEYS) : undefined;
+      return { kind: "get", key: "k", end: "l", limit };
+    }
     if (dice < 60) return { kind: "get", key: "k", end: "l", serializable: true };
     if (dice < 64) {
       const revision = Math.max(1, this.#maxRevision() - random.below(30));
@@ -45,9 +57,12 @@ export class Requests {
   }
 
   value(random: SeededRandom): string {
-    const name = `v${++this.#values}`;
-    if (!this.#largeValues || !random.chance(0.2)) return name;
-    return name.padEnd(random.between(1, LARGE_VALUE_BYTES), ".");
+    const number = ++this.#values;
+    if (this.#sizes === "short" || !random.chance(LONG_SHARE)) return longValue(number, 0);
+    const isHuge = this.#sizes === "huge" && random.chance(0.5);
+    if (!isHuge && random.chance(0.5)) return longValue(number, LATE_VALUE_BYTES);
+    const bytes = isHuge ? random.pick(HUGE_VALUE_BYTES) : LONG_VALUE_BYTES;
+    return longValue(number, random.between(isHuge ? bytes - 5000 : 1, bytes));
   }
 
   #put(random: SeededRandom): KVRequest {

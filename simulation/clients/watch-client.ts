@@ -3,6 +3,7 @@
  * stops reading, and now and then it turns to another range.
  */
 import {
+  WatchCancelRequest,
   WatchCreateRequest,
   WatchCreateRequest_FilterType,
   WatchProgressRequest,
@@ -42,11 +43,29 @@ type OpenRecord = { -readonly [K in keyof WatchRecord]: WatchRecord[K] } & {
 const START_SPREAD = 40;
 const RETRY_MS = 50;
 const STEP_MS = { min: 50, max: 1500 };
+/** Watches beside the first one of a stream, at a time. */
+const MAX_OTHERS = 3;
+/** Of the stream's first watch. */
+const FIRST_ID = 1;
+/** As the server says of a progress notice for all watches of a stream. */
+const ALL_WATCHES = -1;
+
+/** A stream with its watches; the first one is gone on with when the stream has ended. */
+interface Opened {
+  readonly record: OpenRecord;
+  readonly stream: StreamPort;
+  /** By id; without those that have ended. */
+  readonly watches: Map<number, OpenRecord>;
+  /** Ids that the client has asked to cancel. */
+  readonly cancelling: Set<number>;
+  /** The highest id so far. */
+  lastID: number;
+}
 
 export class WatchClient {
   readonly #options: WatchClientOptions;
   #isSettled = false;
-  #current: { readonly record: OpenRecord; readonly stream: StreamPort } | undefined;
+  #current: Opened | undefined;
 
   constructor(options: WatchClientOptions) {
     this.#options = options;
@@ -66,7 +85,7 @@ export class WatchClient {
       this.#current = opened;
       while (opened.stream.isOpen && opened.record.cancelled === undefined && !isOver()) {
         await scheduler.sleep(random.between(STEP_MS.min, STEP_MS.max));
-        await this.#disturb(opened.stream);
+        await this.#disturb(opened);
       }
       before = opened.record.cancelled === undefined ? opened.record : undefined;
       if (isOver()) break;
@@ -82,15 +101,19 @@ export class WatchClient {
 
   /** Everything up to `revision` had to be delivered by now. */
   completeTo(revision: Revision): void {
-    const { record, stream } = this.#current ?? {};
-    // A member that was removed tells nothing any more.
+    const { watches, stream, cancelling } = this.#current ?? {};
+    if (watches === undefined || stream?.isOpen !== true) return;
     const { world } = this.#options.port;
-    if (!world.active.some(({ name }) => name === record?.member)) return;
-    if (record?.createdRevision === undefined || stream?.isOpen !== true) return;
-    if (record.cancelled === undefined) record.completeTo = revision;
+    for (const [id, record] of watches) {
+      // A member that was removed tells nothing any more.
+      if (!world.active.some(({ name }) => name === record.member)) continue;
+      if (record.createdRevision === undefined || cancelling?.has(id) === true) continue;
+      record.completeTo = revision;
+    }
   }
 
-  async #disturb(stream: StreamPort): Promise<void> {
+  async #disturb(opened: Opened): Promise<void> {
+    const { stream } = opened;
     const { random, port } = this.#options;
     if (this.#isSettled) return;
     const dice = random.below(20);
@@ -104,38 +127,69 @@ export class WatchClient {
       });
       stream.send(WatchRequest.encode(request));
     } else if (dice === 4) stream.close();
+    else if (dice < 8 && opened.watches.size <= MAX_OTHERS) this.#watchMore(opened);
+    else if (dice < 11) this.#cancelOne(opened);
   }
 
-  #open(member: Member, before: OpenRecord | undefined) {
-    const { random, recorder, port } = this.#options;
-    const resume = before === undefined ? undefined : resumeRevision(before);
-    const goesOn = before !== undefined && resume !== undefined && random.chance(0.85);
-    const range: Range = goesOn ? before : this.#range();
-    const record: OpenRecord = {
-      id: recorder.nextID(),
-      member: member.name,
-      key: range.key,
-      end: range.end,
-      prevKV: range.prevKV,
-      filters: range.filters,
-      startRevision: goesOn ? resume : this.#startRevision(),
+  #watchMore(opened: Opened): void {
+    const record = this.#newRecord(opened.record.member ?? "", this.#range());
+    record.startRevision = this.#startRevision();
+    this.#create(opened, ++opened.lastID, record);
+  }
+
+  #cancelOne(opened: Opened): void {
+    const { watches, cancelling, stream } = opened;
+    const others = [...watches.keys()].filter((id) => id !== FIRST_ID && !cancelling.has(id));
+    if (others.length === 0) return;
+    const watchId = this.#options.random.pick(others);
+    cancelling.add(watchId);
+    const value = WatchCancelRequest.create({ watchId });
+    const request = WatchRequest.create({ requestUnion: { case: "cancelRequest", value } });
+    stream.send(WatchRequest.encode(request));
+  }
+
+  #create({ stream, watches }: Pick<Opened, "stream" | "watches">, id: number, record: OpenRecord) {
+    watches.set(id, record);
+    this.#options.recorder.watches.push(record);
+    stream.send(encodeCreate(record, id));
+  }
+
+  #newRecord(member: string, { key, end, prevKV, filters }: Range): OpenRecord {
+    return {
+      id: this.#options.recorder.nextID(),
+      member,
+      key,
+      end,
+      prevKV,
+      filters,
+      startRevision: undefined,
       createdRevision: undefined,
-      resumes: goesOn ? before.id : undefined,
+      resumes: undefined,
       responses: [],
     };
+  }
+
+  #open(member: Member, before: OpenRecord | undefined): Opened | undefined {
+    const { random, port } = this.#options;
+    const resume = before === undefined ? undefined : resumeRevision(before);
+    const goesOn = before !== undefined && resume !== undefined && random.chance(0.85);
+    const record = this.#newRecord(member.name, goesOn ? before : this.#range());
+    record.startRevision = goesOn ? resume : this.#startRevision();
+    if (goesOn) record.resumes = before.id;
+    const watches = new Map<number, OpenRecord>();
+    const cancelling = new Set<number>();
     const stream: StreamPort | undefined = port.open(member, METHOD.Watch, {
       message: (body) => {
         const response = WatchResponse.decode(body);
         // Whoever may not watch, or not any more, begins anew as after a lost connection.
         if (port.login?.heard(response.cancelReason) === true) stream?.close();
-        else this.#receive(record, response);
+        else this.#receive({ watches, cancelling }, response);
       },
       end: () => undefined,
     });
     if (stream === undefined) return undefined;
-    recorder.watches.push(record);
-    stream.send(encodeCreate(record));
-    return { record, stream };
+    this.#create({ stream, watches }, FIRST_ID, record);
+    return { record, stream, watches, cancelling, lastID: FIRST_ID };
   }
 
   #range(): Range {
@@ -159,7 +213,32 @@ export class WatchClient {
     return Math.max(1, recorder.maxRevision + offset);
   }
 
-  #receive(record: OpenRecord, response: WatchResponse): void {
+  #receive(
+    { watches, cancelling }: Pick<Opened, "watches" | "cancelling">,
+    response: WatchResponse,
+  ): void {
+    const { port } = this.#options;
+    const { watchId } = response;
+    if (watchId === ALL_WATCHES && !response.canceled) {
+      // Those that the member has not heard of yet are not meant.
+      for (const record of watches.values()) {
+        if (record.createdRevision !== undefined) this.#note(record, response);
+      }
+      return;
+    }
+    const record = watches.get(watchId);
+    if (record === undefined) port.world.violated(`a watch that has ended got more: ${watchId}`);
+    else if (!response.canceled) this.#note(record, response);
+    else {
+      watches.delete(watchId);
+      // Whom the client gives up may just as well have ended by itself.
+      if (cancelling.has(watchId) && response.compactRevision === 0) return;
+      const { compactRevision } = response;
+      record.cancelled = { time: this.#options.recorder.time(), compactRevision };
+    }
+  }
+
+  #note(record: OpenRecord, response: WatchResponse): void {
     const { recorder, port } = this.#options;
     const revision = response.header?.revision ?? 0;
     if (response.created) {
@@ -167,10 +246,6 @@ export class WatchClient {
       return;
     }
     const time = recorder.time();
-    if (response.canceled) {
-      record.cancelled = { time, compactRevision: response.compactRevision };
-      return;
-    }
     const events = response.events.map(eventSeen);
     record.responses.push({ time, revision, events });
     for (let i = 0; i < events.length; i++) port.world.count("watch event");
@@ -178,13 +253,14 @@ export class WatchClient {
   }
 }
 
-function encodeCreate(record: WatchRecord): Uint8Array {
+function encodeCreate(record: WatchRecord, watchId: number): Uint8Array {
   const value = WatchCreateRequest.create({
     key: bytesFromLatin1(record.key),
     rangeEnd: bytesFromLatin1(record.end ?? ""),
     startRevision: record.startRevision ?? 0,
     prevKv: record.prevKV ?? false,
     progressNotify: true,
+    watchId,
     filters: (record.filters ?? []).map((filter) =>
       filter === "noPut"
         ? WatchCreateRequest_FilterType.NOPUT

@@ -11,7 +11,22 @@ import {
   plantSnapshotIndexBug,
   plantEarlyIndexBug,
 } from "./index-bugs.ts";
+import {
+  plantEagerCompaction,
+  plantForgottenLead,
+  plantHalfCounted,
+  plantLostPiece,
+  plantShortCheckpoint,
+  plantUnaskedGet,
+  plantUndeadWatch,
+} from "./late-bugs.ts";
 import { plantEarlyAcknowledgement, plantEmptySaveBug, plantStaleReadBug } from "./log-bugs.ts";
+import {
+  plantForgottenCall,
+  plantForgottenEntries,
+  plantKeptBody,
+  plantUnnotedViews,
+} from "./memory-bugs.ts";
 import { plantLostTombstone, plantRevisionGoingBack } from "./compaction-bugs.ts";
 import {
   plantEarlyProgress,
@@ -34,7 +49,7 @@ export interface PlantedBug {
   readonly plant: (planted: PlantedWorld) => () => void;
 }
 
-/** By number of the issue at etcd's. "empty-save" was found here, those of "auth" need `--faults`. */
+/** By number of the issue at etcd's, or by what is planted; those of "auth" need `--faults`. */
 export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
   "13766": {
     what: "the consistent index is committed before the changes of its entry",
@@ -87,6 +102,50 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
   "auth-read": {
     what: "rights are not looked at again when a read is answered",
     plant: plantUnconfirmedRead,
+  },
+  "eager-compaction": {
+    what: "entries that are not applied are cut off for taking too much room",
+    plant: plantEagerCompaction,
+  },
+  "forgotten-call": {
+    what: "a read whose client has gone is never ended",
+    plant: plantForgottenCall,
+  },
+  "forgotten-lead": {
+    what: "a batch of the log that begins within a block writes zeros over what was there",
+    plant: plantForgottenLead,
+  },
+  "half-counted": {
+    what: "a count has keys of a write that is half made",
+    plant: plantHalfCounted,
+  },
+  "kept-body": {
+    what: "an entry is made in memory that was only lent",
+    plant: plantKeptBody,
+  },
+  "lost-entries": {
+    what: "applied entries are forgotten before their time",
+    plant: plantForgottenEntries,
+  },
+  "lost-piece": {
+    what: "a piece of a streamed range is lost",
+    plant: plantLostPiece,
+  },
+  "short-checkpoint": {
+    what: "a lease's checkpoint says less than is left",
+    plant: plantShortCheckpoint,
+  },
+  "unasked-get": {
+    what: "a get of one key does not wait for what was written before",
+    plant: plantUnaskedGet,
+  },
+  "undead-watch": {
+    what: "a cancelled watch goes on",
+    plant: plantUndeadWatch,
+  },
+  "unnoted-views": {
+    what: "memory of records is used again while somebody has a view of it",
+    plant: plantUnnotedViews,
   },
   "empty-save": {
     what: "a follower acknowledges entries again before they are synced",

@@ -13,7 +13,6 @@ import {
   PlainPasswords,
   SeededRandom,
 } from "../../env/testing/index.ts";
-import type { SimUnaryCall, SimStreamCall } from "./calls.ts";
 import { type ClockTraits, MemberClock } from "./member-clock.ts";
 import { type DiskTraits, MemberDisk } from "./member-disk.ts";
 import { MemberNetwork } from "./member-network.ts";
@@ -29,8 +28,6 @@ export interface Life {
   /** Undefined while it recovers its data. */
   server: EtcdServer | undefined;
   isReady: boolean;
-  readonly calls: Set<SimUnaryCall>;
-  readonly streams: Set<SimStreamCall>;
   /** How clients learn that their connections are gone. */
   readonly onDeath: Set<() => void>;
 }
@@ -113,8 +110,6 @@ export class Member {
       network,
       server: undefined,
       isReady: false,
-      calls: new Set(),
-      streams: new Set(),
       onDeath: new Set(),
     };
     this.life = life;

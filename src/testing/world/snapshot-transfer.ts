@@ -10,6 +10,8 @@ import type { MemberNetwork } from "./member-network.ts";
 const STALL_TIMEOUT_MS = 3000;
 
 const REPEAT_MS = 300;
+/** Each takes the time of a way over the wire. */
+const MAX_CHUNKS = 200;
 
 type Arrival =
   | { readonly kind: "chunk"; readonly data: Uint8Array }
@@ -45,7 +47,12 @@ export class SnapshotTransfer {
     }
     const outcome = this.#receive(target);
     try {
-      for await (const chunk of this.#image.chunks(this.#sender.options.snapshotChunkBytes)) {
+      const { snapshotChunkBytes } = this.#sender.options;
+      const chunkBytes = Math.max(
+        snapshotChunkBytes,
+        Math.ceil(this.#image.sizeBytes / MAX_CHUNKS),
+      );
+      for await (const chunk of this.#image.chunks(chunkBytes)) {
         const data = new Uint8Array(chunk);
         if (!(await this.#carry({ kind: "chunk", data }))) return false;
       }

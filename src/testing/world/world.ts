@@ -144,7 +144,11 @@ export class World {
       return;
     }
     const { server } = member.life;
-    if (server !== undefined) this.observer?.observe(member, server);
+    try {
+      if (server !== undefined) this.observer?.observe(member, server);
+    } catch (error) {
+      this.caught(error, actor);
+    }
   }
 
   /** The server has ended by itself. */
