@@ -28,6 +28,7 @@ export {
   encodeTxnResponse,
   sizeRangeResponse,
 } from "./requests/encode.ts";
+export { executePlainTxn } from "./requests/plain-txn.ts";
 export { RangeEncoder } from "./requests/range-encoder.ts";
 export {
   executeGet,

@@ -4,6 +4,7 @@ import { type Compare, Compare_CompareResult, Compare_CompareTarget } from "../.
 import { compareBytes, EMPTY_BYTES, latin1FromBytes } from "../../base/bytes.ts";
 import type { Revision } from "../../base/ids.ts";
 import type { Slice, Steps } from "../../base/slice.ts";
+import type { KeyIndex } from "../key-index.ts";
 import { KeyValueView } from "../key-value.ts";
 import type { Store } from "../store.ts";
 import { rangeEndOf, UNBOUNDED } from "./key-range.ts";
@@ -17,6 +18,32 @@ const view = new KeyValueView();
 export function compareKey(store: Store, compare: Compare, revision: Revision): boolean {
   const key = latin1FromBytes(compare.key);
   return store.findAt(key, revision) ? compareFound(store, compare) : compareMissing(compare);
+}
+
+/** What a compare of one of a key's numbers says. */
+export interface NumberCompare {
+  readonly result: number;
+  /** VERSION, CREATE or MOD. */
+  readonly target: number;
+  readonly operand: number;
+}
+
+/** As `compareKey` for the latest revision. */
+export function compareNumber(store: Store, key: string, compare: NumberCompare): boolean {
+  const isThere = store.findAt(key, store.currentRevision);
+  const own = isThere ? numberOf(store.index, compare.target) : 0;
+  return holds(compare, own - compare.operand);
+}
+
+function numberOf(index: KeyIndex, target: number): number {
+  switch (target) {
+    case Compare_CompareTarget.VERSION:
+      return index.version;
+    case Compare_CompareTarget.CREATE:
+      return index.createRevision;
+    default:
+      return index.main;
+  }
 }
 
 /**
@@ -122,7 +149,7 @@ function compareLease(lease: bigint, compare: Compare): number {
 }
 
 /** `difference` is the key's side minus the compare's side. */
-function holds(compare: Compare, difference: number): boolean {
+function holds(compare: { readonly result: number }, difference: number): boolean {
   switch (compare.result) {
     case Compare_CompareResult.EQUAL:
       return difference === 0;

@@ -222,16 +222,21 @@ function prependOp(b: Buffer, end: number, op: OpResult): number {
   }
 }
 
+/** A field with the largest number. */
+const MAX_INNER_HEADER_BYTES = 11;
+const innerRoom = Buffer.alloc(MAX_INNER_HEADER_BYTES);
 let innerRevision = -1;
 let innerBytes: Uint8Array = EMPTY_BYTES;
 
-/** ResponseHeader{revision}. All operations of a transaction share one or two revisions. */
+/**
+ * ResponseHeader{revision}, valid until the next call. All operations of a transaction share one or
+ * two revisions.
+ */
 function innerHeader(revision: number): Uint8Array {
   if (revision !== innerRevision) {
-    const buffer = Buffer.allocUnsafe(sizeVarintField(revision));
-    prependVarintField(buffer, buffer.length, FIELD_3_VARINT, revision);
+    const start = prependVarintField(innerRoom, innerRoom.length, FIELD_3_VARINT, revision);
+    if (innerBytes.length !== innerRoom.length - start) innerBytes = innerRoom.subarray(start);
     innerRevision = revision;
-    innerBytes = buffer;
   }
   return innerBytes;
 }

@@ -87,16 +87,16 @@ export function* deleteRangeInWrite(
   slice: Slice,
 ): Steps<DeleteRangeResult> {
   const end = rangeEndOf(request.rangeEnd);
-  if (end === undefined) return deleteKeyInWrite(store, request);
   const begin = latin1FromBytes(request.key);
+  if (end === undefined) return deleteKeyInWrite(store, begin, request.prevKv);
   const previous = request.prevKv ? yield* readRange(store, begin, end, slice) : NONE;
   const deleted = yield* store.deleteRange(begin, end, slice);
   return { revision: store.readRevision, deleted, previous };
 }
 
-function deleteKeyInWrite(store: Store, request: DeleteRangeRequest): DeleteRangeResult {
-  const key = latin1FromBytes(request.key);
-  const isWanted = request.prevKv && store.index.findLatest(key);
+/** The same for one key; `prevKv`: what it was is wanted. */
+export function deleteKeyInWrite(store: Store, key: string, prevKv: boolean): DeleteRangeResult {
+  const isWanted = prevKv && store.index.findLatest(key);
   const previous = isWanted ? [store.readRecord(store.index.main, store.index.sub)] : NONE;
   const deleted = store.deleteKey(key) ? 1 : 0;
   return { revision: store.readRevision, deleted, previous };

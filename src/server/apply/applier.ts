@@ -26,6 +26,7 @@ import {
   type RangeRequest,
   type TxnRequest,
 } from "../../api/gen/rpc.ts";
+import type { PlainTxn } from "../../api/plain-txn.ts";
 import { parseVersion, SERVER_VERSION } from "../../api/version.ts";
 import { formatID, type LeaseID } from "../../base/ids.ts";
 import type { Slice, Steps } from "../../base/slice.ts";
@@ -40,6 +41,7 @@ import {
   encodeTxnResponse,
   executeCompaction,
   executeDeleteRange,
+  executePlainTxn,
   executePut,
   executeRange,
   executeTxn,
@@ -55,7 +57,7 @@ import type { MemberNodes } from "../../v2store/index.ts";
 import { type LogRequestName, logRequestOf, type RequestNamed } from "../log/log-requests.ts";
 import type { Outcome } from "../log/proposals.ts";
 import { AuthApplier, type AuthApplierNeeds } from "./auth-applier.ts";
-import { LEASE_COST_BYTES, putCost, txnCost } from "./quota.ts";
+import { LEASE_COST_BYTES, plainTxnCost, putCost, txnCost } from "./quota.ts";
 import { RaftField } from "../log/raft-request.ts";
 import { RequestMeter } from "../tracing/request-meter.ts";
 import type { TracingCounters } from "../tracing/tracing-metrics.ts";
@@ -95,8 +97,10 @@ const DONE: Outcome = { error: undefined, reply: NO_REPLY };
 /** A request of the log, and whose it is. */
 export interface AppliedRequest {
   readonly field: number;
-  /** Of the type that `field` says: both come from one decoder. */
+  /** Of the type that `field` says: both come from one decoder. May be decoded when asked for. */
   readonly request: unknown;
+  /** What the request says, where that is so little that it need not be decoded. */
+  readonly plainTxn?: PlainTxn | undefined;
   readonly identity: Identity;
 }
 
@@ -169,7 +173,7 @@ export class Applier {
     this.startedMs = this.#meter.nowMs();
     this.#index = index;
     const outcome = this.#outcome(applied, wantReply);
-    this.#meter.applied(applied.field, applied.request, this.startedMs, outcome);
+    this.#meter.applied(applied, this.startedMs, outcome);
     return outcome;
   }
 
@@ -183,6 +187,7 @@ export class Applier {
     wantReply: boolean,
     slice: Slice,
   ): Steps<Outcome> | undefined {
+    if (applied.plainTxn !== undefined) return undefined;
     this.#index = index;
     const steps = this.#wideSteps(applied.field, applied.request, wantReply, slice);
     return steps === undefined ? undefined : this.#outcomeInSteps(applied, steps);
@@ -199,14 +204,15 @@ export class Applier {
       if (!(error instanceof EtcdError)) throw error;
       outcome = { error, reply: undefined };
     }
-    this.#meter.applied(applied.field, applied.request, this.startedMs, outcome);
+    this.#meter.applied(applied, this.startedMs, outcome);
     return outcome;
   }
 
   /** Again at this place of the log: what a user may do can have changed since the door. */
-  #authorize({ field, request, identity }: AppliedRequest): void {
+  #authorize(applied: AppliedRequest): void {
     const { store, permissions } = this.#server.auth;
-    if (store.enabled) logRequestOf(field).authorize(permissions, identity, request);
+    if (!store.enabled) return;
+    logRequestOf(applied.field).authorize(permissions, applied.identity, applied.request);
   }
 
   #wideSteps(
@@ -236,7 +242,7 @@ export class Applier {
   }
 
   *#txnInSteps(request: TxnRequest, wantReply: boolean, slice: Slice): Steps<Reply> {
-    const fits = this.#checkTxnSpace(request);
+    const fits = this.#checkTxnSpace(txnCost(request));
     const result = yield* txnInSteps(this.#server.store, request, slice);
     return this.#txnReply(result, fits, wantReply);
   }
@@ -261,7 +267,11 @@ export class Applier {
   #outcome(applied: AppliedRequest, wantReply: boolean): Outcome {
     try {
       this.#authorize(applied);
-      const reply = this.#handlerOf(applied.field)(applied.request, wantReply);
+      const { plainTxn } = applied;
+      const reply =
+        plainTxn === undefined
+          ? this.#handlerOf(applied.field)(applied.request, wantReply)
+          : this.#plainTxn(plainTxn, wantReply);
       return reply.length === 0 ? DONE : { error: undefined, reply };
     } catch (error) {
       if (error instanceof EtcdError) return { error, reply: undefined };
@@ -294,14 +304,18 @@ export class Applier {
   }
 
   #txn(request: TxnRequest, wantReply: boolean): Reply {
-    const fits = this.#checkTxnSpace(request);
+    const fits = this.#checkTxnSpace(txnCost(request));
     return this.#txnReply(executeTxn(this.#server.store, request), fits, wantReply);
   }
 
+  #plainTxn(txn: PlainTxn, wantReply: boolean): Reply {
+    const fits = this.#checkTxnSpace(plainTxnCost(txn));
+    return this.#txnReply(executePlainTxn(this.#server.store, txn), fits, wantReply);
+  }
+
   /** False if the quota is passed with this one. */
-  #checkTxnSpace(request: TxnRequest): boolean {
+  #checkTxnSpace(cost: number): boolean {
     this.#refuseWhenCorrupt();
-    const cost = txnCost(request);
     if (cost > 0) this.#refuseWhenFull();
     return this.#server.quota.available(cost);
   }

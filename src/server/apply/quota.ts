@@ -3,6 +3,7 @@
  * at what it replaces.
  */
 import type { PutRequest, RequestOp, TxnRequest } from "../../api/gen/rpc.ts";
+import type { PlainOperation, PlainTxn } from "../../api/plain-txn.ts";
 import type { Backend } from "../../backend/types.ts";
 import { DEFAULT_QUOTA_BYTES } from "../options.ts";
 
@@ -36,6 +37,16 @@ export function putCost(request: PutRequest): number {
 /** The dearer of the two branches, nested transactions included. */
 export function txnCost(request: TxnRequest): number {
   return Math.max(operationsCost(request.success), operationsCost(request.failure));
+}
+
+export function plainTxnCost({ success, failure }: PlainTxn): number {
+  return Math.max(plainCost(success), plainCost(failure));
+}
+
+function plainCost(operation: PlainOperation | undefined): number {
+  if (operation?.kind !== "put") return 0;
+  const { keyStart, keyEnd, valueStart, valueEnd } = operation;
+  return KEY_OVERHEAD_BYTES + keyEnd - keyStart + valueEnd - valueStart;
 }
 
 function operationsCost(operations: readonly RequestOp[]): number {

@@ -5,6 +5,7 @@
  * Invariants: a proposal is settled exactly once, by the applied entry, a timeout or the stop of
  * the member. A timeout says nothing about the fate of the write.
  */
+import type { PlainTxn } from "../../api/plain-txn.ts";
 import type { EtcdError } from "../../api/errors.ts";
 import { Request } from "../../api/gen/etcdserver.ts";
 import { ConfChange, type Entry, EntryType } from "../../api/gen/raft.ts";
@@ -43,8 +44,13 @@ export interface Proposal {
   readonly bytes: number;
   /** Field number of the request in `InternalRaftRequest`. */
   readonly field: number;
-  /** The decoded request, of the type that `field` says; it borrows the entry's data. */
+  /**
+   * The decoded request, of the type that `field` says; it borrows the entry's data. May be decoded
+   * when it is asked for.
+   */
   readonly request: unknown;
+  /** What the request says, where that is so little that it need not be decoded. */
+  readonly plainTxn?: PlainTxn | undefined;
   /** On whose behalf it is to be applied. */
   readonly identity: Identity;
   /** `Clock.nowMs` when it was submitted. */

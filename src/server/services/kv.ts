@@ -8,6 +8,7 @@ import { MAX_MESSAGE_BYTES } from "../../api/message-size.ts";
 import { EtcdError, StatusCode } from "../../api/errors.ts";
 import { CompactionRequest, type PutRequest, RangeRequest, TxnRequest } from "../../api/gen/rpc.ts";
 import { type PlainGet, scanPlainGet } from "../../api/get-scan.ts";
+import { type PlainTxn, scanPlainTxn } from "../../api/plain-txn.ts";
 import { countTxnOperations } from "../../api/txn-scan.ts";
 import { bytesFromLatin1, copyBytes } from "../../base/bytes.ts";
 import type { CallSpan, UnaryCall } from "../../env/index.ts";
@@ -34,7 +35,7 @@ import type { Identity } from "../../auth/index.ts";
 import type { ApplyCounters } from "../apply/apply-metrics.ts";
 import type { Answering, Counted, ServerContext } from "../context.ts";
 import type { BuiltRequest, Outcome, Proposal } from "../log/proposals.ts";
-import { putCost, txnCost } from "../apply/quota.ts";
+import { plainTxnCost, putCost, txnCost } from "../apply/quota.ts";
 import { LOG_REQUESTS, type LogRequest } from "../log/log-requests.ts";
 import { RaftField } from "../log/raft-request.ts";
 import { SPAN_NAMES } from "../span-names.ts";
@@ -148,9 +149,17 @@ export class KeyValueService {
 
   txn(call: UnaryCall, who: Identity): void {
     const { maxTxnOps } = this.#server.options;
+    const built = this.#server.proposals.build(RaftField.txn, call.body, who, call.bodyHasRoom);
+    if (!this.#server.auth.store.enabled && maxTxnOps > 0) {
+      const plain = scanPlainTxn(built.data, built.start, built.end);
+      if (plain !== undefined) {
+        this.#quota.check(plainTxnCost(plain));
+        this.#submit(call, built, undefined, plain);
+        return;
+      }
+    }
     // Counted before anything is decoded: millions of empty operations fit into one request.
     if (countTxnOperations(call.body) > maxTxnOps) throw new EtcdError("tooManyOps");
-    const built = this.#server.proposals.build(RaftField.txn, call.body, who, call.bodyHasRoom);
     const request = TxnRequest.decode(built.data, built.start, built.end);
     checkTxn(request, { maxTxnOps });
     if (this.#server.auth.store.enabled) this.#server.auth.permissions.checkTxn(who, request);
@@ -315,14 +324,16 @@ export class KeyValueService {
     this.#submit(call, built, request);
   }
 
-  #submit(call: UnaryCall, built: BuiltRequest, request: unknown): void {
+  /** `plain` is there instead of the request, or not at all. */
+  #submit(call: UnaryCall, built: BuiltRequest, request: unknown, plain?: PlainTxn): void {
     const { proposals } = this.#server;
     this.#refuseIfNeeded();
     if (built.data.length > this.#server.options.maxRequestBytes) {
       throw new EtcdError("requestTooLarge");
     }
     const startMs = this.#meter.nowMs();
-    proposals.add(built.data, new ClientWrite(this.#slow, call, built, request, startMs));
+    const write = new ClientWrite(this.#slow, call, built, request, plain, startMs);
+    proposals.add(built.data, write);
   }
 
   #refuseIfNeeded(): void {
@@ -339,40 +350,49 @@ class ClientWrite implements Proposal {
   readonly idLow: number;
   readonly bytes: number;
   readonly field: number;
-  readonly request: unknown;
+  readonly plainTxn: PlainTxn | undefined;
   readonly identity: Identity;
   readonly startMs: number;
   readonly onDropped = undefined;
   readonly span: CallSpan | undefined;
   private readonly _slow: SlowRequests;
   private readonly _call: UnaryCall;
+  private readonly _request: unknown;
 
   constructor(
     slow: SlowRequests,
     call: UnaryCall,
     { idLow, data, field, identity }: BuiltRequest,
     request: unknown,
+    plainTxn: PlainTxn | undefined,
     startMs: number,
   ) {
     this.idLow = idLow;
     this.bytes = data.length;
     this.field = field;
-    this.request = request;
+    this.plainTxn = plainTxn;
     this.identity = identity;
     this.startMs = startMs;
     this.span = call.span;
     this._slow = slow;
     this._call = call;
+    this._request = request;
+  }
+
+  get request(): unknown {
+    const { plainTxn } = this;
+    if (plainTxn === undefined) return this._request;
+    return TxnRequest.decode(plainTxn.bytes, plainTxn.start, plainTxn.end);
   }
 
   settle(outcome: Outcome, appliedMs?: number): void {
     finish(this._call, outcome);
     const slow = this._slow;
-    const { startMs, field, request } = this;
+    const { startMs } = this;
     const endMs = slow.meter.nowMs();
     if (!slow.isNotable(endMs - startMs)) return;
     const at = { startMs, appliedMs: appliedMs ?? endMs, endMs };
-    slow.write(this._call, { field, request }, at, outcome);
+    slow.write(this._call, this, at, outcome);
   }
 }
 

@@ -18,6 +18,13 @@ export interface RequestMeterOptions {
   readonly warningDurationMs: number;
 }
 
+/** A request of the log, which may have to be decoded when it is asked for. */
+export interface LogWrite {
+  readonly field: number;
+  /** Of the type that `field` says. */
+  readonly request: unknown;
+}
+
 export class RequestMeter {
   readonly #options: RequestMeterOptions;
   /** Histograms of applied requests by field and success, found once. */
@@ -33,19 +40,20 @@ export class RequestMeter {
     return this.#options.clock.nowMs();
   }
 
-  applied(field: number, request: unknown, startMs: number, outcome: Outcome): void {
+  applied(applied: LogWrite, startMs: number, outcome: Outcome): void {
+    const { field } = applied;
     const tookMs = this.#options.clock.nowMs() - startMs;
     const { error } = outcome;
     const histograms = this.#applied.get(field) ?? this.#find(field);
     const isSuccess = error === undefined || error.kind === "compacted";
     (isSuccess ? histograms.ok : histograms.failed).observe(tookMs / 1000);
     if (tookMs > this.#options.warningDurationMs) {
-      this.#warn(tookMs, "", raftRequestText(field, request), sizeText(outcome), error);
+      this.#warn(tookMs, "", raftRequestText(field, applied.request), sizeText(outcome), error);
     }
     if (isSuccess) return;
     this.#options.logger.warn("failed to apply request", {
       took: formatDuration(tookMs),
-      request: raftRequestText(field, request),
+      request: raftRequestText(field, applied.request),
       response: "",
       error,
     });

@@ -21,7 +21,7 @@ import type { RangeResult, TxnResult } from "../../mvcc/index.ts";
 import { ObservedCall } from "./observed-call.ts";
 import type { Outcome } from "../log/proposals.ts";
 import { RaftField } from "../log/raft-request.ts";
-import type { RequestMeter } from "./request-meter.ts";
+import type { LogWrite, RequestMeter } from "./request-meter.ts";
 import { messageText, putText, txnText } from "./request-text.ts";
 import { logTrace, type Trace, TRACE_ABOVE_MS } from "./trace-lines.ts";
 
@@ -138,7 +138,7 @@ export class SlowRequests {
   /** A put, a range delete or a transaction that came back from the log, applied at `appliedMs`. */
   write(
     call: UnaryCall,
-    write: { readonly field: number; readonly request: unknown },
+    write: LogWrite,
     at: { readonly startMs: number; readonly appliedMs: number; readonly endMs: number },
     outcome: Outcome,
   ): void {
@@ -223,10 +223,7 @@ interface ToldWrite {
 }
 
 /** `reply` is the encoded response, undefined for a write that failed. */
-function toldOf(
-  write: { readonly field: number; readonly request: unknown },
-  reply: Uint8Array | undefined,
-): ToldWrite {
+function toldOf(write: LogWrite, reply: Uint8Array | undefined): ToldWrite {
   if (write.field === RaftField.put) return toldPut(write.request as PutRequest, reply);
   if (write.field === RaftField.txn) return toldTxn(write.request as TxnRequest, reply);
   const request = write.request as DeleteRangeRequest;
