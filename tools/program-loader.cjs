@@ -37,6 +37,8 @@ let kept = new Map();
 /** Whether V8 had to compile a script, and whether it had to since one that stays kept the code. */
 let isNew = false;
 let isDue = false;
+/** The last `keepInTurns`: on a slow disk the next one comes before it is done, and has to wait. */
+let keeping = Promise.resolve();
 
 /** Runs the program; `digest` is that of all sources. */
 function start(program, digest) {
@@ -48,7 +50,7 @@ function start(program, digest) {
   isDue = stayed === undefined;
   for (const ms of KEEP_AFTER_MS) {
     setTimeout(() => {
-      if (isDue) void keepInTurns(stayedFile);
+      if (isDue) keeping = keeping.then(() => keepInTurns(stayedFile));
       isDue = false;
       // The start is over; what is loaded later is little.
       if (ms === KEEP_AFTER_MS.at(-1)) kept.clear();
