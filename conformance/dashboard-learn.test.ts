@@ -3,39 +3,23 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { freePortRow } from "../src/base/testing/free-ports.ts";
 import { missingBrowser, openDashboard } from "./dashboard-browser.ts";
 import { repositoryRoot } from "./harness.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "etcd-learn-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 const SCREENSHOTS = process.env.LEARN_SCREENSHOTS ?? "";
 
-/** First port of three members, three apart; all were free a moment ago. */
-async function freeRow(): Promise<number> {
-  for (;;) {
-    const first = 20_000 + Math.floor(Math.random() * 10_000);
-    const row = [0, 3, 6].flatMap((step) => [first + step, first + step + 1]);
-    if (!(await Promise.all(row.map(isFree))).includes(false)) return first;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
-}
-
 test(
   "members are cut off, killed and started by the page's buttons, under a load with a verdict",
-  { skip: missingBrowser(), timeout: 120_000 },
+  { skip: missingBrowser(), timeout: 3 * PATIENCE_MS },
   async () => {
-    const flags = ["--temporary", "--port", String(await freeRow()), "--port-step", "3"];
+    const flags = ["--temporary", "--port", String(await freePortRow(3, 3)), "--port-step", "3"];
     const launcher = spawn(join(repositoryRoot, "bin", "etcd-cluster"), ["start", ...flags], {
       env: { ...process.env, XDG_RUNTIME_DIR: scratch },
       stdio: ["ignore", "pipe", 2],

@@ -203,7 +203,6 @@ const TESTS: readonly Permission[] = [
     kinds: ["timer"],
     why: "signals at any moment of a start; a process tells by its files when it is there",
   },
-  { path: "src/bin/etcd-cluster.test.ts", kinds: ["chance"], why: "looks for free ports" },
   { path: "benchmarks/load/load.test.ts", kinds: ["clock"], why: "checks what it measures" },
 ];
 

@@ -6,14 +6,15 @@ import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { freePorts } from "../base/testing/free-ports.ts";
+import { freePortRow, freePorts } from "../base/testing/free-ports.ts";
+import { PATIENCE_MS } from "../base/testing/patience.ts";
 import { EtcdClient } from "../client/index.ts";
 import { TestAuthority } from "../platform/tls/testing/authority.ts";
 import { launcherCommand, LauncherProcess } from "./testing/launcher-process.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "etcd-launcher-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
-const OPTIONS = { timeout: 120_000 };
+const OPTIONS = { timeout: 3 * PATIENCE_MS };
 const NODE = JSON.stringify(process.execPath);
 
 /** Logs as etcd does, and says goodbye. With "stubborn" it does not go; with a port it listens. */
@@ -232,30 +233,12 @@ function fakeEtcd(folder: string): string {
   return path;
 }
 
-/** First port of so many members, two steps of ten apart; all were free a moment ago. */
-async function freeRow(members: number): Promise<number> {
-  for (;;) {
-    const first = 20_000 + Math.floor(Math.random() * 10_000);
-    const ports = Array.from({ length: members }, (_, i) => [first + i * 10, first + i * 10 + 1]);
-    const free = await Promise.all(ports.flat().map(isFree));
-    if (!free.includes(false)) return first;
-  }
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
-}
-
 test(
   "our own form starts so many members of one cluster, and keeps their data",
   OPTIONS,
   async () => {
     const folder = folderWith("");
-    const port = await freeRow(2);
+    const port = await freePortRow(2, 10);
     const ports = ["--port", String(port), "--port-step", "10"];
     const given = ["--size", "2", ...ports, "--binary", fakeEtcd(folder), "--data-dir", "kept"];
     {
@@ -311,7 +294,7 @@ test("flags that do not go together are refused, and no folder is left", OPTIONS
 
 test("a binary that is not there is told for each member", OPTIONS, async () => {
   const folder = folderWith("");
-  const port = String(await freeRow(2));
+  const port = String(await freePortRow(2, 10));
   const { code, out } = launcherCommand(
     [
       "start",
@@ -336,7 +319,7 @@ test(
   OPTIONS,
   async () => {
     const folder = folderWith("");
-    const port = await freeRow(1);
+    const port = await freePortRow(1, 10);
     await using launcher = new LauncherProcess(
       ["--temporary", "--size", "1", "--port", String(port)],
       folder,
@@ -362,7 +345,7 @@ test(
   OPTIONS,
   async () => {
     const folder = folderWith("");
-    const port = await freeRow(3);
+    const port = await freePortRow(3, 10);
     const given = ["--temporary", "--auto-tls", "--port", String(port), "--port-step", "10"];
     await using launcher = new LauncherProcess(given, folder);
     for (const name of ["etcd1", "etcd2", "etcd3"]) {
@@ -378,9 +361,9 @@ test(
     const { code, out } = launcherCommand(["status"], folder);
     assert.equal(code, 0, out);
     assert.match(out, /etcd3 \| running \(\d+\) \| https:/);
+    assert.equal(await launcher.interrupt(), 0);
     const elected = launcher.text.matchAll(/(etcd\d) +\| INFO +\w+ became leader/g);
     const leader = [...elected].at(-1)?.[1];
-    assert.equal(await launcher.interrupt(), 0);
     const ended = [...launcher.text.matchAll(/(etcd\d) +\| stopped, ended/g)].map(
       ([, name]) => name,
     );
@@ -394,7 +377,7 @@ test("members share a certificate that is given", OPTIONS, async () => {
   const { cert, key } = authority.issue();
   const files = { "ca.crt": authority.cert, "all.crt": cert, "all.key": key };
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
-  const port = await freeRow(2);
+  const port = await freePortRow(2, 10);
   const given = ["--size", "2", "--port", String(port), "--port-step", "10"];
   const flags = ["--cert-file=all.crt", "--key-file=all.key", "--trusted-ca-file=ca.crt"];
   await using launcher = new LauncherProcess([...given, ...flags], folder);
@@ -408,16 +391,16 @@ test("members share a certificate that is given", OPTIONS, async () => {
 
 test("the leader stops last, so that nobody hands leadership over", OPTIONS, async () => {
   const folder = folderWith("");
-  const port = String(await freeRow(3));
+  const port = String(await freePortRow(3, 10));
   const ports = ["--port", port, "--port-step", "10"];
   await using launcher = new LauncherProcess(["--temporary", "--size", "3", ...ports], folder);
   for (const name of ["etcd1", "etcd2", "etcd3"]) {
     await launcher.printed(new RegExp(`${name} +\\| INFO +ready to serve client requests`));
   }
+  assert.equal(await launcher.interrupt(), 0);
   const elected = launcher.text.matchAll(/(etcd\d) +\| INFO +\w+ became leader/g);
   const leader = [...elected].at(-1)?.[1];
   assert.ok(leader !== undefined);
-  assert.equal(await launcher.interrupt(), 0);
   const ended = [...launcher.text.matchAll(/(etcd\d) +\| stopped, ended/g)].map(([, name]) => name);
   assert.equal(ended.length, 3);
   assert.equal(ended[2], leader);

@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../base/testing/free-ports.ts";
 import { createConfig, type RunningEtcd, startEtcd } from "../../embed/index.ts";
 import { MemoryLogger } from "../../env/testing/index.ts";
 import type { EtcdClientOptions } from "../index.ts";
@@ -40,17 +41,17 @@ export const OUR_WORLD: World = {
 
 class MemberHere implements SuiteServer {
   readonly #dataDir = mkdtempSync(join(tmpdir(), "etcd-client-"));
-  #port = 0;
+  readonly #port: number;
+  readonly #needs: ServerNeeds;
   #etcd: RunningEtcd | undefined;
 
-  readonly #needs: ServerNeeds;
-
-  private constructor(needs: ServerNeeds) {
+  private constructor(port: number, needs: ServerNeeds) {
+    this.#port = port;
     this.#needs = needs;
   }
 
   static async start(needs: ServerNeeds = {}): Promise<MemberHere> {
-    const member = new MemberHere(needs);
+    const member = new MemberHere(await freePort(), needs);
     await member.start();
     return member;
   }
@@ -68,7 +69,6 @@ class MemberHere implements SuiteServer {
     });
     const etcd = await startEtcd(config, { logger: new MemoryLogger() });
     this.#etcd = etcd;
-    this.#port = Number(new URL(etcd.clientAddresses[0] ?? "").port);
     await etcd.ready;
   }
 
