@@ -4,33 +4,16 @@
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { launcherCommand, LauncherProcess } from "./testing/launcher-process.ts";
-import { freePorts } from "../base/testing/free-ports.ts";
+import { freePortRow } from "../base/testing/free-ports.ts";
+import { PATIENCE_MS } from "../base/testing/patience.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "etcd-cluster-verbs-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
-const OPTIONS = { timeout: 120_000, skip: process.platform === "win32" };
-
-/** First port of three members, seven apart; all were free a moment ago. */
-async function freeRow(): Promise<number> {
-  for (;;) {
-    const [port = 0] = await freePorts(1);
-    const row = [0, 7, 14].flatMap((step) => [port + step, port + step + 1]);
-    if (port < 60_000 && !(await Promise.all(row.map(isFree))).includes(false)) return port;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
-}
+const OPTIONS = { timeout: 3 * PATIENCE_MS, skip: process.platform === "win32" };
 
 test("members are cut off, slowed, paused and killed, and the view tells it", OPTIONS, async () => {
   const folder = mkdtempSync(join(scratch, "f-"));
@@ -42,7 +25,7 @@ test("members are cut off, slowed, paused and killed, and the view tells it", OP
     assert.equal(code, 1, words.join(" "));
     assert.match(err, reason);
   };
-  const port = await freeRow();
+  const port = await freePortRow(3, 7);
   const given = ["--temporary", "--port", String(port), "--port-step", "7"];
   await using launcher = new LauncherProcess(given, folder);
   await launcher.printed(/etcd1 +\| INFO +ready to serve/);
@@ -65,6 +48,12 @@ test("members are cut off, slowed, paused and killed, and the view tells it", OP
   await watch.printed(
     new RegExp(`${leader} \\|[^|]+\\| +pre-candidate .*cut off from ${others.join(", ")} \\|`),
   );
+  const second = newLeader.exec(watch.text)?.[1] ?? "";
+  // Only the newest events are shown.
+  const { out } = run("timeline");
+  assert.match(out, new RegExp(`falls apart: ${leader} on one side\n`));
+  assert.match(out, new RegExp(`${second} +\\| term \\d+: stands for election\n`));
+  assert.match(out, new RegExp(`${leader} +\\| asks for a promise.* \\(lost on the way\\)\n`));
   done("heal");
   await watch.printed(
     new RegExp(
@@ -72,7 +61,6 @@ test("members are cut off, slowed, paused and killed, and the view tells it", OP
     ),
   );
 
-  const second = newLeader.exec(watch.text)?.[1] ?? "";
   const third = others.find((name) => name !== second) ?? "";
   done("slow", third, "40");
   await watch.printed(new RegExp(`${third} \\|.* 40 ms late \\|`));
@@ -96,10 +84,6 @@ test("members are cut off, slowed, paused and killed, and the view tells it", OP
   refused(/run load takes on, stale or off/, "load", "fast");
   assert.match(run("load", "off").out, /no load runs/);
   assert.match(run("logs", second).out, / \| killed\n(?:.*\n)*.*\| started, process \d+\n/);
-  const { out } = run("timeline");
-  assert.match(out, new RegExp(`falls apart: ${leader} on one side\n`));
-  assert.match(out, new RegExp(`${second} +\\| term \\d+: stands for election\n`));
-  assert.match(out, new RegExp(`${leader} +\\| asks for a promise.* \\(lost on the way\\)\n`));
   assert.equal(await launcher.interrupt(), 0);
   await watch.printed(/no cluster runs/);
 });
@@ -109,7 +93,7 @@ test(
   OPTIONS,
   async () => {
     const folder = mkdtempSync(join(scratch, "f-"));
-    const port = String(await freeRow());
+    const port = String(await freePortRow(3, 7));
     const program = join(folder, "no-etcd");
     writeFileSync(program, "#!/bin/sh\necho waits\nexec sleep 60\n", { mode: 0o755 });
     await using launcher = new LauncherProcess(
