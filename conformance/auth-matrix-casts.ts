@@ -46,8 +46,8 @@ export const SIMPLE: Scenario = {
 };
 
 /** `--auth-token-ttl` of the member, and time enough for tokens to end. */
-export const EXPIRING_FLAGS: readonly string[] = ["--auth-token-ttl=1"];
-const EXPIRED_MS = 3500;
+export const EXPIRING_FLAGS: readonly string[] = ["--auth-token-ttl=4"];
+const EXPIRED_MS = 7000;
 
 export const EXPIRED: Scenario = {
   name: "auth-matrix-expired",

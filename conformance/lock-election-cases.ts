@@ -69,7 +69,7 @@ export class LockHistory {
     this.outcomes.push([
       "its lease",
       {
-        TTL: TTL >= 58,
+        TTL: TTL > 30,
         grantedTTL,
         isNamed: text(kv?.key ?? bytes("")) === `own/${kv?.lease.toString(16)}`,
       },

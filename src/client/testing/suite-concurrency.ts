@@ -118,7 +118,7 @@ export function concurrencySuite(world: World): void {
   });
 
   test(`a lock passes on when its holder's lease is revoked, and the holder is told, ${on}`, async () => {
-    const first = await Session.create(client, { ttl: 3 });
+    const first = await Session.create(client, { ttl: 9 });
     await using second = await Session.create(client);
     const held = await new Mutex(first, "lock/lost").lock();
     const waiting = new Mutex(second, "lock/lost").lock();

@@ -239,7 +239,7 @@ test("progress that was asked for is behind every event before it, on watches wi
 
 test("objects that share a lease go with it together, and the watch has what they were", async () => {
   const prefix = "/registry/events/default/";
-  const { ID } = await client.grant(3);
+  const { ID } = await client.grant(6);
   await create(prefix, 30, ID);
   const startRevision = revisionOf(await putAt(`${prefix}stays`, 0, "stays")) + 1;
   const rangeEnd = prefixEnd(prefix);

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SeededRandom } from "../../env/testing/seeded-random.ts";
 import { OTHER_BINARY, TestMember } from "./harness.ts";
-import { deleteOp, FROM_KEY, putOp, type RpcClient, text } from "./rpc-client.ts";
+import { deleteOp, FROM_KEY, putOp, type RpcClient, text, withShortLease } from "./rpc-client.ts";
 import { until } from "./wait.ts";
 
 const SEED = Number(process.env.ETCD_SEED ?? Date.now() % 1_000_000_007);
@@ -89,8 +89,10 @@ async function writeOnce(
     return reply.header?.revision ?? 0;
   }
   if (kind === 2) {
-    const { ID: lease } = await client.grant(2);
-    return (await client.put(`${key()}/leased`, value, { lease })).header?.revision ?? 0;
+    const { reply } = await withShortLease(client, (lease) =>
+      client.put(`${key()}/leased`, value, { lease }),
+    );
+    return reply.header?.revision ?? 0;
   }
   return (await client.put(key(), value)).header?.revision ?? 0;
 }

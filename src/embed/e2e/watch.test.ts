@@ -12,6 +12,7 @@ import {
   type RpcClient,
   text,
   type WatchClient,
+  withShortLease,
 } from "./rpc-client.ts";
 
 const MAX_REQUEST_BYTES = 200_000;
@@ -371,11 +372,12 @@ test("WATCH-17 an empty range is refused", async () => {
 });
 
 test("WATCH-21 the expiry of a lease shows as deletions, together", async () => {
-  const { ID: lease } = await client.grant(1);
-  await client.put("w21/b", "", { lease });
-  await client.put("w21/a", "", { lease });
+  const { lease, reply } = await withShortLease(client, (ID) =>
+    client.txn({ success: [putOp("w21/b", "", { lease: ID }), putOp("w21/a", "", { lease: ID })] }),
+  );
   const watch = client.watch();
-  await watch.create("w21/", { rangeEnd: prefixEnd("w21/"), prevKv: true });
+  const startRevision = (reply.header?.revision ?? 0) + 1;
+  await watch.create("w21/", { rangeEnd: prefixEnd("w21/"), startRevision, prevKv: true });
   const message = await watch.next();
   const revision = message.header?.revision;
   assert.deepEqual(eventTexts(message), [`DELETE w21/a@${revision}`, `DELETE w21/b@${revision}`]);
