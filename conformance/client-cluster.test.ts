@@ -14,20 +14,17 @@ import {
   StatusCode,
 } from "../src/client/index.ts";
 import { soon, take } from "../src/client/testing/check.ts";
-import { type EtcdCluster, missing, startCluster, startEtcd } from "./harness.ts";
+import { leaderOf } from "./cluster-lab.ts";
+import { type EtcdCluster, type EtcdProcess, missing, startCluster, startEtcd } from "./harness.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const ETCDCTL = process.env.ETCDCTL ?? "etcdctl";
 
 /** Kills the member that leads, and returns it. */
-async function killLeader(cluster: EtcdCluster, client: EtcdClient): Promise<string> {
-  for (const member of cluster.members) {
-    if (!member.running) continue;
-    const status = await client.maintenance.status({ endpoint: member.clientUrl });
-    if (status.header?.memberId !== status.leader) continue;
-    await member.kill();
-    return member.name;
-  }
-  throw new Error("nobody leads");
+async function killLeader(cluster: EtcdCluster): Promise<EtcdProcess> {
+  const leader = await leaderOf(cluster.members);
+  await leader.kill();
+  return leader;
 }
 
 const PASSING_CODES: ReadonlySet<number> = new Set([
@@ -39,11 +36,11 @@ const PASSING_CODES: ReadonlySet<number> = new Set([
 async function putSurely(client: EtcdClient, key: string, value: string): Promise<void> {
   for (;;) {
     try {
-      await client.kv.put(key, value, { timeoutMs: 10_000 });
+      await client.kv.put(key, value, { timeoutMs: PATIENCE_MS });
       return;
     } catch (error) {
       if (!(error instanceof EtcdClientError && PASSING_CODES.has(error.code))) throw error;
-      const { kv } = await client.kv.get(key, { timeoutMs: 10_000 });
+      const { kv } = await client.kv.get(key, { timeoutMs: PATIENCE_MS });
       if (kv?.valueText === value) return;
     }
   }
@@ -57,14 +54,13 @@ test(
     await using client = new EtcdClient({ endpoints: cluster.clientUrls });
     const watcher = client.watch("k/", { prefix: true });
     await watcher.created;
-    await using session = await Session.create(client, { ttl: 15 });
+    await using session = await Session.create(client, { ttl: 60 });
     await client.kv.put("alive", "", { lease: session.leaseID });
-    const killed: string[] = [];
+    let dead: EtcdProcess | undefined;
     for (let i = 0; i < 60; i++) {
-      if (i === 30) killed.push(await killLeader(cluster, client));
+      if (i === 30) dead = await killLeader(cluster);
       await putSurely(client, `k/${i}`, String(i));
     }
-    const dead = cluster.members.find(({ name }) => name === killed[0]);
     await dead?.start();
     await putSurely(client, "k/end", "");
     const seen: string[] = [];

@@ -8,8 +8,9 @@ import { EtcdClient } from "../src/client/index.ts";
 import { compare, idOf, type Lab, leaderOf, type Seen, until } from "./cluster-lab.ts";
 import { assertAgreement, ClusterWorld, Writer } from "./cluster-world.ts";
 import { type EtcdProcess, missing } from "./harness.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
-const OPTIONS = { skip: missing("ours"), timeout: 60_000 };
+const OPTIONS = { skip: missing("ours"), timeout: 3 * PATIENCE_MS };
 
 function others(members: readonly EtcdProcess[], member: EtcdProcess): EtcdProcess[] {
   return members.filter((each) => each !== member);
@@ -52,12 +53,15 @@ test("the leader is frozen under load, and wakes up as a follower", OPTIONS, asy
     await leaderOf(rest);
     await using client = new EtcdClient({ endpoints: rest.map((each) => each.clientUrl) });
     await client.kv.put("while it sleeps", "new");
+    const asleep = leader.logText.length;
     process.kill(pid, "SIGCONT");
     // It may not answer from what it knew before.
     await using old = new EtcdClient({ endpoints: leader.clientUrl });
-    const { kv } = await old.kv.get("while it sleeps", { timeoutMs: 20_000 });
+    const { kv } = await old.kv.get("while it sleeps", { timeoutMs: PATIENCE_MS });
     assert.equal(kv?.valueText, "new");
-    assert.notEqual(await leaderOf(world.members), leader);
+    await until("it follows", () =>
+      leader.logText.slice(asleep).includes("became follower at term"),
+    );
     await writes(writer, 100);
   } finally {
     await writer.stop();
@@ -132,7 +136,7 @@ test("leases and watches through a follower outlive the leader", OPTIONS, async 
   await client.kv.put("w/0", "");
   await leader.kill();
   await leaderOf(rest);
-  await client.kv.put("w/1", "", { timeoutMs: 20_000 });
+  await client.kv.put("w/1", "", { timeoutMs: PATIENCE_MS });
   const { TTL, grantedTTL, keys } = await client.lease.timeToLive(ID, { keys: true });
   assert.equal(grantedTTL, 60);
   // A new leader gives at least what was left, and an election timeout at most on top.
