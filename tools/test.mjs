@@ -45,8 +45,16 @@ if (chosen.length === 0) {
   process.exit(1);
 }
 // node's own choice leaves one processor idle. Tests beside real etcd have the machine for themselves.
-const concurrency = roots.includes("conformance") ? 1 : availableParallelism();
-const flags = ["--enable-source-maps", "--test", `--test-concurrency=${concurrency}`];
+const isConformance = roots.includes("conformance");
+const concurrency = isConformance ? 1 : availableParallelism();
+/** Of a file: one that hangs fails by its name, and the others still run and are counted. */
+const timeoutMs = (isConformance ? 25 : 10) * 60_000;
+const flags = [
+  "--enable-source-maps",
+  "--test",
+  `--test-concurrency=${concurrency}`,
+  `--test-timeout=${timeoutMs}`,
+];
 const run = spawnSync(process.execPath, [...flags, ...chosen], {
   stdio: "inherit",
   cwd: root,
