@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { authRecords, passwordOf, UserSession } from "./auth-world.ts";
 import { type EtcdKind, type EtcdProcess, missing, repositoryRoot, startEtcd } from "./harness.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const REFERENCE_CTL = process.env.ETCDCTL ?? "etcdctl";
 const PEER_URL = "http://127.0.0.1:2380";
@@ -112,7 +113,7 @@ function run(program: string, ...args: string[]): string {
   const { status, stdout, stderr } = spawnSync(program, args, {
     encoding: "utf8",
     env: { PATH, HOME: scratch, ETCDCTL_API: "3", ETCD_NODE: process.execPath },
-    timeout: 60_000,
+    timeout: PATIENCE_MS,
   });
   assert.equal(status, 0, `${program} ${args.join(" ")}: ${stderr}`);
   return stdout;

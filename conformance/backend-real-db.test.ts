@@ -16,6 +16,7 @@ import { SystemClock } from "../src/env/index.ts";
 import { NullLogger } from "../src/env/testing/index.ts";
 import { NodeDisk } from "../src/platform/index.ts";
 import { freePort } from "../src/base/testing/free-ports.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const hasEtcd = ["etcd", "etcdctl"].every(
   (program) => spawnSync(program, ["version"]).error === undefined,
@@ -93,7 +94,7 @@ class RealEtcd {
   }
 
   async #ready(): Promise<void> {
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + PATIENCE_MS;
     for (;;) {
       const probe = spawnSync("etcdctl", ["--endpoints", this.#endpoint, "endpoint", "health"], {
         env: { ...process.env, ETCDCTL_API: "3" },

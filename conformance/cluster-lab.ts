@@ -18,10 +18,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { type EtcdKind, EtcdProcess, type ExitInfo, missing, versionOf } from "./harness.ts";
 import { freePorts } from "../src/base/testing/free-ports.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const ETCDCTL = process.env.ETCDCTL ?? "etcdctl";
-const SCENE_TIMEOUT_MS = 60_000;
-const CONDITION_TIMEOUT_MS = 20_000;
+const SCENE_TIMEOUT_MS = 3 * PATIENCE_MS;
 const POLL_MS = 50;
 
 export interface Place {
@@ -232,7 +232,7 @@ export function removalWords(
 export async function until(
   what: string,
   condition: () => unknown,
-  timeoutMs: number = CONDITION_TIMEOUT_MS,
+  timeoutMs: number = PATIENCE_MS,
 ): Promise<void> {
   const endMs = Date.now() + timeoutMs;
   for (;;) {
@@ -272,7 +272,7 @@ export async function statusOf(member: { readonly clientUrl: string }): Promise<
   const response = await fetch(`${member.clientUrl}/v3/maintenance/status`, {
     method: "POST",
     body: "{}",
-    signal: AbortSignal.timeout(CONDITION_TIMEOUT_MS),
+    signal: AbortSignal.timeout(PATIENCE_MS),
   });
   return (await response.json()) as Status;
 }

@@ -14,6 +14,7 @@ import { after, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { promisify } from "node:util";
 import { binaryOf, type EtcdKind, missing, repositoryRoot } from "./harness.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "etcd-guide-cluster-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -31,8 +32,7 @@ const LAUNCHER = join(repositoryRoot, "bin", "etcd-cluster");
 const PROCFILE = join(repositoryRoot, "Procfile");
 const ETCDCTL = join(repositoryRoot, "bin", "etcdctl");
 const ENV = { ...process.env, XDG_RUNTIME_DIR: scratch, ETCDCTL_API: "3" };
-const COMMAND_TIMEOUT_MS = 60_000;
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 3 * PATIENCE_MS;
 
 /** As the guides print them. */
 const MEMBERS = `8211f1d0f64f3269, started, infra1, http://127.0.0.1:12380, http://127.0.0.1:12379, false
@@ -64,7 +64,7 @@ function launch(cwd: string, args: readonly string[]): Launched {
 
 /** Not blocking, so that the launcher's output is read meanwhile. */
 async function command(program: string, args: readonly string[]): Promise<string> {
-  const options = { cwd: scratch, env: ENV, timeout: COMMAND_TIMEOUT_MS };
+  const options = { cwd: scratch, env: ENV, timeout: PATIENCE_MS };
   try {
     return (await promisify(execFile)(program, args, options)).stdout;
   } catch (error) {

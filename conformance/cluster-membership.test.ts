@@ -17,6 +17,7 @@ import {
 } from "./cluster-lab.ts";
 import { assertAgreement, ClusterWorld, Writer } from "./cluster-world.ts";
 import { type EtcdProcess, missing } from "./harness.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 /** What is refused until members have been connected for long, or have caught up. */
 async function eventually(lab: Lab, at: EtcdProcess, ...args: readonly string[]): Promise<string> {
@@ -245,7 +246,7 @@ compare("leadership is handed over on request, and in a clean stop", async (lab)
 
 test(
   "from one member to three, five, three and one, under writes",
-  { skip: missing("ours"), timeout: 60_000 },
+  { skip: missing("ours"), timeout: 3 * PATIENCE_MS },
   async () => {
     await using world = await ClusterWorld.start(["ours"], ["--strict-reconfig-check=false"]);
     const writer = new Writer(world.clientUrls, 40, 4);

@@ -13,8 +13,8 @@ import { RpcClient } from "../src/embed/e2e/rpc-client.ts";
 import { type EtcdKind, EtcdProcess } from "./harness.ts";
 import { RandomRequests } from "./random-requests.ts";
 import { freePorts } from "../src/base/testing/free-ports.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
-const CATCH_UP_TIMEOUT_MS = 30_000;
 const WRITE_TIMEOUT_MS = 10_000;
 const RETRY_PAUSE_MS = 200;
 
@@ -92,7 +92,7 @@ export class ClusterWorld implements AsyncDisposable {
   /** A member that was just started counts as unhealthy for some seconds. */
   async #add(peerUrl: string): Promise<void> {
     await using client = new EtcdClient({ endpoints: this.clientUrls });
-    const untilMs = Date.now() + CATCH_UP_TIMEOUT_MS;
+    const untilMs = Date.now() + PATIENCE_MS;
     for (;;) {
       try {
         await client.cluster.memberAdd([peerUrl]);
@@ -263,9 +263,9 @@ async function assertWritten(client: EtcdClient, writers: readonly Writer[]): Pr
 
 /** A linearizable read is only answered when the member has what was committed before. */
 async function caughtUp(client: EtcdClient, revision: number): Promise<void> {
-  const untilMs = Date.now() + CATCH_UP_TIMEOUT_MS;
+  const untilMs = Date.now() + PATIENCE_MS;
   for (;;) {
-    const { header } = await client.kv.get("marker", { timeoutMs: CATCH_UP_TIMEOUT_MS });
+    const { header } = await client.kv.get("marker", { timeoutMs: PATIENCE_MS });
     if ((header?.revision ?? 0) >= revision) return;
     assert.ok(Date.now() < untilMs, `a member did not reach revision ${revision}`);
   }

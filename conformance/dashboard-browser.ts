@@ -6,10 +6,10 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import type { EtcdProcess } from "./harness.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const BINARY = process.env.CHROMIUM ?? "/usr/bin/chromium";
 /** For an element to appear; a loaded machine is slow. */
-const TIMEOUT_MS = 20_000;
 
 /** As `skip` of a test: false, or why it cannot run. */
 export function missingBrowser(): string | false {
@@ -25,7 +25,7 @@ export class Dashboard implements AsyncDisposable {
   constructor(browser: Browser, page: Page) {
     this.#browser = browser;
     this.page = page;
-    page.setDefaultTimeout(TIMEOUT_MS);
+    page.setDefaultTimeout(PATIENCE_MS);
     page.on("pageerror", (error) => this.#errors.push(error.stack ?? error.message));
     page.on("console", (message) => {
       // What the network refuses is no error of the page, which says so itself.

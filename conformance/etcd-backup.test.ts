@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { missing, repositoryRoot, startEtcd } from "./harness.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const REFERENCE = process.env.ETCDCTL ?? "etcdctl";
 const OURS = join(repositoryRoot, "bin", "etcdctl");
@@ -32,7 +33,7 @@ function run(program: string, args: readonly string[]): Said {
     encoding: "utf8",
     cwd: scratch,
     env: { PATH, HOME: scratch, ETCDCTL_API: "2", ETCD_NODE: process.execPath },
-    timeout: 30_000,
+    timeout: PATIENCE_MS,
   });
   return { out: stdout, err: stderr.replace(/^\d{4}-\d\d-\d\d [\d:.]+ /gm, ""), status };
 }

@@ -12,10 +12,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { repositoryRoot } from "./harness.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const TRANSCRIPT = join(repositoryRoot, "conformance", "testdata", "completion.txt");
 const OUR_TOOLS = join(repositoryRoot, "bin");
-const TIMEOUT_MS = 60_000;
 
 const scratch = mkdtempSync(join(tmpdir(), "etcdctl-completion-"));
 mkdirSync(join(scratch, "directory"));
@@ -37,7 +37,7 @@ function run(program: string, args: readonly string[]): string {
       ETCD_NODE: process.execPath,
       TERM: "dumb",
     },
-    timeout: TIMEOUT_MS,
+    timeout: PATIENCE_MS,
   });
   return `${done.stdout}${done.stderr}`;
 }

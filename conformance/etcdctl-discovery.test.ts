@@ -12,10 +12,10 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type EtcdProcess, missing, repositoryRoot, startEtcd } from "./harness.ts";
 import { freePorts } from "../src/base/testing/free-ports.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const REFERENCE = process.env.ETCDCTL ?? "etcdctl";
 const OURS = join(repositoryRoot, "bin", "etcdctl");
-const COMMAND_TIMEOUT_MS = 30_000;
 /** As JSON, or in 3.4 as text. */
 const LOG_LINE = /^(\{"level"|\d{4}-\d\d-\d\d [\d:.]+ [A-Z] \| ).*\n/gm;
 const WITH_RESOLVER = 'mount --bind "$0" /etc/resolv.conf && exec "$@"';
@@ -53,7 +53,7 @@ function run(program: string, line: string, env: Readonly<Record<string, string>
     encoding: "utf8",
     cwd: scratch,
     env: { PATH, HOME: scratch, ETCD_NODE: process.execPath, ...env },
-    timeout: COMMAND_TIMEOUT_MS,
+    timeout: PATIENCE_MS,
   });
   return { out: stdout ?? "", err: (stderr ?? "").replace(LOG_LINE, ""), status };
 }

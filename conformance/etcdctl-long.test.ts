@@ -7,11 +7,11 @@ import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type EtcdProcess, missing, repositoryRoot, startEtcd } from "./harness.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const REFERENCE = process.env.ETCDCTL ?? "etcdctl";
 const PROGRAMS = [REFERENCE, join(repositoryRoot, "bin", "etcdctl")];
 /** The scripts take a few seconds. */
-const TIMEOUT_MS = 60_000;
 const LOG_LINE = /^(\{"level"|\d{4}-\d\d-\d\d [\d:.]+ [A-Z] \| ).*\n/gm;
 
 function environment(): NodeJS.ProcessEnv {
@@ -20,7 +20,7 @@ function environment(): NodeJS.ProcessEnv {
 }
 
 function run(program: string, args: readonly string[]) {
-  const options = { encoding: "utf8", env: environment(), timeout: 60_000 } as const;
+  const options = { encoding: "utf8", env: environment(), timeout: PATIENCE_MS } as const;
   const { stdout, stderr, status } = spawnSync(program, args, options);
   return { out: stdout, err: (stderr ?? "").replace(LOG_LINE, ""), status };
 }
@@ -101,7 +101,7 @@ async function compare(script: (program: string, etcd: EtcdProcess) => Promise<u
 
 test(
   "a lock and an election end with SIGINT, and give way to the next",
-  { skip, timeout: TIMEOUT_MS },
+  { skip, timeout: PATIENCE_MS },
   async () => {
     await compare(async (program, { clientUrl }) => {
       const at = ["--endpoints", clientUrl];
@@ -131,7 +131,7 @@ test(
 
 test(
   "make-mirror copies what is there, and what comes, until it is ended",
-  { skip, timeout: TIMEOUT_MS },
+  { skip, timeout: PATIENCE_MS },
   async () => {
     await compare(async (program, { clientUrl }) => {
       await using target = await startEtcd({ kind: "reference" });
@@ -189,7 +189,7 @@ const VERDICT =
 
 test(
   "check datascale writes, tells what it took, and cleans up",
-  { skip, timeout: TIMEOUT_MS },
+  { skip, timeout: PATIENCE_MS },
   async () => {
     await using etcd = await startEtcd({ kind: "ours" });
     const [, ours = ""] = PROGRAMS;

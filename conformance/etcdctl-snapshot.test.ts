@@ -17,6 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type EtcdKind, missing, repositoryRoot, startEtcd } from "./harness.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const REFERENCE = process.env.ETCDCTL ?? "etcdctl";
 const OURS = join(repositoryRoot, "bin", "etcdctl");
@@ -39,7 +40,7 @@ function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = 
     encoding: "utf8",
     cwd: scratch,
     env: { PATH, HOME: scratch, ETCDCTL_API: "3", ETCD_NODE: process.execPath, ...env },
-    timeout: 30_000,
+    timeout: PATIENCE_MS,
   });
   const { stdout, stderr, status } = done;
   return { out: stdout, err: stderr.replace(/^\{"level".*\n/gm, ""), status };

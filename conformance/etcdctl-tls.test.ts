@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { missing, repositoryRoot, startEtcd } from "./harness.ts";
 import { freePorts } from "../src/base/testing/free-ports.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const REFERENCE = process.env.ETCDCTL ?? "etcdctl";
 const OURS = join(repositoryRoot, "bin", "etcdctl");
@@ -38,7 +39,7 @@ function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = 
     encoding: "utf8",
     cwd: scratch,
     env: { PATH, HOME: scratch, ETCDCTL_API: "3", ETCD_NODE: process.execPath, ...env },
-    timeout: 30_000,
+    timeout: PATIENCE_MS,
   });
   return { out: stdout, err: (stderr ?? "").replace(LOG_LINE, ""), status };
 }

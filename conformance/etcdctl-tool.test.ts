@@ -16,10 +16,10 @@ import { test } from "node:test";
 import { ETCDCTL_TOOL_CASES, type ToolCase } from "./etcdctl-tool-cases.ts";
 import { ETCDCTL_TOOL_DIFFERENCES } from "./etcdctl-tool-differences.ts";
 import { type EtcdProcess, missing, repositoryRoot, startEtcd } from "./harness.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const REFERENCE = process.env.ETCDCTL ?? "etcdctl";
 const OURS = join(repositoryRoot, "bin", "etcdctl");
-const COMMAND_TIMEOUT_MS = 20_000;
 /** Both members have the ids that follow from this address. */
 const PEER_URL = "http://127.0.0.1:2380";
 
@@ -56,7 +56,7 @@ function execute(program: string, step: ToolCase, args: string[], cwd: string): 
   const child = spawn(program, args, {
     cwd,
     env: { PATH, HOME, ETCDCTL_API: "3", ...node, ...step.env },
-    timeout: COMMAND_TIMEOUT_MS,
+    timeout: PATIENCE_MS,
   });
   let out = "";
   let err = "";
@@ -154,7 +154,7 @@ function uniqueNames(outcomes: readonly Outcome[]): string[] {
 
 test(
   "our etcdctl says what the reference etcdctl says",
-  { skip: missing("reference") || missingTool(), timeout: 300_000 },
+  { skip: missing("reference") || missingTool(), timeout: 10 * PATIENCE_MS },
   async () => {
     const flags = [
       "--advertise-client-urls=http://127.0.0.1:2379",

@@ -17,9 +17,9 @@ import { runEtcdctlV2 } from "../src/cli/v2/run.ts";
 import { until } from "../src/embed/e2e/wait.ts";
 import { V2_CASES, type V2Case } from "./etcdctl-v2-cases.ts";
 import { type EtcdProcess, missing, startCluster, startEtcd } from "./harness.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const ETCDCTL = process.env.ETCDCTL_V2 ?? "/usr/bin/etcdctl";
-const COMMAND_TIMEOUT_MS = 20_000;
 /** Both members have the ids that follow from this address, whatever port they listen on. */
 const PEER_URL = "http://127.0.0.1:2380";
 const FLAGS = ["--enable-v2", `--initial-advertise-peer-urls=${PEER_URL}`];
@@ -62,7 +62,7 @@ function theirs(url: string): Run {
       env: environmentOf(step, url),
       input: step.stdin ?? "",
       encoding: "utf8",
-      timeout: COMMAND_TIMEOUT_MS,
+      timeout: PATIENCE_MS,
     });
     return { out: stdout, err: stderr, code: status };
   };
@@ -146,7 +146,7 @@ function comparable(text: string, url: string): string {
 
 test(
   "both clients print the same and end the same way for every command line",
-  { skip, timeout: 180_000 },
+  { skip, timeout: 5 * PATIENCE_MS },
   async () => {
     await using first = await startEtcd({ kind: "reference", flags: ALONE });
     await using second = await startEtcd({ kind: "reference", flags: ALONE });
@@ -160,7 +160,7 @@ test(
 
 test(
   "the client written in Go prints the same of either server for every command line",
-  { skip: skip || missing("ours"), timeout: 300_000 },
+  { skip: skip || missing("ours"), timeout: 10 * PATIENCE_MS },
   async () => {
     await using first = await startEtcd({ kind: "reference", flags: ALONE });
     await using second = await startEtcd({ kind: "ours", flags: ALONE });
@@ -186,7 +186,7 @@ function assertAlike(found: readonly string[], expected: readonly string[]): voi
 
 test(
   "an added member is shown as unstarted until it starts, and removed",
-  { skip, timeout: 120_000 },
+  { skip, timeout: 5 * PATIENCE_MS },
   async () => {
     await using cluster = await startCluster(["reference", "reference"], {
       flags: ["--enable-v2", "--strict-reconfig-check=false"],
@@ -260,7 +260,7 @@ after(() => {
 
 test(
   "watches show every change and end with success on an interrupt",
-  { skip, timeout: 60_000 },
+  { skip, timeout: 5 * PATIENCE_MS },
   async () => {
     await using etcd = await startEtcd({ kind: "reference", flags: ["--enable-v2"] });
     const put = async (path: string, body: string): Promise<void> => {

@@ -14,9 +14,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ETCDCTL_CASES, type EtcdctlCase } from "./etcdctl-cases.ts";
 import { ETCDCTL_DIFFERENCES, type EtcdctlDifference } from "./etcdctl-differences.ts";
 import { type EtcdProcess, missing, startEtcd, versionOf } from "./harness.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const ETCDCTL = process.env.ETCDCTL ?? "etcdctl";
-const COMMAND_TIMEOUT_MS = 20_000;
 const RETRY_INTERVAL_MS = 20;
 /** Both members have the ids that follow from this address, whatever port they listen on. */
 const PEER_URL = "http://127.0.0.1:2380";
@@ -68,7 +68,7 @@ class Script {
 
   /** Repeats a command until it prints what is expected; only the last time counts. */
   async #retry(step: EtcdctlCase, wanted: RegExp): Promise<void> {
-    const deadline = Date.now() + COMMAND_TIMEOUT_MS;
+    const deadline = Date.now() + PATIENCE_MS;
     for (;;) {
       const command = this.#start(step);
       await command.ended;
@@ -163,7 +163,7 @@ class Command {
     child.stdin?.on("error", () => undefined);
     child.stdin?.write(options.stdin ?? "");
     if (!options.keepsInput) child.stdin?.end();
-    this.#timer = setTimeout(() => child.kill("SIGKILL"), COMMAND_TIMEOUT_MS);
+    this.#timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
     this.ended = new Promise((resolve) => {
       child.once("close", (code, signal) => {
         clearTimeout(this.#timer);
@@ -214,7 +214,7 @@ function release(): string {
 
 test(
   "etcdctl sees the same of a reference etcd and of ours",
-  { skip: missing("ours", "reference") || missingEtcdctl(), timeout: 120_000 },
+  { skip: missing("ours", "reference") || missingEtcdctl(), timeout: 3 * PATIENCE_MS },
   async () => {
     const [reference, ours] = await Promise.all([outcomesOf("reference"), outcomesOf("ours")]);
     assert.equal(ours.length, reference.length);

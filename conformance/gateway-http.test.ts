@@ -13,6 +13,7 @@ import { setTimeout } from "node:timers/promises";
 import { GATEWAY_CASES, type GatewayCase } from "./gateway-cases.ts";
 import { GATEWAY_DIFFERENCES, type GatewayDifference } from "./gateway-differences.ts";
 import { type EtcdProcess, missing, startEtcd, versionOf } from "./harness.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const CORS_HEADERS = {
   "access-control-allow-headers": "accept, content-type, authorization",
@@ -27,14 +28,13 @@ const COMPARED_HEADERS = [
   "www-authenticate",
   "x-content-type-options",
 ];
-const STREAM_TIMEOUT_MS = 10_000;
 
 /** A case's answer in one text: status, headers, body, with identities blanked. */
 async function answerOf(etcd: EtcdProcess, gatewayCase: GatewayCase): Promise<string> {
   const { path, body, headers, lines } = gatewayCase;
   const method = gatewayCase.method ?? (body === undefined ? "GET" : "POST");
   const abort = new AbortController();
-  const timer = globalThis.setTimeout(() => abort.abort(), STREAM_TIMEOUT_MS);
+  const timer = globalThis.setTimeout(() => abort.abort(), PATIENCE_MS);
   try {
     const response = await fetch(etcd.clientUrl + path, {
       method,

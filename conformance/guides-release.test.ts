@@ -13,13 +13,13 @@ import { SERVER_VERSION } from "../src/api/version.ts";
 import { buildRelease, nodeProblem, releaseName } from "../tools/release.ts";
 import { repositoryRoot } from "./harness.ts";
 import { freePorts } from "../src/base/testing/free-ports.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const node = [process.env.ETCD_RELEASE_NODE, process.execPath].find(
   (each) => each !== undefined && each !== "" && nodeProblem(each) === undefined,
 );
 const skip = node === undefined ? "no Node.js 26 to build executables of" : false;
 
-const READY_TIMEOUT_MS = 30_000;
 /** Has a shell's tools, but no node. */
 const PLAIN_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/bin";
 
@@ -147,7 +147,7 @@ async function start(
   process.once("exit", () => child.kill("SIGKILL"));
   await new Promise<void>((resolve, reject) => {
     let text = "";
-    const timer = setTimeout(() => reject(new Error(`not ready; log:\n${text}`)), READY_TIMEOUT_MS);
+    const timer = setTimeout(() => reject(new Error(`not ready; log:\n${text}`)), PATIENCE_MS);
     child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
       text += chunk;
       if (!text.includes(until)) return;

@@ -12,10 +12,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { repositoryRoot } from "./harness.ts";
 import { freePorts } from "../src/base/testing/free-ports.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const READY_TEXT = "ready to serve client requests";
-const READY_TIMEOUT_MS = 30_000;
-const COMMAND_TIMEOUT_MS = 60_000;
 const PROGRAMS = ["etcd", "etcdctl", "etcdutl"] as const;
 
 /** Takes the options of the guides and no others, so that a new one is noticed. */
@@ -172,7 +171,7 @@ export class GuideWorld implements AsyncDisposable {
       cwd: this.directory,
       env: { ...this.#environment(), ...env },
       encoding: "utf8",
-      timeout: COMMAND_TIMEOUT_MS,
+      timeout: PATIENCE_MS,
     });
     return { stdout, stderr, status };
   }
@@ -189,7 +188,7 @@ export class GuideWorld implements AsyncDisposable {
     running.add(child);
     await new Promise<void>((resolve, reject) => {
       const fail = (what: string): void => reject(new Error(`${what}; output:\n${this.#output}`));
-      const timer = setTimeout(() => fail(`no '${text}' in time`), READY_TIMEOUT_MS);
+      const timer = setTimeout(() => fail(`no '${text}' in time`), PATIENCE_MS);
       const take = (chunk: string): void => {
         this.#output += chunk;
         if (!this.#output.includes(text)) return;

@@ -17,13 +17,12 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePorts } from "../src/base/testing/free-ports.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 export type EtcdKind = "ours" | "reference";
 
 /** etcd 3.4 with JSON lines only logs the second. */
 const READY_TEXT = /ready to serve client requests|serving client traffic/;
-const READY_TIMEOUT_MS = 30_000;
-const STOP_TIMEOUT_MS = 15_000;
 
 /** Root of the repository, wherever the compiled test runs. */
 export const repositoryRoot: string = (() => {
@@ -238,7 +237,7 @@ export class EtcdProcess implements AsyncDisposable {
   }
 
   /** Waits for `text` in the output since the last start; rejects if the process ends before. */
-  async waitForLog(text: string | RegExp, timeoutMs: number = READY_TIMEOUT_MS): Promise<void> {
+  async waitForLog(text: string | RegExp, timeoutMs: number = PATIENCE_MS): Promise<void> {
     const isThere = (): boolean => {
       const recent = this.#logText.slice(this.#startedAt);
       return typeof text === "string" ? recent.includes(text) : text.test(recent);
@@ -270,7 +269,7 @@ export class EtcdProcess implements AsyncDisposable {
     const child = this.#child;
     if (child === undefined) return this.#exit;
     child.kill(signal);
-    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
+    const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
     const exit = await this.#exit;
     clearTimeout(timer);
     return exit;

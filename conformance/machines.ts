@@ -7,10 +7,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { repositoryRoot } from "./harness.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const HOLD = "ip link set lo up && echo ready && exec sleep 100000";
-const COMMAND_TIMEOUT_MS = 60_000;
-const LOG_TIMEOUT_MS = 60_000;
 
 /** Why there can be no machines; false when there can. As `skip` of a test. */
 export function noMachines(): string | false {
@@ -93,7 +92,7 @@ export class Machines implements AsyncDisposable {
       encoding: "utf8",
       cwd: this.directory,
       env: { ...environment(), ...env },
-      timeout: COMMAND_TIMEOUT_MS,
+      timeout: PATIENCE_MS,
     });
     return { stdout: stdout ?? "", stderr: stderr ?? "", status };
   }
@@ -162,7 +161,7 @@ function follow(child: ChildProcess): Program {
     pid: child.pid,
     said: (text) =>
       new Promise((resolve, reject) => {
-        const timer = setTimeout(() => end(new Error(`no ${text} in:\n${output}`)), LOG_TIMEOUT_MS);
+        const timer = setTimeout(() => end(new Error(`no ${text} in:\n${output}`)), PATIENCE_MS);
         const end = (error?: Error): void => {
           clearTimeout(timer);
           waiting.delete(check);

@@ -13,6 +13,7 @@ import { until } from "../src/embed/e2e/wait.ts";
 import { authRecords, passwordOf, UserSession } from "./auth-world.ts";
 import { ClusterWorld } from "./cluster-world.ts";
 import { type EtcdKind, type EtcdProcess, missing, versionOf } from "./harness.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const skip = missing("reference", "ours");
 /** A member before 3.5 takes the password into the log, and each member makes a hash of its own. */
@@ -20,7 +21,6 @@ const sharesHashes = versionOf("reference")?.startsWith("3.4.") !== true;
 /** More than etcd keeps for a member that is behind. */
 const ENTRIES_BEHIND = 7000;
 const PARALLEL = 32;
-const CALM_MS = 30_000;
 
 const scratch = mkdtempSync(join(tmpdir(), "etcd-mixed-auth-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -45,7 +45,7 @@ async function as<T>(
   using session = await until(
     () => UserSession.logIn(member, user).catch(() => undefined),
     `a login of ${user} at ${member.name}`,
-    CALM_MS,
+    PATIENCE_MS,
   );
   return await use(session);
 }
@@ -72,7 +72,7 @@ async function lead(world: ClusterWorld, place: number): Promise<void> {
       return false;
     },
     `the leadership of ${target.name}`,
-    CALM_MS,
+    PATIENCE_MS,
   );
 }
 
@@ -91,7 +91,7 @@ async function known(session: UserSession, key: string): Promise<void> {
         },
       ),
     "a token to be known",
-    CALM_MS,
+    PATIENCE_MS,
   );
 }
 

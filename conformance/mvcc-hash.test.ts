@@ -58,6 +58,7 @@ import {
   randomTxn,
 } from "../src/mvcc/testing/random-requests.ts";
 import { freePort } from "../src/base/testing/free-ports.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const BINARY = process.env.ETCD_BINARY ?? "etcd";
 const ROUNDS = Number(process.env.ETCD_CONFORMANCE_ROUNDS ?? 400);
@@ -98,7 +99,7 @@ class RealEtcd {
     const child = spawn(BINARY, args, { stdio: "ignore" });
     const etcd = new RealEtcd(child, dataDir, clientPort);
     await new Promise<void>((resolve, reject) => {
-      etcd.#client.waitForReady(Date.now() + 20_000, (error) =>
+      etcd.#client.waitForReady(Date.now() + PATIENCE_MS, (error) =>
         error === undefined ? resolve() : reject(error),
       );
     });
@@ -119,7 +120,7 @@ class RealEtcd {
         encode,
         (bytes) => R.decode(bytes),
         request,
-        { deadline: Date.now() + 20_000 },
+        { deadline: Date.now() + PATIENCE_MS },
         (error, response) => {
           if (response !== undefined) resolve(response);
           else if (error === null) reject(new Error("neither response nor error"));

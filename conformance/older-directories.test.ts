@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { binaryOf, missing, startEtcd, versionOf } from "./harness.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const ETCDCTL = process.env.ETCDCTL ?? "etcdctl";
 const scratch = mkdtempSync(join(tmpdir(), "etcd-older-"));
@@ -88,7 +89,7 @@ for (const where of ["log", "snapshot"]) {
       "--advertise-client-urls=http://127.0.0.1:0",
       "--listen-peer-urls=http://127.0.0.1:0",
     ];
-    const options = { encoding: "utf8", env, timeout: 60_000 } as const;
+    const options = { encoding: "utf8", env, timeout: PATIENCE_MS } as const;
     const { status, stderr } = spawnSync(binaryOf("ours"), args, options);
     assert.equal(status, 1);
     assert.deepEqual(contentOf(dataDir), before, "a refusal changes nothing");

@@ -8,8 +8,7 @@ import { connect } from "node:net";
 import { ConfState, Entry, Message, MessageType, Snapshot } from "../src/api/gen/raft.ts";
 import { compare, etcdctl, idOf, type Lab, leaderOf, type Seen, until } from "./cluster-lab.ts";
 import type { EtcdProcess } from "./harness.ts";
-
-const ANSWER_TIMEOUT_MS = 3_000;
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 interface Question {
   readonly method?: string;
@@ -37,7 +36,7 @@ function ask({ member, good }: Talk, question: Question): Promise<string> {
   );
   return new Promise((resolve) => {
     const request = httpRequest(member.peerUrl + path, { method, headers, agent: false });
-    request.setTimeout(ANSWER_TIMEOUT_MS, () => {
+    request.setTimeout(PATIENCE_MS, () => {
       resolve("no answer");
       request.destroy();
     });
@@ -73,7 +72,7 @@ function shout(member: EtcdProcess, bytes: Uint8Array): Promise<string> {
   return new Promise((resolve) => {
     let text = "";
     const socket = connect(Number(new URL(member.peerUrl).port), "127.0.0.1");
-    socket.setTimeout(ANSWER_TIMEOUT_MS, () => socket.destroy());
+    socket.setTimeout(PATIENCE_MS, () => socket.destroy());
     socket.on("data", (chunk: Buffer) => {
       text += chunk.toString("latin1");
     });

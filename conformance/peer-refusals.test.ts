@@ -6,8 +6,9 @@ import { Message, MessageType } from "../src/api/gen/raft.ts";
 import { formatID } from "../src/base/ids.ts";
 import { missing } from "./harness.ts";
 import { startPair } from "./peer-voter.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
-const OPTIONS = { skip: missing("reference"), timeout: 60_000 };
+const OPTIONS = { skip: missing("reference"), timeout: 3 * PATIENCE_MS };
 
 interface Question {
   readonly what: string;

@@ -12,8 +12,9 @@ import { emptyConfState, newSnapshot } from "../src/raft/index.ts";
 import { EtcdProcess, missing } from "./harness.ts";
 import { type Pair, startPair, Voter } from "./peer-voter.ts";
 import { freePorts } from "../src/base/testing/free-ports.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
-const OPTIONS = { skip: missing("reference"), timeout: 60_000 };
+const OPTIONS = { skip: missing("reference"), timeout: 3 * PATIENCE_MS };
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
 

@@ -16,6 +16,7 @@ import { until } from "../src/embed/e2e/wait.ts";
 import { TestAuthority } from "../src/platform/tls/testing/authority.ts";
 import { type EtcdProcess, missing, repositoryRoot, startEtcd } from "./harness.ts";
 import { freePorts } from "../src/base/testing/free-ports.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const skip = missing("ours");
 const scratch = mkdtempSync(join(tmpdir(), "etcd-secrets-"));
@@ -207,7 +208,7 @@ function withEtcdctl(it: Interrogation): void {
     const { stdout, stderr } = spawnSync(
       join(repositoryRoot, "bin", "etcdctl"),
       ["--endpoints", it.etcd.clientUrl, "--debug", ...args],
-      { encoding: "utf8", env: { ...env, ...more }, timeout: 30_000 },
+      { encoding: "utf8", env: { ...env, ...more }, timeout: PATIENCE_MS },
     );
     it.said.push(stdout, stderr);
   };

@@ -13,6 +13,7 @@ import { until } from "../src/embed/e2e/wait.ts";
 import type { RpcError } from "../src/transport/client/rpc-error.ts";
 import { type EtcdProcess, missing, startEtcd, versionOf } from "./harness.ts";
 import { type RandomRequest, RandomRequests } from "./random-requests.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const SEED = Number(process.env.ETCD_SEED ?? Date.now() % 1_000_000_007);
 const ROUNDS = Number(process.env.ETCD_ROUNDS ?? 2000);
@@ -195,7 +196,7 @@ async function dataOf(client: RpcClient): Promise<string> {
 
 test(
   `random requests have equal outcomes (seed ${SEED})`,
-  { skip: missing("ours", "reference"), timeout: 300_000 },
+  { skip: missing("ours", "reference"), timeout: 10 * PATIENCE_MS },
   async () => {
     await using reference = await startEtcd({ kind: "reference", flags: FLAGS });
     await using ours = await startEtcd({ kind: "ours", flags: FLAGS });

@@ -16,6 +16,7 @@ import { MemberProxy } from "../faults/proxy.ts";
 import { compare, idOf, type Lab, leaderOf, type Seen, until } from "./cluster-lab.ts";
 import type { EtcdProcess } from "./harness.ts";
 import { freePorts } from "../src/base/testing/free-ports.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 /** More than the entries that a leader keeps for slow followers, and the interval of snapshots. */
 const MISSED_WRITES = 6_500;
@@ -148,7 +149,7 @@ async function writeOne({ members, follower }: Cut): Promise<number> {
   // A member that takes in a database refuses writes for a moment: too many requests.
   const others = members.filter((member) => member !== follower);
   await using client = new EtcdClient({ endpoints: others.map(({ clientUrl }) => clientUrl) });
-  const { header } = await client.kv.put(`${PREFIX}last`, "", { timeoutMs: 20_000 });
+  const { header } = await client.kv.put(`${PREFIX}last`, "", { timeoutMs: PATIENCE_MS });
   return header?.revision ?? 0;
 }
 

@@ -28,8 +28,8 @@ import { after, before, test } from "node:test";
 import { RpcClient } from "../src/embed/e2e/rpc-client.ts";
 import { binaryOf, type EtcdKind, missing, startEtcd, versionOf } from "./harness.ts";
 import { freePorts } from "../src/base/testing/free-ports.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
-const RUN_TIMEOUT_MS = 10_000;
 const scratch = mkdtempSync(join(tmpdir(), "etcd-refused-"));
 let clientPort = 0;
 let peerPort = 0;
@@ -61,7 +61,7 @@ function run(kind: EtcdKind, args: readonly string[]): SpawnSyncReturns<string> 
   const { PATH = "" } = process.env;
   return spawnSync(binaryOf(kind), [...(isOld ? ["--logger=zap"] : []), ...args], {
     encoding: "utf8",
-    timeout: RUN_TIMEOUT_MS,
+    timeout: PATIENCE_MS,
     killSignal: "SIGKILL",
     cwd: scratch,
     env: { PATH, ETCD_NODE: process.execPath },

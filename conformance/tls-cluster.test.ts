@@ -12,6 +12,7 @@ import { TestAuthority } from "../src/platform/tls/testing/authority.ts";
 import { assertAgreement, randomLoad, Writer } from "./cluster-world.ts";
 import { type EtcdKind, EtcdProcess, missing, repositoryRoot } from "./harness.ts";
 import { freePorts } from "../src/base/testing/free-ports.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const skip = missing("reference", "ours");
 const SEED = Number(process.env.ETCD_SEED ?? Date.now() % 1_000_000_007);
@@ -89,7 +90,7 @@ function etcdctl(program: string, endpoint: string, ...args: string[]): string {
   const { stdout, stderr } = spawnSync(program, ["--endpoints", endpoint, ...files, ...args], {
     encoding: "utf8",
     env: { PATH, HOME: scratch, ETCDCTL_API: "3", ETCD_NODE: process.execPath },
-    timeout: 30_000,
+    timeout: PATIENCE_MS,
   });
   // Since 3.6 it says in its log that it does not know the variable.
   return stdout + stderr.replace(/^\{"level":"warn",.*unrecognized environment variable.*\n/m, "");

@@ -14,6 +14,7 @@ import {
   SystemClock,
 } from "../src/transport/testing/echo-service.ts";
 import { GRPC_HEAD, message } from "../src/transport/testing/raw-frames.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const open: Listener[] = [];
 const directory = mkdtempSync(join(tmpdir(), "etcd-ts-tools-"));
@@ -52,9 +53,14 @@ async function serve(): Promise<string> {
 
 function run(tool: string, args: readonly string[]): Promise<{ code: number; text: string }> {
   return new Promise((resolve) => {
-    execFile(tool, args, { timeout: 30_000, maxBuffer: 50_000_000 }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : 1, text: stdout + stderr });
-    });
+    execFile(
+      tool,
+      args,
+      { timeout: PATIENCE_MS, maxBuffer: 50_000_000 },
+      (error, stdout, stderr) => {
+        resolve({ code: error === null ? 0 : 1, text: stdout + stderr });
+      },
+    );
   });
 }
 

@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { until } from "../src/embed/e2e/wait.ts";
 import { EtcdProcess, missing, startCluster } from "./harness.ts";
 import { answerOf, timeless, V2Requests } from "./v2-requests.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const SEED = Number(process.env.ETCD_SEED ?? Date.now() % 1_000_000_007);
 const REQUESTS = 150;
@@ -49,7 +50,7 @@ async function ask(requests: V2Requests, members: readonly EtcdProcess[]): Promi
 
 test(
   "a mixed cluster holds one v2 store, and members that were away catch up",
-  { skip, timeout: 240_000 },
+  { skip, timeout: 8 * PATIENCE_MS },
   async (t) => {
     t.diagnostic(`ETCD_SEED=${SEED}`);
     const requests = new V2Requests(SEED);
@@ -84,7 +85,7 @@ function takenOver({ name, kind, dataDir, clientUrl, peerUrl }: EtcdProcess): Et
 
 test(
   "a member's data directory goes to the other server and back",
-  { skip, timeout: 240_000 },
+  { skip, timeout: 8 * PATIENCE_MS },
   async () => {
     const requests = new V2Requests(SEED);
     await using cluster = await startCluster(["reference", "ours", "reference"], { flags: FLAGS });

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type EtcdProcess, missing, startEtcd } from "./harness.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const FLAGS = ["--enable-v2", "--experimental-enable-v2v3=/pre"];
 
@@ -113,7 +114,7 @@ async function waitedFor(etcd: EtcdProcess, path: string, change: string): Promi
 
 test(
   "the v2 API over v3 keys answers as etcd's, and leaves the same v3 keys",
-  { skip: missing("reference", "ours"), timeout: 60_000 },
+  { skip: missing("reference", "ours"), timeout: PATIENCE_MS },
   async () => {
     await using theirs = await startEtcd({ kind: "reference", flags: FLAGS });
     await using ours = await startEtcd({ kind: "ours", flags: FLAGS });

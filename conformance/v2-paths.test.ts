@@ -7,6 +7,7 @@ import { request as httpRequest } from "node:http";
 import { test } from "node:test";
 import { type EtcdProcess, missing, startEtcd } from "./harness.ts";
 import { timeless } from "./v2-requests.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 /** Both members have the ids that follow from this address. */
 const PEER_URL = "http://127.0.0.1:2380";
@@ -196,7 +197,7 @@ function answerTo({ clientUrl }: EtcdProcess, { line, type, user, body }: Step):
 
 test(
   "members, users, roles and odd paths of the v2 API are answered as by etcd",
-  { skip: missing("reference", "ours"), timeout: 120_000 },
+  { skip: missing("reference", "ours"), timeout: 5 * PATIENCE_MS },
   async () => {
     await using theirs = await startEtcd({ kind: "reference", flags: FLAGS });
     await using ours = await startEtcd({ kind: "ours", flags: FLAGS });

@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type EtcdProcess, missing, startEtcd } from "./harness.ts";
 import { answerOf, timeless, V2Requests } from "./v2-requests.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 const SEED = Number(process.env.ETCD_SEED ?? Date.now() % 1_000_000_007);
 const ROUNDS = Number(process.env.ETCD_ROUNDS ?? 1500);
@@ -35,7 +36,7 @@ async function everything(etcd: EtcdProcess): Promise<string> {
 
 test(
   "random requests of the v2 API are answered as by etcd",
-  { skip: missing("reference", "ours"), timeout: 300_000 },
+  { skip: missing("reference", "ours"), timeout: 10 * PATIENCE_MS },
   async (t) => {
     t.diagnostic(`ETCD_SEED=${SEED}`);
     await using theirs = await startEtcd({ kind: "reference", flags: FLAGS });

@@ -8,6 +8,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { freePort } from "../src/base/testing/free-ports.ts";
+import { PATIENCE_MS } from "../src/base/testing/patience.ts";
 
 export const ETCD_BINARY: string = process.env.ETCD_BINARY ?? "etcd";
 
@@ -20,8 +21,6 @@ export const etcdVersion: string | undefined = (() => {
 /** As `skip` of a test: false, or why it does not run. */
 export const missingEtcd: string | false =
   etcdVersion === undefined ? `${ETCD_BINARY} is not installed` : false;
-
-const READY_LIMIT_MS = 30_000;
 
 export class RealEtcd {
   readonly dataDirectory: string;
@@ -94,7 +93,7 @@ export class RealEtcd {
   }
 
   async #ready(): Promise<void> {
-    const limit = Date.now() + READY_LIMIT_MS;
+    const limit = Date.now() + PATIENCE_MS;
     while (Date.now() < limit) {
       if (this.#child.exitCode !== null) throw new Error(`etcd has ended:\n${this.#output}`);
       try {

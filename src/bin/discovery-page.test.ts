@@ -12,8 +12,8 @@ import { packageRoot } from "../base/testing/package-root.ts";
 import { within } from "../embed/e2e/wait.ts";
 import { TestAuthority } from "../platform/tls/testing/authority.ts";
 import { freePorts } from "../base/testing/free-ports.ts";
+import { PATIENCE_MS } from "../base/testing/patience.ts";
 
-const START_TIMEOUT_MS = 60_000;
 const SERVES = /ready to serve client requests|serving discovery/;
 
 const root = packageRoot();
@@ -61,7 +61,7 @@ async function serve(command: string): Promise<void> {
     });
     child.once("close", () => reject(new Error(`${command} ended:\n${log}`)));
   });
-  await within(ready, `${command} to serve`, START_TIMEOUT_MS);
+  await within(ready, `${command} to serve`, PATIENCE_MS);
 }
 
 /** The command as shown, and for the second and third machine. */

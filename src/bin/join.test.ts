@@ -10,8 +10,7 @@ import { within } from "../embed/e2e/wait.ts";
 import { TestAuthority } from "../platform/tls/testing/authority.ts";
 import { ETCD_PROGRAM, EtcdProcess } from "./testing/etcd-process.ts";
 import { freePorts } from "../base/testing/free-ports.ts";
-
-const TIMEOUT_MS = 60_000;
+import { PATIENCE_MS } from "../base/testing/patience.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "etcd-join-"));
 const running: ChildProcess[] = [];
@@ -42,7 +41,7 @@ function flagsOf({ name, client, peer, directory = name }: Machine): string[] {
 
 function runJoin(url: string, machine: Machine, ...more: readonly string[]) {
   const args = [ETCD_PROGRAM, "join", url, ...more, ...flagsOf(machine)];
-  return spawnSync(process.execPath, args, { encoding: "utf8", timeout: TIMEOUT_MS });
+  return spawnSync(process.execPath, args, { encoding: "utf8", timeout: PATIENCE_MS });
 }
 
 function startJoin(url: string, machine: Machine, ...more: readonly string[]) {
@@ -70,7 +69,7 @@ function startEtcd(...args: readonly string[]) {
       child.once("close", () => reject(new Error(`ended before "${text}":\n${log}`)));
       look();
     });
-    return within(found, text, TIMEOUT_MS);
+    return within(found, text, PATIENCE_MS);
   };
   const kill = async (): Promise<void> => {
     const ended = new Promise((resolve) => child.once("close", resolve));

@@ -19,8 +19,7 @@ import { after, test } from "node:test";
 import { packageRoot } from "../base/testing/package-root.ts";
 import { EtcdClient } from "../client/index.ts";
 import { freePort } from "../base/testing/free-ports.ts";
-
-const COMMAND_TIMEOUT_MS = 60_000;
+import { PATIENCE_MS } from "../base/testing/patience.ts";
 
 const root = packageRoot();
 const scratch = mkdtempSync(join(tmpdir(), "etcd-readme-"));
@@ -99,8 +98,8 @@ class Tour {
       return ended;
     };
     const endpoints = `http://127.0.0.1:${this.#port}`;
-    await using client = new EtcdClient({ endpoints, dialTimeoutMs: COMMAND_TIMEOUT_MS });
-    await client.kv.get("ready", { timeoutMs: COMMAND_TIMEOUT_MS });
+    await using client = new EtcdClient({ endpoints, dialTimeoutMs: PATIENCE_MS });
+    await client.kv.get("ready", { timeoutMs: PATIENCE_MS });
   }
 
   kill(): Promise<void> {
@@ -114,7 +113,7 @@ class Tour {
       cwd: this.#folder,
       env: this.#env,
       encoding: "utf8",
-      timeout: COMMAND_TIMEOUT_MS,
+      timeout: PATIENCE_MS,
     });
     return (stdout + stderr).replaceAll(`127.0.0.1:${this.#port}`, "127.0.0.1:2379");
   }
@@ -190,7 +189,7 @@ test("the embedded member of the README runs", (t) => {
   const run = spawnSync(process.execPath, ["embedded.mjs"], {
     cwd: folder,
     encoding: "utf8",
-    timeout: COMMAND_TIMEOUT_MS,
+    timeout: PATIENCE_MS,
   });
   const shown = blocksOf("README.md", "console").at(-1);
   assert.deepEqual([run.stdout, run.status], [shown, 0], run.stderr);

@@ -8,8 +8,8 @@ import { after, test } from "node:test";
 import { packageRoot } from "../base/testing/package-root.ts";
 import { within } from "../embed/e2e/wait.ts";
 import { freePorts } from "../base/testing/free-ports.ts";
+import { PATIENCE_MS } from "../base/testing/patience.ts";
 
-const TIMEOUT_MS = 120_000;
 const MEMBERS = [1, 2, 3] as const;
 
 const root = packageRoot();
@@ -79,7 +79,7 @@ async function runPage(page: string): Promise<string[]> {
   }
   const closed = new Promise((resolve) => child.once("close", resolve));
   try {
-    await within(closed, "the end of the page", TIMEOUT_MS);
+    await within(closed, "the end of the page", PATIENCE_MS);
   } finally {
     child.kill();
   }

@@ -6,10 +6,10 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { PATIENCE_MS } from "../../base/testing/patience.ts";
 
 const EXTENSION = extname(fileURLToPath(import.meta.url));
 const PROGRAM = fileURLToPath(new URL(`../etcd-cluster${EXTENSION}`, import.meta.url));
-const COMMAND_TIMEOUT_MS = 60_000;
 
 export interface CommandOutcome {
   readonly code: number | null;
@@ -88,7 +88,7 @@ export function launcherCommand(args: readonly string[], folder: string): Comman
     cwd: folder,
     env: environment(folder),
     encoding: "utf8",
-    timeout: COMMAND_TIMEOUT_MS,
+    timeout: PATIENCE_MS,
   });
   return { code: status, out: stdout, err: stderr };
 }

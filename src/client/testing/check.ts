@@ -1,15 +1,13 @@
 /** Assertions and waits that the suites share. */
 import assert from "node:assert/strict";
+import { PATIENCE_MS } from "../../base/testing/patience.ts";
 import { type ClientErrorKind, EtcdClientError } from "../index.ts";
-
-/** Long enough for a slow machine; a test that waits so long has failed. */
-const DEADLINE_MS = 20_000;
 
 /** Rejects, naming `what`, when `promise` takes too long. */
 export async function soon<T>(promise: Promise<T>, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`still waiting for ${what}`)), DEADLINE_MS);
+    timer = setTimeout(() => reject(new Error(`still waiting for ${what}`)), PATIENCE_MS);
   });
   try {
     return await Promise.race([promise, late]);

@@ -1,14 +1,13 @@
 /** Waiting in tests: always for something that happens, with a deadline instead of a hang. */
+import { PATIENCE_MS } from "../../base/testing/patience.ts";
 
-/** Long enough for a slow machine; a test that waits so long has failed. */
-const DEADLINE_MS = 20_000;
 const POLL_INTERVAL_MS = 5;
 
 /** Rejects, naming `what`, when `promise` takes too long. */
 export async function within<T>(
   promise: Promise<T>,
   what: string,
-  timeoutMs: number = DEADLINE_MS,
+  timeoutMs: number = PATIENCE_MS,
 ): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
@@ -25,7 +24,7 @@ export async function within<T>(
 export async function until<T>(
   condition: () => T | undefined | false | Promise<T | undefined | false>,
   what: string,
-  timeoutMs: number = DEADLINE_MS,
+  timeoutMs: number = PATIENCE_MS,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {

@@ -8,8 +8,9 @@ import { VirtualClock } from "../../env/testing/index.ts";
 import { MessageEncoder } from "./message-codec.ts";
 import { connect, message, startMember, type TestMember } from "./testing/peer-world.ts";
 import { startStreamServer } from "./testing/raw-peers.ts";
+import { PATIENCE_MS } from "../../base/testing/patience.ts";
 
-const LIMIT = { timeout: 20_000 };
+const LIMIT = { timeout: PATIENCE_MS };
 const SELF = 0xbn;
 
 interface Answer {

@@ -5,8 +5,9 @@ import { MessageType } from "../../api/gen/raft.ts";
 import { PeerRequestError } from "../../env/peers.ts";
 import { VirtualClock } from "../../env/testing/index.ts";
 import { append, connect, message, startMember, Watched } from "./testing/peer-world.ts";
+import { PATIENCE_MS } from "../../base/testing/patience.ts";
 
-const LIMIT = { timeout: 20_000 };
+const LIMIT = { timeout: PATIENCE_MS };
 
 test(
   "every kind of message arrives as it was sent, in the order of its stream",

@@ -4,8 +4,9 @@ import { test } from "node:test";
 import { VirtualClock } from "../../env/testing/index.ts";
 import { HEALTHY_REPORT_MS, PROBE_INTERVAL_MS, UNHEALTHY_REPORT_MS } from "./limits.ts";
 import { startMember, type TestMember } from "./testing/peer-world.ts";
+import { PATIENCE_MS } from "../../base/testing/patience.ts";
 
-const LIMIT = { timeout: 20_000 };
+const LIMIT = { timeout: PATIENCE_MS };
 const UNHEALTHY = "prober detected unhealthy status";
 const DRIFT = "prober found high clock drift";
 

@@ -12,8 +12,9 @@ import {
   type TestMember,
 } from "./testing/peer-world.ts";
 import { dialStream, startProxy, startStreamServer } from "./testing/raw-peers.ts";
+import { PATIENCE_MS } from "../../base/testing/patience.ts";
 
-const LIMIT = { timeout: 30_000 };
+const LIMIT = { timeout: PATIENCE_MS };
 const LOST = "lost TCP streaming connection with remote peer";
 const DROPPED = "dropped internal Raft message since sending buffer is full";
 

@@ -8,8 +8,9 @@ import { GuardedBody } from "./guarded-body.ts";
 import { SNAPSHOT_BURST_BYTES, SNAPSHOT_REST_MS } from "./limits.ts";
 import { connect, image, message, snapshotTo, startMember } from "./testing/peer-world.ts";
 import { startProxy } from "./testing/raw-peers.ts";
+import { PATIENCE_MS } from "../../base/testing/patience.ts";
 
-const LIMIT = { timeout: 30_000 };
+const LIMIT = { timeout: PATIENCE_MS };
 const MIB = 1_048_576;
 
 async function pair() {
