@@ -85,7 +85,8 @@ test("members are cut off, slowed, paused and killed, and the view tells it", OP
   assert.match(run("load", "off").out, /no load runs/);
   assert.match(run("logs", second).out, / \| killed\n(?:.*\n)*.*\| started, process \d+\n/);
   assert.equal(await launcher.interrupt(), 0);
-  await watch.printed(/no cluster runs/);
+  // Its last question may have been under way.
+  await watch.printed(/no cluster runs|the launcher ended before it answered/);
 });
 
 test(

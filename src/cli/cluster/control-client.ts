@@ -7,6 +7,10 @@ import {
   parseReply,
 } from "./control-protocol.ts";
 
+const NOBODY: ReadonlySet<string> = new Set(["ENOENT", "ECONNREFUSED"]);
+/** It went while the request was on its way, or before it had read all of it. */
+const ENDED: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE"]);
+
 /** Nobody listens at the path. */
 export class NoLauncherError extends Error {}
 
@@ -20,9 +24,10 @@ export function ask(
     const socket = connect(path);
     socket.setEncoding("utf8");
     socket.once("connect", () => socket.write(`${JSON.stringify(request)}\n`));
+    let failure = new Error("the launcher ended before it answered");
     socket.once("error", (error: NodeJS.ErrnoException) => {
-      const isNobody = error.code === "ENOENT" || error.code === "ECONNREFUSED";
-      reject(isNobody ? new NoLauncherError("no cluster runs") : error);
+      if (NOBODY.has(error.code ?? "")) failure = new NoLauncherError("no cluster runs");
+      else if (!ENDED.has(error.code ?? "")) failure = error;
     });
     socket.on("data", (chunk: string) => {
       text += chunk;
@@ -33,7 +38,7 @@ export function ask(
     socket.once("close", () => {
       const reply = parseReply(text);
       if (reply?.kind === "done") resolve(reply);
-      else reject(new Error(reply?.reason ?? "the launcher ended before it answered"));
+      else reject(reply === undefined ? failure : new Error(reply.reason));
     });
   });
 }
