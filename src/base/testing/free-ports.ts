@@ -12,10 +12,10 @@ const FIRST_PORT = 10_000;
 const BLOCK_SIZE = 25;
 const BLOCK_COUNT = countBlocks();
 /** The guides' commands, run as they stand, have these in every file that runs them. */
-const GUIDE_PORTS = [12_379, 12_380, 22_379, 22_380];
+const GUIDE_PORTS = [12_379, 12_380, 22_379, 22_380, 32_379, 32_380];
 
 /** The ports of this process's own blocks that were not given yet, the next one last. */
-let left: number[] = [];
+const left: number[] = [];
 /** Processes of one run have neighbouring numbers; each begins some blocks behind the last. */
 let nextBlock = (process.pid * 7) % BLOCK_COUNT;
 
@@ -29,7 +29,7 @@ export async function freePorts(count: number): Promise<number[]> {
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = left.pop();
-    if (port === undefined) left = (await takeBlock()).reverse();
+    if (port === undefined) left.push(...(await takeBlock()).reverse());
     else if (await isFree(port)) return port;
   }
 }
@@ -49,12 +49,14 @@ export async function freePortRow(pairs: number, step: number): Promise<number> 
 function countBlocks(): number {
   let end = 32_768;
   try {
-    end = Number.parseInt(readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8"), 10);
+    const range = readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8");
+    end = Math.min(end, Number.parseInt(range, 10));
   } catch {
     // No Linux.
   }
-  const isLow = end < FIRST_PORT + 100 * BLOCK_SIZE || end > 32_768;
-  return Math.floor(((isLow ? 32_768 : end) - FIRST_PORT) / BLOCK_SIZE);
+  const count = Math.floor((end - FIRST_PORT) / BLOCK_SIZE);
+  // Where it holds nearly all ports, these are as good as others.
+  return count < 100 ? 900 : count;
 }
 
 /** The ports of a block that no other process has, without the one that holds it. */
