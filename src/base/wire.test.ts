@@ -62,6 +62,14 @@ test("safe integers are written as bigints are, and read back", () => {
   }
 });
 
+test("what is no integer is not encoded, as it would leave bytes unwritten", () => {
+  for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 2 ** 63]) {
+    assert.throws(() => sizeNumber(value), RangeError, String(value));
+    assert.throws(() => sizeInt32(value), RangeError, String(value));
+  }
+  assert.throws(() => sizeNumber(undefined as unknown as number), RangeError);
+});
+
 test("negative enums take ten bytes", () => {
   const target = Buffer.alloc(10);
   assert.equal(sizeInt32(-2), 10);

@@ -30,6 +30,7 @@ export const MAX_NESTING = 1000;
 export const cursor: { at: number } = { at: 0 };
 
 const TWO_32 = 0x1_0000_0000;
+const TWO_63 = 2 ** 63;
 /** The upper half of 2^53 - 1, the largest safe integer. */
 const MAX_SAFE_HI = 0x1fffff;
 
@@ -270,21 +271,32 @@ export function sizeVarint32(value: number): number {
   if (value < 0x80) return 1;
   if (value < 0x4000) return 2;
   if (value < 0x20_0000) return 3;
-  return value < 0x1000_0000 ? 4 : 5;
+  if (value < 0x1000_0000) return 4;
+  return value < 0x1_0000_0000 ? 5 : unencodable(value);
+}
+
+/**
+ * NaN, for one, is smaller than nothing: bytes would be counted for it that nobody writes, and what
+ * was in that memory before would be sent.
+ */
+function unencodable(value: number): never {
+  throw new RangeError(`${value} is no integer that can be encoded`);
 }
 
 /** Size of a sign-extended int32 or enum. */
 export function sizeInt32(value: number): number {
-  return value < 0 ? 10 : sizeVarint32(value);
+  if (value < 0) return value >= -0x8000_0000 ? 10 : unencodable(value);
+  return sizeVarint32(value);
 }
 
 /** Size of a 64-bit integer held as a safe integer. */
 export function sizeNumber(value: number): number {
-  if (value < 0) return 10;
+  if (value < 0) return value >= -TWO_63 ? 10 : unencodable(value);
   if (value < 0x1000_0000) return sizeVarint32(value);
   if (value < 0x8_0000_0000) return 5;
   if (value < 0x400_0000_0000) return 6;
-  return value < 0x2_0000_0000_0000 ? 7 : 8;
+  if (value < 0x2_0000_0000_0000) return 7;
+  return value < 0x100_0000_0000_0000 ? 8 : unencodable(value);
 }
 
 export function sizeBigInt(value: bigint): number {

@@ -1,12 +1,21 @@
 /** Keys, values and key ranges as users write them, turned into what the wire carries. */
 import { bytesFromUtf8, EMPTY_BYTES } from "../base/bytes.ts";
+import { wrong } from "./arguments.ts";
 import type { Bytes } from "./options.ts";
 
 /** A single zero byte: as `rangeEnd` it means "without end". */
 const ZERO_BYTE: Uint8Array = Uint8Array.of(0);
 
-export function toBytes(value: Bytes): Uint8Array {
-  return typeof value === "string" ? bytesFromUtf8(value) : value;
+/** @throws TypeError, with `name`, for what is neither. */
+export function toBytes(value: Bytes, name: string): Uint8Array {
+  if (typeof value === "string") return bytesFromUtf8(value);
+  if (value instanceof Uint8Array || isForeignBytes(value)) return value;
+  throw wrong(name, "text or bytes", value);
+}
+
+/** Bytes of another realm: test runners have globals of their own. */
+function isForeignBytes(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === "[object Uint8Array]";
 }
 
 /** Which keys are meant besides `key` itself. At most one of the three may be given. */
@@ -38,14 +47,17 @@ export function toKeyRange(key: Bytes, options: RangeOptions): KeyRange {
   if (Number(prefix) + Number(fromKey) + Number(rangeEnd !== undefined) > 1) {
     throw new TypeError("prefix, fromKey and rangeEnd exclude each other");
   }
-  const start = toBytes(key);
+  const start = toBytes(key, "key");
   if (prefix) {
     return start.length === 0
       ? { key: ZERO_BYTE, rangeEnd: ZERO_BYTE }
       : { key: start, rangeEnd: prefixEnd(start) };
   }
   if (fromKey) return { key: start.length === 0 ? ZERO_BYTE : start, rangeEnd: ZERO_BYTE };
-  return { key: start, rangeEnd: rangeEnd === undefined ? EMPTY_BYTES : toBytes(rangeEnd) };
+  return {
+    key: start,
+    rangeEnd: rangeEnd === undefined ? EMPTY_BYTES : toBytes(rangeEnd, "rangeEnd"),
+  };
 }
 
 /**
@@ -53,7 +65,7 @@ export function toKeyRange(key: Bytes, options: RangeOptions): KeyRange {
  * incremented, the rest cut off. Without such a byte the range has no end (a single zero byte).
  */
 export function prefixEnd(prefix: Bytes): Uint8Array {
-  const bytes = toBytes(prefix);
+  const bytes = toBytes(prefix, "prefix");
   for (let i = bytes.length - 1; i >= 0; i--) {
     const byte = bytes[i] ?? 0xff;
     if (byte === 0xff) continue;

@@ -13,6 +13,7 @@ import type { Clock } from "../env/clock.ts";
 import type { CallHandler } from "../transport/client/client-call.ts";
 import type { Metadata } from "../transport/client/connection.ts";
 import { RpcError } from "../transport/client/rpc-error.ts";
+import { checkLimits } from "./arguments.ts";
 import { deliver, type StreamSink, UnaryHandler } from "./answers.ts";
 import type { Backoff } from "./backoff.ts";
 import type { Balancer } from "./balancer.ts";
@@ -163,6 +164,7 @@ export class Caller {
 
   /** The end of a call's time on the clock's scale. */
   limitsOf(options: CallOptions): Limits {
+    checkLimits(options);
     const timeoutMs = options.timeoutMs ?? this.#deps.requestTimeoutMs;
     return {
       deadlineMs:

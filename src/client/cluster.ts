@@ -12,6 +12,7 @@ import {
   type MemberUpdateResponse,
 } from "../api/gen/rpc.ts";
 import type { MemberID } from "../base/ids.ts";
+import { mustBeID } from "./arguments.ts";
 import { optionNames } from "../base/known-options.ts";
 import type { Caller } from "./caller.ts";
 import { METHODS } from "./methods.ts";
@@ -56,23 +57,29 @@ export class Cluster {
     return this.#caller.unary(memberAdd, request, options, memberAdd.repeat, ADD_OPTIONS);
   }
 
-  memberRemove(memberID: MemberID, options: CallOptions = {}): Promise<MemberRemoveResponse> {
-    const request = MemberRemoveRequest.create({ ID: memberID });
+  async memberRemove(memberID: MemberID, options: CallOptions = {}): Promise<MemberRemoveResponse> {
+    const request = MemberRemoveRequest.create({ ID: mustBeID("memberID", memberID) });
     return this.#caller.unary(METHODS.memberRemove, request, options);
   }
 
-  memberUpdate(
+  async memberUpdate(
     memberID: MemberID,
     peerURLs: readonly string[],
     options: CallOptions = {},
   ): Promise<MemberUpdateResponse> {
-    const request = MemberUpdateRequest.create({ ID: memberID, peerURLs: [...peerURLs] });
+    const request = MemberUpdateRequest.create({
+      ID: mustBeID("memberID", memberID),
+      peerURLs: [...peerURLs],
+    });
     return this.#caller.unary(METHODS.memberUpdate, request, options);
   }
 
   /** Gives a learner that is in sync a vote. */
-  memberPromote(memberID: MemberID, options: CallOptions = {}): Promise<MemberPromoteResponse> {
-    const request = MemberPromoteRequest.create({ ID: memberID });
+  async memberPromote(
+    memberID: MemberID,
+    options: CallOptions = {},
+  ): Promise<MemberPromoteResponse> {
+    const request = MemberPromoteRequest.create({ ID: mustBeID("memberID", memberID) });
     return this.#caller.unary(METHODS.memberPromote, request, options);
   }
 }

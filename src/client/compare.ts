@@ -11,6 +11,7 @@
 import { Compare, Compare_CompareResult, Compare_CompareTarget } from "../api/gen/rpc.ts";
 import type { LeaseID, Revision } from "../base/ids.ts";
 import { optionNames } from "../base/known-options.ts";
+import { mustBeID, mustBeWhole } from "./arguments.ts";
 import { RANGE_OPTIONS, type RangeOptions, toBytes, toKeyRange } from "./bytes.ts";
 import { type Bytes, checkOptions } from "./options.ts";
 
@@ -71,17 +72,29 @@ export const compare = {
   value: (key: Bytes, range: RangeOptions = {}): Comparison<Bytes> =>
     new Comparison(Target.VALUE, key, range, (operand) => ({
       case: "value",
-      value: toBytes(operand),
+      value: toBytes(operand, "value"),
     })),
   /** Number of changes since the key's creation. */
   version: (key: Bytes, range: RangeOptions = {}): Comparison<number> =>
-    new Comparison(Target.VERSION, key, range, (value) => ({ case: "version", value })),
+    new Comparison(Target.VERSION, key, range, (value) => ({
+      case: "version",
+      value: mustBeWhole("version", value),
+    })),
   createRevision: (key: Bytes, range: RangeOptions = {}): Comparison<Revision> =>
-    new Comparison(Target.CREATE, key, range, (value) => ({ case: "createRevision", value })),
+    new Comparison(Target.CREATE, key, range, (value) => ({
+      case: "createRevision",
+      value: mustBeWhole("createRevision", value),
+    })),
   modRevision: (key: Bytes, range: RangeOptions = {}): Comparison<Revision> =>
-    new Comparison(Target.MOD, key, range, (value) => ({ case: "modRevision", value })),
+    new Comparison(Target.MOD, key, range, (value) => ({
+      case: "modRevision",
+      value: mustBeWhole("modRevision", value),
+    })),
   lease: (key: Bytes, range: RangeOptions = {}): Comparison<LeaseID> =>
-    new Comparison(Target.LEASE, key, range, (value) => ({ case: "lease", value })),
+    new Comparison(Target.LEASE, key, range, (value) => ({
+      case: "lease",
+      value: mustBeID("lease", value),
+    })),
   exists: (key: Bytes): Compare => compare.createRevision(key).greater(0),
   missing: (key: Bytes): Compare => compare.createRevision(key).equal(0),
 } as const;

@@ -28,7 +28,8 @@ import {
   type Bytes,
   type CallOptions,
   type EtcdClientOptions,
-  refuseUnknownOptions,
+  checkClientOptions,
+  checkEndpoints,
 } from "./options.ts";
 import { type AnswerListener, receiveAll } from "./server-stream.ts";
 import { parseTarget } from "./target.ts";
@@ -67,7 +68,7 @@ export class EtcdClient implements KeyClient, AsyncDisposable {
    * `ways` is for `etcd-ts/testing`, whose members need no sockets.
    */
   constructor(options: EtcdClientOptions = {}, ways: Ways = OVER_SOCKETS) {
-    refuseUnknownOptions(options);
+    checkClientOptions(options);
     const { endpoints = DEFAULT_ENDPOINT } = options;
     const emit = eventListener(options.onEvent, options.logger);
     const clock = options.clock ?? new SystemClock({ holdsProcess: true });
@@ -115,6 +116,7 @@ export class EtcdClient implements KeyClient, AsyncDisposable {
 
   /** Replaces the endpoints; those that stay keep their connections. */
   setEndpoints(endpoints: readonly string[]): void {
+    checkEndpoints(endpoints);
     this.#balancer.setUrls(endpoints);
   }
 

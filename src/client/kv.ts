@@ -2,6 +2,7 @@
 import { CompactionRequest, type CompactionResponse } from "../api/gen/rpc.ts";
 import type { Revision } from "../base/ids.ts";
 import { optionNames } from "../base/known-options.ts";
+import { mustBeWhole } from "./arguments.ts";
 import { nextKey, RANGE_OPTIONS, type RangeOptions, toKeyRange } from "./bytes.ts";
 import { isErrorKind } from "./errors.ts";
 import type { KeyValue } from "./key-value.ts";
@@ -74,8 +75,11 @@ export class KV {
   }
 
   /** Forgets the history before `revision`. */
-  compact(revision: Revision, options: CompactOptions = {}): Promise<CompactionResponse> {
-    const request = CompactionRequest.create({ revision, physical: options.physical ?? false });
+  async compact(revision: Revision, options: CompactOptions = {}): Promise<CompactionResponse> {
+    const request = CompactionRequest.create({
+      revision: mustBeWhole("revision", revision),
+      physical: options.physical ?? false,
+    });
     return this.#calls.compact(request, options);
   }
 

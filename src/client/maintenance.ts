@@ -22,6 +22,7 @@ import {
   type StatusResponse,
 } from "../api/gen/rpc.ts";
 import type { MemberID, Revision } from "../base/ids.ts";
+import { mustBeID, mustBeWhole, namedIn } from "./arguments.ts";
 import type { Caller } from "./caller.ts";
 import { withJSONInside } from "./json.ts";
 import { METHODS } from "./methods.ts";
@@ -60,15 +61,15 @@ export class Maintenance {
     return this.#caller.unary(METHODS.alarm, request, options, "read");
   }
 
-  alarmActivate(
+  async alarmActivate(
     memberID: MemberID,
     alarm: AlarmName,
     options: CallOptions = {},
   ): Promise<AlarmResponse> {
     const request = AlarmRequest.create({
       action: AlarmRequest_AlarmAction.ACTIVATE,
-      memberID,
-      alarm: ALARMS[alarm],
+      memberID: mustBeID("memberID", memberID),
+      alarm: namedIn("alarm", alarm, ALARMS),
     });
     return this.#caller.unary(METHODS.alarm, request, options, "repeatable");
   }
@@ -79,7 +80,10 @@ export class Maintenance {
     alarm: AlarmName,
     options: CallOptions = {},
   ): Promise<AlarmResponse> {
-    if (memberID !== 0n || alarm !== "none") return this.#disarm(memberID, ALARMS[alarm], options);
+    const named = namedIn("alarm", alarm, ALARMS);
+    if (mustBeID("memberID", memberID) !== 0n || alarm !== "none") {
+      return this.#disarm(memberID, named, options);
+    }
     const raised = await this.alarmList(options);
     const all = AlarmResponse.create({ header: raised.header });
     for (const { memberID: each, alarm: code } of raised.alarms) {
@@ -108,8 +112,9 @@ export class Maintenance {
   }
 
   /** Hash of a member's keys up to `revision`; 0 is the newest. */
-  hashKV(revision: Revision = 0, options: CallOptions = {}): Promise<HashKVResponse> {
-    return this.#caller.unary(METHODS.hashKV, HashKVRequest.create({ revision }), options);
+  async hashKV(revision: Revision = 0, options: CallOptions = {}): Promise<HashKVResponse> {
+    const request = HashKVRequest.create({ revision: mustBeWhole("revision", revision) });
+    return this.#caller.unary(METHODS.hashKV, request, options);
   }
 
   /**
@@ -121,8 +126,9 @@ export class Maintenance {
   }
 
   /** Asks the leader, which must be the one that answers, to make `targetID` the leader. */
-  moveLeader(targetID: MemberID, options: CallOptions = {}): Promise<MoveLeaderResponse> {
-    return this.#caller.unary(METHODS.moveLeader, MoveLeaderRequest.create({ targetID }), options);
+  async moveLeader(targetID: MemberID, options: CallOptions = {}): Promise<MoveLeaderResponse> {
+    const request = MoveLeaderRequest.create({ targetID: mustBeID("targetID", targetID) });
+    return this.#caller.unary(METHODS.moveLeader, request, options);
   }
 
   downgrade(

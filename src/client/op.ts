@@ -13,6 +13,7 @@ import {
 import { EMPTY_BYTES } from "../base/bytes.ts";
 import type { LeaseID, Revision } from "../base/ids.ts";
 import { optionNames } from "../base/known-options.ts";
+import { mustBeID, namedIn, wholeNumber } from "./arguments.ts";
 import { RANGE_OPTIONS, type RangeOptions, toBytes, toKeyRange } from "./bytes.ts";
 import { type Bytes, CALL_OPTIONS, type CallOptions, checkOptions } from "./options.ts";
 import type { Txn } from "./txn.ts";
@@ -100,34 +101,35 @@ export function rangeRequest(key: Bytes, options: GetOptions): RangeRequest {
   checkOptions("get", options, GET_OPTIONS);
   const { sortTarget, sortOrder } = options;
   const range = toKeyRange(key, options);
-  const target = SORT_TARGETS[sortTarget ?? "key"];
+  const target = namedIn("sortTarget", sortTarget ?? "key", SORT_TARGETS);
   let order: number = RangeRequest_SortOrder.NONE;
-  if (sortOrder !== undefined) order = SORT_ORDERS[sortOrder];
+  if (sortOrder !== undefined) order = namedIn("sortOrder", sortOrder, SORT_ORDERS);
   // Ascending by key is the order anyway; asking for it would cost the server a sort.
   const isNatural = order === RangeRequest_SortOrder.ASCEND && target === SORT_TARGETS.key;
   return RangeRequest.create({
     key: range.key,
     rangeEnd: range.rangeEnd,
-    limit: options.limit ?? 0,
-    revision: options.revision ?? 0,
+    limit: wholeNumber("limit", options.limit),
+    revision: wholeNumber("revision", options.revision),
     sortOrder: isNatural ? RangeRequest_SortOrder.NONE : order,
     sortTarget: target,
     serializable: options.serializable ?? false,
     keysOnly: options.keysOnly ?? false,
     countOnly: options.countOnly ?? false,
-    minModRevision: options.minModRevision ?? 0,
-    maxModRevision: options.maxModRevision ?? 0,
-    minCreateRevision: options.minCreateRevision ?? 0,
-    maxCreateRevision: options.maxCreateRevision ?? 0,
+    minModRevision: wholeNumber("minModRevision", options.minModRevision),
+    maxModRevision: wholeNumber("maxModRevision", options.maxModRevision),
+    minCreateRevision: wholeNumber("minCreateRevision", options.minCreateRevision),
+    maxCreateRevision: wholeNumber("maxCreateRevision", options.maxCreateRevision),
   });
 }
 
 export function putRequest(key: Bytes, value: Bytes, options: PutOptions): PutRequest {
   checkOptions("put", options, PUT_OPTIONS);
+  const bytes = toBytes(value, "value");
   return PutRequest.create({
-    key: toBytes(key),
-    value: value.length === 0 ? EMPTY_BYTES : toBytes(value),
-    lease: options.lease ?? 0n,
+    key: toBytes(key, "key"),
+    value: bytes.length === 0 ? EMPTY_BYTES : bytes,
+    lease: mustBeID("lease", options.lease ?? 0n),
     prevKv: options.prevKV ?? false,
     ignoreValue: options.ignoreValue ?? false,
     ignoreLease: options.ignoreLease ?? false,

@@ -4,6 +4,7 @@
  */
 import { optionNames, unknownOption } from "../base/known-options.ts";
 import type { Clock } from "../env/clock.ts";
+import { checkDuration, mustBeFunction, mustBeText, mustBeWhole, wrong } from "./arguments.ts";
 import type { ClientEvent, ClientLogger } from "./events.ts";
 
 /** Keys and values may be given as text (UTF-8) or as bytes. */
@@ -121,13 +122,43 @@ const TLS_OPTIONS = optionNames<TlsOptions>({
 
 const CREDENTIALS = optionNames<Credentials>({ username: true, password: true });
 
-/** Throws `TypeError` with the name of an option that does not exist. */
-export function refuseUnknownOptions(options: EtcdClientOptions): void {
-  const problem =
-    unknownOption("EtcdClient", options, CLIENT_OPTIONS) ??
-    unknownOption("tls", options.tls ?? {}, TLS_OPTIONS) ??
-    unknownOption("credentials", options.credentials ?? {}, CREDENTIALS);
-  if (problem !== undefined) throw new TypeError(problem);
+const DURATIONS = [
+  "dialTimeoutMs",
+  "requestTimeoutMs",
+  "keepaliveIntervalMs",
+  "keepaliveTimeoutMs",
+  "backoffMs",
+  "maxBackoffMs",
+] as const;
+
+/** Throws `TypeError` with the name of an option that does not exist, or has no sense. */
+export function checkClientOptions(options: EtcdClientOptions): void {
+  checkOptions("EtcdClient", options, CLIENT_OPTIONS);
+  const { tls, credentials, endpoints, logger } = options;
+  if (tls !== undefined) checkOptions("tls", tls, TLS_OPTIONS);
+  if (credentials !== undefined) {
+    checkOptions("credentials", credentials, CREDENTIALS);
+    mustBeText("credentials.username", credentials.username);
+    mustBeText("credentials.password", credentials.password);
+  }
+  if (endpoints !== undefined) checkEndpoints(endpoints);
+  for (const name of DURATIONS) checkDuration(name, options[name]);
+  for (const name of ["maxAttempts", "maxMessageBytes"] as const) {
+    const value = options[name];
+    if (value !== undefined) mustBeWhole(name, value);
+  }
+  if (options.token !== undefined) mustBeText("token", options.token);
+  if (options.onEvent !== undefined) mustBeFunction("onEvent", options.onEvent);
+  if (logger === undefined) return;
+  for (const level of ["debug", "info", "warn"] as const) {
+    mustBeFunction(`logger.${level}`, logger?.[level]);
+  }
+}
+
+export function checkEndpoints(endpoints: string | readonly string[]): void {
+  if (typeof endpoints === "string") return;
+  if (!Array.isArray(endpoints)) throw wrong("endpoints", "text, or a list of texts", endpoints);
+  for (const endpoint of endpoints) mustBeText("endpoint", endpoint);
 }
 
 /** Names of `CallOptions`, for the types that add options of their own. */
@@ -143,6 +174,7 @@ export const CALL_OPTION_NAMES = optionNames<CallOptions>(CALL_OPTIONS);
 
 /** The same for the call of a method, such as "/etcdserverpb.Auth/UserAdd". */
 export function checkCallOptions(path: string, options: object, known: ReadonlySet<string>): void {
+  mustBeObject(path.slice(1), options);
   for (const name in options) {
     if (known.has(name)) continue;
     const method = path.slice(path.lastIndexOf("/") + 1);
@@ -152,6 +184,13 @@ export function checkCallOptions(path: string, options: object, known: ReadonlyS
 
 /** As for the client's options: throws `TypeError`. */
 export function checkOptions(where: string, options: object, known: ReadonlySet<string>): void {
+  mustBeObject(where, options);
   const problem = unknownOption(where, options, known);
   if (problem !== undefined) throw new TypeError(problem);
+}
+
+function mustBeObject(where: string, options: object): void {
+  if (typeof options !== "object" || options === null) {
+    throw wrong(`${where}: the last argument`, "an object of options", options);
+  }
 }

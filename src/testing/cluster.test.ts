@@ -144,3 +144,11 @@ test("a member that does not exist or does not run is told by name", async () =>
   assert.throws(() => etcd.resume("m2"), { message: "resume: m2 is not paused" });
   await assert.rejects(Etcd.cluster(0), { name: "RangeError" });
 });
+
+test("a leader that is cut off from the others is not waited for", async () => {
+  await using etcd = await Etcd.cluster(3);
+  const old = await etcd.waitForLeader();
+  etcd.partition([old]);
+  const leader = await etcd.waitForLeader();
+  assert.notEqual(leader.name, old.name);
+});

@@ -38,6 +38,11 @@ export interface ClusterOptions extends MemoryOptions {
 /** As of `etcd-ts/client`, but for what follows from the clock and the seed. */
 export type LocalClientOptions = Omit<EtcdClientOptions, "clock" | "random" | "tls">;
 
+interface WaitOptions {
+  readonly within?: Duration | undefined;
+}
+const WAIT_OPTIONS = optionNames<WaitOptions>({ within: true });
+
 const MEMORY_OPTION_NAMES = {
   seed: true,
   listen: true,
@@ -156,7 +161,10 @@ export class Etcd implements AsyncDisposable {
     return client;
   }
 
-  /** Keys that begin with `prefix` and their values, as text, in byte order. */
+  /**
+   * Keys that begin with `prefix` and their values, as text, in byte order; but that objects have
+   * names which are whole numbers before all others.
+   */
   dump(prefix: string = ""): Record<string, string> {
     const { server } = this.#look("dump");
     return Object.fromEntries(
@@ -183,9 +191,12 @@ export class Etcd implements AsyncDisposable {
   async waitFor(
     key: string,
     predicate: (kv: KeyValue | undefined) => boolean = (kv) => kv !== undefined,
-    options: { readonly within?: Duration } = {},
+    options: WaitOptions = {},
   ): Promise<KeyValue | undefined> {
     this.#mustBeOpen("waitFor");
+    if (typeof predicate !== "function")
+      throw new TypeError("waitFor: the predicate is a function");
+    checkNames("waitFor", options, WAIT_OPTIONS);
     const { flow } = this.#universe;
     let found: KeyValue | undefined;
     const holds = (): boolean => {
@@ -225,6 +236,8 @@ export class Etcd implements AsyncDisposable {
   /** Ends a lease as if its time had passed: its keys are gone. Rejects for one that is not there. */
   async expireLease(id: LeaseID): Promise<void> {
     this.#mustBeOpen("expireLease");
+    if (typeof id !== "bigint")
+      throw new TypeError(`expireLease: a lease's ID is a bigint, not ${id}`);
     const body = LeaseRevokeRequest.encode(LeaseRevokeRequest.create({ ID: id }));
     await this.#universe.inside(this.#running("expireLease"), (server) =>
       server.propose(RaftField.leaseRevoke, body),
@@ -234,6 +247,9 @@ export class Etcd implements AsyncDisposable {
   /** Compacts up to this revision, the present one by default, and settles when that is done. */
   async compactNow(revision?: Revision): Promise<void> {
     this.#mustBeOpen("compactNow");
+    if (revision !== undefined && !isWhole(revision)) {
+      throw new TypeError(`compactNow: a revision is a whole number, not ${revision}`);
+    }
     const member = this.#running("compactNow");
     const upTo = revision ?? member.server?.store.currentRevision ?? 0;
     const body = CompactionRequest.encode(CompactionRequest.create({ revision: upTo }));
@@ -312,8 +328,9 @@ export class Etcd implements AsyncDisposable {
    * Lets time pass until most members follow one that runs. Until then, writes may be lost on the
    * way to a leader that is gone, and time out. Rejects when nobody leads within 1m, or `within`.
    */
-  async waitForLeader(options: { readonly within?: Duration } = {}): Promise<EtcdMember> {
+  async waitForLeader(options: WaitOptions = {}): Promise<EtcdMember> {
     this.#mustBeOpen("waitForLeader");
+    checkNames("waitForLeader", options, WAIT_OPTIONS);
     const { within = "1m" } = options;
     const limitMs = durationMs("waitForLeader", within);
     const isTrue = await this.#universe.flow.until(() => this.#universe.hasLeader, limitMs);
@@ -425,17 +442,22 @@ export function checkOptions(
   options: ClusterOptions,
   known: ReadonlySet<string>,
 ): void {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`${where}: options are an object, not ${options}`);
-  }
-  const problem = unknownOption(where, options, known);
-  if (problem !== undefined) throw new TypeError(problem);
+  checkNames(where, options, known);
   const { seed = 0, quotaBytes = 0, maxTxnOps = 0, maxRequestBytes = 0 } = options;
   for (const [name, value] of Object.entries({ seed, quotaBytes, maxTxnOps, maxRequestBytes })) {
     if (!isWhole(value, name === "seed" ? undefined : 0)) {
       throw new TypeError(`${where}: ${name} is a whole number, not ${value}`);
     }
   }
+}
+
+/** @throws TypeError for what is no object, and for names that are no options. */
+function checkNames(where: string, options: object, known: ReadonlySet<string>): void {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`${where}: options are an object, not ${options}`);
+  }
+  const problem = unknownOption(where, options, known);
+  if (problem !== undefined) throw new TypeError(problem);
 }
 
 /** At least as great as `least`, if that is given. */

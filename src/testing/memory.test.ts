@@ -1,7 +1,7 @@
 /** One member in memory, as a test of a program uses it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EtcdClientError } from "../client/index.ts";
+import { EtcdClientError, Session } from "../client/index.ts";
 import { Etcd } from "./index.ts";
 
 test("a member in memory answers the typed client, and no time passes", async () => {
@@ -218,4 +218,38 @@ test("what was closed says so", async () => {
     message: "clock.advance: this etcd was closed",
   });
   await assert.rejects(client.kv.get("a"), { kind: "clientClosed" });
+});
+
+test("a session whose lease is gone closes", async () => {
+  await using etcd = await Etcd.memory();
+  const session = await Session.create(etcd.client(), { ttl: 10 });
+  await etcd.expireLease(session.leaseID);
+  await session.close();
+  assert.equal(session.isHeld, false);
+});
+
+test("a timer at no time is refused, and time goes on", async () => {
+  await using etcd = await Etcd.memory();
+  const client = etcd.client();
+  await assert.rejects(client.kv.get("k", { timeoutMs: Number.NaN }), TypeError);
+  await etcd.clock.advance("1s");
+  assert.equal(etcd.clock.nowMs(), 1000);
+});
+
+test("what tests give by mistake is told", async () => {
+  await using etcd = await Etcd.memory();
+  const untyped = (value: unknown): never => value as never;
+  await assert.rejects(etcd.waitFor("k", untyped({ within: "1s" })), {
+    message: "waitFor: the predicate is a function",
+  });
+  await assert.rejects(etcd.waitFor("k", undefined, untyped({ whithin: "1s" })), {
+    message: 'waitFor has no option "whithin"; did you mean "within"?',
+  });
+  await assert.rejects(etcd.waitForLeader(untyped({ limit: "1s" })), TypeError);
+  await assert.rejects(etcd.expireLease(untyped(5)), {
+    message: "expireLease: a lease's ID is a bigint, not 5",
+  });
+  await assert.rejects(etcd.compactNow(Number.NaN), {
+    message: "compactNow: a revision is a whole number, not NaN",
+  });
 });

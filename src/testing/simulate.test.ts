@@ -118,3 +118,11 @@ test("seeds that are none are refused, as nothing would run", async () => {
     );
   }
 });
+
+test("a scenario that throws nothing in particular has failed all the same", async () => {
+  const scenario = () => Promise.reject(undefined);
+  const error: unknown = await simulate([1], scenario, { faults: [] }).catch((reason) => reason);
+  assert.ok(error instanceof SimulationError);
+  assert.equal(error.cause, undefined);
+  assert.match(error.message, /^seed 1: undefined/);
+});

@@ -251,7 +251,11 @@ class Seed {
     this.#universe.stop();
     if (outcome === "passed") return;
     const late = new Error(`the scenario has not ended after ${limit} of its time`);
-    throw new SimulationError(this.#seed, this.#faults, outcome?.error ?? late);
+    throw new SimulationError(
+      this.#seed,
+      this.#faults,
+      outcome === undefined ? late : outcome.error,
+    );
   }
 
   #startFaults(): void {

@@ -127,12 +127,15 @@ export class Universe {
     return () => random.next32() / 2 ** 32;
   }
 
-  /** Most members follow one that runs. */
+  /** Most members follow one that runs, and hear it. */
   get hasLeader(): boolean {
     const { leader } = this.world;
     if (leader?.server === undefined || leader.isPaused) return false;
     const id = leader.server.memberID;
-    const followers = this.members.filter(({ server }) => server?.leader === id);
+    const { links } = this.world;
+    const followers = this.members.filter(
+      ({ name, server }) => server?.leader === id && links.isOpen(leader.name, name),
+    );
     return followers.length > this.members.length / 2;
   }
 

@@ -3,6 +3,7 @@ import { Compare, Compare_CompareResult, Compare_CompareTarget } from "../../api
 import { parseInt64 } from "../../base/go-number.ts";
 import { quote, readGoString } from "../../base/go-quote.ts";
 import { bytesOfText } from "../../base/raw-text.ts";
+import { safeNumber } from "./numbers.ts";
 
 const RESULTS: Readonly<Record<string, number>> = {
   "=": Compare_CompareResult.EQUAL,
@@ -66,7 +67,7 @@ function compareOf(
   // Lease ids are hexadecimal wherever the tool shows or reads them.
   const parsed = parseInt64(text, target === "lease" ? 16 : 10);
   if ("error" in parsed) return { error: `invalid txn compare request: ${line}` };
-  const number = Number(parsed.value);
+  const number = safeNumber(parsed.value);
   switch (target) {
     case "lease":
       return {

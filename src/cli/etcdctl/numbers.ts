@@ -16,3 +16,10 @@ export function memberIDFrom(text: string): MemberID {
   if ("value" in id) return id.value;
   return exitWithError(ExitCode.BAD_ARGS, `bad member ID arg (${id.error}), expecting ID in Hex`);
 }
+
+/** As the client takes revisions and times: what is farther from 0 is as good as the farthest. */
+export function safeNumber(value: bigint): number {
+  const limit = BigInt(Number.MAX_SAFE_INTEGER);
+  if (value > limit) return Number.MAX_SAFE_INTEGER;
+  return value < -limit ? -Number.MAX_SAFE_INTEGER : Number(value);
+}

@@ -6,6 +6,7 @@
 import type { Compare } from "../../api/gen/rpc.ts";
 import { StatusCode } from "../../api/errors.ts";
 import { formatID, type Revision } from "../../base/ids.ts";
+import { checkLimits, mustBeText } from "../arguments.ts";
 import { compare } from "../compare.ts";
 import { closedError, deadlineError, EtcdClientError, isErrorKind } from "../errors.ts";
 import type { KeyValue } from "../key-value.ts";
@@ -33,7 +34,7 @@ export class QueueKey {
 
   constructor(session: Session, name: string) {
     this.session = session;
-    this.prefix = `${name}/`;
+    this.prefix = `${mustBeText("name", name)}/`;
     this.key = `${this.prefix}${formatID(session.leaseID)}`;
   }
 
@@ -144,6 +145,7 @@ export async function waitUnder(
   wait: (bounded: CallOptions) => Promise<void>,
   leave: (error: unknown) => Promise<void>,
 ): Promise<void> {
+  checkLimits(options);
   const { timeoutMs, signal, ...others } = options;
   const timeout = new AbortController();
   const timer =

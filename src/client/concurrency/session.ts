@@ -4,7 +4,7 @@
  */
 import type { LeaseID } from "../../base/ids.ts";
 import { optionNames } from "../../base/known-options.ts";
-import type { EtcdClientError } from "../errors.ts";
+import { type EtcdClientError, isErrorKind } from "../errors.ts";
 import type { KeyClient } from "../namespace/namespace.ts";
 import type { LeaseKeepAlive } from "../lease/keep-alive.ts";
 import { CALL_OPTIONS, type CallOptions, checkOptions } from "../options.ts";
@@ -61,13 +61,21 @@ export class Session implements AsyncDisposable {
     return !this.#closed && this.client.clock.nowMs() < this.#keepAlive.expiresMs;
   }
 
-  /** Stops renewing and revokes the lease: all keys of the session vanish at once. */
+  /**
+   * Stops renewing and revokes the lease: all keys of the session vanish at once. Harmless when the
+   * lease was gone already.
+   */
   async close(options: CallOptions = {}): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#keepAlive.stop();
     if (this.signal.aborted) return;
-    await this.client.lease.revoke(this.leaseID, options);
+    try {
+      await this.client.lease.revoke(this.leaseID, options);
+    } catch (error) {
+      // Somebody was quicker, or its time had passed: what was wanted is so.
+      if (!isErrorKind(error, "leaseNotFound")) throw error;
+    }
   }
 
   /** Stops renewing and leaves the keys to expire, or to another session of the same lease. */

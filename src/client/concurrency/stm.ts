@@ -12,6 +12,7 @@ import type { Compare } from "../../api/gen/rpc.ts";
 import { latin1FromBytes, utf8FromBytes } from "../../base/bytes.ts";
 import type { LeaseID, Revision } from "../../base/ids.ts";
 import { optionNames } from "../../base/known-options.ts";
+import { checkLimits, mustBeFunction, mustBeID, namedIn } from "../arguments.ts";
 import { toBytes } from "../bytes.ts";
 import { compare } from "../compare.ts";
 import { isErrorKind } from "../errors.ts";
@@ -40,6 +41,14 @@ export interface StmOptions extends CallOptions {
   /** Keys that will be read: fetched together at the beginning. */
   readonly prefetch?: readonly Bytes[] | undefined;
 }
+
+/** For `namedIn`. */
+const ISOLATIONS: Readonly<Record<Isolation, Isolation>> = {
+  serializableSnapshot: "serializableSnapshot",
+  serializable: "serializable",
+  repeatableReads: "repeatableReads",
+  readCommitted: "readCommitted",
+};
 
 const STM_OPTIONS = optionNames<StmOptions>({ ...CALL_OPTIONS, isolation: true, prefetch: true });
 const STM_PUT_OPTIONS = optionNames<{ readonly lease?: LeaseID | undefined }>({ lease: true });
@@ -77,7 +86,7 @@ export class StmTxn {
 
   /** The value that the transaction sees, its own writes included; undefined if there is none. */
   async get(key: Bytes): Promise<Uint8Array | undefined> {
-    const bytes = toBytes(key);
+    const bytes = toBytes(key, "key");
     const write = this.#writes.get(latin1FromBytes(bytes));
     return write === undefined ? (await this.#read(bytes))?.value : write.value;
   }
@@ -89,28 +98,28 @@ export class StmTxn {
 
   /** Modification revision of the stored key; 0 if there is none. */
   async revision(key: Bytes): Promise<Revision> {
-    return (await this.#read(toBytes(key)))?.modRevision ?? 0;
+    return (await this.#read(toBytes(key, "key")))?.modRevision ?? 0;
   }
 
   put(key: Bytes, value: Bytes, options: { readonly lease?: LeaseID | undefined } = {}): void {
     checkOptions("put", options, STM_PUT_OPTIONS);
-    const bytes = toBytes(key);
+    const bytes = toBytes(key, "key");
     this.#writes.set(latin1FromBytes(bytes), {
       key: bytes,
-      value: toBytes(value),
-      lease: options.lease ?? 0n,
+      value: toBytes(value, "value"),
+      lease: mustBeID("lease", options.lease ?? 0n),
     });
   }
 
   delete(key: Bytes): void {
-    const bytes = toBytes(key);
+    const bytes = toBytes(key, "key");
     this.#writes.set(latin1FromBytes(bytes), { key: bytes, value: undefined, lease: 0n });
   }
 
   /** Fetches keys in one request, at one revision. */
   async prefetch(keys: readonly Bytes[]): Promise<void> {
     if (keys.length === 0) return;
-    const all = keys.map(toBytes);
+    const all = keys.map((key) => toBytes(key, "key"));
     const answer = await this.#client.kv
       .txn()
       .do(...all.map((key) => op.get(key)))
@@ -198,7 +207,10 @@ export async function stm<T>(
   options: StmOptions = {},
 ): Promise<T> {
   checkOptions("stm", options, STM_OPTIONS);
-  const { isolation = "serializableSnapshot", prefetch = [], signal, ...call } = options;
+  mustBeFunction("body", body);
+  const { isolation: name = "serializableSnapshot", prefetch = [], signal, ...call } = options;
+  const isolation = namedIn("isolation", name, ISOLATIONS);
+  checkLimits(options);
   const { clock } = client;
   const endMs = call.timeoutMs === undefined ? undefined : clock.nowMs() + call.timeoutMs;
   let conflict: { readonly keys: readonly Uint8Array[]; readonly answer: TxnResponse } | undefined;

@@ -14,6 +14,7 @@ import {
 import { ERRORS } from "../../api/errors.ts";
 import type { LeaseID } from "../../base/ids.ts";
 import { optionNames } from "../../base/known-options.ts";
+import { mustBeID, mustBeWhole } from "../arguments.ts";
 import type { Caller } from "../caller.ts";
 import { EtcdClientError, isErrorKind } from "../errors.ts";
 import { METHODS } from "../methods.ts";
@@ -66,9 +67,12 @@ export class Lease {
    * A lease that expires `ttl` seconds after its last renewal, at the earliest. The server may
    * raise a very short TTL; the answer's `TTL` counts.
    */
-  grant(ttl: number, options: LeaseGrantOptions = {}): Promise<LeaseGrantResponse> {
+  async grant(ttl: number, options: LeaseGrantOptions = {}): Promise<LeaseGrantResponse> {
     const { leaseID } = options;
-    const request = LeaseGrantRequest.create({ TTL: ttl, ID: leaseID ?? 0n });
+    const request = LeaseGrantRequest.create({
+      TTL: mustBeWhole("ttl", ttl),
+      ID: mustBeID("leaseID", leaseID ?? 0n),
+    });
     // A second grant of the same id fails; a lease of the server's choice that nobody knows of
     // expires by itself.
     const repeat = leaseID === undefined ? "repeatable" : "write";
@@ -77,7 +81,7 @@ export class Lease {
 
   /** Ends a lease and deletes its keys. */
   async revoke(leaseID: LeaseID, options: CallOptions = {}): Promise<LeaseRevokeResponse> {
-    const request = LeaseRevokeRequest.create({ ID: leaseID });
+    const request = LeaseRevokeRequest.create({ ID: mustBeID("leaseID", leaseID) });
     try {
       return await this.#caller.unary(METHODS.leaseRevoke, request, options);
     } catch (error) {
@@ -93,7 +97,10 @@ export class Lease {
     leaseID: LeaseID,
     options: TimeToLiveOptions = {},
   ): Promise<LeaseTimeToLiveResponse> {
-    const request = LeaseTimeToLiveRequest.create({ ID: leaseID, keys: options.keys ?? false });
+    const request = LeaseTimeToLiveRequest.create({
+      ID: mustBeID("leaseID", leaseID),
+      keys: options.keys ?? false,
+    });
     const answer = await this.#caller.unary(
       METHODS.leaseTimeToLive,
       request,
@@ -118,7 +125,7 @@ export class Lease {
     leaseID: LeaseID,
     options: CallOptions = {},
   ): Promise<LeaseKeepAliveResponse> {
-    const request = LeaseKeepAliveRequest.create({ ID: leaseID });
+    const request = LeaseKeepAliveRequest.create({ ID: mustBeID("leaseID", leaseID) });
     const answer = await exchangeOnce(this.#caller, METHODS.leaseKeepAlive, request, options);
     if (answer.TTL > 0) return withJSONInside(answer);
     const { code, message } = ERRORS.leaseNotFound;
@@ -131,7 +138,9 @@ export class Lease {
    */
   keepAlive(leaseID: LeaseID, options: KeepAliveOptions = {}): LeaseKeepAlive {
     checkOptions("keepAlive", options, KEEP_ALIVE_OPTIONS);
+    mustBeID("leaseID", leaseID);
     const { ttl } = options;
+    if (ttl !== undefined) mustBeWhole("ttl", ttl);
     const expiresMs = ttl === undefined ? undefined : this.#caller.clock.nowMs() + ttl * 1000;
     return new LeaseKeepAlive(this.#keeper, leaseID, expiresMs);
   }

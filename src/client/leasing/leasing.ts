@@ -65,7 +65,11 @@ export class Leasing implements AsyncDisposable {
     this.#deps = deps;
     this.#prefix = new KeyPrefix(prefix);
     const shared = { ...deps, prefix: this.#prefix };
-    this.#ownership = new Ownership({ ...shared, prefixText: toBytes(prefix), ttl: options.ttl });
+    this.#ownership = new Ownership({
+      ...shared,
+      prefixText: toBytes(prefix, "prefix"),
+      ttl: options.ttl,
+    });
     this.#writes = new GuardedWrites({ ...shared, ownership: this.#ownership });
     this.calls = {
       range: (request, call) => this.#range(request, call),

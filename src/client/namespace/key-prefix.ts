@@ -13,14 +13,14 @@ export class KeyPrefix {
 
   /** Throws `TypeError` for an empty prefix, which would be no namespace. */
   constructor(prefix: Bytes) {
-    if (prefix.length === 0) throw new TypeError("a namespace needs a prefix");
-    this.#prefix = Uint8Array.from(toBytes(prefix));
+    this.#prefix = Uint8Array.from(toBytes(prefix, "prefix"));
+    if (this.#prefix.length === 0) throw new TypeError("a namespace needs a prefix");
     this.#end = prefixEnd(this.#prefix);
   }
 
   /** The prefix of a namespace in this one. */
   inside(prefix: Bytes): KeyPrefix {
-    return new KeyPrefix(this.#joined(toBytes(prefix)));
+    return new KeyPrefix(this.#joined(toBytes(prefix, "prefix")));
   }
 
   /** Throws kind "emptyKey" as the server would: the prefix alone is no key of the namespace. */

@@ -440,6 +440,22 @@ export function callsSuite(world: World): void {
   });
 }
 
+/** Of calls that take other things than text. */
+const ARGUMENTS: Readonly<Record<string, readonly unknown[]>> = {
+  grant: [1],
+  grantAndKeep: [1],
+  revoke: [1n],
+  timeToLive: [1n],
+  keepAlive: [1n],
+  keepAliveOnce: [1n],
+  memberRemove: [1n],
+  memberUpdate: [1n, []],
+  memberPromote: [1n],
+  moveLeader: [1n],
+  alarmActivate: [1n, "noSpace"],
+  alarmDisarm: [1n, "noSpace"],
+};
+
 /** Every call of the services with such options in the last place, and what else takes options. */
 function callsWith(client: EtcdClient, options: object): [string, () => Promise<unknown>][] {
   const calls: [string, () => Promise<unknown>][] = [
@@ -465,7 +481,7 @@ function callsWith(client: EtcdClient, options: object): [string, () => Promise<
       const method = target[name];
       if (others.has(name) || method === undefined) continue;
       // What has no default comes before the options.
-      const args = name === "grantAndKeep" ? [1] : Array(method.length).fill("1");
+      const args = ARGUMENTS[name] ?? Array(method.length).fill("1");
       calls.push([`${service}.${name}`, async () => method.call(target, ...args, options)]);
     }
   }

@@ -14,6 +14,7 @@ import {
 } from "../../api/gen/rpc.ts";
 import type { Revision } from "../../base/ids.ts";
 import { optionNames } from "../../base/known-options.ts";
+import { namedIn, wholeNumber } from "../arguments.ts";
 import { type KeyRange, RANGE_OPTIONS, type RangeOptions, toKeyRange } from "../bytes.ts";
 import { ItemQueue } from "../item-queue.ts";
 import type { KeyPrefix } from "../namespace/key-prefix.ts";
@@ -74,6 +75,7 @@ export type WatchPhase = "absent" | "asked" | "active" | "suspended" | "ended";
 export class WatchState {
   readonly #range: KeyRange;
   readonly #options: WatchOptions;
+  readonly #filters: readonly WatchCreateRequest_FilterType[];
   readonly #prefix: KeyPrefix | undefined;
   readonly #queue = new ItemQueue<Queued>();
   phase: WatchPhase = "absent";
@@ -92,18 +94,19 @@ export class WatchState {
     this.#prefix = prefix;
     this.#range = prefix === undefined ? range : prefix.addToRange(range);
     this.#options = options;
-    this.nextRevision = options.startRevision ?? 0;
+    this.#filters = (options.filters ?? []).map((name) => namedIn("filter", name, FILTERS));
+    this.nextRevision = wholeNumber("startRevision", options.startRevision);
   }
 
   createRequest(): WatchCreateRequest {
-    const { prevKV = false, progressNotify = false, filters = [] } = this.#options;
+    const { prevKV = false, progressNotify = false } = this.#options;
     return WatchCreateRequest.create({
       key: this.#range.key,
       rangeEnd: this.#range.rangeEnd,
       startRevision: this.nextRevision,
       prevKv: prevKV,
       progressNotify,
-      filters: filters.map((name) => FILTERS[name]),
+      filters: [...this.#filters],
       fragment: true,
     });
   }

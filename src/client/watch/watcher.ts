@@ -3,6 +3,7 @@
  * repetitions for as long as the history is not compacted, whatever happens to connections.
  */
 import type { Revision } from "../../base/ids.ts";
+import { checkLimits } from "../arguments.ts";
 import type { Caller } from "../caller.ts";
 import { abortedError, deadlineError, type EtcdClientError, isErrorKind } from "../errors.ts";
 import type { KeyPrefix } from "../namespace/key-prefix.ts";
@@ -41,6 +42,7 @@ export class Watcher implements AsyncIterableIterator<WatchResponse>, AsyncDispo
     prefix?: KeyPrefix,
   ) {
     this.#state = new WatchState(key, options, prefix);
+    checkLimits(options);
     this.#hub = hub;
     this.#owner = {
       state: this.#state,

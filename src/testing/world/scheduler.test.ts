@@ -76,3 +76,10 @@ test("an error in an event is reported with its actor, and the world goes on", a
   assert.equal(await world.runUntil(5, () => world.nowMs >= 1), true);
   assert.deepEqual(errors, ["one: broken"]);
 });
+
+test("nothing is due at no time, as time would never go beyond it", async () => {
+  const world = scheduler();
+  assert.throws(() => world.at(Number.NaN, "timer", undefined, () => undefined), TypeError);
+  await world.runUntil(6);
+  assert.equal(world.nowMs, 6);
+});

@@ -117,6 +117,8 @@ export class Scheduler {
   }
 
   at(delayMs: number, source: string, actor: Actor | undefined, run: () => void): Handle {
+    // An event at no time would be the next for ever, and end time for all.
+    if (Number.isNaN(delayMs)) throw new TypeError(`${source}: NaN is no duration`);
     const event = new Event(this.nowMs + Math.max(0, delayMs), this.#order++, source, actor, run);
     this.#push(event);
     return event;

@@ -2,6 +2,7 @@
 import type { Invocation } from "../../framework/command.ts";
 import { ExitCode, exitWithError } from "../../framework/exit.ts";
 import { parseInt64 } from "../../../base/go-number.ts";
+import { safeNumber } from "../numbers.ts";
 import { openSession } from "../session.ts";
 
 export async function compaction(call: Invocation): Promise<void> {
@@ -10,10 +11,9 @@ export async function compaction(call: Invocation): Promise<void> {
   const revision = parseInt64(args[0] ?? "", 10);
   if ("error" in revision) exitWithError(ExitCode.ERROR, revision.error);
   const session = await openSession(call);
-  const limit = BigInt(Number.MAX_SAFE_INTEGER);
-  const wanted = revision.value > limit ? limit : revision.value;
+  const wanted = safeNumber(revision.value);
   const physical = flags.bool("physical");
-  const answer = session.client.kv.compact(Number(wanted), { ...session.bounded, physical });
+  const answer = session.client.kv.compact(wanted, { ...session.bounded, physical });
   await session.must("KV/Compact", answer);
   io.out(`compacted revision ${revision.value}\n`);
 }

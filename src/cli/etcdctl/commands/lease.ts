@@ -5,7 +5,7 @@ import type { Invocation } from "../../framework/command.ts";
 import { ExitCode, exitWithError } from "../../framework/exit.ts";
 import { formatLeaseID, parseInt64 } from "../../../base/go-number.ts";
 import { grantView, keepAliveView, leasesView, revokeView, timeToLiveView } from "../lease-view.ts";
-import { leaseIDFrom } from "../numbers.ts";
+import { leaseIDFrom, safeNumber } from "../numbers.ts";
 import { errorText, openSession } from "../session.ts";
 import { formatOf, show } from "../view.ts";
 
@@ -16,12 +16,10 @@ export async function leaseGrant(call: Invocation): Promise<void> {
   }
   const ttl = parseInt64(args[0] ?? "", 10);
   if ("error" in ttl) exitWithError(ExitCode.BAD_ARGS, `bad TTL (${ttl.error})`);
-  const limit = BigInt(Number.MAX_SAFE_INTEGER);
-  const seconds = ttl.value > limit ? limit : ttl.value < -limit ? -limit : ttl.value;
   const session = await openSession(call);
   const response = await session.must(
     "Lease/LeaseGrant",
-    session.client.lease.grant(Number(seconds), session.bounded),
+    session.client.lease.grant(safeNumber(ttl.value), session.bounded),
     ExitCode.ERROR,
     (message) => `failed to grant lease (${message})`,
   );
