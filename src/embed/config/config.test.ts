@@ -167,3 +167,22 @@ test("the help has etcd's sections and shows each default", () => {
     assert.ok(help.split("\n").includes(line), line);
   }
 });
+
+test("what a program without types gives by mistake is refused by name", () => {
+  for (const [given, message] of [
+    [{ dataDir: 5 }, "createConfig: dataDir is a string, not 5"],
+    [{ name: null }, "createConfig: name is a string, not null"],
+    [
+      { listenClientUrls: "http://a:1" },
+      "createConfig: listenClientUrls is a list, not http://a:1",
+    ],
+    [{ heartbeatIntervalMs: Number.NaN }, "createConfig: heartbeatIntervalMs is a number, not NaN"],
+    [{ enableV2: "yes" }, "createConfig: enableV2 is a boolean, not yes"],
+    [null, "createConfig takes an object of settings, not null"],
+  ] as const) {
+    assert.throws(() => createConfig(given as unknown as EtcdConfigInput), {
+      name: "ConfigError",
+      message,
+    });
+  }
+});

@@ -116,12 +116,17 @@ export function hasDefault(config: EtcdConfig, name: SettingName): boolean {
  * malformed address.
  */
 export function createConfig(input: EtcdConfigInput = {}): EtcdConfig {
+  if (typeof input !== "object" || input === null) {
+    throw new ConfigError(`createConfig takes an object of settings, not ${String(input)}`);
+  }
   const unknown = unknownOption("createConfig", input, INPUT_NAMES);
   if (unknown !== undefined) throw new ConfigError(unknown);
   const given: GivenValues = new Map();
   for (const name of SETTING_NAMES) {
     const value = input[name];
-    if (value !== undefined) given.set(name, isUrlSetting(name) ? toUrls(value) : value);
+    if (value === undefined) continue;
+    checkType(name, value);
+    given.set(name, isUrlSetting(name) ? toUrls(value) : value);
   }
   adoptIfAbsent(given, "advertiseClientUrls", "listenClientUrls");
   adoptIfAbsent(given, "initialAdvertisePeerUrls", "listenPeerUrls");
@@ -136,6 +141,18 @@ export function createConfig(input: EtcdConfigInput = {}): EtcdConfig {
   const { problem } = verifyConfig(config);
   if (problem !== undefined) throw new ConfigError(problem);
   return config;
+}
+
+/** Defaults are of their setting's type, so what is given must be of the same. */
+function checkType(name: SettingName, value: unknown): void {
+  const wanted = typeName(settingOf(name).fallback);
+  if (typeName(value) === wanted) return;
+  throw new ConfigError(`createConfig: ${name} is a ${wanted}, not ${String(value)}`);
+}
+
+function typeName(value: unknown): string {
+  if (Array.isArray(value)) return "list";
+  return Number.isNaN(value) ? "NaN" : typeof value;
 }
 
 function isUrlSetting(name: SettingName): boolean {
