@@ -29,6 +29,8 @@ test("conditions name a target, a key, an operator and a value", () => {
   };
   assert.deepEqual(parsed('mod("k") > "5"'), [{ case: "modRevision", value: 5 }, 1, "k"]);
   assert.deepEqual(parsed('ver("a b") != "0" # rest'), [{ case: "version", value: 0 }, 3, "a b"]);
+  const farthest = { case: "version", value: Number.MAX_SAFE_INTEGER };
+  assert.deepEqual(parsed('ver("a") = "9223372036854775807"'), [farthest, 0, "a"]);
   assert.deepEqual(parsed('c("k") < "7"'), [{ case: "createRevision", value: 7 }, 2, "k"]);
   assert.deepEqual(parsed('value("k") = "v"'), [
     { case: "value", value: Buffer.from("v") },
