@@ -103,8 +103,8 @@ test("ascending and descending inserts keep order and counts", () => {
 test("a bulk-loaded tree equals one built entry by entry and can be changed", () => {
   for (const size of [0, 1, 59, 60, 61, 3600, 3601, 20_000]) {
     const keys = Array.from({ length: size }, (_, i) => String(i).padStart(6, "0"));
-    const values = keys.map((_, i) => i);
-    const tree = built(CountedTree.fromSorted(keys, values, 1000));
+    const keyAt = (at: number) => keys[at]!;
+    const tree = built(CountedTree.fromSorted(size, keyAt, (at) => at, 1000));
     const model = new Map(keys.map((key, i) => [key, i] as const));
     assertEqualsModel(tree, model, "001234");
     const below = generator(size + 1);
@@ -130,12 +130,8 @@ function built(steps: Generator<void, CountedTree>): CountedTree {
 }
 
 test("building a large tree pauses", () => {
-  const keys = Array.from({ length: 10_000 }, (_, i) => String(i).padStart(6, "0"));
-  const steps = CountedTree.fromSorted(
-    keys,
-    keys.map((_, i) => i),
-    1000,
-  );
+  const keyAt = (at: number) => String(at).padStart(6, "0");
+  const steps = CountedTree.fromSorted(10_000, keyAt, (at) => at, 1000);
   let pauses = 0;
   while (steps.next().done !== true) pauses++;
   assert.ok(pauses >= 9, `${pauses} pauses`);

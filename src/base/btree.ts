@@ -66,17 +66,18 @@ export class CountedTree {
   }
 
   /**
-   * Builds from strictly ascending keys in O(n), pausing after about `keysPerStep`. Takes no
-   * ownership of the arrays, which must not change meanwhile.
+   * Builds from `count` strictly ascending keys in O(n), pausing after about `keysPerStep`. Asks for
+   * each key and value once, in order; they must not change meanwhile.
    */
   static *fromSorted(
-    keys: readonly string[],
-    values: readonly number[],
+    count: number,
+    keyAt: (at: number) => string,
+    valueAt: (at: number) => number,
     keysPerStep: number,
   ): Generator<void, CountedTree> {
     const tree = new CountedTree();
-    if (keys.length === 0) return tree;
-    let level: TreeNode[] = yield* sortedLeaves(keys, values, keysPerStep);
+    if (count === 0) return tree;
+    let level: TreeNode[] = yield* sortedLeaves(count, keyAt, valueAt, keysPerStep);
     let firsts: string[] = level.map((node) => (node as Leaf).keys[0] as string);
     while (level.length > 1) {
       const parents: TreeNode[] = [];
@@ -89,7 +90,7 @@ export class CountedTree {
       firsts = parentFirsts;
     }
     tree.#root = level[0] as TreeNode;
-    tree.#size = keys.length;
+    tree.#size = count;
     return tree;
   }
 
@@ -382,15 +383,22 @@ function* evenRuns(count: number, limit: number): Generator<[start: number, end:
 }
 
 function* sortedLeaves(
-  keys: readonly string[],
-  values: readonly number[],
+  count: number,
+  keyAt: (at: number) => string,
+  valueAt: (at: number) => number,
   keysPerStep: number,
 ): Generator<void, Leaf[]> {
-  assert(keys.length === values.length, "as many values as keys");
   const leaves: Leaf[] = [];
+  // Copies of these take no more memory than they need; arrays that grow do.
+  const keys: string[] = [];
+  const values: number[] = [];
   let pauseAt = keysPerStep;
-  for (const [start, end] of evenRuns(keys.length, BULK_FANOUT)) {
-    const leaf = newLeaf(keys.slice(start, end), values.slice(start, end));
+  for (const [start, end] of evenRuns(count, BULK_FANOUT)) {
+    for (let at = start; at < end; at++) {
+      keys[at - start] = keyAt(at);
+      values[at - start] = valueAt(at);
+    }
+    const leaf = newLeaf(keys.slice(0, end - start), values.slice(0, end - start));
     const previous = leaves.at(-1);
     if (previous !== undefined) {
       previous.next = leaf;

@@ -12,6 +12,8 @@
 const SEGMENT_BITS = 10;
 const SEGMENTS = 1 << SEGMENT_BITS;
 const FIRST_CAPACITY = 16;
+const FNV_BASIS = 0x811c9dc5;
+const FNV_PRIME = 0x01000193;
 /** Bounds a lookup among colliding keys; by chance nobody gets so far. */
 const MAX_PROBES = 64;
 
@@ -33,13 +35,19 @@ class Segment {
 /** Stands for all segments that no key has come to: a small index is made quickly. Never changed. */
 const EMPTY = new Segment();
 
+/** The same number for a key as text and as bytes. */
+export interface KeyHash {
+  ofText(key: string): number;
+  ofBytes(bytes: Uint8Array, start: number, end: number): number;
+}
+
 export class KeyDirectory {
   #segments: Segment[] = new Array<Segment>(SEGMENTS).fill(EMPTY);
   #keyChunks: string[][] = [];
   #overflow = new Map<string, number>();
-  readonly #hash: (key: string) => number;
+  readonly #hash: KeyHash;
 
-  constructor(hash: (key: string) => number = hashKey) {
+  constructor(hash: KeyHash = FNV) {
     this.#hash = hash;
   }
 
@@ -53,7 +61,7 @@ export class KeyDirectory {
 
   /** The record of `key`, or `ABSENT`. */
   get(key: string): number {
-    const hash = this.#hash(key);
+    const hash = this.#hash.ofText(key);
     const segment = this.#segments[hash >>> (32 - SEGMENT_BITS)] as Segment;
     const slots = segment.slots;
     const mask = slots.length - 2;
@@ -74,8 +82,7 @@ export class KeyDirectory {
 
   /** Enters a key that is not there. Records are numbered densely from 0. */
   add(key: string, record: number): void {
-    const hash = this.#hash(key);
-    this.#enter(key, hash, record);
+    this.#enter(key, this.#hash.ofText(key), record);
   }
 
   #enter(key: string, hash: number, record: number): void {
@@ -92,9 +99,22 @@ export class KeyDirectory {
     this.#place(segment, hash, record);
   }
 
-  /** The record of `key`, which is entered as `record` if it is not there. Hashes once. */
-  getOrAdd(key: string, record: number): number {
-    const hash = this.#hash(key);
+  hashOf(bytes: Uint8Array, start: number, end: number): number {
+    return this.#hash.ofBytes(bytes, start, end);
+  }
+
+  /** The record in the first place for a hash, which need not be that of a key; or `ABSENT`. */
+  peek(hash: number): number {
+    const { slots } = this.#segments[hash >>> (32 - SEGMENT_BITS)] as Segment;
+    const at = (hash << 1) & (slots.length - 2);
+    return slots[at] === hash ? (slots[at + 1] as number) - 1 : ABSENT;
+  }
+
+  /**
+   * The record of the key in bytes[start, end), which has this hash and is entered as `record` if it
+   * is not there. Only then a string is made of it.
+   */
+  getOrAdd(bytes: Buffer, start: number, end: number, hash: number, record: number): number {
     const segment = this.#segments[hash >>> (32 - SEGMENT_BITS)] as Segment;
     const slots = segment.slots;
     const mask = slots.length - 2;
@@ -102,9 +122,10 @@ export class KeyDirectory {
     for (let probe = 0; probe < MAX_PROBES; probe++) {
       const found = slots[at + 1] as number;
       if (found === 0) break;
-      if (slots[at] === hash && this.keyOf(found - 1) === key) return found - 1;
+      if (slots[at] === hash && isText(this.keyOf(found - 1), bytes, start, end)) return found - 1;
       at = (at + 2) & mask;
     }
+    const key = bytes.latin1Slice(start, end);
     const overflowed = segment.overflowed ? this.#overflow.get(key) : undefined;
     if (overflowed !== undefined) return overflowed;
     this.#enter(key, hash, record);
@@ -114,7 +135,7 @@ export class KeyDirectory {
   /** Takes a key out; its record number may be used again. */
   delete(key: string, record: number): void {
     (this.#keyChunks[record >>> 13] as string[])[record & 8191] = "";
-    const hash = this.#hash(key);
+    const hash = this.#hash.ofText(key);
     const segment = this.#segments[hash >>> (32 - SEGMENT_BITS)] as Segment;
     const slots = segment.slots;
     const mask = slots.length - 2;
@@ -177,10 +198,32 @@ function copyAll(segments: readonly Segment[]): Segment[] {
   });
 }
 
+function isText(key: string, bytes: Uint8Array, start: number, end: number): boolean {
+  if (key.length !== end - start) return false;
+  // Neighbouring keys mostly differ late.
+  for (let i = key.length - 1; i >= 0; i--)
+    if (key.charCodeAt(i) !== bytes[start + i]) return false;
+  return true;
+}
+
 /** FNV-1a with a final mix, since segments use the high bits and slots the low ones. */
-function hashKey(key: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
+const FNV: KeyHash = {
+  ofText(key) {
+    let hash = FNV_BASIS;
+    for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), FNV_PRIME);
+    return mixed(hash);
+  },
+  ofBytes(bytes, start, end) {
+    let hash = FNV_BASIS;
+    for (let at = start; at < end; at++) {
+      hash = Math.imul(hash ^ (bytes[at] as number), FNV_PRIME);
+    }
+    return mixed(hash);
+  },
+};
+
+function mixed(sum: number): number {
+  let hash = sum;
   hash ^= hash >>> 15;
   hash = Math.imul(hash, 0x2c1b3c6d);
   return hash ^ (hash >>> 13);

@@ -16,6 +16,8 @@ import { assert } from "../base/assert.ts";
 import { CountedTree, type TreeCursor } from "../base/btree.ts";
 import type { Revision } from "../base/ids.ts";
 import { ABSENT, KeyDirectory } from "./key-directory.ts";
+import type { KeyValueView } from "./key-value.ts";
+import { CREATE, MAIN, RestoreBatch, STRIDE, SUB, VERSION } from "./restore-batch.ts";
 import { NO_RUN, RevisionRuns } from "./revision-runs.ts";
 import { orderInSteps } from "../base/order-in-steps.ts";
 
@@ -31,14 +33,8 @@ export type KeepRule =
   /** The same without tombstones: what hashes have counted since etcd's first releases. */
   | "hash";
 
-/** Fields of a record in `cells`, four numbers side by side: one cache line. */
-const STRIDE = 4;
-const MAIN = 0;
-const SUB = 1;
-const CREATE = 2;
-const VERSION = 3;
-
 class RecordChunk {
+  /** Four numbers side by side for each record: one cache line. */
   readonly cells: Float64Array;
   readonly run: Uint32Array;
   readonly runLength: Uint32Array;
@@ -58,6 +54,8 @@ export class KeyIndex {
   #freeRecords: number[] = [];
   #records = 0;
   #runs = new RevisionRuns();
+  /** From the first `restore` to `finishRestore`. */
+  #batch: RestoreBatch | undefined;
 
   /** Answers of the last look-up. */
   main: Revision = 0;
@@ -131,46 +129,98 @@ export class KeyIndex {
   }
 
   /**
-   * Takes over a stored change at start-up. Changes must come in order of revision, and nothing
-   * else may be asked before `finishRestore`.
+   * Takes over a stored change at start-up, the one of which `view` tells where its key lies in
+   * `bytes`. Changes must come in order of revision, and nothing else may be asked before
+   * `finishRestore`.
    */
   restore(
-    key: string,
+    bytes: Uint8Array,
+    view: Pick<KeyValueView, "keyStart" | "keyEnd" | "createRevision" | "version">,
     main: Revision,
     sub: number,
-    createRevision: Revision,
-    version: number,
     tombstone: boolean,
   ): void {
-    const id = this.#directory.getOrAdd(key, this.#records);
-    if (id === this.#records) {
-      this.#records++;
-      this.#fillRecord(id, main, sub, createRevision, tombstone ? DELETED : version);
-      return;
+    this.#batch ??= new RestoreBatch();
+    const { keyStart, keyEnd, createRevision } = view;
+    if (!this.#batch.hasRoom(keyEnd - keyStart)) {
+      this.#enter(this.#batch);
+      this.#batch.hasRoom(keyEnd - keyStart);
     }
-    const chunk = this.#chunks[id >>> CHUNK_BITS] as RecordChunk;
-    const at = id & CHUNK_MASK;
-    this.#supersede(chunk, at, main, sub, chunk.cells[at * STRIDE + VERSION] === DELETED);
-    chunk.cells[at * STRIDE + CREATE] = createRevision;
-    chunk.cells[at * STRIDE + VERSION] = tombstone ? DELETED : version;
+    const version = tombstone ? DELETED : view.version;
+    this.#batch.add(bytes, keyStart, keyEnd, main, sub, createRevision, version);
+  }
+
+  #enter(batch: RestoreBatch): void {
+    // Looking at what was read keeps the compiler from leaving it out.
+    assert(this.#readAhead(batch) >= 0, "revisions are not negative");
+    const { keys, ends, hashes, cells, count } = batch;
+    let start = 0;
+    for (let i = 0; i < count; i++) {
+      const end = ends[i] as number;
+      const hash = hashes[i] as number;
+      const id = this.#directory.getOrAdd(keys, start, end, hash, this.#records);
+      start = end;
+      const cell = i * STRIDE;
+      const main = cells[cell + MAIN] as number;
+      const sub = cells[cell + SUB] as number;
+      const createRevision = cells[cell + CREATE] as number;
+      const version = cells[cell + VERSION] as number;
+      if (id === this.#records) {
+        this.#records++;
+        this.#fillRecord(id, main, sub, createRevision, version);
+        continue;
+      }
+      const chunk = this.#chunks[id >>> CHUNK_BITS] as RecordChunk;
+      const at = id & CHUNK_MASK;
+      this.#supersede(chunk, at, main, sub, chunk.cells[at * STRIDE + VERSION] === DELETED);
+      chunk.cells[at * STRIDE + CREATE] = createRevision;
+      chunk.cells[at * STRIDE + VERSION] = version;
+    }
+    batch.count = 0;
+  }
+
+  /** Hashes the keys, and reads what `#enter` will want to know of them. The result means nothing. */
+  #readAhead({ keys, ends, hashes, marks, count }: RestoreBatch): number {
+    const directory = this.#directory;
+    let start = 0;
+    for (let i = 0; i < count; i++) {
+      const end = ends[i] as number;
+      hashes[i] = directory.hashOf(keys, start, end);
+      start = end;
+    }
+    for (let i = 0; i < count; i++) marks[i] = directory.peek(hashes[i] as number);
+    let sum = 0;
+    for (let i = 0; i < count; i++) {
+      const id = marks[i] as number;
+      if (id === ABSENT) continue;
+      const { cells } = this.#chunks[id >>> CHUNK_BITS] as RecordChunk;
+      sum += directory.keyOf(id).length + (cells[(id & CHUNK_MASK) * STRIDE] as number);
+    }
+    return sum;
+  }
+
+  /** The string that the index keeps for this key; the given one if it has none. */
+  ownText(key: string): string {
+    const id = this.#directory.get(key);
+    return id === ABSENT ? key : this.#directory.keyOf(id);
   }
 
   /** Puts the restored keys in order, in slices. */
   *finishRestore(keysPerStep: number): Generator<void, void> {
+    if (this.#batch !== undefined) this.#enter(this.#batch);
+    this.#batch = undefined;
     const keys: string[] = [];
     for (let id = 0; id < this.#records; id++) {
       keys.push(this.#directory.keyOf(id));
       if (keys.length % keysPerStep === 0) yield;
     }
     const order = yield* orderInSteps(keys, keysPerStep);
-    const sorted: string[] = [];
-    const values: number[] = [];
-    for (const id of order) {
-      sorted.push(keys[id] as string);
-      values.push(this.#valueOf(id));
-      if (values.length % keysPerStep === 0) yield;
-    }
-    this.#tree = yield* CountedTree.fromSorted(sorted, values, keysPerStep);
+    this.#tree = yield* CountedTree.fromSorted(
+      order.length,
+      (at) => keys[order[at] as number] as string,
+      (at) => this.#valueOf(order[at] as number),
+      keysPerStep,
+    );
   }
 
   /** Looks up the latest state; false if the key does not exist. Sets all four fields. */

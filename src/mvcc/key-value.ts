@@ -90,7 +90,8 @@ export function encodeDeletedKeyValue(key: string, modRevision: Revision): Uint8
 
 /** Parsed view of one record at a time; `load` replaces the content. Borrows the record. */
 export class KeyValueView {
-  key = "";
+  keyStart = 0;
+  keyEnd = 0;
   createRevision: Revision = 0;
   modRevision: Revision = 0;
   version = 0;
@@ -101,6 +102,11 @@ export class KeyValueView {
   valueFieldStart = 0;
   #record: Uint8Array = EMPTY_BYTES;
 
+  /** Another string each time. */
+  get key(): string {
+    return latin1(this.#record, this.keyStart, this.keyEnd);
+  }
+
   get value(): Uint8Array {
     return this.#record.subarray(this.valueStart, this.valueEnd);
   }
@@ -108,7 +114,7 @@ export class KeyValueView {
   /** Throws `DecodeError` on a malformed record, which is `record` from `start` to `end`. */
   load(record: Uint8Array, start = 0, end = record.length): this {
     this.#record = record;
-    this.key = "";
+    this.keyStart = this.keyEnd = 0;
     this.createRevision = 0;
     this.modRevision = 0;
     this.version = 0;
@@ -125,9 +131,9 @@ export class KeyValueView {
     switch (tag) {
       case KEY_TAG: {
         const length = wire.readLength(record, at, end);
-        const keyStart = wire.cursor.at;
-        this.key = latin1(record, keyStart, keyStart + length);
-        return keyStart + length;
+        this.keyStart = wire.cursor.at;
+        this.keyEnd = this.keyStart + length;
+        return this.keyEnd;
       }
       case CREATE_REVISION_TAG:
         this.createRevision = wire.readInt64AsNumber(record, at, end);

@@ -73,7 +73,7 @@ export function* loadState(
   const orphans: { key: string; lease: LeaseID }[] = [];
   let budget = recordsPerStep;
   for (const [key, lease] of keyLeases) {
-    if (leases.exists(lease)) leases.attach(lease, key);
+    if (leases.exists(lease)) leases.attach(lease, index.ownText(key));
     else orphans.push({ key, lease });
     if (--budget > 0) continue;
     budget = recordsPerStep;
@@ -114,12 +114,12 @@ function* loadRecords(backend: Reader, recordsPerStep: number): Generator<void, 
         return false;
       }
       checkRevisionKey(bytes, from, to);
-      const { key, createRevision, version, lease } = view.load(record, begin, end);
+      view.load(record, begin, end);
       const tombstone = isTombstone(bytes, from, to);
       lastRevision = mainOf(bytes, from);
-      index.restore(key, lastRevision, subOf(bytes, from), createRevision, version, tombstone);
-      if (!tombstone && lease !== NO_LEASE) keyLeases.set(key, lease);
-      else if (keyLeases.size > 0) keyLeases.delete(key);
+      index.restore(record, view, lastRevision, subOf(bytes, from), tombstone);
+      if (!tombstone && view.lease !== NO_LEASE) keyLeases.set(view.key, view.lease);
+      else if (keyLeases.size > 0) keyLeases.delete(view.key);
       records++;
       return true;
     });

@@ -4,6 +4,7 @@ export { walExists } from "./open-log.ts";
 export { type PurgeRule, purgeFiles } from "./purge.ts";
 export {
   type ReadDeps,
+  hasSegmentsBefore,
   readLog,
   recordedSnapshotEntries,
   validSnapshotEntries,

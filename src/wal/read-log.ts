@@ -12,6 +12,7 @@ import { copyBytes, equalBytes } from "../base/bytes.ts";
 import { DecodeError } from "../base/wire.ts";
 import type { Disk, DiskFile } from "../env/disk.ts";
 import type { Logger } from "../env/logger.ts";
+import { type EntryHead, scanEntry, scanned } from "./entry-scan.ts";
 import {
   ENTRY_GAP,
   METADATA_CONFLICT,
@@ -93,7 +94,8 @@ class Replay {
         this.#applyMetadata(reader, chunk.subarray(record.dataStart, record.dataEnd));
         return;
       case RecordType.entry:
-        this.#applyEntry(reader, decoded(reader, Entry));
+        if (this.#start === undefined) this.#checkEntry(reader);
+        else this.#applyEntry(reader, decoded(reader, Entry), this.#start);
         return;
       case RecordType.state:
         this.#applyState(reader, decoded(reader, HardState));
@@ -127,12 +129,22 @@ class Replay {
     this.metadata ??= copyBytes(metadata);
   }
 
-  #applyEntry(reader: SegmentReader, entry: Entry): void {
-    if (entry.term < 1 || entry.index < 1 || entry.type < 0 || entry.type > 2) {
-      throw damage(reader, "wal: impossible entry");
+  /** A log of hundreds of megabytes is checked without an object for each entry. */
+  #checkEntry(reader: SegmentReader): void {
+    const { record, chunk } = reader;
+    if (!scanEntry(chunk, record.dataStart, record.dataEnd)) {
+      const { type, term, index } = decoded(reader, Entry);
+      scanned.type = type;
+      scanned.term = term;
+      scanned.index = index;
     }
-    const start = this.#start;
-    if (start !== undefined && entry.index > start.index) {
+    if (!isPossible(scanned)) throw damage(reader, IMPOSSIBLE_ENTRY);
+    this.lastIndex = scanned.index;
+  }
+
+  #applyEntry(reader: SegmentReader, entry: Entry, start: WalSnapshotPoint): void {
+    if (!isPossible(entry)) throw damage(reader, IMPOSSIBLE_ENTRY);
+    if (entry.index > start.index) {
       const position = entry.index - start.index - 1;
       if (position > this.entries.length) throw damage(reader, this.#gap(entry, start));
       const before = this.entries[position - 1];
@@ -141,7 +153,7 @@ class Replay {
       // A new leader overwrites what was never committed, and everything behind it.
       if (position < this.entries.length) this.entries.length = position;
       this.entries.push(entry);
-    } else if (entry.index === start?.index) this.#termAtStart = entry.term;
+    } else if (entry.index === start.index) this.#termAtStart = entry.term;
     this.lastIndex = entry.index;
   }
 
@@ -187,6 +199,12 @@ class Replay {
   }
 }
 
+const IMPOSSIBLE_ENTRY = "wal: impossible entry";
+
+function isPossible({ term, index, type }: EntryHead): boolean {
+  return term >= 1 && index >= 1 && type >= 0 && type <= 2;
+}
+
 function decoded<T>(
   reader: SegmentReader,
   codec: { decode(bytes: Uint8Array, start: number, end: number): T },
@@ -222,10 +240,14 @@ interface LogRead {
   readonly end: WalEnd;
 }
 
-/** Reads the segments in order; throws unless the last one ends cleanly, dirty or torn. */
+/**
+ * Reads the segments in order; throws unless the last one ends cleanly, dirty or torn. What lies
+ * behind the end of the last one can be left unread.
+ */
 function readSegments(
   segments: readonly OpenSegment[],
   start: WalSnapshotPoint | undefined,
+  leavesRest = false,
 ): LogRead {
   const replay = new Replay(start, segments[0]?.segment.firstIndex ?? 0);
   let reader: SegmentReader | undefined;
@@ -243,6 +265,7 @@ function readSegments(
     if (headBytes === 0) {
       throw new WalCorruptError(file.path, 0, reader.problem || "wal: file without a head");
     }
+    if (result === "end" && isLast && leavesRest) break;
     const tail = result === "end" ? restOf(reader) : "torn";
     if (tail === "clean") continue;
     const problem = reader.problem || "wal: data behind the end of the log";
@@ -317,7 +340,7 @@ export function readLog(deps: ReadDeps, directory: string, start: WalSnapshotPoi
 /**
  * The snapshots that start-up may build on: recorded in the log, and not beyond the last hard
  * state's commit index. With `fromIndex`, only those that are recorded in the segments that opening
- * the log behind the snapshot at this index would read.
+ * the log behind the snapshot at this index would read: opening it checks what lies behind the end.
  */
 export function validSnapshotEntries(
   deps: ReadDeps,
@@ -325,7 +348,7 @@ export function validSnapshotEntries(
   fromIndex?: number,
 ): Snapshot[] {
   return withSegments(deps, directory, atLeastFirst(fromIndex), (open) => {
-    const { replay } = readSegments(open, undefined);
+    const { replay } = readSegments(open, undefined, fromIndex !== undefined);
     return replay.snapshots.filter((snapshot) => snapshot.index <= replay.hardState.commit);
   });
 }
@@ -340,7 +363,7 @@ export function recordedSnapshotEntries(
   fromIndex?: number,
 ): Snapshot[] {
   return withSegments(deps, directory, atLeastFirst(fromIndex), (open) => {
-    return [...readSegments(open, undefined).replay.snapshots];
+    return [...readSegments(open, undefined, fromIndex !== undefined).replay.snapshots];
   });
 }
 
@@ -350,7 +373,7 @@ export function recordedSnapshotEntries(
  * writes them, so this may run beside a member that is at work. Throws as `readLog`.
  */
 export function verifySegmentsBefore(deps: ReadDeps, directory: string, index: number): void {
-  withSegments(deps, directory, atLeastFirst(undefined), (open) => {
+  withSegments(deps, directory, unbrokenSegments, (open) => {
     const first = open.findLastIndex(({ segment }) => segment.firstIndex <= index);
     const next = open[first];
     if (first < 1 || next === undefined) return;
@@ -364,6 +387,12 @@ export function verifySegmentsBefore(deps: ReadDeps, directory: string, index: n
   });
 }
 
+/** Whether `verifySegmentsBefore` has anything to check. */
+export function hasSegmentsBefore(disk: Disk, directory: string, index: number): boolean {
+  const all = unbrokenSegments(listSegments(disk, directory));
+  return all.findLastIndex(({ firstIndex }) => firstIndex <= index) > 0;
+}
+
 /**
  * Checks all segments from this snapshot on and returns the last hard state. Throws as `readLog`.
  */
@@ -373,19 +402,22 @@ export function verifyLog(deps: ReadDeps, directory: string, start: WalSnapshotP
 
 type Choice = (all: readonly SegmentName[]) => SegmentName[];
 
-/**
- * Never before the first segment, nor before a gap. Old segments are removed one by one, and a loss
- * of power may bring some of them back; what a start needs is checked when the log is opened.
- */
+/** Never before the first segment, nor before a gap. */
 function atLeastFirst(index = 0): Choice {
   return (all) => {
-    const unbroken = all.slice(
-      all.findLastIndex(
-        ({ sequence }, i) => i === 0 || sequence !== (all[i - 1]?.sequence ?? 0) + 1,
-      ),
-    );
+    const unbroken = unbrokenSegments(all);
     return selectSegments(unbroken, Math.max(index, unbroken[0]?.firstIndex ?? 0));
   };
+}
+
+/**
+ * What lies behind the last gap. Old segments are removed one by one, and a loss of power may bring
+ * some of them back; what a start needs is checked when the log is opened.
+ */
+function unbrokenSegments(all: readonly SegmentName[]): SegmentName[] {
+  return all.slice(
+    all.findLastIndex(({ sequence }, i) => i === 0 || sequence !== (all[i - 1]?.sequence ?? 0) + 1),
+  );
 }
 
 /** Opens the chosen segments while `use` runs. */

@@ -30,12 +30,12 @@ function hex16(value: number): string {
 }
 
 /** All segments of a directory in order. Throws "not-found" when there is none. */
-export function listSegments(disk: Disk, directory: string, logger: Logger): SegmentName[] {
+export function listSegments(disk: Disk, directory: string, logger?: Logger): SegmentName[] {
   const segments: SegmentName[] = [];
   for (const name of disk.readDirectory(directory)) {
     const segment = parseSegmentName(name);
     if (segment !== undefined) segments.push(segment);
-    else if (!name.endsWith(".tmp")) logger.warn("ignored file in WAL directory", { path: name });
+    else if (!name.endsWith(".tmp")) logger?.warn("ignored file in WAL directory", { path: name });
   }
   if (segments.length === 0) throw new WalError("not-found", FILE_NOT_FOUND);
   return segments;

@@ -7,7 +7,12 @@ import { SeededRandom } from "../env/testing/seeded-random.ts";
 import { WalCorruptError, type WalError } from "./errors.ts";
 import { walExists } from "./open-log.ts";
 import { purgeFiles } from "./purge.ts";
-import { validSnapshotEntries, verifyLog, verifySegmentsBefore } from "./read-log.ts";
+import {
+  hasSegmentsBefore,
+  validSnapshotEntries,
+  verifyLog,
+  verifySegmentsBefore,
+} from "./read-log.ts";
 import { Wal } from "./wal.ts";
 import {
   create,
@@ -174,6 +179,8 @@ test("segments before the ones that a start reads are checked for every flipped 
   verifySegmentsBefore(deps, DIRECTORY, 49);
   const unread = names.filter((name) => Number.parseInt(name.slice(17, 33), 16) <= 49).slice(0, -1);
   assert.ok(unread.length >= 2);
+  assert.equal(hasSegmentsBefore(disk, DIRECTORY, 49), true);
+  assert.equal(hasSegmentsBefore(disk, DIRECTORY, 1), false);
   for (const name of unread) {
     const path = `${DIRECTORY}/${name}`;
     const file = disk.open(path, { write: true });

@@ -45,13 +45,24 @@ export async function scanPages(
   return scan.reached;
 }
 
+/** Pages ids[from, end) of a level. */
+interface Window {
+  readonly from: number;
+  readonly end: number;
+  readonly bytes: Buffer;
+  /** Resolves with the number of bytes that the file had. */
+  readonly read: Promise<number>;
+}
+
 class PageScan {
   readonly reached: PageSet;
   readonly #file: DiskFile;
   readonly #meta: Meta;
   readonly #visit: ((page: Page) => void) | undefined;
   #next: number[] = [];
+  /** Windows are read to these in turn: one while the pages of the other are looked at. */
   #space: Buffer = Buffer.alloc(0);
+  #otherSpace: Buffer = Buffer.alloc(0);
 
   constructor(file: DiskFile, meta: Meta, options: PageScanOptions) {
     this.#file = file;
@@ -74,27 +85,55 @@ class PageScan {
   }
 
   async #readLevel(ids: readonly number[]): Promise<void> {
+    let ahead = this.#readWindow(ids, 0);
+    try {
+      while (ahead !== undefined) {
+        const { from, end, bytes, read } = ahead;
+        const got = await read;
+        ahead = this.#readWindow(ids, end);
+        await this.#takeWindow(ids, from, end, bytes.subarray(0, got));
+      }
+    } finally {
+      // After a failure nothing may be read to this memory, or of this file, any more.
+      await ahead?.read.catch(() => 0);
+    }
+  }
+
+  /** Begins to read the pages of ids[from, …) that lie near each other; undefined at the end. */
+  #readWindow(ids: readonly number[], from: number): Window | undefined {
+    if (from === ids.length) return undefined;
     const { pageSize } = this.#meta;
     const windowPages = Math.max(1, Math.floor(WINDOW_BYTES / pageSize));
-    for (let at = 0; at < ids.length; ) {
-      const first = ids[at] as number;
-      let end = at + 1;
-      while (end < ids.length) {
-        const id = ids[end] as number;
-        if (id - first >= windowPages || id - (ids[end - 1] as number) > MAX_GAP_PAGES) break;
-        end++;
-      }
-      const last = ids[end - 1] as number;
-      const bytes = (last - first + 1) * pageSize;
-      if (this.#space.length < bytes) this.#space = Buffer.allocUnsafeSlow(bytes);
-      const window = this.#space.subarray(0, bytes);
-      const got = await this.#file.read(window, first * pageSize);
-      for (; at < end; at++) {
-        const id = ids[at] as number;
-        const head = window.subarray((id - first) * pageSize, got);
-        const missing = this.#takePage(id, head);
-        if (missing > 0) await this.#readPage(id, missing);
-      }
+    const first = ids[from] as number;
+    let end = from + 1;
+    while (end < ids.length) {
+      const id = ids[end] as number;
+      if (id - first >= windowPages || id - (ids[end - 1] as number) > MAX_GAP_PAGES) break;
+      end++;
+    }
+    const length = ((ids[end - 1] as number) - first + 1) * pageSize;
+    let space = this.#otherSpace;
+    if (space.length < length) space = Buffer.allocUnsafeSlow(length);
+    this.#otherSpace = this.#space;
+    this.#space = space;
+    const bytes = space.subarray(0, length);
+    const read = this.#file.read(bytes, first * pageSize);
+    // Who waits for it hears of a failure, but may still be busy with the window before.
+    read.catch(() => undefined);
+    return { from, end, bytes, read };
+  }
+
+  async #takeWindow(
+    ids: readonly number[],
+    from: number,
+    end: number,
+    window: Buffer,
+  ): Promise<void> {
+    const first = ids[from] as number;
+    for (let at = from; at < end; at++) {
+      const id = ids[at] as number;
+      const missing = this.#takePage(id, window.subarray((id - first) * this.#meta.pageSize));
+      if (missing > 0) await this.#readPage(id, missing);
     }
   }
 

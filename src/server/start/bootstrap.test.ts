@@ -365,6 +365,27 @@ test("a refused directory without a db is left without one", async () => {
   await refuses(disk, /^failed to find database snapshot file/);
 });
 
+test("a thread is asked to check the log only where a start leaves some of it unread", async () => {
+  for (const [limits, checks] of [
+    [{ maxSnapshotRestMs: 0 }, 0],
+    [{ maxSnapshotRestMs: 0, walSegmentBytes: 1024 }, 1],
+  ] as const) {
+    const disk = new FaultDisk();
+    const checked: number[] = [];
+    const verifyOlderSegments = async (_: string, index: number) => void checked.push(index);
+    for (let start = 1; start <= 2; start++) {
+      const member = new TestMember(disk, { ...OPTIONS, limits }, { verifyOlderSegments });
+      await member.start();
+      for (let i = 0; i < 12; i++) {
+        const call = member.put(`key ${i}`, "a value of some length".repeat(10));
+        await member.until(() => call.answered);
+      }
+      assert.equal(checked.length, start === 1 ? 0 : checks);
+      await member.stop();
+    }
+  }
+});
+
 /** As etcd 2.3 leaves it: no db, no padding in the log, and the document says 2.3.0. */
 async function directoryOfEtcd2(): Promise<FaultDisk> {
   const disk = await stoppedMember(12);

@@ -21,6 +21,7 @@ import { MemoryStorage } from "../../raft/index.ts";
 import { SnapError, SnapshotFiles } from "../../snap/index.ts";
 import { LiveV2Store, MembershipDocument, type V2Store } from "../../v2store/index.ts";
 import {
+  hasSegmentsBefore,
   recordedSnapshotEntries,
   validSnapshotEntries,
   verifySegmentsBefore,
@@ -428,6 +429,8 @@ function verifyOlder(deps: ServerDeps, walDirectory: string, index: Index): Prom
     verifySegmentsBefore(deps, walDirectory, index);
     return Promise.resolve();
   }
+  // A thread costs more to start than a small member's whole state to read.
+  if (!hasSegmentsBefore(deps.disk, walDirectory, index)) return Promise.resolve();
   const verified = deps.verifyOlderSegments(walDirectory, index);
   // Start-up may fail for another reason before it comes to wait for this.
   verified.catch(() => undefined);

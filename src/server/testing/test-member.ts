@@ -13,6 +13,7 @@ import {
 } from "../../env/testing/index.ts";
 import type { PeerNetwork, TokenSigner } from "../../env/index.ts";
 import { EtcdServer, type ServerOptions } from "../index.ts";
+import type { ServerDeps } from "../options.ts";
 import { FakeUnaryCall } from "./fake-call.ts";
 
 export const TEST_OPTIONS: ServerOptions = {
@@ -79,6 +80,7 @@ export class TestMember {
   readonly #options: ServerOptions;
   readonly #seed: number;
   readonly #tokenSigner: TokenSigner | undefined;
+  readonly #verifyOlderSegments: ServerDeps["verifyOlderSegments"];
   /** The server runs, but has not published itself. */
   onStarted: ((server: EtcdServer) => void) | undefined;
   #server: EtcdServer | undefined;
@@ -92,8 +94,10 @@ export class TestMember {
       readonly network?: PeerNetwork;
       readonly seed?: number;
       readonly tokenSigner?: TokenSigner;
+      readonly verifyOlderSegments?: NonNullable<ServerDeps["verifyOlderSegments"]>;
     } = {},
   ) {
+    this.#verifyOlderSegments = world.verifyOlderSegments;
     this.#tokenSigner = world.tokenSigner;
     this.#seed = world.seed ?? 1;
     this.disk = disk;
@@ -122,6 +126,7 @@ export class TestMember {
       defer: setImmediate,
       passwords: new PlainPasswords(),
       tokenSigner: this.#tokenSigner,
+      ...(this.#verifyOlderSegments && { verifyOlderSegments: this.#verifyOlderSegments }),
     })
       .then((server) => {
         this.#server = server;
