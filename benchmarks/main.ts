@@ -10,13 +10,13 @@ import { BENCHMARK_USAGE, type BenchmarkArguments, parseBenchmarkArguments } fro
 import { AUTH_WORKLOADS } from "./auth-workloads.ts";
 import { CLUSTER_WORKLOADS } from "./cluster-workloads.ts";
 import { growth } from "./growth/main.ts";
+import { JobCosts } from "./job-costs.ts";
 import { LARGE_WORKLOADS } from "./large-workloads.ts";
 import { LIGHT_WORKLOADS } from "./light-workloads.ts";
-import type { LoadJob, LoadResult } from "./load/jobs.ts";
 import { readRecord, writeRecord } from "./record.ts";
 import { type Failure, formatPairs, formatTable, type Sample, summarise } from "./report.ts";
 import { ServerCluster } from "./server-cluster.ts";
-import { dataRoot, ServerProcess, type ServerUnderTest, STALL_METRIC } from "./server-process.ts";
+import { dataRoot, ServerProcess, type ServerUnderTest } from "./server-process.ts";
 import { OURS, rotated, usable } from "./servers.ts";
 import { STANDING_WORKLOADS } from "./standing-workloads.ts";
 import { SWEEP_WORKLOADS } from "./sweep-workloads.ts";
@@ -26,7 +26,6 @@ import { V2_WORKLOADS } from "./v2-workloads.ts";
 import {
   MEMBER_WORKLOADS,
   type Measurement,
-  type RunningJob,
   type Workload,
   type WorkloadOptions,
 } from "./workloads.ts";
@@ -177,28 +176,15 @@ async function measureOn(
 ): Promise<Sample[]> {
   try {
     await target.start();
-    const costs = new Map<LoadResult, number>();
-    const runJob = async (job: LoadJob): Promise<LoadResult> => {
-      const before = target.usage().cpuSeconds;
-      const result = await new Generator(job).result;
-      const cpuMicros = (target.usage().cpuSeconds - before) * 1e6;
-      if (result.operations > 0) costs.set(result, cpuMicros / result.operations);
-      return result;
-    };
-    await target.metric(STALL_METRIC);
-    const startJob = (job: LoadJob): RunningJob => new Generator(job);
-    const measured = await run({ ...args, runJob, startJob });
-    const stallSeconds = await target.metric(STALL_METRIC);
-    const samples = measured.map((measurement): Sample => {
-      const cost = measurement.result && costs.get(measurement.result);
-      return {
-        ...measurement,
-        server: server.label,
-        round,
-        ...(cost !== undefined && { cpuMicrosPerOperation: cost }),
-        ...(stallSeconds !== undefined && { stallMs: stallSeconds * 1000 }),
-      };
+    const costs = new JobCosts(target, (job) => new Generator(job).result);
+    await costs.begin();
+    const measured = await run({
+      ...args,
+      runJob: (job) => costs.run(job),
+      startJob: (job) => new Generator(job),
     });
+    const told = await costs.tell(measured);
+    const samples = told.map((one): Sample => ({ ...one, server: server.label, round }));
     for (const sample of samples) console.log(describe(sample));
     return samples;
   } finally {

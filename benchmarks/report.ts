@@ -10,7 +10,10 @@ export interface Sample extends Measurement {
   readonly round: number;
   /** Processor time of the server per operation, where the value is a throughput. */
   readonly cpuMicrosPerOperation?: number;
-  /** Longest stall of the server's event loop, where it tells. */
+  /**
+   * Longest stall of the server's event loop, where it tells: under the load whose result this is,
+   * otherwise of what came behind all loads.
+   */
   readonly stallMs?: number;
 }
 

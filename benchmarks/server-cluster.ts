@@ -101,9 +101,10 @@ export class ServerCluster {
     };
   }
 
-  /** The largest of the members' values; undefined where none has the metric. */
+  /** The largest of the running members' values; undefined where none has the metric. */
   async metric(name: string): Promise<number | undefined> {
-    const all = await Promise.all(this.members.map((member) => member.metric(name)));
+    const running = this.members.filter((member) => member.isRunning);
+    const all = await Promise.all(running.map((member) => member.metric(name)));
     const known = all.filter((value) => value !== undefined);
     return known.length === 0 ? undefined : Math.max(...known);
   }
