@@ -9,13 +9,14 @@ import { Lease as LeaseRecord } from "../api/gen/lease.ts";
 import { LEASE_BUCKET, type Reader } from "../backend/index.ts";
 import { EMPTY_BYTES } from "../base/bytes.ts";
 import type { LeaseID } from "../base/ids.ts";
+import { hashOfLeaseID, hashOfText, WideMap } from "../base/wide-map.ts";
 import { DecodeError } from "../base/wire.ts";
 import type { LeaseAttachments } from "../mvcc/index.ts";
 import { Lease } from "./lease.ts";
 
 export class LeaseTable implements LeaseAttachments {
-  readonly byID = new Map<LeaseID, Lease>();
-  readonly byKey = new Map<string, Lease>();
+  readonly byID: WideMap<LeaseID, Lease> = new WideMap(hashOfLeaseID);
+  readonly byKey: WideMap<string, Lease> = new WideMap(hashOfText);
 
   exists(id: LeaseID): boolean {
     return this.byID.has(id);

@@ -160,7 +160,7 @@ export class Lessor implements LeaseHooks {
 
   attachments(): Map<string, LeaseID> {
     const found = new Map<string, LeaseID>();
-    for (const [key, { id }] of this.#table.byKey) found.set(key, id);
+    for (const [key, { id }] of this.#table.byKey.entries()) found.set(key, id);
     return found;
   }
 
@@ -170,12 +170,12 @@ export class Lessor implements LeaseHooks {
 
   /** All leases, the next to expire first; by ID where no expiry is known. */
   leases(): LeaseView[] {
-    return [...this.#table.byID.values()].sort(byExpiry);
+    return this.#table.byID.values().sort(byExpiry);
   }
 
   /** The same in slices, as they were when it began. */
   *leasesInSteps(slice: Slice): Steps<readonly LeaseView[]> {
-    const leases: LeaseView[] = [...this.#table.byID.values()];
+    const leases: LeaseView[] = this.#table.byID.values();
     return yield* charge(sortInSteps(leases, SORTED_PER_STEP, byExpiry), SORTED_PER_STEP, slice);
   }
 
@@ -302,7 +302,7 @@ export class Lessor implements LeaseHooks {
   *promoteInSteps(nowMs: () => number, extendMs: number, slice: Slice): Steps<void> {
     const promotion = {};
     this.#promotion = promotion;
-    const leases = [...this.#table.byID.values()];
+    const leases = this.#table.byID.values();
     for (const lease of leases) {
       if (slice.left-- <= 0) yield;
       if (this.#promotion !== promotion) return;

@@ -2,6 +2,7 @@
 
 import type { Revision } from "../../base/ids.ts";
 import { IntervalTree } from "../../base/interval-tree.ts";
+import { hashOfText, WideMap } from "../../base/wide-map.ts";
 
 /** Number of a watch within its stream. */
 export type WatchID = number;
@@ -102,7 +103,7 @@ export class WatcherGroup {
   /** In order of arrival. */
   readonly watchers = new Set<Watcher>();
   /** Most watched keys have one watcher, and there may be very many: it is held without a set. */
-  readonly #byKey = new Map<string, Watcher | Set<Watcher>>();
+  readonly #byKey: WideMap<string, Watcher | Set<Watcher>> = new WideMap(hashOfText);
   readonly #byRange = new IntervalTree<Set<Watcher>>();
 
   get size(): number {
