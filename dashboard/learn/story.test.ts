@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TimelineEvent } from "../../src/cli/cluster/lab/timeline.ts";
-import { KEPT_EVENTS, storyOf, trimmed } from "./story.ts";
+import { storyOf } from "./story.ts";
 
 let number = 0;
 const at = (process: string, event: object): TimelineEvent =>
@@ -20,6 +20,9 @@ test("a member is what it last said, unless it is paused or gone", () => {
       at("a", { kind: "note", atMs: 20, text: "paused" }),
       at("a", { kind: "note", atMs: 30, text: "goes on" }),
       at("a", { kind: "note", atMs: 40, text: "killed" }),
+      at("a", { kind: "note", atMs: 50, text: "started, process 6" }),
+      at("a", { kind: "note", atMs: 60, text: "paused" }),
+      at("a", { kind: "note", atMs: 70, text: "goes on" }),
     ],
     ["a"],
     nameOf,
@@ -31,7 +34,10 @@ test("a member is what it last said, unless it is paused or gone", () => {
     [12, 20, "leader"],
     [20, 30, "paused"],
     [30, 40, "leader"],
-    [40, undefined, "down"],
+    [40, 50, "down"],
+    [50, 60, "silent"],
+    [60, 70, "paused"],
+    [70, undefined, "silent"],
   ]);
 });
 
@@ -56,15 +62,4 @@ test("the two ends of a message make one arrow, whichever report came first", ()
       { from: "a", to: "b", sentMs: 9, receivedMs: undefined, isLost: true, isRefusal: false },
     ],
   );
-});
-
-test("what is kept is bounded, and no member's state is forgotten", () => {
-  const state = { kind: "state", role: "leader", term: 7, leader: "1", vote: "1", atMs: 0 };
-  const commits = Array.from({ length: KEPT_EVENTS + 1 }, (_, i) =>
-    at("b", { kind: "commit", atMs: i, index: i }),
-  );
-  const kept = trimmed([at("a", state), ...commits]);
-  assert.ok(kept.length <= KEPT_EVENTS);
-  assert.equal(kept.find(({ process }) => process === "a")?.kind, "state");
-  assert.equal(kept.at(-1), commits.at(-1));
 });

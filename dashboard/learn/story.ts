@@ -5,9 +5,6 @@
 import type { RaftEvent, Role } from "../../src/lab/lab-protocol.ts";
 import type { TimelineEvent } from "../../src/cli/cluster/lab/timeline.ts";
 
-/** What a page keeps; older events give way. */
-export const KEPT_EVENTS = 12_000;
-
 export interface Segment {
   readonly fromMs: number;
   /** Undefined: still so. */
@@ -67,8 +64,10 @@ function segmentsOf(name: string, events: readonly TimelineEvent[]): Segment[] {
       ({ role, term } = event);
       begin(event.atMs, role);
     } else if (event.kind === "note") {
-      if (/^started/.test(event.text)) begin(event.atMs, "silent");
-      else if (/^(?:killed|stopped|ended)/.test(event.text)) begin(event.atMs, "down");
+      if (/^started/.test(event.text)) {
+        role = "silent";
+        begin(event.atMs, role);
+      } else if (/^(?:killed|stopped|ended)/.test(event.text)) begin(event.atMs, "down");
       else if (event.text === "paused") begin(event.atMs, "paused");
       else if (event.text === "goes on") begin(event.atMs, role);
     }
@@ -117,18 +116,4 @@ function kindOf({ type, entries }: Passed): MessageKind {
   if (/^Heartbeat/.test(type)) return "heartbeat";
   if (type === "App") return entries > 0 ? "append" : "other";
   return type === "AppResp" || type === "Snap" ? "append" : "other";
-}
-
-/** The newest events, and of each member the last that says what it is. */
-export function trimmed(events: readonly TimelineEvent[]): readonly TimelineEvent[] {
-  if (events.length <= KEPT_EVENTS) return events;
-  const cut = events.length - KEPT_EVENTS / 2;
-  const states = new Map<string, TimelineEvent>();
-  for (const event of events.slice(0, cut)) {
-    if (event.kind === "state") states.set(event.process, event);
-    else if (event.kind === "note" && event.process !== "") {
-      states.set(`${event.process} note`, event);
-    }
-  }
-  return [...states.values(), ...events.slice(cut)];
 }

@@ -1,10 +1,11 @@
 /** The launcher's state in a page: asked several times a second, kept within bounds. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { TimelineEvent } from "../../src/cli/cluster/lab/timeline.ts";
+import { thinned, type TimelineEvent } from "../../src/cli/cluster/lab/timeline.ts";
 import { askState, type LabState } from "./lab-api.ts";
-import { trimmed } from "./story.ts";
 
 const ASK_INTERVAL_MS = 250;
+/** What a page keeps; older events give way. */
+const KEPT_EVENTS = 12_000;
 /** What members report is some time under way; the picture ends before it. */
 const REPORT_DELAY_MS = 450;
 
@@ -30,7 +31,7 @@ export function useLab(secret: string): Lab {
       try {
         const next = await askState(secret, events.current.at(-1)?.number ?? 0);
         offsetMs.current = next.nowMs - performance.now();
-        events.current = trimmed([...events.current, ...next.events]);
+        events.current = thinned([...events.current, ...next.events], KEPT_EVENTS);
         if (!isOver) setState(next);
         if (!isOver) setProblem(undefined);
       } catch (error) {

@@ -85,6 +85,24 @@ test("the timeline keeps the newest, and gives what somebody has not seen", () =
   assert.deepEqual(numbers(20), []);
 });
 
+test("heartbeats push the story out of no timeline, nor what each member is", () => {
+  const timeline = new Timeline(100);
+  const state = { kind: "state", atMs: 1, role: "leader", leader: "1f", vote: "1f" } as const;
+  timeline.add("a", [{ ...state, term: 3 }]);
+  const head = { peer: "2f", term: 3, index: 0, commit: 0, entries: 0, reject: false };
+  const heartbeat = { kind: "sent", type: "Heartbeat", ...head } as const;
+  for (let i = 0; i < 1000; i++) timeline.add("a", [{ ...heartbeat, atMs: i + 2 }]);
+  assert.equal(timeline.newest(10, isTold)[0]?.kind, "state");
+  const seen = timeline.after(0, 1000);
+  assert.equal(seen[0]?.kind, "state");
+  assert.deepEqual(timeline.after(seen.at(-3)?.number ?? 0, 10), seen.slice(-2));
+  // A member that is cut off asks for votes for ever; what the others are stays known.
+  const vote = { kind: "lost", type: "PreVote", ...head } as const;
+  for (let i = 0; i < 1000; i++) timeline.add("b", [{ ...vote, atMs: i + 2000 }]);
+  assert.equal(timeline.after(0, 1)[0]?.process, "a");
+  assert.ok(timeline.after(0, 1000).length <= 100);
+});
+
 test("the timeline is told in the order of time, without the stream of messages", () => {
   const timeline = new Timeline();
   const head = { peer: "2f", term: 3, index: 0, commit: 0, entries: 0, reject: false };

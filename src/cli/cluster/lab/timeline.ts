@@ -3,6 +3,7 @@
  * on the clock that all processes of the machine share. Bounded: the oldest gives way.
  */
 import type { LabTime, RaftEvent } from "../../../lab/lab-protocol.ts";
+import { isTold } from "./timeline-text.ts";
 
 /** Some minutes of a busy cluster. */
 const MAX_TIMELINE_EVENTS = 20_000;
@@ -42,8 +43,7 @@ export class Timeline {
 
   /** At most `limit` events behind that number, oldest first. */
   after(number: number, limit: number): readonly TimelineEvent[] {
-    const oldest = this.#events[0]?.number ?? 0;
-    const from = Math.max(0, number - oldest + 1);
+    const from = this.#events.findLastIndex((event) => event.number <= number) + 1;
     return this.#events.slice(from, from + limit);
   }
 
@@ -56,10 +56,25 @@ export class Timeline {
   }
 
   #push(event: TimelineEvent): void {
-    // By a quarter, so that most additions move nothing.
-    if (this.#events.length === this.#limit) {
-      this.#events = this.#events.slice(Math.ceil(this.#limit / 4));
-    }
     this.#events.push(event);
+    this.#events = thinned(this.#events, this.#limit);
   }
+}
+
+/**
+ * The same events while they are at most `limit`; else the newest half, and of the others those that
+ * tell the story (heartbeats alone would push it out within minutes) and what each process was last.
+ */
+export function thinned(events: TimelineEvent[], limit: number): TimelineEvent[] {
+  if (events.length <= limit) return events;
+  const older = events.slice(0, -Math.ceil(limit / 2));
+  const last = new Map<string, TimelineEvent>();
+  for (const event of older) {
+    if (event.kind === "state" || event.kind === "note") {
+      last.set(`${event.kind} ${event.process}`, event);
+    }
+  }
+  const kept = new Set(last.values());
+  for (const event of older.filter(isTold).slice(-Math.floor(limit / 4))) kept.add(event);
+  return [...older.filter((event) => kept.has(event)), ...events.slice(older.length)];
 }
