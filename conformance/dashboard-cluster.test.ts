@@ -68,6 +68,24 @@ test(
   },
 );
 
+test("without a quorum the page says so, and shows who is left", { skip }, async () => {
+  await using cluster = await startCluster(["ours", "ours", "ours"], { flags: FLAGS });
+  const [first, ...others] = cluster.members;
+  assert.ok(first !== undefined);
+  await using dashboard = await openDashboard(first, "#/cluster");
+  const { page } = dashboard;
+  await page.getByText("leader", { exact: true }).waitFor();
+  await Promise.all(others.map((member) => member.kill()));
+  const banner = page.getByRole("alert").filter({ hasText: "knows no leader" });
+  await banner.waitFor();
+  await page.getByText("Which alarms are raised is not known").waitFor();
+  assert.equal(await page.getByText("no answer", { exact: true }).count(), 2);
+  await Promise.all(others.map((member) => member.start()));
+  await banner.waitFor({ state: "detached" });
+  await page.getByText("leader", { exact: true }).waitFor();
+  dashboard.checkErrors();
+});
+
 test("a long defragmentation or compaction says how far it is", { skip }, async () => {
   await using etcd = await startEtcd({ flags: FLAGS });
   await etcd.call("/v3/kv/put", { key: "YQ==", value: "YQ==" });

@@ -1,6 +1,7 @@
 /** The entry of the dashboard: makes what the pages share, and shows them. */
 import { render } from "preact";
-import { Connection } from "./api/connection.ts";
+import { refusalOf } from "./api/api-error.ts";
+import { Connection, type Heartbeat } from "./api/connection.ts";
 import { EtcdApi } from "./api/etcd-api.ts";
 import { Observable } from "./api/observable.ts";
 import { Session } from "./api/session.ts";
@@ -9,6 +10,8 @@ import { Shell } from "./frame/shell.tsx";
 import { applyTheme } from "./frame/theme.ts";
 import "./styles/index.css";
 
+/** A member that is slower than this, while six requests at most are on their way, hangs. */
+const PROBE_LIMIT_MS = 10_000;
 const READ_ONLY = "etcd-dashboard-read-only";
 /** The page is served one folder below the member's root. */
 const base = new URL("../", document.baseURI).href;
@@ -18,13 +21,13 @@ async function start(root: HTMLElement): Promise<void> {
   const config = (await answer.json()) as SiteConfig;
   const session = new Session(sessionStorage);
   const connection = new Connection({
-    probe: async () => {
-      await fetch(`${base}version`, { cache: "no-store" });
-    },
+    probe: () => probe(session),
     after: (ms, run) => {
       setTimeout(run, ms);
     },
+    isWatched: () => !document.hidden,
   });
+  connection.start();
   const api = new EtcdApi({ fetch: (url, init) => fetch(url, init), base, session, connection });
   const readOnly = new Observable(config.readOnly || localStorage.getItem(READ_ONLY) === "true");
   readOnly.subscribe(() => localStorage.setItem(READ_ONLY, String(readOnly.value)));
@@ -35,6 +38,23 @@ async function start(root: HTMLElement): Promise<void> {
     </AppContext.Provider>,
     root,
   );
+}
+
+/** Past the API: a question of the page's own asks nobody to log in. */
+async function probe({ token }: Session): Promise<Heartbeat> {
+  const answer = await fetch(`${base}v3/maintenance/status`, {
+    ...{ method: "POST", body: "{}", cache: "no-store", credentials: "omit" },
+    headers: token === undefined ? {} : { authorization: token },
+    signal: AbortSignal.timeout(PROBE_LIMIT_MS),
+  });
+  // Who may not ask learns that somebody is there.
+  if (!answer.ok) {
+    const refusal = refusalOf(answer.status, await answer.text());
+    if (refusal.kind === "unreachable") throw refusal;
+    return { hasLeader: true };
+  }
+  const { leader = "0" } = (await answer.json()) as { readonly leader?: string };
+  return { hasLeader: leader !== "0" };
 }
 
 const root = document.getElementById("app");

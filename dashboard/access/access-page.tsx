@@ -1,6 +1,6 @@
 /** Users, roles and permissions, and who may do what. */
 import { useState } from "preact/hooks";
-import { useApp, useLoad, useReadOnly } from "../frame/app.ts";
+import { lastOf, useApp, useLoad, useReadOnly } from "../frame/app.ts";
 import { Button } from "../ui/button.tsx";
 import { plural } from "../ui/format.ts";
 import { Empty, Failure, Loading, Notice } from "../ui/notice.tsx";
@@ -14,7 +14,7 @@ export function AccessPage() {
   const { api } = useApp();
   const [edit, setEdit] = useState<Edit>();
   const [loaded, reload] = useLoad((signal) => accessState(api, { signal }), []);
-  const state = loaded.kind === "ready" ? loaded.value : lastOf(loaded);
+  const state = lastOf(loaded);
   if (loaded.kind === "failed") return <Failure error={loaded.error} onRetry={reload} />;
   if (state === undefined) return <Loading what="Loading users and roles" />;
   return (
@@ -48,10 +48,6 @@ export function AccessPage() {
       )}
     </div>
   );
-}
-
-function lastOf(loaded: { readonly last?: AccessState | undefined } | object) {
-  return "last" in loaded ? loaded.last : undefined;
 }
 
 interface ListProps {

@@ -34,9 +34,15 @@ export class ApiError extends Error {
   }
 }
 
+/** Of a proxy that does not reach the member: bad gateway, unavailable, gateway timeout. */
+const PROXY_STATUSES: readonly number[] = [502, 503, 504];
+
 /** From the body of a refusal: `{"code":7,"message":"etcdserver: permission denied"}`, or any text. */
 export function refusalOf(status: number, body: string): ApiError {
   const { code, message } = parsed(body);
+  if (code === 0 && PROXY_STATUSES.includes(status)) {
+    return new ApiError("unreachable", `a proxy does not reach the member (status ${status})`);
+  }
   return new ApiError(kindOf(code, message), message || `HTTP status ${status}`, code);
 }
 

@@ -18,7 +18,10 @@ function apiOf(answer: (sent: Sent) => Response | Error) {
     setItem: (key, value) => kept.set(key, value),
     removeItem: (key) => kept.delete(key),
   });
-  const connection = new Connection({ probe: async () => undefined, after: () => undefined });
+  const connection = new Connection({
+    ...{ probe: async () => ({ hasLeader: true }), after: () => undefined },
+    isWatched: () => true,
+  });
   const all: Sent[] = [];
   const fetch = async (url: string, init: RequestInit): Promise<Response> => {
     const sent = { url, init };
@@ -53,8 +56,16 @@ test("refusals have the kinds that pages treat differently", async () => {
   assert.equal(await kinds(16, "etcdserver: invalid auth token"), "login login");
   assert.equal(await kinds(7, "etcdserver: permission denied"), "denied anonymous");
   assert.equal(await kinds(11, "etcdserver: mvcc: required revision"), "refused anonymous");
-  const { api } = apiOf(() => new Response("<html>busy</html>", { status: 502 }));
+  const { api } = apiOf(() => new Response("<html>busy</html>", { status: 418 }));
   await assert.rejects(api.call("v3/kv/range"), { kind: "refused", message: "<html>busy</html>" });
+  // A member that cannot says so in JSON; a proxy before one that is away does not.
+  const unavailable = new Response('{"code":14,"message":"no leader"}', { status: 503 });
+  const member = apiOf(() => unavailable);
+  assert.equal(await kindOf(member.api.call("v3/kv/range")), "refused");
+  assert.equal(member.connection.state.value.kind, "up");
+  const proxy = apiOf(() => new Response("<html>bad gateway</html>", { status: 502 }));
+  assert.equal(await kindOf(proxy.api.call("v3/kv/range")), "unreachable");
+  assert.equal(proxy.connection.state.value.kind, "down");
 });
 
 test("a login is kept in the tab, sent along, and ended by the first refusal of its token", async () => {
@@ -95,7 +106,9 @@ test("a member that is away is asked until it answers, and then pages load anew"
   const connection = new Connection({
     probe: async () => {
       if (!isBack) throw new TypeError("Failed to fetch");
+      return { hasLeader: true };
     },
+    isWatched: () => true,
     after: (ms, run) => {
       waits.push(ms);
       due.push(run);
@@ -113,8 +126,41 @@ test("a member that is away is asked until it answers, and then pages load anew"
   assert.equal(connection.state.value.kind, "down");
   isBack = true;
   await tick();
-  assert.deepEqual(connection.state.value, { kind: "up", generation: 1 });
+  assert.deepEqual(connection.state.value, { kind: "up", generation: 1, hasLeader: true });
   assert.equal(due.length, 0);
+});
+
+test("a member that hangs or loses its leader is found out though no page asks it", async () => {
+  const due: (() => void)[] = [];
+  let answer: () => Promise<{ hasLeader: boolean }> = async () => ({ hasLeader: true });
+  let isWatched = true;
+  const connection = new Connection({
+    probe: () => answer(),
+    after: (_ms, run) => due.push(run),
+    isWatched: () => isWatched,
+  });
+  const tick = async (): Promise<object> => {
+    for (const run of due.splice(0)) run();
+    await new Promise((resolve) => setImmediate(resolve));
+    return connection.state.value;
+  };
+  connection.start();
+  assert.deepEqual(await tick(), { kind: "up", generation: 0, hasLeader: true });
+  answer = async () => ({ hasLeader: false });
+  assert.deepEqual(await tick(), { kind: "up", generation: 0, hasLeader: false });
+  answer = async () => ({ hasLeader: true });
+  assert.deepEqual(await tick(), { kind: "up", generation: 1, hasLeader: true });
+  answer = async () => {
+    throw new DOMException("no answer in time", "TimeoutError");
+  };
+  isWatched = false;
+  assert.deepEqual(await tick(), { kind: "up", generation: 1, hasLeader: true });
+  isWatched = true;
+  assert.deepEqual(await tick(), { kind: "down", generation: 1 });
+  answer = async () => ({ hasLeader: true });
+  assert.deepEqual(await tick(), { kind: "up", generation: 2, hasLeader: true });
+  // One question at a time goes on.
+  assert.equal(due.length, 1);
 });
 
 test("a stream gives its messages however the network cuts them, and its error", async () => {

@@ -118,6 +118,7 @@ export class EtcdApi {
 
   #noted(error: ApiError, token: string | undefined): ApiError {
     if (error.kind === "login") this.#deps.session.refused(token);
+    if (error.kind === "unreachable") this.#deps.connection.lost();
     return error;
   }
 }

@@ -45,7 +45,12 @@ export function ClusterPage() {
           The members do not agree on a leader: nothing can be written.
         </Notice>
       )}
-      <Alarms alarms={state.alarms} state={state} onChanged={refresh} />
+      {state.alarms === undefined && (
+        <Notice kind="warning">
+          Which alarms are raised is not known: it takes a leader to ask.
+        </Notice>
+      )}
+      <Alarms alarms={state.alarms ?? []} state={state} onChanged={refresh} />
       <div class="row">
         <h2>Members</h2>
         {!readOnly && <Button onClick={() => setChange({ kind: "add" })}>Add a member</Button>}

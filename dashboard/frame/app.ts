@@ -59,7 +59,12 @@ export function useRoute(): Route {
 export type Loaded<T> =
   | { readonly kind: "loading"; readonly last?: T | undefined }
   | { readonly kind: "ready"; readonly value: T }
-  | { readonly kind: "failed"; readonly error: ApiError };
+  | { readonly kind: "failed"; readonly error: ApiError; readonly last?: T | undefined };
+
+/** What is loaded, or was before. */
+export function lastOf<T>(loaded: Loaded<T>): T | undefined {
+  return loaded.kind === "ready" ? loaded.value : loaded.last;
+}
 
 /**
  * Loads when the component appears, when `inputs` change, and again after a login or when a member
@@ -76,16 +81,14 @@ export function useLoad<T>(
   const [loaded, setLoaded] = useState<Loaded<T>>({ kind: "loading" });
   useEffect(() => {
     const controller = new AbortController();
-    setLoaded((before) => ({
-      kind: "loading",
-      last: before.kind === "ready" ? before.value : undefined,
-    }));
+    setLoaded((before) => ({ kind: "loading", last: lastOf(before) }));
     load(controller.signal).then(
       (value) => {
         if (!controller.signal.aborted) setLoaded({ kind: "ready", value });
       },
       (error: unknown) => {
-        if (!controller.signal.aborted) setLoaded({ kind: "failed", error: asApiError(error) });
+        if (controller.signal.aborted) return;
+        setLoaded((before) => ({ kind: "failed", error: asApiError(error), last: lastOf(before) }));
       },
     );
     return () => controller.abort();

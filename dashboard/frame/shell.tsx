@@ -101,10 +101,13 @@ function Switches() {
 
 function Banner() {
   const { connection } = useApp();
-  if (useObservable(connection.state).kind === "up") return null;
+  const state = useObservable(connection.state);
+  if (state.kind === "up" && state.hasLeader) return null;
   return (
     <div class="banner" role="alert">
-      The member does not answer. This page asks again by itself.
+      {state.kind === "down"
+        ? "The member does not answer. This page asks again by itself."
+        : "The member knows no leader: nothing can be written, and most reads wait or fail."}
     </div>
   );
 }

@@ -47,10 +47,9 @@ export class Observer {
   async #lookAt(self: string, member: Member, options: CallOptions): Promise<MemberLook> {
     const { id } = member;
     try {
-      const [status, page] = await Promise.all([
-        memberStatus(this.#api, self, id, options),
-        this.#api.text(pathAt(self, id, "metrics"), options),
-      ]);
+      // One after the other: who hangs holds one of the few connections of a browser, not two.
+      const status = await memberStatus(this.#api, self, id, options);
+      const page = await this.#api.text(pathAt(self, id, "metrics"), options);
       const scrape = { atMs: performance.now(), samples: parseExposition(page) };
       const before = this.#last.get(id);
       this.#last.set(id, scrape);

@@ -1,5 +1,5 @@
 /** What a page asks again and again, while somebody looks at it. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { type ApiError, asApiError } from "../api/api-error.ts";
 import { useApp, useObservable } from "../frame/app.ts";
 
@@ -18,11 +18,16 @@ export function usePolling<T>(
   const { session, connection } = useApp();
   const login = useObservable(session.state);
   const { generation } = useObservable(connection.state);
+  const asked = useRef<readonly unknown[]>([]);
   const [polled, setPolled] = useState<Polled<T>>({ value: undefined, error: undefined });
   useEffect(() => {
     const controller = new AbortController();
     const { signal } = controller;
-    setPolled({ value: undefined, error: undefined });
+    // When the member is back the same is shown on; for another question or user it is forgotten.
+    const question = [...inputs, login];
+    const isSame = question.every((each, i) => Object.is(each, asked.current[i]));
+    asked.current = question;
+    if (!isSame) setPolled({ value: undefined, error: undefined });
     const run = async (): Promise<void> => {
       while (!signal.aborted) {
         try {
