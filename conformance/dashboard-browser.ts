@@ -49,6 +49,14 @@ export class Dashboard implements AsyncDisposable {
   }
 }
 
+/** As a tab behind another one, which the browser without a screen does not know. */
+export async function setHidden(page: Page, isHidden: boolean): Promise<void> {
+  await page.evaluate(`
+    Object.defineProperty(document, "hidden", { value: ${isHidden}, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  `);
+}
+
 /** Opens the dashboard of a member that was started with `--enable-dashboard`. */
 export async function openDashboard(
   etcd: Pick<EtcdProcess, "clientUrl">,

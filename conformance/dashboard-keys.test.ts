@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
-import { type Dashboard, missingBrowser, openDashboard } from "./dashboard-browser.ts";
+import { type Dashboard, missingBrowser, openDashboard, setHidden } from "./dashboard-browser.ts";
 import { type EtcdProcess, startEtcd } from "./harness.ts";
 
 const skip = missingBrowser();
@@ -220,4 +220,67 @@ test("read-only offers no changes", { skip }, async () => {
   assert.equal(await button("New key").count(), 0);
   await button("Read-only").click();
   dashboard.checkErrors();
+});
+
+test("an empty tree fills, and a key is followed whatever was compacted", { skip }, async () => {
+  await using member = await startEtcd({ flags: ["--enable-dashboard"] });
+  await using own = await openDashboard(member);
+  await own.page.getByText("There are no keys yet").waitFor();
+  const write = (key: string, value: string) =>
+    member.call("/v3/kv/put", { key: base64(key), value: base64(value) });
+  await write("one", "first");
+  const one = own.page.getByRole("treeitem", { name: "one" });
+  await one.waitFor();
+  for (let i = 0; i < 3; i++) await write("other", String(i));
+  await member.call("/v3/kv/compaction", { revision: "5" });
+  await one.click();
+  const shown = (text: string) => own.page.locator(".value").filter({ hasText: text }).waitFor();
+  await shown("first");
+  await write("one", "second");
+  await shown("second");
+  await own.page.getByRole("button", { name: "Edit", exact: true }).click();
+  await own.page.getByRole("textbox", { name: "Value" }).fill("mine");
+  await own.page.getByRole("button", { name: "History" }).click();
+  await own.page.getByText("Version 2").waitFor();
+  await own.page.getByRole("button", { name: "Value" }).click();
+  assert.equal(await own.page.getByRole("textbox", { name: "Value" }).inputValue(), "mine");
+  // Read anew meanwhile: a save is still checked against what the editing began from.
+  await write("one", "theirs");
+  await own.page.getByText("Somebody else has changed this key").waitFor();
+  await member.kill();
+  await own.page.getByRole("button", { name: "Refresh" }).click();
+  const banner = own.page.locator(".banner");
+  await banner.waitFor();
+  await member.start();
+  await banner.waitFor({ state: "detached" });
+  await own.page.getByText("Version").first().waitFor();
+  await own.page.getByRole("button", { name: "Save" }).click();
+  await own.page.getByRole("button", { name: "Take theirs" }).click();
+  await shown("theirs");
+  await member.call("/v3/kv/deleterange", { key: base64("one") });
+  await own.page.getByText("This key does not exist").waitFor();
+  await one.waitFor({ state: "detached" });
+  await write("one", "third");
+  await shown("third");
+  await one.waitFor();
+  own.checkErrors();
+});
+
+test("pages out of sight leave their connections to the one that is seen", { skip }, async () => {
+  await put("/tabs", "before");
+  const tabs: Page[] = [];
+  // A browser makes six connections to a server without TLS.
+  for (let i = 0; i < 7; i++) {
+    const tab = await page.context().newPage();
+    tabs.push(tab);
+    await tab.goto(`${etcd.clientUrl}/dashboard/#/keys?key=/tabs`);
+    await tab.locator(".value").filter({ hasText: "before" }).waitFor();
+    await setHidden(tab, true);
+  }
+  const [first] = tabs;
+  assert.ok(first !== undefined);
+  await put("/tabs", "after");
+  await setHidden(first, false);
+  await first.locator(".value").filter({ hasText: "after" }).waitFor();
+  for (const tab of tabs) await tab.close();
 });

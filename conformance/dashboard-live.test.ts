@@ -1,7 +1,7 @@
 /** The dashboard's Live page in a real browser: figures, a watched prefix, leases, watchers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { missingBrowser, openDashboard } from "./dashboard-browser.ts";
+import { missingBrowser, openDashboard, setHidden } from "./dashboard-browser.ts";
 import { startEtcd } from "./harness.ts";
 
 const skip = missingBrowser();
@@ -35,6 +35,26 @@ test("the page shows what a member does, and what changes below a prefix", { ski
   await page.getByRole("button", { name: "Clear" }).click();
   await page.getByText("Nothing has changed yet.").waitFor();
   assert.equal(await page.locator("img[src]").count(), 0);
+  dashboard.checkErrors();
+});
+
+test("what changed while a watch was out of sight is shown when it is back", { skip }, async () => {
+  await using etcd = await startEtcd({ flags: FLAGS });
+  await using dashboard = await openDashboard(etcd, "#/live?view=watch&on=yes");
+  const { page } = dashboard;
+  const put = (key: string) => etcd.call("/v3/kv/put", { key: base64(key), value: base64("x") });
+  await page.getByText("Nothing has changed yet.").waitFor();
+  await setHidden(page, true);
+  await put("unseen");
+  await setHidden(page, false);
+  await page.getByRole("link", { name: "unseen" }).waitFor();
+  await put("seen");
+  await page.getByRole("link", { name: "seen", exact: true }).waitFor();
+  await setHidden(page, true);
+  await etcd.call("/v3/kv/deleterange", { key: base64("seen") });
+  await setHidden(page, false);
+  await page.getByText("delete", { exact: true }).waitFor();
+  assert.equal(await page.getByRole("row").count(), 4);
   dashboard.checkErrors();
 });
 

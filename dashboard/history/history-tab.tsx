@@ -28,7 +28,8 @@ export function HistoryTab({ name: key, revision, current, onRevert }: HistoryTa
   const isReadOnly = useReadOnly();
   const [versions, setVersions] = useState<readonly KeyValue[]>([]);
   const [end, setEnd] = useState<WalkEnd | "loading" | ApiError>("loading");
-  const [chosen, setChosen] = useState(0);
+  /** By its revision: newer versions may come before it. */
+  const [chosenRevision, setChosen] = useState(0);
   const [reverting, setReverting] = useState<KeyValue>();
   const load = async (known: readonly KeyValue[], signal: AbortSignal): Promise<void> => {
     setEnd("loading");
@@ -46,11 +47,13 @@ export function HistoryTab({ name: key, revision, current, onRevert }: HistoryTa
   };
   useEffect(() => {
     const controller = new AbortController();
-    setVersions([]);
-    setChosen(0);
     void load([], controller.signal);
     return () => controller.abort();
   }, [api, key, revision]);
+  const chosen = Math.max(
+    0,
+    versions.findIndex(({ modRevision }) => modRevision === chosenRevision),
+  );
   const version = versions[chosen];
   const before = versions[chosen + 1];
   return (
@@ -62,7 +65,7 @@ export function HistoryTab({ name: key, revision, current, onRevert }: HistoryTa
               type="button"
               class="history-item"
               aria-pressed={i === chosen}
-              onClick={() => setChosen(i)}
+              onClick={() => setChosen(each.modRevision)}
             >
               <span>Version {each.version}</span>
               <span class="muted">

@@ -1,20 +1,21 @@
 /** One key: its value, what is known about it, its history, and what can be done. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { type ApiError, asApiError } from "../api/api-error.ts";
 import { shownText } from "../api/bytes.ts";
 import { type KeyValue, range } from "../api/kv.ts";
-import { useApp, useLoad, useReadOnly } from "../frame/app.ts";
+import { lastOf, useApp, useLoad, useObservable, useReadOnly } from "../frame/app.ts";
 import { HistoryTab } from "../history/history-tab.tsx";
 import { Button } from "../ui/button.tsx";
 import { Choice } from "../ui/choice.tsx";
 import { Confirm } from "../ui/confirm.tsx";
 import { Empty, Failure, Loading, Notice } from "../ui/notice.tsx";
+import { whileShown } from "../ui/while-shown.ts";
 import { Conflict } from "./conflict.tsx";
 import { LeaseLine } from "./lease-line.tsx";
 import { bytesOfDraft, type Draft, draftOf, FORMAT_NAMES, ValueEditor } from "./value-editor.tsx";
 import { type Format, FORMATS, guessFormat, sizeText } from "./value-format.ts";
 import { ValueText } from "./value-text.tsx";
-import { deleteKeys, watchKey, writeKey } from "./write.ts";
+import { deleteKeys, type KeyChange, watchKey, writeKey } from "./write.ts";
 
 export interface KeyDetailProps {
   readonly name: Uint8Array;
@@ -41,15 +42,17 @@ export function KeyDetail(props: KeyDetailProps) {
     },
     [name, revision],
   );
-  const value = loaded.kind === "ready" ? loaded.value : loaded.kind === "loading" && loaded.last;
-  const isSame = value !== undefined && value !== false && sameKey(value.shown, name);
+  const value = lastOf(loaded);
+  // What is being written survives a moment without the member; what may not be read goes.
+  const isDenied = loaded.kind === "failed" && loaded.error.kind === "denied";
+  const isSame = value !== undefined && sameKey(value.shown, name) && !isDenied;
   return (
     <section class="detail" aria-label="Key">
       <header class="detail-head">
         <Button kind="quiet" label="Back to the keys" onClick={onClose}>
           ←
         </Button>
-        <h1 class="detail-name mono">{shownText(name)}</h1>
+        <h2 class="detail-name mono">{shownText(name)}</h2>
         <Choice
           label="Part"
           options={[
@@ -83,6 +86,17 @@ interface KeyBodyProps extends KeyDetailProps {
 function KeyBody(props: KeyBodyProps) {
   const { name, revision, tab, shown, current, storeRevision, reload, onChanged } = props;
   const { api } = useApp();
+  const [editing, setEditing] = useState<Editing>();
+  const [changed, setChanged] = useState(0);
+  useOutsideChanges(name, revision === 0 ? storeRevision : undefined, (change) => {
+    if (editing !== undefined) {
+      setChanged(change.revision);
+      return;
+    }
+    reload();
+    const wasThere = current !== undefined;
+    if (change.isDelete === wasThere) onChanged();
+  });
   const revert = async (version: KeyValue): Promise<void> => {
     const outcome = await writeKey(api, {
       ...{ key: name, value: version.value, seenRevision: current?.modRevision ?? 0 },
@@ -109,20 +123,36 @@ function KeyBody(props: KeyBodyProps) {
       </Empty>
     );
   }
-  return <ValueTab {...props} shown={shown} />;
+  return <ValueTab {...{ ...props, shown, editing, setEditing, changed, setChanged }} />;
 }
 
-function ValueTab(props: KeyBodyProps & { readonly shown: KeyValue }) {
+interface Editing {
+  readonly draft: Draft;
+  /** Of the version that it began from, whatever has been read since. */
+  readonly seenRevision: number;
+}
+
+interface ValueTabProps extends KeyBodyProps {
+  readonly shown: KeyValue;
+  /** Lives on while the history is looked at. */
+  readonly editing: Editing | undefined;
+  readonly setEditing: (editing: Editing | undefined) => void;
+  /** Revision of somebody else's change since; 0 for none. */
+  readonly changed: number;
+  readonly setChanged: (revision: number) => void;
+}
+
+function ValueTab(props: ValueTabProps) {
   const { name, revision, shown, reload, onChanged, onClose } = props;
+  const { editing, setEditing, changed, setChanged } = props;
+  const draft = editing?.draft;
+  const newest = Math.max(changed, shown.modRevision);
   const { api } = useApp();
   const isReadOnly = useReadOnly() || revision !== 0;
   const [format, setFormat] = useState<Format>(() => guessFormat(shown.value));
-  const [draft, setDraft] = useState<Draft>();
   const [conflict, setConflict] = useState<{ readonly theirs: KeyValue | undefined }>();
   const [error, setError] = useState<ApiError>();
   const [isDeleting, setDeleting] = useState(false);
-  const [changed, setChanged] = useState(0);
-  useOutsideChanges(shown, revision, draft === undefined ? reload : setChanged);
   const save = async (seenRevision: number): Promise<void> => {
     const value = draft && bytesOfDraft(draft);
     if (value === undefined) return;
@@ -135,7 +165,7 @@ function ValueTab(props: KeyBodyProps & { readonly shown: KeyValue }) {
         setConflict(outcome);
         return;
       }
-      setDraft(undefined);
+      setEditing(undefined);
       setChanged(0);
       reload();
       if (seenRevision === 0) onChanged();
@@ -144,7 +174,7 @@ function ValueTab(props: KeyBodyProps & { readonly shown: KeyValue }) {
     }
   };
   const leave = (): void => {
-    setDraft(undefined);
+    setEditing(undefined);
     setConflict(undefined);
     setChanged(0);
     reload();
@@ -152,13 +182,13 @@ function ValueTab(props: KeyBodyProps & { readonly shown: KeyValue }) {
   return (
     <>
       <Facts shown={shown} />
-      {changed > shown.modRevision && (
+      {editing !== undefined && newest > editing.seenRevision && (
         <Notice kind="warning">
-          Somebody else has changed this key (revision {changed}). Saving will show both sides.
+          Somebody else has changed this key (revision {newest}). Saving will show both sides.
         </Notice>
       )}
       {error !== undefined && <Failure error={error} />}
-      {draft === undefined ? (
+      {editing === undefined ? (
         <>
           <div class="row">
             <Choice
@@ -170,7 +200,16 @@ function ValueTab(props: KeyBodyProps & { readonly shown: KeyValue }) {
             <span class="grow" />
             {!isReadOnly && (
               <>
-                <Button onClick={() => setDraft(draftOf(shown.value, format))}>Edit</Button>
+                <Button
+                  onClick={() =>
+                    setEditing({
+                      draft: draftOf(shown.value, format),
+                      seenRevision: shown.modRevision,
+                    })
+                  }
+                >
+                  Edit
+                </Button>
                 <Button kind="danger" onClick={() => setDeleting(true)}>
                   Delete
                 </Button>
@@ -181,13 +220,16 @@ function ValueTab(props: KeyBodyProps & { readonly shown: KeyValue }) {
         </>
       ) : (
         <>
-          <ValueEditor draft={draft} onChange={setDraft} />
+          <ValueEditor
+            draft={editing.draft}
+            onChange={(next) => setEditing({ ...editing, draft: next })}
+          />
           <div class="actions">
             <Button onClick={leave}>Cancel</Button>
             <Button
               kind="primary"
-              disabled={bytesOfDraft(draft) === undefined}
-              onClick={() => void save(shown.modRevision)}
+              disabled={bytesOfDraft(editing.draft) === undefined}
+              onClick={() => void save(editing.seenRevision)}
             >
               Save
             </Button>
@@ -222,24 +264,40 @@ function ValueTab(props: KeyBodyProps & { readonly shown: KeyValue }) {
   );
 }
 
-/** Calls `onChange` with the revision when somebody changes the key that is shown. */
+/** Between two looks at a key that changes all the time. */
+const SETTLE_MS = 250;
+
+/** Calls `onChange` with the last of the changes since `seenRevision`; undefined: nobody looks. */
 function useOutsideChanges(
-  shown: KeyValue,
-  revision: number,
-  onChange: (revision: number) => void,
+  name: Uint8Array,
+  seenRevision: number | undefined,
+  onChange: (change: KeyChange) => void,
 ): void {
   const { api, connection } = useApp();
+  const { generation } = useObservable(connection.state);
+  const newest = useRef(onChange);
+  newest.current = onChange;
   useEffect(() => {
-    if (revision !== 0) return undefined;
-    const controller = new AbortController();
-    const follow = async (): Promise<void> => {
-      const changes = watchKey(api, shown.key, shown.modRevision + 1, controller.signal);
-      for await (const change of changes) onChange(change.revision);
+    if (seenRevision === undefined) return undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let last: KeyChange | undefined;
+    const tell = (): void => {
+      timer = undefined;
+      if (last !== undefined) newest.current(last);
+    };
+    const follow = async (signal: AbortSignal): Promise<void> => {
+      for await (const change of watchKey(api, name, seenRevision + 1, signal)) {
+        last = change;
+        timer ??= setTimeout(tell, SETTLE_MS);
+      }
     };
     // Without the right to watch, or while the member is away, the value stays as it was read.
-    follow().catch(() => undefined);
-    return () => controller.abort();
-  }, [api, connection.state.value.generation, shown, revision, onChange]);
+    const end = whileShown((signal) => void follow(signal).catch(() => undefined));
+    return () => {
+      end();
+      clearTimeout(timer);
+    };
+  }, [api, generation, name, seenRevision]);
 }
 
 function Facts({ shown }: { readonly shown: KeyValue }) {

@@ -1,8 +1,10 @@
 /** The tree of keys: branches open and close, a key is chosen. */
 import { type ApiError, messageOf } from "../api/api-error.ts";
 import { latin1, shownText } from "../api/bytes.ts";
-import { useObservable } from "../frame/app.ts";
+import { prefixRange, range } from "../api/kv.ts";
+import { useApp, useObservable } from "../frame/app.ts";
 import { Empty } from "../ui/notice.tsx";
+import { usePolling } from "../ui/polling.ts";
 import { type RowPlace, VirtualTree } from "../ui/virtual-tree.tsx";
 import type { Row, TreeStore } from "./tree-store.ts";
 
@@ -12,9 +14,13 @@ export interface KeyTreeProps {
   readonly selected: Uint8Array | undefined;
   /** A key, or a branch by its prefix. */
   readonly onSelect: (bytes: Uint8Array, kind: "key" | "branch") => void;
+  /** Where there was no key, there is one; undefined: of the past, which does not change. */
+  readonly onFirstKey: (() => void) | undefined;
 }
 
-export function KeyTree({ tree, root, selected, onSelect }: KeyTreeProps) {
+const FIRST_KEY_INTERVAL_MS = 2000;
+
+export function KeyTree({ tree, root, selected, onSelect, onFirstKey }: KeyTreeProps) {
   const rows = useObservable(tree.rows);
   const selectedId = selected === undefined ? undefined : `k${latin1(selected)}`;
   const choose = (row: Row): void => {
@@ -37,9 +43,11 @@ export function KeyTree({ tree, root, selected, onSelect }: KeyTreeProps) {
     return true;
   };
   if (rows.length === 0) {
+    const title = root.length === 0 ? "There are no keys yet" : "No key begins like that";
+    if (onFirstKey === undefined) return <Empty title={title} />;
     return (
-      <Empty title={root.length === 0 ? "There are no keys yet" : "No key begins like that"}>
-        {root.length === 0 && <p>Create one, or use a client: this view shows it at once.</p>}
+      <Empty title={title}>
+        <FirstKey root={root} onFirstKey={onFirstKey} />
       </Empty>
     );
   }
@@ -59,6 +67,23 @@ export function KeyTree({ tree, root, selected, onSelect }: KeyTreeProps) {
       )}
     />
   );
+}
+
+function FirstKey({ root, onFirstKey }: { root: Uint8Array; onFirstKey: () => void }) {
+  const { api } = useApp();
+  usePolling(
+    async (signal) => {
+      const { kvs } = await range(
+        api,
+        { ...prefixRange(root), limit: 1, keysOnly: true },
+        { signal },
+      );
+      if (kvs.length > 0) onFirstKey();
+    },
+    FIRST_KEY_INTERVAL_MS,
+    [root],
+  );
+  return <p>Create one, or use a client: this view shows it within seconds.</p>;
 }
 
 /** The row of the branch that a row is below. */

@@ -49,6 +49,7 @@ export function KeysPage({ route }: PageProps) {
   const close = (): void => go({ key: undefined, branch: undefined });
   return (
     <div class={chosen === undefined ? "keys" : "keys keys-chosen"}>
+      <h1 class="visually-hidden">Keys</h1>
       <section class="keys-list" aria-label="All keys">
         <div class="keys-tools">
           <Search view={view} onChange={(changes) => go(changes)} />
@@ -83,6 +84,7 @@ export function KeysPage({ route }: PageProps) {
         <KeyTree
           tree={tree}
           root={root}
+          onFirstKey={view.revision === 0 ? refresh : undefined}
           selected={view.key === undefined ? undefined : name}
           onSelect={(bytes, kind) => {
             const text = paramOf(bytes);

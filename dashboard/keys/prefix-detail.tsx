@@ -31,7 +31,7 @@ export function PrefixDetail(props: PrefixDetailProps) {
         <Button kind="quiet" label="Back to the keys" onClick={onClose}>
           ←
         </Button>
-        <h1 class="detail-name mono">{shownText(prefix)}</h1>
+        <h2 class="detail-name mono">{shownText(prefix)}</h2>
       </header>
       {loaded.kind === "loading" && <Loading what="Counting" />}
       {loaded.kind === "failed" && <Failure error={loaded.error} onRetry={reload} />}

@@ -1,5 +1,5 @@
 /** Changes of keys, each only if the key is still as it was seen. */
-import { fromBase64, toBase64 } from "../api/bytes.ts";
+import { toBase64 } from "../api/bytes.ts";
 import type { EtcdApi } from "../api/etcd-api.ts";
 import { type KeyValue, keyValueOf, type RangeJson } from "../api/kv.ts";
 
@@ -87,15 +87,14 @@ export async function leaseTime(
 interface WatchJson {
   readonly events?: readonly {
     readonly type?: string;
-    readonly kv?: { readonly key?: string; readonly mod_revision?: string };
+    readonly kv?: { readonly mod_revision?: string };
   }[];
   readonly compact_revision?: string;
-  readonly cancel_reason?: string;
 }
 
 export interface KeyChange {
   readonly isDelete: boolean;
-  readonly key: Uint8Array;
+  /** 0: nobody knows; what was before has been compacted. */
   readonly revision: number;
 }
 
@@ -108,12 +107,9 @@ export async function* watchKey(
 ): AsyncGenerator<KeyChange> {
   const create_request = { key: toBase64(key), start_revision: String(fromRevision) };
   for await (const answer of api.stream<WatchJson>("v3/watch", { create_request }, { signal })) {
+    if (answer.compact_revision !== undefined) yield { isDelete: false, revision: 0 };
     for (const { type, kv } of answer.events ?? []) {
-      yield {
-        isDelete: type === "DELETE",
-        key: fromBase64(kv?.key),
-        revision: Number(kv?.mod_revision ?? 0),
-      };
+      yield { isDelete: type === "DELETE", revision: Number(kv?.mod_revision ?? 0) };
     }
   }
 }

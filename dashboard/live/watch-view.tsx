@@ -8,6 +8,7 @@ import { Button } from "../ui/button.tsx";
 import { Field } from "../ui/field.tsx";
 import { bytesText, countText, plural } from "../ui/format.ts";
 import { Empty, Failure, Loading } from "../ui/notice.tsx";
+import { whileShown } from "../ui/while-shown.ts";
 import { type BoundedList, emptyList, withMore } from "./bounded-list.ts";
 import { type Change, watchPrefix } from "./watch-feed.ts";
 
@@ -59,9 +60,8 @@ function Feed({ prefix }: { readonly prefix: string }) {
   const paused = useRef(false);
   const waitingNow = useRef(0);
   const [turn, setTurn] = useState(0);
+  const next = useRef(0);
   useEffect(() => {
-    const controller = new AbortController();
-    const { signal } = controller;
     setState({ kind: "opening" });
     const open = (): void => setState((last) => (last.kind === "open" ? last : { kind: "open" }));
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -70,15 +70,24 @@ function Feed({ prefix }: { readonly prefix: string }) {
       if (paused.current) setWaiting(waitingNow.current);
       else setShown(held.current);
     };
-    watchPrefix(api, bytesOfParam(prefix), signal, open, (changes) => {
+    const take = (changes: readonly Change[], nextRevision: number): void => {
+      next.current = nextRevision;
+      if (changes.length === 0) return;
       held.current = withMore(held.current, changes, KEPT_CHANGES);
       waitingNow.current += changes.length;
       timer ??= setTimeout(show, SHOW_MS);
-    }).catch((error: unknown) => {
-      if (!signal.aborted) setState({ kind: "failed", error: asApiError(error) });
+    };
+    const bytes = bytesOfParam(prefix);
+    const end = whileShown((signal) => {
+      // Out of sight or without the member nothing is missed: it goes on where it ended.
+      const fromRevision = next.current;
+      const feed = { prefix: bytes, fromRevision, onOpen: open, onChanges: take };
+      watchPrefix(api, feed, signal).catch((error: unknown) => {
+        if (!signal.aborted) setState({ kind: "failed", error: asApiError(error) });
+      });
     });
     return () => {
-      controller.abort();
+      end();
       clearTimeout(timer);
     };
   }, [prefix, login, generation, turn]);
@@ -90,7 +99,11 @@ function Feed({ prefix }: { readonly prefix: string }) {
     if (!on) setShown(held.current);
   };
   if (state.kind === "failed") {
-    return <Failure error={state.error} onRetry={() => setTurn((last) => last + 1)} />;
+    const retry = (): void => {
+      next.current = 0;
+      setTurn((last) => last + 1);
+    };
+    return <Failure error={state.error} onRetry={retry} />;
   }
   if (state.kind === "opening") return <Loading what="Opening the watch" />;
   return (
