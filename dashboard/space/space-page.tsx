@@ -1,5 +1,5 @@
 /** What fills the database below a prefix: an icicle plot and a table, from counts and small samples. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type SpaceNode, surveySpace } from "../../src/insight/space.ts";
 import { type ApiError, asApiError } from "../api/api-error.ts";
 import { latin1, utf8 } from "../api/bytes.ts";
@@ -59,7 +59,7 @@ function SpaceForm({ prefix, separator }: Where) {
 
 type State =
   | { readonly kind: "running"; readonly requests: number; readonly at: string }
-  | { readonly kind: "done"; readonly root: SpaceNode }
+  | { readonly kind: "done" }
   | { readonly kind: "cancelled" }
   | { readonly kind: "failed"; readonly error: ApiError };
 
@@ -68,8 +68,8 @@ function Survey({ prefix, separator }: Where) {
   const login = useObservable(session.state);
   const { generation } = useObservable(connection.state);
   const [turn, setTurn] = useState(0);
-  const [measure, setMeasure] = useState<Measure>("bytes");
-  const [state, setState] = useState<State>({ kind: "running", requests: 0, at: "" });
+  const [root, setRoot] = useState<SpaceNode>();
+  const [state, setState] = useState<State>(STARTING);
   const cancel = useRef<() => void>(() => undefined);
   useEffect(() => {
     const controller = new AbortController();
@@ -78,30 +78,37 @@ function Survey({ prefix, separator }: Where) {
       controller.abort();
       setState({ kind: "cancelled" });
     };
-    setState({ kind: "running", requests: 0, at: "" });
-    surveySpace(spaceReader(api, signal), {
-      prefix: latin1(bytesOfParam(prefix)),
-      separator: latin1(utf8(separator)),
-      depth: DEPTH,
-      samples: SAMPLES,
-      onRequest: (requests, at) => {
-        signal.throwIfAborted();
-        setState({ kind: "running", requests, at });
-      },
-    }).then(
-      (root) => {
-        if (!signal.aborted) setState({ kind: "done", root });
-      },
-      (error: unknown) => {
-        if (!signal.aborted) setState({ kind: "failed", error: asApiError(error) });
-      },
-    );
+    setRoot(undefined);
+    setState(STARTING);
+    const run = async (): Promise<void> => {
+      // What is seen from above comes at once; a large store takes long to be seen in depth.
+      for (let depth = 1; depth <= DEPTH; depth++) {
+        const found = await surveySpace(spaceReader(api, signal), {
+          ...{ prefix: latin1(bytesOfParam(prefix)), separator: latin1(utf8(separator)) },
+          ...{ depth, samples: SAMPLES },
+          onRequest: (requests, at) => {
+            signal.throwIfAborted();
+            setState({ kind: "running", requests, at });
+          },
+        });
+        if (!signal.aborted) setRoot(found);
+      }
+      if (!signal.aborted) setState({ kind: "done" });
+    };
+    run().catch((error: unknown) => {
+      if (!signal.aborted) setState({ kind: "failed", error: asApiError(error) });
+    });
     return () => controller.abort();
   }, [login, generation, turn]);
   const again = (): void => setTurn((last) => last + 1);
-  switch (state.kind) {
-    case "running":
-      return (
+  // The same element while the survey goes on: hundreds of cells are not compared for each request.
+  const shown = useMemo(
+    () => root && <Result root={root} separator={separator} />,
+    [root, separator],
+  );
+  return (
+    <>
+      {state.kind === "running" && (
         <div class="row">
           <progress aria-label="The survey is under way" />
           <output>
@@ -110,41 +117,50 @@ function Survey({ prefix, separator }: Where) {
           </output>
           <Button onClick={() => cancel.current()}>Cancel</Button>
         </div>
-      );
-    case "cancelled":
-      return (
-        <Empty title="Cancelled">
+      )}
+      {state.kind === "failed" && <Failure error={state.error} onRetry={again} />}
+      {state.kind === "cancelled" && (
+        <div class="row">
+          <span>{root === undefined ? "Cancelled." : "Cancelled: some levels are missing."}</span>
           <Button onClick={again}>Look again</Button>
-        </Empty>
-      );
-    case "failed":
-      return <Failure error={state.error} onRetry={again} />;
-    case "done":
-      return state.root.keys === 0 ? (
-        <Empty title="There are no keys here" />
-      ) : (
-        <>
-          <div class="row form-row">
-            <Select
-              label="Widths by"
-              value={measure}
-              options={[
-                { value: "bytes", text: "Bytes" },
-                { value: "keys", text: "Keys" },
-                { value: "writes", text: "Writes" },
-              ]}
-              onChange={(value) => setMeasure(value as Measure)}
-            />
-            <Button onClick={again}>Look again</Button>
-          </div>
-          <SpacePlot root={state.root} measure={measure} separator={separator} />
-          <SpaceTable root={state.root} measure={measure} separator={separator} />
-          <p class="hint">
-            Counts are exact; figures with ~ come from samples. Bytes are those of present keys and
-            values; their history comes on top until a compaction. Writes are those since the keys
-            were created.
-          </p>
-        </>
-      );
-  }
+        </div>
+      )}
+      {state.kind === "done" && (
+        <div class="row">
+          <Button onClick={again}>Look again</Button>
+        </div>
+      )}
+      {shown}
+    </>
+  );
+}
+
+const STARTING: State = { kind: "running", requests: 0, at: "" };
+
+function Result({ root, separator }: { readonly root: SpaceNode; readonly separator: string }) {
+  const [measure, setMeasure] = useState<Measure>("bytes");
+  if (root.keys === 0) return <Empty title="There are no keys here" />;
+  return (
+    <>
+      <div class="row form-row">
+        <Select
+          label="Widths by"
+          value={measure}
+          options={[
+            { value: "bytes", text: "Bytes" },
+            { value: "keys", text: "Keys" },
+            { value: "writes", text: "Writes" },
+          ]}
+          onChange={(value) => setMeasure(value as Measure)}
+        />
+      </div>
+      <SpacePlot root={root} measure={measure} separator={separator} />
+      <SpaceTable root={root} measure={measure} separator={separator} />
+      <p class="hint">
+        Counts are exact; figures with ~ come from samples. Bytes are those of present keys and
+        values; their history comes on top until a compaction. Writes are those since the keys were
+        created.
+      </p>
+    </>
+  );
 }
