@@ -41,7 +41,11 @@ export function LeasesView() {
                 <th class="number">Left</th>
                 <th class="number">Granted</th>
                 <th>Keys</th>
-                {!readOnly && <th />}
+                {!readOnly && (
+                  <th>
+                    <span class="visually-hidden">Change</span>
+                  </th>
+                )}
               </tr>
             </thead>
             <tbody>

@@ -30,7 +30,9 @@ export function Overview({ chosen }: { readonly chosen: string | undefined }) {
     <div class="stack">
       {error !== undefined && <Failure error={error} />}
       <MemberTable {...value} />
-      {shown !== undefined && <MemberDetail key={shown.member.id} look={shown} />}
+      {shown !== undefined && (
+        <MemberDetail key={shown.member.id} look={shown} peers={value.looks} />
+      )}
     </div>
   );
 }
@@ -115,7 +117,8 @@ const DISK_TIMES = ["fsync p50", "fsync p99", "commit p99"];
 const SIZES = ["file", "in use"];
 const ms = (seconds: number): string => secondsText(seconds);
 
-function MemberDetail({ look }: { readonly look: MemberLook }) {
+function MemberDetail(props: { readonly look: MemberLook; readonly peers: readonly MemberLook[] }) {
+  const { look, peers } = props;
   const { member, figures } = look;
   const points = useRef<readonly Point[]>([]);
   const last = useRef<MemberFigures | undefined>(undefined);
@@ -138,13 +141,13 @@ function MemberDetail({ look }: { readonly look: MemberLook }) {
     <section class="stack" aria-label={`Figures of ${nameOf(member)}`}>
       <h2>{nameOf(member)}</h2>
       <div class="plots">
-        <Plot title="Per second" lines={RATES} data={rates} format={rateText} />
-        <Plot title="Disk" lines={DISK_TIMES} data={times} format={ms} />
-        <Plot title="Database" lines={SIZES} data={sizes} format={bytesText} />
+        <Plot title="Per second" lines={RATES} data={rates} format={rateText} least={1} />
+        <Plot title="Disk" lines={DISK_TIMES} data={times} format={ms} least={0.001} />
+        <Plot title="Database" lines={SIZES} data={sizes} format={bytesText} least={1000} />
       </div>
       <div class="columns">
         <RpcTable figures={figures} />
-        <Facts figures={figures} />
+        <Facts figures={figures} peers={peers} />
       </div>
     </section>
   );
@@ -191,7 +194,12 @@ function RpcTable({ figures: { rpcs } }: { readonly figures: MemberFigures }) {
   );
 }
 
-function Facts({ figures }: { readonly figures: MemberFigures }) {
+function Facts(props: { readonly figures: MemberFigures; readonly peers: readonly MemberLook[] }) {
+  const { figures, peers } = props;
+  const peerName = (id: string): string => {
+    const found = peers.find(({ member }) => member.id === id);
+    return found === undefined ? id : nameOf(found.member);
+  };
   const free =
     figures.dbBytes === undefined || figures.dbInUseBytes === undefined
       ? undefined
@@ -211,7 +219,7 @@ function Facts({ figures }: { readonly figures: MemberFigures }) {
     ...figures.peers.map(
       ({ id, roundTrip }) =>
         [
-          `Round trip to ${id}`,
+          `Round trip to ${peerName(id)}`,
           `${secondsText(roundTrip.p50)}, p99 ${secondsText(roundTrip.p99)}`,
         ] as const,
     ),

@@ -10,20 +10,23 @@ export interface PlotProps {
   readonly lines: readonly string[];
   readonly data: [number[], ...Column[]];
   readonly format: (value: number) => string;
+  /** The axis reaches so far at least: a plot of nothing needs a scale, too. */
+  readonly least: number;
 }
 
 const HEIGHT = 150;
 const AXIS_WIDTH = 64;
+const AXIS_HEIGHT = 24;
 const CLOCK = { hour12: false } as const;
 
-export function Plot({ title, lines, data, format }: PlotProps) {
+export function Plot({ title, lines, data, format, least }: PlotProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const shown = useObservable(colours);
   useEffect(() => {
     const target = box.current;
     if (target === null) return;
-    const made = new uPlot(optionsOf(target, lines, format), data, target);
+    const made = new uPlot(optionsOf(target, { lines, format, least }), data, target);
     plot.current = made;
     const observer = new ResizeObserver(() => {
       made.setSize({ width: target.clientWidth, height: HEIGHT });
@@ -56,8 +59,7 @@ export function Plot({ title, lines, data, format }: PlotProps) {
 
 function optionsOf(
   target: HTMLElement,
-  lines: readonly string[],
-  format: (value: number) => string,
+  { lines, format, least }: Pick<PlotProps, "lines" | "format" | "least">,
 ): uPlot.Options {
   const style = getComputedStyle(target);
   const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
@@ -72,11 +74,12 @@ function optionsOf(
     height: HEIGHT,
     legend: { show: false },
     cursor: { show: false },
-    scales: { y: { range: (_plot, _min, max) => [0, Math.max(max * 1.1, 1e-6)] } },
+    scales: { y: { range: (_plot, _min, max) => [0, Math.max(max * 1.1, least)] } },
     axes: [
       {
         ...axis,
         space: 70,
+        size: AXIS_HEIGHT,
         values: (_plot, values) =>
           values.map((at) => new Date(at * 1000).toLocaleTimeString("en", CLOCK)),
       },
