@@ -24,20 +24,8 @@ export interface WatchedRange {
   readonly prevKV: boolean;
 }
 
-/** A client's stream, which has watches. */
-export interface Outlet {
-  /**
-   * Sends each of the watches these messages, behind the watch's id. Returns how many of them got
-   * theirs: for the others the client reads too slowly.
-   */
-  deliver(receivers: readonly Receiver[], messages: readonly Uint8Array[]): number;
-}
-
 /** A watch of a client, as a broadcast sees it. */
 export interface Receiver {
-  readonly outlet: Outlet;
-  /** Its id, as it stands before each answer with events. */
-  readonly idField: Uint8Array;
   /** Earlier events are not for it. */
   nextRevision: Revision;
   readonly noPut: boolean;
@@ -46,8 +34,11 @@ export interface Receiver {
   readonly isFragmented: boolean;
   /** The member has the watch; events from `nextRevision` on will come. News only once. */
   created(): void;
-  /** Its client reads too slowly. It comes back by itself. */
-  left(): void;
+  /**
+   * Messages that lack only the watch's id. False when its client reads too slowly: it leaves, and
+   * comes back by itself.
+   */
+  deliver(messages: readonly Uint8Array[]): boolean;
   progress(revision: Revision): void;
   ended(error: EtcdClientError | undefined): void;
 }
@@ -139,46 +130,20 @@ export class Broadcast {
     }
     const first = events[0]?.kv.modRevision ?? 0;
     const header = this.#headerAt(last);
-    const shares = new Map<number, Share>();
+    const encoded = new Map<number, readonly Uint8Array[]>();
     for (const receiver of this.receivers) {
-      // Most receivers want the same: they get the same bytes, those of a stream together.
+      // Most receivers want the same: they get the same bytes.
       const from = receiver.nextRevision > first ? receiver.nextRevision : 0;
       const kind = from * 8 + kindOf(receiver);
-      let share = shares.get(kind);
-      if (share === undefined) {
-        share = new Share(encodeFor(header, events, from, receiver));
-        shares.set(kind, share);
+      let messages = encoded.get(kind);
+      if (messages === undefined) {
+        messages = encodeFor(header, events, from, receiver);
+        encoded.set(kind, messages);
       }
-      share.add(receiver);
+      if (messages.length === 0 || receiver.deliver(messages)) {
+        receiver.nextRevision = Math.max(receiver.nextRevision, last + 1);
+      } else this.receivers.delete(receiver);
     }
-    for (const { messages, byOutlet } of shares.values()) {
-      for (const [outlet, receivers] of byOutlet) {
-        const got = messages.length === 0 ? receivers.length : outlet.deliver(receivers, messages);
-        for (const receiver of receivers.slice(0, got)) {
-          receiver.nextRevision = Math.max(receiver.nextRevision, last + 1);
-        }
-        for (const receiver of receivers.slice(got)) {
-          this.receivers.delete(receiver);
-          receiver.left();
-        }
-      }
-    }
-  }
-}
-
-/** Who gets the same messages. */
-class Share {
-  readonly messages: readonly Uint8Array[];
-  readonly byOutlet = new Map<Outlet, Receiver[]>();
-
-  constructor(messages: readonly Uint8Array[]) {
-    this.messages = messages;
-  }
-
-  add(receiver: Receiver): void {
-    const others = this.byOutlet.get(receiver.outlet);
-    if (others === undefined) this.byOutlet.set(receiver.outlet, [receiver]);
-    else others.push(receiver);
   }
 }
 

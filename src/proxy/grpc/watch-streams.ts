@@ -11,7 +11,7 @@ import {
   WatchRequest,
   WatchResponse,
 } from "../../api/gen/rpc.ts";
-import { copyBytes, EMPTY_BYTES, latin1FromBytes } from "../../base/bytes.ts";
+import { copyBytes, latin1FromBytes } from "../../base/bytes.ts";
 import type { Revision } from "../../base/ids.ts";
 import {
   type EtcdClient,
@@ -21,15 +21,13 @@ import {
 } from "../../client/index.ts";
 import type { KeyPrefix } from "../../client/namespace/key-prefix.ts";
 import type { StreamCall } from "../../env/rpc.ts";
-import type { Outlet, Receiver } from "./broadcast.ts";
+import type { Receiver } from "./broadcast.ts";
 import type { ProxyMetrics } from "./metrics.ts";
 import { type CallerIdentity, callerOf, statusOf, type Upstream } from "./upstream.ts";
 import { WatchGroup } from "./watch-group.ts";
 
 /** Bytes queued to one client beyond which its watches and what is passed on to it wait. */
 export const CONGESTED_BYTES = 4 * 1024 * 1024;
-/** Messages that are queued between two looks at what a client has not read. */
-const SERIES_BYTES = 64 * 1024;
 /** Watches that one stream may have, as at a member: bounds what one client makes it remember. */
 const MAX_PROXIED_WATCHES_PER_STREAM = 100_000;
 const INVALID_WATCH_ID = -1;
@@ -108,7 +106,7 @@ interface StreamDeps {
   readonly onEnd: () => void;
 }
 
-class ProxyWatchStream implements Outlet {
+class ProxyWatchStream {
   readonly #call: StreamCall;
   readonly #deps: StreamDeps;
   readonly #watches = new Map<number, ProxyWatch>();
@@ -139,26 +137,15 @@ class ProxyWatchStream implements Outlet {
     this.#call.finish(code, message);
   }
 
-  deliver(receivers: readonly Receiver[], messages: readonly Uint8Array[]): number {
-    const [message = EMPTY_BYTES] = messages;
-    const together =
-      messages.length > 1 ? 1 : Math.max(1, Math.floor(SERIES_BYTES / (message.length + 1)));
-    for (let at = 0; at < receivers.length; ) {
-      if (this.#ended) break;
-      if (this.#call.bufferedBytes > CONGESTED_BYTES) return at;
-      const some = receivers.slice(at, at + together);
-      const between = some.map(({ idField }) => idField);
-      for (const after of messages) {
-        this.#call.sendSeries({ before: EMPTY_BYTES, between, after });
-      }
-      at += some.length;
+  /** False when the client has not read what it got. */
+  send(watch: ProxyWatch, messages: readonly Uint8Array[]): boolean {
+    if (this.#ended) return true;
+    if (this.#call.bufferedBytes > CONGESTED_BYTES) {
+      this.#waiting.add(watch);
+      return false;
     }
-    return receivers.length;
-  }
-
-  /** It comes back when the client has read what it got. */
-  wait(watch: ProxyWatch): void {
-    this.#waiting.add(watch);
+    for (const message of messages) this.#call.send(watch.idField, message);
+    return true;
   }
 
   /** Without events. Always goes out; who asks for much of it and does not read is not heard. */
@@ -285,10 +272,11 @@ class ProxyWatch implements Receiver {
   readonly noPut: boolean;
   readonly noDelete: boolean;
   readonly isFragmented: boolean;
+  /** Stands before each answer with events. */
   readonly idField: Uint8Array;
   nextRevision: Revision;
   isCreated = false;
-  readonly outlet: ProxyWatchStream;
+  readonly #stream: ProxyWatchStream;
   readonly #progressNotify: boolean;
 
   constructor(
@@ -304,29 +292,29 @@ class ProxyWatch implements Receiver {
     this.nextRevision = request.startRevision;
     this.noPut = request.filters.includes(WatchCreateRequest_FilterType.NOPUT);
     this.noDelete = request.filters.includes(WatchCreateRequest_FilterType.NODELETE);
-    this.outlet = stream;
+    this.#stream = stream;
     this.#progressNotify = request.progressNotify;
   }
 
   created(): void {
     if (this.isCreated) return;
     this.isCreated = true;
-    const header = this.outlet.headerAt(Math.max(0, this.nextRevision - 1));
-    this.outlet.tell({ header, watchId: this.id, created: true });
+    const header = this.#stream.headerAt(Math.max(0, this.nextRevision - 1));
+    this.#stream.tell({ header, watchId: this.id, created: true });
   }
 
-  left(): void {
-    this.outlet.wait(this);
+  deliver(messages: readonly Uint8Array[]): boolean {
+    return this.#stream.send(this, messages);
   }
 
   progress(revision: Revision): void {
-    const header = this.outlet.headerAt(revision);
-    if (this.#progressNotify) this.outlet.tell({ header, watchId: this.id });
-    this.outlet.advanced(this, revision);
+    const header = this.#stream.headerAt(revision);
+    if (this.#progressNotify) this.#stream.tell({ header, watchId: this.id });
+    this.#stream.advanced(this, revision);
   }
 
   ended(error: EtcdClientError | undefined): void {
     this.group.remove(this);
-    this.outlet.cancelled(this, error);
+    this.#stream.cancelled(this, error);
   }
 }
