@@ -160,6 +160,27 @@ test("a new leader gives a lease its whole time, or what a checkpoint says is le
   }
 });
 
+test("the checkpoints of thousands of leases that are due at once do not wait for each other", async () => {
+  const cluster = new TestCluster(["m1"], { leaseCheckpoint: true });
+  await cluster.start();
+  const { first } = cluster;
+  const ids = Array.from({ length: 2_500 }, (_, i) => BigInt(i + 1));
+  const grants = ids.map((ID) => {
+    const request = LeaseGrantRequest.create({ ID, TTL: 1000 });
+    return first.call(METHOD.LeaseGrant, LeaseGrantRequest.encode(request));
+  });
+  await cluster.until(() => grants.every(({ answered }) => answered));
+  // One look at the leases after they are due.
+  await passTime(cluster, 300_600);
+  await cluster.stop();
+  await cluster.start();
+  for (const id of [1n, 1001n, 2001n]) {
+    const { TTL } = await timeToLive(cluster, first, id);
+    assert.ok(TTL >= 690 && TTL <= 705, `${id}: ${TTL}`);
+  }
+  await cluster.stop();
+});
+
 test("in a cluster that goes back to 3.5, what is left of a lease outlives the member only if asked", async () => {
   for (const leaseCheckpointPersist of [false, true]) {
     const options = { leaseCheckpoint: true, leaseCheckpointPersist };

@@ -8,8 +8,10 @@ import {
   AlarmRequest_AlarmAction,
   AlarmType,
   CompactionRequest,
+  type LeaseCheckpoint,
   LeaseCheckpointRequest,
 } from "../../api/gen/rpc.ts";
+import { MAX_CHECKPOINTS_PER_ENTRY } from "../../lease/index.ts";
 import type { KeyStore } from "../../v2store/index.ts";
 import { AutoCompactor } from "./auto-compactor.ts";
 import { CompactionRunner } from "../apply/compaction-runner.ts";
@@ -153,16 +155,24 @@ export class Background {
   }
 
   #checkpointLeases(nowMs: number): void {
-    const { lessor, logger } = this.#server;
-    const checkpoints = lessor.takeDueCheckpoints(nowMs);
-    if (checkpoints.length === 0) return;
+    for (let entries = 0; entries < MAX_CHECKPOINT_ENTRIES_PER_SCAN; entries++) {
+      const checkpoints = this.#server.lessor.takeDueCheckpoints(nowMs);
+      if (checkpoints.length > 0) this.#checkpoint(checkpoints);
+      if (checkpoints.length < MAX_CHECKPOINTS_PER_ENTRY) return;
+    }
+  }
+
+  #checkpoint(checkpoints: LeaseCheckpoint[]): void {
     const request = LeaseCheckpointRequest.create({ checkpoints });
     const body = LeaseCheckpointRequest.encode(request);
     proposeAsLeader(this.#server, RaftField.leaseCheckpoint, body).catch((error: unknown) => {
-      if (!this.#stopped) logger.warn("failed to checkpoint leases", { error });
+      if (!this.#stopped) this.#server.logger.warn("failed to checkpoint leases", { error });
     });
   }
 }
+
+/** Millions of leases have theirs within the five minutes, and none takes more than milliseconds. */
+const MAX_CHECKPOINT_ENTRIES_PER_SCAN = 8;
 
 /** Members before this cluster version hash compactions in ways of their own. */
 const COMPARABLE_HASHES_SINCE = "3.6.0";
