@@ -35,7 +35,7 @@ export async function withClient(
   const port = typeof address === "object" && address !== null ? address.port : 0;
   const client = new EtcdClient({
     endpoints: `127.0.0.1:${port}`,
-    dialTimeoutMs: 100,
+    dialTimeoutMs: 2_000,
     backoffMs: 1,
   });
   try {
