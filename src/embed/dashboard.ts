@@ -1,6 +1,6 @@
 /** The dashboard of a member: where it is served, and how it is told to be. */
 import type { Logger } from "../env/logger.ts";
-import { type Mount, staticSiteMount } from "../gateway/index.ts";
+import { type Mount, staticSiteMounts } from "../gateway/index.ts";
 import type { EtcdConfig } from "./config/index.ts";
 import { dashboardFiles } from "./dashboard-files.ts";
 
@@ -15,7 +15,7 @@ export function dashboardMounts(config: EtcdConfig, logger: Logger): readonly Mo
     return [];
   }
   const { dashboardReadOnly: readOnly } = config;
-  return [staticSiteMount({ prefix: PREFIX, readFiles, config: { readOnly } })];
+  return staticSiteMounts({ prefix: PREFIX, readFiles, config: { readOnly } });
 }
 
 /** Where browsers find it, for the log. */

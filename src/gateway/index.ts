@@ -12,4 +12,4 @@ export { type Headers, sendError, sendText } from "./http-text.ts";
 export { sendStatus } from "./gateway-calls.ts";
 export { encodeJson } from "./json-encode.ts";
 export type { Mount, MountHandler } from "./mounts.ts";
-export { staticSiteMount } from "./static-site.ts";
+export { staticSiteMounts } from "./static-site.ts";

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 import type { HttpRequest, HttpResponse } from "../env/http.ts";
-import { staticSiteMount, type StaticSiteOptions } from "./static-site.ts";
+import type { MountHandler } from "./mounts.ts";
+import { staticSiteMounts, type StaticSiteOptions } from "./static-site.ts";
 
 interface Answer {
   readonly status: number;
@@ -18,7 +19,11 @@ function siteOf(files: Readonly<Record<string, string | Uint8Array>>) {
 }
 
 function siteThatReads(readFiles: StaticSiteOptions["readFiles"]) {
-  const [, handle] = staticSiteMount({ prefix: "/d/", readFiles, config: { readOnly: true } });
+  const mounts = staticSiteMounts({ prefix: "/d/", readFiles, config: { readOnly: true } });
+  const handle: MountHandler = (path, request, response) => {
+    const [, serve] = mounts.find(([prefix]) => prefix === path) ?? mounts[1] ?? [];
+    serve?.(path, request, response);
+  };
   const ask = (path: string, headers: Record<string, string> = {}, method = "GET") =>
     new Promise<Answer>((resolve) => {
       let head = { status: 0, headers: {} as Readonly<Record<string, string>> };
@@ -43,6 +48,11 @@ function siteThatReads(readFiles: StaticSiteOptions["readFiles"]) {
     });
   return { ask };
 }
+
+test("without its last slash it leads to itself, also behind a proxy that adds to its path", async () => {
+  const { status, headers } = await siteOf({ "index.html": "" }).ask("/d");
+  assert.deepEqual([status, headers.location], [307, "d/"]);
+});
 
 test("the page is always fresh, what it names by content is kept, and both are compressed", async () => {
   const { ask } = siteOf({ "index.html": "<p>page</p>", "app-1234.js": "run()" });

@@ -7,8 +7,8 @@
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import type { HttpRequest, HttpResponse } from "../env/http.ts";
-import { allowOnlyGet, type Headers, sendError, sendNotFound } from "./http-text.ts";
-import type { Mount } from "./mounts.ts";
+import { allowOnlyGet, type Headers, sendError, sendNotFound, sendRedirect } from "./http-text.ts";
+import type { Mount, MountHandler } from "./mounts.ts";
 
 const INDEX = "index.html";
 /** What the pages ask for to learn how they are meant to be. */
@@ -63,28 +63,45 @@ export interface StaticSiteOptions {
 }
 
 /** Serves the site to whoever comes: it holds nothing that is secret. */
-export function staticSiteMount({ prefix, readFiles, config }: StaticSiteOptions): Mount {
+export function staticSiteMounts({
+  prefix,
+  readFiles,
+  config,
+}: StaticSiteOptions): readonly Mount[] {
+  const root = prefix.slice(0, -1);
+  // Relative: a proxy may serve it below another path.
+  const fromHere = prefix.slice(root.lastIndexOf("/") + 1);
+  const redirect: MountHandler = (_, request, response) =>
+    sendRedirect(request, response, fromHere);
+  return [
+    [root, redirect],
+    [prefix, siteHandler(prefix, readFiles, config)],
+  ];
+}
+
+function siteHandler(
+  prefix: string,
+  readFiles: StaticSiteOptions["readFiles"],
+  config: StaticSiteOptions["config"],
+): MountHandler {
   const configFile = Buffer.from(JSON.stringify(config));
   let files: Promise<SiteFiles> | undefined;
-  return [
-    prefix,
-    (path, request, response) => {
-      if (!allowOnlyGet(request, response)) return;
-      files ??= readFiles().then((read) => prepare(read, configFile));
-      files.then(
-        (all) => {
-          const file = all.get(path.slice(prefix.length) || INDEX);
-          if (file === undefined) sendNotFound(request, response);
-          else sendFile(request, response, file);
-        },
-        (error: unknown) => {
-          // It may be there the next time: an installation under way.
-          files = undefined;
-          sendError(request, response, 500, `cannot read the pages: ${String(error)}`);
-        },
-      );
-    },
-  ];
+  return (path, request, response) => {
+    if (!allowOnlyGet(request, response)) return;
+    files ??= readFiles().then((read) => prepare(read, configFile));
+    files.then(
+      (all) => {
+        const file = all.get(path.slice(prefix.length) || INDEX);
+        if (file === undefined) sendNotFound(request, response);
+        else sendFile(request, response, file);
+      },
+      (error: unknown) => {
+        // It may be there the next time: an installation under way.
+        files = undefined;
+        sendError(request, response, 500, `cannot read the pages: ${String(error)}`);
+      },
+    );
+  };
 }
 
 async function prepare(
