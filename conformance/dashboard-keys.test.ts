@@ -241,7 +241,7 @@ test("an empty tree fills, and a key is followed whatever was compacted", { skip
   await own.page.getByRole("button", { name: "Edit", exact: true }).click();
   await own.page.getByRole("textbox", { name: "Value" }).fill("mine");
   await own.page.getByRole("button", { name: "History" }).click();
-  await own.page.getByText("Version 2").waitFor();
+  await own.page.getByRole("button", { name: /^Version 2 / }).waitFor();
   await own.page.getByRole("button", { name: "Value" }).click();
   assert.equal(await own.page.getByRole("textbox", { name: "Value" }).inputValue(), "mine");
   // Read anew meanwhile: a save is still checked against what the editing began from.
