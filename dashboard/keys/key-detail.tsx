@@ -42,6 +42,7 @@ export function KeyDetail(props: KeyDetailProps) {
     },
     [name, revision],
   );
+  usePresence(name, loaded.kind === "ready" ? loaded.value : undefined, props.onChanged);
   const value = lastOf(loaded);
   // What is being written survives a moment without the member; what may not be read goes.
   const isDenied = loaded.kind === "failed" && loaded.error.kind === "denied";
@@ -72,6 +73,25 @@ export function KeyDetail(props: KeyDetailProps) {
   );
 }
 
+/**
+ * Tells when the key has come or gone since it was last read. Whoever reads it anew may find that
+ * before a watch could say so.
+ */
+function usePresence(
+  name: Uint8Array,
+  read: { readonly current: KeyValue | undefined } | undefined,
+  onChanged: () => void,
+): void {
+  const last = useRef<{ readonly name: string; readonly isThere: boolean } | undefined>(undefined);
+  useEffect(() => {
+    if (read === undefined) return;
+    const now = { name: shownText(name), isThere: read.current !== undefined };
+    const before = last.current;
+    last.current = now;
+    if (before?.name === now.name && before.isThere !== now.isThere) onChanged();
+  }, [name, read]);
+}
+
 function sameKey(kv: KeyValue | undefined, name: Uint8Array): boolean {
   return kv !== undefined && shownText(kv.key) === shownText(name);
 }
@@ -94,8 +114,6 @@ function KeyBody(props: KeyBodyProps) {
       return;
     }
     reload();
-    const wasThere = current !== undefined;
-    if (change.isDelete === wasThere) onChanged();
   });
   const revert = async (version: KeyValue): Promise<void> => {
     const outcome = await writeKey(api, {
