@@ -15,7 +15,7 @@ import { LeaseLine } from "./lease-line.tsx";
 import { bytesOfDraft, type Draft, draftOf, FORMAT_NAMES, ValueEditor } from "./value-editor.tsx";
 import { type Format, FORMATS, guessFormat, sizeText } from "./value-format.ts";
 import { ValueText } from "./value-text.tsx";
-import { deleteKeys, type KeyChange, watchKey, writeKey } from "./write.ts";
+import { deleteKeys, watchKey, writeKey } from "./write.ts";
 
 export interface KeyDetailProps {
   readonly name: Uint8Array;
@@ -108,12 +108,9 @@ function KeyBody(props: KeyBodyProps) {
   const { api } = useApp();
   const [editing, setEditing] = useState<Editing>();
   const [changed, setChanged] = useState(0);
-  useOutsideChanges(name, revision === 0 ? storeRevision : undefined, (change) => {
-    if (editing !== undefined) {
-      setChanged(change.revision);
-      return;
-    }
-    reload();
+  useOutsideChanges(name, revision === 0 ? storeRevision : undefined, (changeRevision) => {
+    if (editing === undefined) reload();
+    else setChanged(changeRevision);
   });
   const revert = async (version: KeyValue): Promise<void> => {
     const outcome = await writeKey(api, {
@@ -285,11 +282,14 @@ function ValueTab(props: ValueTabProps) {
 /** Between two looks at a key that changes all the time. */
 const SETTLE_MS = 250;
 
-/** Calls `onChange` with the last of the changes since `seenRevision`; undefined: nobody looks. */
+/**
+ * Calls `onChange` with the revision of the last of the changes since `seenRevision`; undefined:
+ * nobody looks.
+ */
 function useOutsideChanges(
   name: Uint8Array,
   seenRevision: number | undefined,
-  onChange: (change: KeyChange) => void,
+  onChange: (revision: number) => void,
 ): void {
   const { api, connection } = useApp();
   const { generation } = useObservable(connection.state);
@@ -298,14 +298,14 @@ function useOutsideChanges(
   useEffect(() => {
     if (seenRevision === undefined) return undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
-    let last: KeyChange | undefined;
+    let last: number | undefined;
     const tell = (): void => {
       timer = undefined;
       if (last !== undefined) newest.current(last);
     };
     const follow = async (signal: AbortSignal): Promise<void> => {
-      for await (const change of watchKey(api, name, seenRevision + 1, signal)) {
-        last = change;
+      for await (const revision of watchKey(api, name, seenRevision + 1, signal)) {
+        last = revision;
         timer ??= setTimeout(tell, SETTLE_MS);
       }
     };

@@ -85,32 +85,24 @@ export async function leaseTime(
 }
 
 interface WatchJson {
-  readonly events?: readonly {
-    readonly type?: string;
-    readonly kv?: { readonly mod_revision?: string };
-  }[];
+  readonly events?: readonly { readonly kv?: { readonly mod_revision?: string } }[];
   readonly compact_revision?: string;
 }
 
-export interface KeyChange {
-  readonly isDelete: boolean;
-  /** 0: nobody knows; what was before has been compacted. */
-  readonly revision: number;
-}
-
-/** Changes of a key from a revision on, until `signal` is aborted or the stream ends. */
+/**
+ * The revisions of changes of a key from a revision on, until `signal` is aborted or the stream ends.
+ * 0: nobody knows; what was before has been compacted.
+ */
 export async function* watchKey(
   api: EtcdApi,
   key: Uint8Array,
   fromRevision: number,
   signal: AbortSignal,
-): AsyncGenerator<KeyChange> {
+): AsyncGenerator<number> {
   const create_request = { key: toBase64(key), start_revision: String(fromRevision) };
   for await (const answer of api.stream<WatchJson>("v3/watch", { create_request }, { signal })) {
-    if (answer.compact_revision !== undefined) yield { isDelete: false, revision: 0 };
-    for (const { type, kv } of answer.events ?? []) {
-      yield { isDelete: type === "DELETE", revision: Number(kv?.mod_revision ?? 0) };
-    }
+    if (answer.compact_revision !== undefined) yield 0;
+    for (const { kv } of answer.events ?? []) yield Number(kv?.mod_revision ?? 0);
   }
 }
 

@@ -7,12 +7,10 @@ import type { CallOptions } from "./options.ts";
 
 /** A revision, a limit, a number of seconds: 0 where none is given. */
 export function wholeNumber(name: string, value: number | undefined): number {
-  if (value === undefined || value === null) return 0;
-  if (Number.isSafeInteger(value)) return value;
-  throw wrong(name, "a whole number", value);
+  return value === undefined || value === null ? 0 : mustBeWhole(name, value);
 }
 
-/** As `wholeNumber`, of what must be given. */
+/** The same of what must be given. */
 export function mustBeWhole(name: string, value: number): number {
   if (Number.isSafeInteger(value)) return value;
   throw wrong(name, "a whole number", value);
